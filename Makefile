@@ -1,0 +1,41 @@
+# The two commands of a newcomer: `make demo` and `make test`. Both set everything up by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: demo test test-all check fmt bench clean
+
+demo: $(STAMP)  ## the Tuesday story, end to end: no key, no network
+	$(BIN)/taketwo demo
+
+test: $(STAMP)  ## the fast tests
+	$(BIN)/pytest -q -n 2
+
+test-all: $(STAMP)  ## every test: servers, load and kill -9 too
+	$(BIN)/pytest -q -n 2 -m 'slow or not slow'
+
+check: $(STAMP)  ## formatter, linters, types, import contracts, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy taketwo
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_house.py tests/test_docs.py
+
+fmt: $(STAMP)  ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)  ## the figures of docs/performance.md, on this machine
+	$(BIN)/python -m benchmarks.replay
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.read
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache
+
+$(STAMP): pyproject.toml
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(STAMP)

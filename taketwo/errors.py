@@ -1,0 +1,89 @@
+"""What went wrong in *our* work: one short tree.
+
+    TakeTwoError
+    ├── TraceUnreadable       bytes that are no trace, log or conversation
+    │   └── TooLarge          a body or record over its limit
+    ├── ScenarioUnreadable    a scenario file that cannot be loaded
+    ├── AgentUnreachable      the agent under test could not be called at all
+    ├── StoreUnavailable      the store cannot be opened, read or written
+    │   └── StoreBusy         it can, but not now: try again later
+    ├── NotFound              no conversation, case or run of that name
+    ├── BadFilter             a filter text that does not parse
+    ├── BadSetting            an option or configuration value of the wrong form
+    ├── ToolRefused           a tool was called where no recording may answer and nothing may go live
+    └── MissingExtra          an optional part is not installed
+
+What the agent under test does wrong is never one of these: that is a finding, and travels as a value.
+"""
+
+from __future__ import annotations
+
+
+class TakeTwoError(Exception):
+    """Take Two could not do its work."""
+
+    def __init__(self, what: str | None = None, *, where: str | None = None, todo: str | None = None) -> None:
+        """Keep the three parts of a useful message.
+
+        what: the thing that is wrong, one line; the class's docstring when left out.
+        where: file and line, URL, field path or span id.
+        todo: what the reader can do about it.
+        """
+        self.what = what or (self.__doc__ or "").strip().split("\n")[0].rstrip(".")
+        self.where = where
+        self.todo = todo
+        super().__init__(self.what)
+
+    def __str__(self) -> str:
+        """One line: where, what, what to do."""
+        place = f"{self.where}: " if self.where else ""
+        advice = f" ({self.todo})" if self.todo else ""
+        return " ".join(f"{place}{self.what}{advice}".split())
+
+
+class TraceUnreadable(TakeTwoError):
+    """These bytes are no trace, log record or conversation."""
+
+
+class TooLarge(TraceUnreadable):
+    """The body is larger than the limit."""
+
+
+class ScenarioUnreadable(TakeTwoError):
+    """The scenario file cannot be loaded."""
+
+
+class AgentUnreachable(TakeTwoError):
+    """The agent under test could not be reached."""
+
+
+class StoreUnavailable(TakeTwoError):
+    """The store cannot be opened, read or written."""
+
+
+class StoreBusy(StoreUnavailable):
+    """The store has more to write than it can take just now."""
+
+
+class NotFound(TakeTwoError):
+    """There is nothing of that name."""
+
+
+class BadFilter(TakeTwoError):
+    """The filter does not parse."""
+
+
+class BadSetting(TakeTwoError):
+    """A setting has the wrong form."""
+
+
+class ToolRefused(TakeTwoError):
+    """A tool was called during a replay in a place that the replay cannot see, so it was not run."""
+
+
+class MissingExtra(TakeTwoError):
+    """An optional part is not installed."""
+
+    def __init__(self, extra: str, *, needed_for: str) -> None:
+        """Name the extra and the command that installs it."""
+        super().__init__(f"{needed_for} needs the extra '{extra}'", todo=f"pip install 'taketwo[{extra}]'")

@@ -1,0 +1,55 @@
+"""What happens while a suite runs, as past-tense facts; reports know only these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeAlias
+
+from taketwo.scenario import Case
+from taketwo.value import Value
+from taketwo.verdict import CaseResult
+
+
+class SuiteStarted(Value, tag_field="event", tag="suite_started"):
+    """A suite began."""
+
+    agent: str
+    """The agent's SPEC."""
+    cases: int
+    """How many cases will be replayed."""
+    at: datetime
+    """When, UTC."""
+
+
+class CaseFinished(Value, tag_field="event", tag="case_finished"):
+    """All attempts of a case are done and judged."""
+
+    case: Case
+    """The case; reports read the recorded conversation from it."""
+    result: CaseResult
+    """What came of it."""
+
+
+class CaseErrored(Value, tag_field="event", tag="case_errored"):
+    """A case could not be replayed, through no finding about the agent."""
+
+    name: str
+    """The case or file."""
+    error: str
+    """One line: where, what, what to do."""
+
+
+class SuiteFinished(Value, tag_field="event", tag="suite_finished"):
+    """A suite ended."""
+
+    at: datetime
+    """When, UTC."""
+    duration_s: float
+    """How long it took, in seconds."""
+    counts: dict[str, int]
+    """How many cases of each verdict, and under `error` how many could not be done."""
+    cancelled: bool = False
+    """Whether it was stopped before its end."""
+
+
+Event: TypeAlias = SuiteStarted | CaseFinished | CaseErrored | SuiteFinished

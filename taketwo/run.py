@@ -1,0 +1,123 @@
+"""A Run: one replay of one case against one agent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from taketwo.conversation import Conversation
+from taketwo.value import JSON, Value
+
+Rung: TypeAlias = Literal["recorded", "reordered", "facts", "simulated", "unanswerable"]
+"""What answered a user turn, from the surest to none."""
+
+Tier: TypeAlias = Literal["exact", "canonical", "volatile", "state", "synthesised", "live", "agent", "miss"]
+"""What answered a tool call. `live`: the real tool ran, as asked for; `agent`: the agent brought the result itself;
+`miss`: nothing did."""
+
+
+class StepPlace(Value):
+    """A step of a conversation by position."""
+
+    turn_index: int
+    """Position of the turn, from 0."""
+    step_index: int
+    """Position of the step inside the turn, from 0."""
+
+
+class UserAnswer(Value):
+    """What answered one user turn of a replay."""
+
+    turn_index: int
+    """Position of the turn in the replayed conversation, from 0."""
+    rung: Rung
+    """Which rung of the ladder."""
+    reason: str
+    """Why that rung, in words."""
+    recorded_turn_index: int | None = None
+    """The recorded turn whose line was used; None when no single one was."""
+
+
+class Miss(Value):
+    """Why nothing recorded answers a tool call."""
+
+    kind: Literal["never_recorded", "other_arguments", "used_up", "after_divergence"]
+    """The tool was never recorded; only with other arguments; not as often as it is called now; or only for a past that
+    this replay has left."""
+    nearest: StepPlace | None = None
+    """The recorded call that comes nearest; None when the tool was never recorded."""
+    nearest_arguments: dict[str, JSON] | None = None
+    """Arguments of that call."""
+    differences: tuple[str, ...] = ()
+    """What differs, one line an argument, such as `amount: recorded 20, asked 25`."""
+
+
+class ToolAnswer(Value):
+    """What answered one tool call of a replay."""
+
+    place: StepPlace
+    """The call in the replayed conversation."""
+    tier: Tier
+    """Which tier."""
+    recorded: StepPlace | None = None
+    """The recorded call whose result was given; None for a miss, a live call or the agent's own result."""
+    reused: bool = False
+    """Whether that recorded call had already answered another one."""
+    miss: Miss | None = None
+    """Why nothing answers; None unless the tier is `miss`."""
+
+
+class Divergence(Value):
+    """One place where a replay left the recording, noticed while it ran."""
+
+    kind: Literal["tool_missed", "tool_reused", "call_out_of_order", "calls_left_out", "agent_failed", "agent_silent"]
+    """What happened."""
+    turn_index: int
+    """Position of the turn in the replayed conversation, from 0."""
+    why: str
+    """The difference, in words."""
+    step_index: int | None = None
+    """Position of the step; None when it concerns the whole turn."""
+
+
+class Ending(Value):
+    """How a replay ended."""
+
+    reason: Literal["completed", "missed", "unanswerable", "agent_failed", "timed_out", "cancelled"]
+    """`completed`: every user line was said and answered; `missed`: a tool call had no recorded answer;
+    `unanswerable`: the recording holds no answer for the agent's question; the others speak for themselves."""
+    detail: str | None = None
+    """What happened, in words; None when completed."""
+    turn_index: int | None = None
+    """The turn it ended in, from 0; None when completed."""
+
+
+class Run(Value):
+    """One replay of one case against one agent: the new conversation, and what answered each turn and call."""
+
+    id: str
+    """Unique."""
+    case_id: str
+    """The case that was replayed."""
+    agent: str
+    """The agent's SPEC as given."""
+    started_at: datetime
+    """When it began, UTC."""
+    ended_at: datetime
+    """When it ended, UTC."""
+    conversation: Conversation
+    """What was said and done."""
+    ending: Ending
+    """How it ended."""
+    attempt: int = 1
+    """Number of this replay among those of the same case, from 1."""
+    revision: str | None = None
+    """Git revision of the agent's code; None when not known."""
+    user_answers: tuple[UserAnswer, ...] = ()
+    """What answered each user turn, in order."""
+    tool_answers: tuple[ToolAnswer, ...] = ()
+    """What answered each tool call, in order."""
+    divergences: tuple[Divergence, ...] = ()
+    """Where it left the recording, in order."""
+    settings: dict[str, JSON] = {}
+    """How it was replayed: modes, limits, overrides."""

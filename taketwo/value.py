@@ -1,0 +1,101 @@
+"""What every travelling thing is made of: a frozen value that can be written to JSON and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from typing import Any, Self, TypeAlias
+
+import msgspec
+
+JSON: TypeAlias = Any
+"""A value that JSON can hold: null, bool, number, string, list or object with string keys."""
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _KeywordOnly(msgspec.StructMeta):
+    """Gives every value frozen, keyword-only fields; msgspec itself does not hand `kw_only` down to subclasses.
+
+    Type checkers do not see this, so required fields still stand before the others.
+    """
+
+    def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> type:
+        return super().__new__(mcls, name, bases, namespace, **{"frozen": True, "kw_only": True, **options})
+
+
+class Value(msgspec.Struct, metaclass=_KeywordOnly):
+    """A frozen thing that travels; compares by content."""
+
+    def to_json(self) -> bytes:
+        """UTF-8 JSON, every field present, keys in the order of the class."""
+        return msgspec.json.encode(self)
+
+    def to_builtins(self) -> dict[str, Any]:
+        """The same as `to_json`, as dicts, lists, strings and numbers."""
+        built: dict[str, Any] = msgspec.to_builtins(self)
+        return built
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Self:
+        """Read what `to_json` wrote; unknown fields are ignored, so that older versions read newer files.
+
+        Raises msgspec.ValidationError naming the path, msgspec.DecodeError where it is no JSON.
+        """
+        return msgspec.json.decode(text, type=cls)
+
+    def but(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return msgspec.structs.replace(self, **changes)
+
+
+def canonical_json(value: JSON) -> str:
+    """One spelling for equal JSON values: keys sorted, no spaces. `25` and `25.0` stay different."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def content_hash(text: str | bytes) -> str:
+    """SHA-256 in hex: the name of long content that lies beside its file."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+def clean_text(text: str) -> str:
+    """The text with lone surrogates, which no UTF-8 file can hold, replaced by U+FFFD."""
+    return LONE_SURROGATE.sub("\ufffd", text) if not text.isascii() else text
+
+
+def clean_json(value: object, depth: int = 200) -> JSON:
+    """What JSON can hold of any Python value, for whatever comes in from foreign code.
+
+    Lone surrogates become U+FFFD, NaN and infinities their names, unknown objects their `repr`,
+    and what is nested more than `depth` deep a mark.
+    """
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return clean_text(value)
+        case int():
+            return int(value)
+        case float():
+            return float(value) if math.isfinite(value) else repr(float(value))
+        case _ if depth <= 0:
+            return "<nested too deep>"
+        case dict():
+            return {clean_text(str(key)): clean_json(item, depth - 1) for key, item in value.items()}
+        case list() | tuple():
+            return [clean_json(item, depth - 1) for item in value]
+        case _:
+            return _plain(value, depth)
+
+
+def _plain(value: object, depth: int) -> JSON:
+    """Models and dataclasses by their fields, anything else by its `repr`."""
+    if hasattr(value, "model_dump"):
+        return clean_json(value.model_dump(mode="json"), depth - 1)
+    try:
+        return clean_json(msgspec.to_builtins(value), depth - 1)
+    except (TypeError, ValueError, RecursionError):
+        return clean_text(repr(value))
