@@ -1,0 +1,90 @@
+"""`taketwo schema` and `taketwo doctor`."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import platform
+import sys
+from importlib.metadata import version
+
+import click
+
+from taketwo.cli.settings import opened_store, settings, store_option
+from taketwo.config import Settings
+from taketwo.errors import TakeTwoError
+
+EXTRAS = {
+    "server": (("starlette", "uvicorn", "zstandard"), "taketwo serve"),
+    "otel": (("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"), "sending OpenTelemetry spans"),
+    "demo": (("starlette", "opentelemetry.sdk", "pytest"), "taketwo demo"),
+}
+"""Each extra: the modules it brings, and what needs it."""
+
+
+@click.command("schema")
+@click.argument("name", type=click.Choice(["conversation", "scenario", "result"]))
+def schema_command(name: str) -> None:
+    """Print the JSON Schema of what `show --json` prints, of a scenario file, or of what `replay --json` writes."""
+    from taketwo.schema import json_schema
+
+    click.echo(json.dumps(json_schema(name), indent=2, ensure_ascii=False))
+
+
+@click.command("doctor")
+@store_option
+def doctor_command(store_url: str | None) -> None:
+    """Say what is configured, what can be reached, and what is missing."""
+    here = settings()
+    problems = [
+        _line("taketwo", version("taketwo")),
+        _line("python", f"{platform.python_version()} ({sys.executable})"),
+    ]
+    problems += [_store(store_url or here.store), _agent(here)]
+    problems += [_extra(name) for name in EXTRAS]
+    if any(problems):
+        raise SystemExit(2)
+
+
+def _line(what: str, state: str, *, ok: bool | None = True) -> bool:
+    """Print one finding; True when it is a problem."""
+    mark = {True: click.style("ok", fg="green"), False: click.style("no", fg="red"), None: "- "}[ok]
+    click.echo(f"{mark}  {what:<10} {state}")
+    return ok is False
+
+
+def _store(url: str) -> bool:
+    try:
+        with opened_store(url) as store:
+            projects = store.projects()
+    except TakeTwoError as error:
+        return _line("store", str(error), ok=False)
+    held = f"holds {', '.join(projects)}" if projects else "is empty: send it traces, or `taketwo import`"
+    return _line("store", f"{url} {held}")
+
+
+def _agent(here: Settings) -> bool:
+    if here.agent is None:
+        return _line("agent", "none configured: give --agent, or set TAKETWO_AGENT", ok=None)
+    from taketwo.replay.agents import open_agent
+
+    try:
+        open_agent(here.agent, api_key=here.agent_key)
+    except TakeTwoError as error:
+        return _line("agent", str(error), ok=False)
+    return _line("agent", f"{here.agent} can be opened")
+
+
+def _extra(name: str) -> bool:
+    modules, needed_for = EXTRAS[name]
+    missing = [module for module in modules if not _installed(module)]
+    if missing:
+        return _line(f"[{name}]", f"not installed; {needed_for} needs it: pip install 'taketwo[{name}]'", ok=None)
+    return _line(f"[{name}]", f"installed, for {needed_for}")
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,98 @@
+"""`taketwo freeze`: conversations become tests in the user's repository."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from taketwo.cli.settings import opened_store, project_option, settings, store_option
+from taketwo.conversation import Conversation
+from taketwo.errors import BadSetting
+from taketwo.scenario import Expectation, MustCall, MustNotCall, MustNotSay, MustSay
+
+
+@click.command("freeze")
+@click.argument("ids", nargs=-1, required=True, metavar="ID…")
+@click.option("--out", required=True, metavar="PATH", help="A *.scenario.yaml file, or a folder to put one into.")
+@click.option("--name", metavar="NAME", help="Name of the scenario. Default: from the file's name.")
+@click.option("--why", metavar="TEXT", help="Why it is kept; shown when it fails.")
+@click.option("--tag", "tags", multiple=True, metavar="WORD", help="A word to select it by. May be repeated.")
+@click.option(
+    "--must-call", multiple=True, metavar="TOOL[@TURN]", help="The agent must call this tool. May be repeated."
+)
+@click.option("--must-not-call", multiple=True, metavar="TOOL[@TURN]", help="The agent must not call this tool.")
+@click.option("--must-say", multiple=True, metavar="TEXT[@TURN]", help="The agent must say this.")
+@click.option("--must-not-say", multiple=True, metavar="TEXT[@TURN]", help="The agent must not say this.")
+@click.option("--force", is_flag=True, help="Write over an existing file.")
+@project_option
+@store_option
+def freeze_command(
+    ids: tuple[str, ...],
+    out: str,
+    name: str | None,
+    why: str | None,
+    tags: tuple[str, ...],
+    must_call: tuple[str, ...],
+    must_not_call: tuple[str, ...],
+    must_say: tuple[str, ...],
+    must_not_say: tuple[str, ...],
+    force: bool,
+    project: str | None,
+    store_url: str | None,
+) -> None:
+    """Keep captured conversations as a scenario file that runs as a test.
+
+    The file holds its own copy of all that a replay needs: the user's lines, the tools' results, the replies. Read and edit
+    it like any other file of the repository. Turns count from 1: `--must-call check_status@4`.
+    """
+    from taketwo.freeze.files import save
+    from taketwo.freeze.freeze import freeze
+
+    expected = [
+        *_expected(must_call, lambda tool, turn: MustCall(tool=tool, turn=turn)),
+        *_expected(must_not_call, lambda tool, turn: MustNotCall(tool=tool, turn=turn)),
+        *_expected(must_say, lambda text, turn: MustSay(text=text, turn=turn)),
+        *_expected(must_not_say, lambda text, turn: MustNotSay(text=text, turn=turn)),
+    ]
+    path = _target(out, name or ids[0], force=force)
+    scenario = freeze(
+        _conversations(ids, project or settings().project, store_url),
+        name=name or path.name.removesuffix(".scenario.yaml"),
+        at=datetime.now(UTC),
+        why=why,
+        tags=tags,
+        expected=expected,
+    )
+    for written in save(scenario, path):
+        click.echo(f"wrote {written}")
+    if not expected:
+        click.echo(
+            "It has no expectations yet: a replay will show what changed. Add some with --must-call or in the file."
+        )
+
+
+def _expected(given: Sequence[str], make: Callable[[str, int | None], Expectation]) -> Iterator[Expectation]:
+    """Expectations of one kind from `WHAT@TURN` or `WHAT`."""
+    for text in given:
+        what, at, turn = text.rpartition("@")
+        yield make(what, int(turn)) if at and turn.isdigit() else make(text, None)
+
+
+def _target(out: str, name: str, *, force: bool) -> Path:
+    """The file to write."""
+    path = Path(out)
+    if not path.name.endswith((".scenario.yaml", ".scenario.yml")):
+        if path.suffix:
+            raise BadSetting("a scenario file's name ends in .scenario.yaml", where=out)
+        path = path / f"{name}.scenario.yaml"
+    if path.exists() and not force:
+        raise BadSetting("there is such a file already", where=str(path), todo="--force writes over it")
+    return path
+
+
+def _conversations(ids: Sequence[str], project: str | None, store_url: str | None) -> list[Conversation]:
+    with opened_store(store_url) as store:
+        return [store.conversation(id, project) for id in ids]

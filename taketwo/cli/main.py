@@ -1,0 +1,77 @@
+"""The door for people: `taketwo COMMAND`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from taketwo.errors import TakeTwoError
+
+COMMANDS = {
+    "demo": ("taketwo.cli.demo", "The Tuesday story, end to end, with no key and no network."),
+    "serve": ("taketwo.cli.capture", "Receive traces, and show what was captured."),
+    "import": ("taketwo.cli.capture", "Read traces and chat logs from files into the store."),
+    "sessions": ("taketwo.cli.look", "List captured conversations."),
+    "traces": ("taketwo.cli.look", "List captured traces."),
+    "calls": ("taketwo.cli.look", "List captured voice calls."),
+    "show": ("taketwo.cli.look", "Show one conversation."),
+    "freeze": ("taketwo.cli.keep", "Keep conversations as scenario files for your repository."),
+    "replay": ("taketwo.cli.replay", "Rerun conversations against your agent and show what changed."),
+    "compare": ("taketwo.cli.replay", "Show what is different between two conversations."),
+    "schema": ("taketwo.cli.about", "Print the JSON Schema of conversation, scenario or result."),
+    "doctor": ("taketwo.cli.about", "Say what is configured, reachable and missing."),
+}
+"""Every command: the module it lives in, and its line in `taketwo --help`. Only the module of the one called is imported."""
+
+
+class LazyCommands(click.Group):
+    """A group that knows its commands by name and help line, and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself; None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`, without importing what it lists."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="taketwo", message="%(prog)s %(version)s")
+def taketwo() -> None:
+    """Take Two reruns the exact conversation that broke in production against your changed agent, shows turn by turn
+    what is different, and keeps it as a test.
+
+    Start with `taketwo demo`.
+    """
+
+
+def main() -> None:
+    """Run the command line. Our own errors are one line on stderr and exit code 2."""
+    try:
+        taketwo.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except TakeTwoError as error:
+        click.echo(f"taketwo: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader of a pipe has gone; writing on, even at shutdown, would only print a trace.
+        sys.stderr.close()
+        sys.exit(0)

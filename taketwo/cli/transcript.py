@@ -1,0 +1,71 @@
+"""A conversation as a person reads it in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from taketwo.conversation import Call, Conversation, Say, Source, Step, Turn
+from taketwo.report.words import plain, shortened
+from taketwo.value import canonical_json
+
+WIDEST = 240
+"""Longer results and texts are cut, with a count of what was left out."""
+
+
+def transcript(conversation: Conversation, *, with_sources: bool) -> Iterator[str]:
+    """The lines: a head, each turn with its calls, then the gaps. Recorded text is shown escaped, never executed."""
+    yield from _head(conversation)
+    for turn in conversation.turns:
+        yield ""
+        yield from _turn(turn, with_sources=with_sources)
+    if conversation.gaps:
+        yield ""
+        yield click.style(f"not known ({len(conversation.gaps)})", bold=True)
+        yield from (f"  {plain(gap.where)}: {plain(gap.why)}" for gap in conversation.gaps)
+
+
+def _head(conversation: Conversation) -> Iterator[str]:
+    facts = {
+        "project": conversation.project,
+        "user": conversation.user_id,
+        "started": conversation.started_at and f"{conversation.started_at:%Y-%m-%d %H:%M:%S} UTC",
+        "agent": conversation.agent.name,
+        "model": conversation.agent.model,
+        "tools": ", ".join(tool.name for tool in conversation.agent.tools),
+    }
+    yield click.style(plain(conversation.id), bold=True)
+    yield "  ".join(f"{name}: {plain(str(value))}" for name, value in facts.items() if value)
+
+
+def _turn(turn: Turn, *, with_sources: bool) -> Iterator[str]:
+    said = plain(turn.user.text) if turn.user else "(the agent speaks first)"
+    yield f"{click.style(f'{turn.index + 1:>3}', bold=True)}  user   {said}"
+    if with_sources and turn.user:
+        yield from _source(turn.user.source)
+    for step in turn.steps:
+        yield f"     {_step(step)}"
+        if with_sources:
+            yield from _source(step.source)
+    if turn.reply is None:
+        yield click.style("     agent  (no reply)", fg="yellow")
+
+
+def _step(step: Step) -> str:
+    match step:
+        case Say():
+            return f"agent  {plain(step.text)}"
+        case Call():
+            arguments = ", ".join(f"{name}={canonical_json(value)}" for name, value in step.arguments.items())
+            if step.error is not None:
+                came_back = click.style(f"error: {plain(shortened(step.error, WIDEST))}", fg="red")
+            else:
+                text = step.result if isinstance(step.result, str) else canonical_json(step.result)
+                came_back = plain(shortened(text, WIDEST))
+            return f"{click.style('call', fg='cyan')}   {plain(step.tool)}({plain(arguments)}) → {came_back}"
+
+
+def _source(source: Source | None) -> Iterator[str]:
+    if source is not None:
+        yield click.style(f"            from {source.span_id or source.place}, by {plain(source.rule)}", dim=True)

@@ -1,0 +1,72 @@
+"""The configuration, read once at the doors: defaults, then `[tool.taketwo]` of pyproject.toml, then the environment."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from taketwo.errors import BadSetting
+from taketwo.value import Value
+
+
+class Settings(Value):
+    """What a door may be told beforehand; options on the command line win over it."""
+
+    store: str
+    """URL of the store. `TAKETWO_STORE`; a file in the user's data folder when left out."""
+    agent: str | None = None
+    """SPEC of the agent under test. `TAKETWO_AGENT`; None when it must be given each time."""
+    project: str | None = None
+    """Project to look in. `TAKETWO_PROJECT`; None for all of them."""
+    agent_key: str | None = None
+    """Bearer key for an agent behind a URL. `TAKETWO_AGENT_KEY`, else `OPENAI_API_KEY`; never read from a file."""
+    concurrency: int = 20
+    """How many replays run at a time. `TAKETWO_CONCURRENCY`."""
+    turn_timeout_s: float = 60.0
+    """How long the agent may take for one turn, in seconds. `TAKETWO_TURN_TIMEOUT_S`."""
+
+
+def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
+    """The settings that hold in a folder. Raises BadSetting naming the variable or the file."""
+    found: dict[str, Any] = {"store": default_store(environment), **_from_project(folder)}
+    for name in Settings.__struct_fields__:
+        if value := environment.get(f"TAKETWO_{name.upper()}"):
+            found[name] = value
+    if key := environment.get("TAKETWO_AGENT_KEY") or environment.get("OPENAI_API_KEY"):
+        found["agent_key"] = key
+    try:
+        return msgspec.convert(found, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadSetting(str(error), where="settings", todo="see `taketwo doctor`") from error
+
+
+def default_store(environment: Mapping[str, str]) -> str:
+    """A SQLite file in the user's data folder."""
+    home = environment.get("HOME") or str(Path.home())
+    data = environment.get("XDG_DATA_HOME") or f"{home}/.local/share"
+    return f"sqlite:///{data}/taketwo/taketwo.sqlite3"
+
+
+def _from_project(folder: Path) -> dict[str, Any]:
+    """`[tool.taketwo]` of the nearest pyproject.toml at or above the folder."""
+    for candidate in (folder, *folder.parents):
+        file = candidate / "pyproject.toml"
+        if file.is_file():
+            return _table(file)
+    return {}
+
+
+def _table(file: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("taketwo", {})
+    except (OSError, ValueError) as error:
+        raise BadSetting(f"cannot be read: {error}", where=str(file)) from error
+    allowed = set(Settings.__struct_fields__) - {"agent_key"}
+    if unknown := sorted(set(table) - allowed):
+        known = ", ".join(sorted(allowed))
+        raise BadSetting(f"[tool.taketwo] does not know {unknown[0]!r}", where=str(file), todo=f"it knows {known}")
+    return dict(table)

@@ -1,0 +1,160 @@
+"""The story itself: every step is the command that a user would type, run for real in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import httpx
+
+from taketwo.errors import AgentUnreachable, StoreUnavailable
+
+BROKEN = "taketwo.demo.desk:desk_v1"
+FIXED = "taketwo.demo.desk:desk_v2"
+SCENARIO = "replays/refund-status.scenario.yaml"
+READY_WITHIN_S = 20.0
+
+
+def tell(folder: str | None, *, leave_running: bool) -> None:
+    """Tell the whole story in a folder. Raises a TakeTwoError when a step does not come out as told."""
+    started = time.monotonic()
+    place = Path(folder or tempfile.mkdtemp(prefix="taketwo-demo-")).resolve()
+    place.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "TAKETWO_STORE": f"sqlite:///{place / 'taketwo.sqlite3'}"}
+    told = Story(place, environment)
+    with _server(place, environment) as address:
+        _tell(told, address)
+        click.echo(f"\nAll of it took {time.monotonic() - started:.0f} s. Its files are in {place}\n")
+        click.echo(_next_steps())
+        if leave_running:
+            click.echo(f"\nThe page is at {address} (Ctrl-C ends it).")
+            _wait_for_interrupt()
+
+
+def _tell(told: Story, address: str) -> None:
+    rules = "OPENAI-COMPATIBLE MODEL" if told.has_model else "rules, not by a model, so that this runs anywhere"
+    told.chapter(1, f"Tuesday, in production. A support desk (driven by {rules}) serves twelve customers.")
+    told.say(f"It is instrumented with OpenTelemetry and sends its spans to `taketwo serve` on {address}.")
+    told.run([sys.executable, "-m", "taketwo.demo.production", address], shown="python -m taketwo.demo.production")
+
+    told.chapter(2, "Somebody complains: they asked how their refund stands, and got a second one. Find the session.")
+    told.taketwo("sessions", "--filter", "tool:issue_refund said:status")
+    told.taketwo("show", "sess-dana")
+
+    told.chapter(3, "Replay it against the version that is live: the same words, the same tool results.")
+    told.taketwo("replay", "sess-dana", "--agent", BROKEN)
+    told.say("Nothing changed, so the bug is in the agent, and it reproduces here.", good=True)
+
+    told.chapter(4, "Replay it against the version with the fix.")
+    told.taketwo("replay", "sess-dana", "--agent", FIXED, "--html", "report.html")
+    told.say("On turn 4 the desk now looks the refund up. Nothing else is different.", good=True)
+
+    told.chapter(5, "Keep the conversation as a test, and say what must happen on turn 4.")
+    told.taketwo(
+        *("freeze", "sess-dana", "--out", SCENARIO),
+        *("--must-call", "check_status@4", "--must-not-call", "issue_refund@4"),
+        *("--why", "Asked for the status of a refund, the desk paid a second one."),
+    )
+    told.pytest(FIXED, expect=0)
+    told.say("Green with the fix.", good=True)
+
+    told.chapter(6, "Weeks later somebody brings the old prompt back.")
+    told.pytest(BROKEN, expect=1)
+    told.say("Red, and it says which turn and which call.", good=True)
+
+
+class Story:
+    """Prints each step and runs it; a step that ends otherwise than told ends the story with an error."""
+
+    def __init__(self, place: Path, environment: dict[str, str]) -> None:
+        """place: the folder that the commands run in."""
+        self.place = place
+        self.environment = environment
+        self.has_model = bool(environment.get("TAKETWO_LLM_BASE_URL"))
+
+    def chapter(self, number: int, text: str) -> None:
+        """A headline."""
+        click.echo("\n" + click.style(f"{number}  {text}", bold=True))
+
+    def say(self, text: str, *, good: bool = False) -> None:
+        """A remark; `good` ones stand out."""
+        click.echo(click.style(f"   {text}", fg="green" if good else None))
+
+    def taketwo(self, *arguments: str) -> None:
+        """Run a `taketwo` command that must succeed."""
+        self.run([sys.executable, "-m", "taketwo", *arguments], shown=f"taketwo {_quoted(arguments)}")
+
+    def pytest(self, agent: str, *, expect: int) -> None:
+        """Run the kept scenario through pytest and insist on its exit code."""
+        arguments = ["replays", "--taketwo-agent", agent, "-q", "-p", "no:cacheprovider"]
+        self.run(
+            [sys.executable, "-m", "pytest", *arguments], shown=f"pytest replays --taketwo-agent {agent}", expect=expect
+        )
+
+    def run(self, command: Sequence[str], *, shown: str, expect: int = 0) -> None:
+        """Show a command, run it, show what it printed. Raises AgentUnreachable with its output when it ends otherwise."""
+        click.echo(click.style(f"\n   $ {shown}", fg="cyan"))
+        done = subprocess.run(command, cwd=self.place, env=self.environment, capture_output=True, text=True)
+        click.echo("\n".join(f"   {line}" for line in done.stdout.rstrip().splitlines()))
+        if done.returncode != expect and not self.has_model:
+            raise AgentUnreachable(f"`{shown}` ended with {done.returncode}, not {expect}: {done.stderr[-2000:]}")
+
+
+@contextmanager
+def _server(place: Path, environment: dict[str, str]) -> Iterator[str]:
+    """A real `taketwo serve` on a free port, until the end of the block; gives its address."""
+    log = place / "serve.log"
+    with log.open("w", encoding="utf-8") as output:
+        command = [sys.executable, "-m", "taketwo", "serve", "--port", "0"]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield _address(process, log)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until the server has said where it listens and answers there."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline and process.poll() is None:
+        words = log.read_text(encoding="utf-8").split()
+        addresses = [word for word in words if word.startswith("http://")]
+        if addresses and _answers(addresses[0]):
+            return addresses[0]
+        time.sleep(0.05)
+    raise StoreUnavailable(f"`taketwo serve` did not start: {log.read_text(encoding='utf-8')[-2000:]}", where=str(log))
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/health").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _wait_for_interrupt() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        click.echo("")
+
+
+def _next_steps() -> str:
+    return """With your own agent:
+
+  1. taketwo serve                                  and point OTEL_EXPORTER_OTLP_ENDPOINT at http://127.0.0.1:4318
+  2. taketwo sessions                               find the conversation that went wrong
+  3. taketwo replay ID --agent package.module:agent  your agent: messages in, reply out, tools under @taketwo.tool"""
+
+
+def _quoted(arguments: Sequence[str]) -> str:
+    return " ".join(f'"{word}"' if " " in word else word for word in arguments)
