@@ -1,0 +1,1 @@
+"""Numbers only: intervals, paired tests and sequential decisions. Knows nothing of agents."""
