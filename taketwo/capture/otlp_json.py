@@ -1,0 +1,217 @@
+"""OTLP/JSON to the messages that protobuf gives, so that there is one stored form.
+
+The mapping is protobuf's own JSON mapping, with ids in hex and enums as numbers (opentelemetry-proto,
+docs/specification.md). It is read more generously than written there: snake_case keys, members that are null and
+enums by name occur in the wild.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from base64 import b64decode
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from taketwo.errors import TraceUnreadable
+from taketwo.value import JSON, clean_text
+
+DEEPEST: Final = 90
+"""Messages inside messages; protobuf reads back no more than 100."""
+
+_HEX_FIELDS: Final = frozenset({"trace_id", "span_id", "parent_span_id"})
+_RECORDS: Final = {"spans": "span", "log_records": "log record"}
+
+
+class WrongSignal(TraceUnreadable):
+    """Log records came where spans belong, or spans where log records belong."""
+
+
+def trace_request(body: bytes) -> tuple[ExportTraceServiceRequest, list[str]]:
+    """The request, and one line for every span that had to be left out of it.
+
+    Raises TraceUnreadable where the body is no OTLP/JSON, WrongSignal where it holds log records.
+    """
+    document = _document(body)
+    if _holds_only(document, "resourceLogs", "resourceSpans"):
+        raise WrongSignal("these look like log records, not spans", todo="send them to /v1/logs")
+    request = ExportTraceServiceRequest()
+    rejected: list[str] = []
+    _fill(request, document, 0, rejected)
+    return request, rejected
+
+
+def log_request(body: bytes) -> tuple[ExportLogsServiceRequest, list[str]]:
+    """The request, and one line for every log record that had to be left out of it.
+
+    Raises TraceUnreadable where the body is no OTLP/JSON, WrongSignal where it holds spans.
+    """
+    document = _document(body)
+    if _holds_only(document, "resourceSpans", "resourceLogs"):
+        raise WrongSignal("these look like spans, not log records", todo="send them to /v1/traces")
+    request = ExportLogsServiceRequest()
+    rejected: list[str] = []
+    _fill(request, document, 0, rejected)
+    return request, rejected
+
+
+def _document(body: bytes) -> dict[str, JSON]:
+    try:
+        document = json.loads(body)
+    except RecursionError as error:
+        raise TraceUnreadable("the JSON is nested too deep to read") from error
+    except ValueError as error:
+        raise TraceUnreadable(f"the body is no JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise TraceUnreadable(
+            f"the JSON is {_called(document)} where OTLP has an object with resourceSpans or resourceLogs"
+        )
+    return document
+
+
+def _holds_only(document: dict[str, JSON], one: str, other: str) -> bool:
+    fields = {_camel(key) for key in document}
+    return one in fields and other not in fields
+
+
+def _camel(key: str) -> str:
+    first, *rest = key.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _fill(message: Message, given: JSON, depth: int, rejected: list[str]) -> None:
+    """Set the fields of the message from the object; members that the message does not have are left out."""
+    if not isinstance(given, dict):
+        raise TraceUnreadable(f"{message.DESCRIPTOR.name} is {_called(given)}, not an object")
+    if depth > DEEPEST:
+        raise TraceUnreadable(f"a value is nested more than {DEEPEST} messages deep")
+    fields = _fields(type(message))
+    for key, value in given.items():
+        field = fields.get(key)
+        if field is None or value is None:
+            continue
+        if field.repeated:
+            _fill_list(message, field, value, depth, rejected)
+        elif field.kind == FieldDescriptor.TYPE_MESSAGE:
+            part = getattr(message, field.name)
+            part.SetInParent()
+            _fill(part, value, depth + 1, rejected)
+        else:
+            _set(message, field, value)
+
+
+def _fill_list(message: Message, field: _Field, given: JSON, depth: int, rejected: list[str]) -> None:
+    if not isinstance(given, list):
+        raise TraceUnreadable(f"{field.name} is {_called(given)}, not a list")
+    target = getattr(message, field.name)
+    for item in given:
+        if field.kind != FieldDescriptor.TYPE_MESSAGE:
+            target.append(_scalar(field, item))
+        elif field.name in _RECORDS:
+            _fill_record(target, field, item, depth, rejected)
+        else:
+            _fill(target.add(), item, depth + 1, rejected)
+
+
+def _fill_record(target: Any, field: _Field, given: JSON, depth: int, rejected: list[str]) -> None:
+    """One span or log record: where it is malformed it is left out, and the others go through."""
+    try:
+        _fill(target.add(), given, depth + 1, rejected)
+    except TraceUnreadable as error:
+        del target[-1]
+        rejected.append(f"{_RECORDS[field.name]} {_id_of(given)}: {error.what}")
+
+
+def _id_of(given: JSON) -> str:
+    found = given.get("spanId", given.get("span_id")) if isinstance(given, dict) else None
+    return found[:40] if isinstance(found, str) and found else "without id"
+
+
+class _Field(NamedTuple):
+    name: str
+    kind: int
+    repeated: bool
+    enum: dict[str, int]
+
+
+@cache
+def _fields(message_type: type[Message]) -> dict[str, _Field]:
+    """The fields of a message under both spellings of their names."""
+    empty = message_type()
+    found = {}
+    for descriptor in message_type.DESCRIPTOR.fields:
+        names = descriptor.enum_type.values_by_name if descriptor.enum_type else {}
+        field = _Field(
+            name=descriptor.name,
+            kind=descriptor.type,
+            # Asked of a value, because the descriptor's own way of saying it changed between protobuf releases.
+            repeated=hasattr(getattr(empty, descriptor.name), "extend"),
+            enum={name: value.number for name, value in names.items()},
+        )
+        found[descriptor.name] = found[descriptor.json_name] = field
+    return found
+
+
+def _set(message: Message, field: _Field, given: JSON) -> None:
+    try:
+        setattr(message, field.name, _scalar(field, given))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise TraceUnreadable(f"{field.name} cannot be {_shown(given)}") from error
+
+
+def _scalar(field: _Field, given: JSON) -> object:
+    """The value as the field holds it; raises ValueError or TypeError where it holds none such."""
+    match field.kind:
+        case FieldDescriptor.TYPE_BYTES if field.name in _HEX_FIELDS:
+            return bytes.fromhex(given)
+        case FieldDescriptor.TYPE_BYTES:
+            return b64decode(given)
+        case FieldDescriptor.TYPE_STRING:
+            return clean_text(given)
+        case FieldDescriptor.TYPE_BOOL:
+            return _truth(given)
+        case FieldDescriptor.TYPE_DOUBLE:
+            return math.nan if given == "NaN" else float(given)
+        case FieldDescriptor.TYPE_ENUM if isinstance(given, str) and given in field.enum:
+            return field.enum[given]
+        case _:
+            return _whole_number(given)
+
+
+def _truth(given: JSON) -> bool:
+    if not isinstance(given, bool):
+        raise TypeError("not a boolean")
+    return given
+
+
+def _whole_number(given: JSON) -> int:
+    """JSON's numbers are doubles in many senders, so 64-bit integers come as strings, and as floats that are whole."""
+    if isinstance(given, bool) or (isinstance(given, float) and not given.is_integer()):
+        raise ValueError("not a whole number")
+    return int(given)
+
+
+def _called(given: JSON) -> str:
+    match given:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case dict():
+            return "an object"
+        case list():
+            return "a list"
+        case str():
+            return "a string"
+        case _:
+            return "a number"
+
+
+def _shown(given: JSON) -> str:
+    text = repr(given)
+    return text if len(text) <= 60 else f"{text[:57]}…"
