@@ -54,6 +54,9 @@ SESSION_KEYS: Final = (
 LAST_NS: Final = 2**63 - 1
 """The latest moment that a store can hold, in the year 2262."""
 
+_SCRUBBED: Final = ("[Scrubbed due to", "__REDACTED__")
+"""How the marks begin that senders put in place of a secret; taken for ids they would join strangers to one session."""
+
 _SESSION_RANK: Final = {key: rank for rank, key in enumerate(SESSION_KEYS)}
 _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
@@ -261,8 +264,10 @@ def _session_id(attributes: Iterable[KeyValue]) -> str | None:
     best, found = len(SESSION_KEYS), None
     for attribute in attributes:
         key = attribute.key
-        if key in _SESSION_RANK and _SESSION_RANK[key] < best and (text := attribute.value.string_value):
-            best, found = _SESSION_RANK[key], text
+        if key in _SESSION_RANK and _SESSION_RANK[key] < best:
+            text = attribute.value.string_value
+            if text and not text.startswith(_SCRUBBED):
+                best, found = _SESSION_RANK[key], text
     return found
 
 
