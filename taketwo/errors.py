@@ -8,6 +8,7 @@
     ├── StoreUnavailable      the store cannot be opened, read or written
     │   └── StoreBusy         it can, but not now: try again later
     ├── NotFound              no conversation, case or run of that name
+    │   └── NotUnique         several of them
     ├── BadFilter             a filter text that does not parse
     ├── BadSetting            an option or configuration value of the wrong form
     ├── ToolRefused           a tool was called where no recording may answer and nothing may go live
@@ -67,6 +68,10 @@ class StoreBusy(StoreUnavailable):
 
 class NotFound(TakeTwoError):
     """There is nothing of that name."""
+
+
+class NotUnique(NotFound):
+    """There are several things of that name."""
 
 
 class BadFilter(TakeTwoError):

@@ -1,0 +1,106 @@
+"""Where captures, conversations and results are kept: the `Store` protocol, and how to open one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from taketwo.conversation import Conversation
+from taketwo.errors import BadSetting
+from taketwo.span import RawLog, RawSpan
+from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary
+from taketwo.verdict import CaseResult
+
+
+class Store(Protocol):
+    """Keeps spans as they came and reads conversations out of them; safe to use from several threads.
+
+    Every method may raise StoreUnavailable, and every writing one StoreBusy. What a method has acknowledged by
+    returning is on disk, and every later read sees it.
+    """
+
+    @property
+    def url(self) -> str:
+        """What `open_store` opens it with."""
+
+    def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
+        """Keep spans; gives how many were new or more complete than the copy that was there.
+
+        The same span id in the same trace is the same span. A later copy replaces the stored one only where it has an
+        end and the stored one has none, or where both do or neither does and it has more bytes.
+        """
+
+    def add_logs(self, project: str, logs: Sequence[RawLog]) -> int:
+        """Keep log records that belong to a trace; gives how many were new. The others belong to no conversation."""
+
+    def put_conversation(self, conversation: Conversation) -> bool:
+        """Keep a conversation that has no spans; False if it was there already, letter by letter.
+
+        Another one of the same id is replaced. Raises TraceUnreadable where that id belongs to spans.
+        """
+
+    def conversation(self, id: str, project: str | None = None) -> Conversation:
+        """The conversation of that session id, trace id, or beginning of one (at least six characters).
+
+        Raises NotFound with the nearest ids, NotUnique naming those that it fits.
+        """
+
+    def conversations(self, project: str | None = None, *, limit: int | None = None) -> Iterator[Conversation]:
+        """Whole conversations, the newest first; in all projects when none is named."""
+
+    def summaries(
+        self, project: str | None = None, *, limit: int | None = None, after: str | None = None
+    ) -> Iterator[ConversationSummary]:
+        """What a listing shows of each conversation, the newest first; `after` is the cursor of the last one seen."""
+
+    def traces(
+        self, project: str | None = None, *, limit: int | None = None, after: str | None = None
+    ) -> Iterator[TraceSummary]:
+        """What a listing shows of each trace, the newest first; `after` is the cursor of the last one seen."""
+
+    def raw_spans(self, conversation_id: str, project: str | None = None) -> list[RawSpan]:
+        """The spans of a conversation as they came, by start; none where it came from a file without spans."""
+
+    def raw_logs(self, conversation_id: str, project: str | None = None) -> list[RawLog]:
+        """The log records of a conversation as they came, by time."""
+
+    def projects(self) -> list[str]:
+        """The names of all projects, in order."""
+
+    def settle(self, limit: int | None = None) -> int:
+        """Read conversations out of what came since the last time; gives how many. Reading does it where needed."""
+
+    def add_result(self, suite_id: str, result: CaseResult) -> None:
+        """Keep a case's result; written soon, or by `flush`."""
+
+    def flush(self) -> None:
+        """Wait until every added result is on disk. Raises what kept one from it."""
+
+    def results(self, suite_id: str) -> list[CaseResult]:
+        """The results of a suite in the order they were added. Raises NotFound."""
+
+    def result(self, run_id: str) -> CaseResult:
+        """The result that a run belongs to, by the run's id or the beginning of it. Raises NotFound, NotUnique."""
+
+    def suites(self) -> list[SuiteSummary]:
+        """Every suite that has results, the newest first."""
+
+    def close(self) -> None:
+        """Write what is waiting and let go of the files."""
+
+
+def open_store(url: str) -> Store:
+    """Open the store of a URL: `sqlite:///PATH`, or `memory:` for one that is gone with the process.
+
+    Makes the file and its folder where they are missing. Raises BadSetting for any other kind, StoreUnavailable.
+    """
+    kind, _, rest = url.partition(":")
+    if kind == "sqlite" and rest.startswith("///") and len(rest) > 3:
+        from taketwo.store.sqlite import SqliteStore
+
+        return SqliteStore(rest[3:])
+    if url == "memory:":
+        from taketwo.store.memory import MemoryStore
+
+        return MemoryStore()
+    raise BadSetting(f"no store can be opened with {url!r}", where="store", todo="use sqlite:///PATH or memory:")

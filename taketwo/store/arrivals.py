@@ -1,0 +1,145 @@
+"""Files what arrives: into traces, and under the conversations that it belongs to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from taketwo.span import RawSpan
+from taketwo.store.chunks import SPANS, Packed, is_error, more_complete, pack, read_keys
+from taketwo.store.statements import SQL
+
+LATEST_NS = 2**63 - 1
+"""SQLite's largest number; a later time is a mistake of the sender and counts as unknown."""
+
+
+def keep(connection: sqlite3.Connection, project: str, arrivals: Sequence[Packed]) -> int:
+    """Store what is new of the arrivals, and mark the conversations it belongs to; gives the number of records."""
+    key = project_key(connection, project)
+    return sum(_keep(connection, key, packed) for packed in arrivals)
+
+
+def project_key(connection: sqlite3.Connection, project: str) -> int:
+    """The project's key; makes the project."""
+    found = connection.execute(SQL["find_project"], (project,)).fetchone()
+    if found is None:
+        connection.execute(SQL["add_project"], (project,))
+        found = connection.execute(SQL["find_project"], (project,)).fetchone()
+    return int(found[0])
+
+
+class _Sums(msgspec.Struct, frozen=True):
+    """What arrivals add to the sums of a trace and of its conversations."""
+
+    spans: int
+    errors: int
+    first_ns: int
+    last_ns: int
+
+
+def _keep(connection: sqlite3.Connection, project_id: int, packed: Packed) -> int:
+    found = connection.execute(SQL["find_trace"], {"trace_id": packed.trace_id, "project_id": project_id}).fetchone()
+    there: dict[int, int] = {}
+    if found is not None:
+        there = _weights(connection, found[0], packed.kind)
+        packed = _without(packed, there)
+        if not packed.records:
+            return 0
+    sums = _sums(packed, there)
+    trace = _grow_trace(connection, project_id, found and found[0], packed.trace_id, sums)
+    connection.executemany(SQL["add_envelope"], packed.envelopes.items())
+    connection.execute(SQL["add_chunk"], (trace, packed.kind, packed.keys, packed.body))
+    had_spans = found is not None and found[1] > 0
+    _file(connection, project_id, trace, packed, sums, stands_alone=packed.kind == SPANS and not had_spans)
+    return len(packed.records)
+
+
+def _weights(connection: sqlite3.Connection, trace: int, kind: int) -> dict[int, int]:
+    """How complete what is already there is, by key."""
+    weights: dict[int, int] = {}
+    for (keys,) in connection.execute(SQL["chunk_keys"], (trace, kind)):
+        for key, weight in read_keys(keys):
+            if more_complete(weight, weights.get(key, -1)):
+                weights[key] = weight
+    return weights
+
+
+def _without(packed: Packed, there: dict[int, int]) -> Packed:
+    """Only what is new or more complete than what is there."""
+    kept = {
+        key: record for key, record in packed.records.items() if more_complete(packed.weights[key], there.get(key, -1))
+    }
+    return packed if len(kept) == len(packed.records) else pack(packed.trace_id, packed.kind, kept)
+
+
+def _sums(packed: Packed, there: dict[int, int]) -> _Sums:
+    spans = [record for record in packed.records.values() if isinstance(record, RawSpan)]
+    replaced = [there[key] for key in packed.records if key in there]
+    starts = [span.start_ns for span in spans if 0 < span.start_ns <= LATEST_NS]
+    ends = [span.end_ns for span in spans if span.end_ns <= LATEST_NS]
+    return _Sums(
+        spans=len(spans) - len(replaced),
+        errors=sum(span.is_error for span in spans) - sum(map(is_error, replaced)),
+        first_ns=min(starts, default=0),
+        last_ns=max(starts + ends, default=0),
+    )
+
+
+def _grow_trace(
+    connection: sqlite3.Connection, project_id: int, trace: int | None, trace_id: bytes, sums: _Sums
+) -> int:
+    if trace is not None:
+        connection.execute(SQL["grow_trace"], {"id": trace, **_columns(sums)})
+        return trace
+    added = connection.execute(
+        SQL["add_trace"], {"project_id": project_id, "trace_id": trace_id, **_columns(sums)}
+    ).lastrowid
+    return int(added or 0)
+
+
+def _file(
+    connection: sqlite3.Connection, project_id: int, trace: int, packed: Packed, sums: _Sums, *, stands_alone: bool
+) -> None:
+    """Mark every conversation that the arrival belongs to, and make those that it names for the first time."""
+    before = dict(connection.execute(SQL["conversations_of_trace"], (trace,)).fetchall())
+    named = {
+        _open(connection, project_id, name, "session")
+        for name in sorted({record.session_id for record in packed.records.values() if record.session_id})
+    }
+    if not named and not before and stands_alone:
+        named = {_open(connection, project_id, packed.trace_id.hex(), "trace")}
+    for conversation in named | before.keys():
+        if conversation not in before:
+            _join(connection, conversation, trace)
+        elif before[conversation] == "trace" and named and conversation not in named:
+            leave(connection, conversation, [trace])
+        else:
+            connection.execute(SQL["grow_conversation"], {"id": conversation, **_columns(sums)})
+
+
+def _open(connection: sqlite3.Connection, project_id: int, name: str, origin: str) -> int:
+    row = {"project_id": project_id, "name": name, "origin": origin}
+    (conversation,) = connection.execute(SQL["open_conversation"], row).fetchone()
+    return int(conversation)
+
+
+def _join(connection: sqlite3.Connection, conversation: int, trace: int) -> None:
+    connection.execute(SQL["join"], (conversation, trace))
+    first_ns, last_ns, spans, errors = connection.execute(SQL["trace_sums"], (trace,)).fetchone()
+    sums = _Sums(spans=spans, errors=errors, first_ns=first_ns, last_ns=last_ns)
+    connection.execute(SQL["grow_conversation"], {"id": conversation, **_columns(sums)})
+
+
+def leave(connection: sqlite3.Connection, conversation: int, traces: Iterable[int]) -> None:
+    """Take traces out of a conversation; without any left it is gone."""
+    connection.executemany(SQL["leave"], [(conversation, trace) for trace in traces])
+    connection.execute(SQL["drop_reading_of_empty"], {"id": conversation})
+    connection.execute(SQL["drop_empty_conversation"], {"id": conversation})
+    connection.execute(SQL["recount_conversation"], (conversation,))
+
+
+def _columns(sums: _Sums) -> dict[str, Any]:
+    return msgspec.structs.asdict(sums)

@@ -1,0 +1,92 @@
+"""SQLite connections: how they are opened, shared between threads, and what their errors mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, LifoQueue
+
+from taketwo.errors import StoreBusy, StoreUnavailable
+from taketwo.store.migrate import migrate
+
+BUSY_TIMEOUT_S = 5.0
+"""How long one process waits for another's transaction."""
+
+CHECKPOINT_PAGES = 4_000
+"""The log is folded into the file about every 16 MB: at SQLite's own 4 MB that costs a fifth of the ingest."""
+
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def make_file(path: Path) -> None:
+    """Make the file and its folders, readable by nobody else: conversations are private. Raises StoreUnavailable."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(f"cannot be opened: {error.strerror}", where=str(path)) from error
+
+
+def connect(path: Path, *, only_read: bool = False) -> sqlite3.Connection:
+    """A connection to a file that is there, brought to the newest version. Raises StoreUnavailable."""
+    with telling(path):
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            migrate(connection)
+            connection.execute(f"PRAGMA query_only = {int(only_read)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+@contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Say what an error of SQLite means for the user of the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _BUSY:
+            raise StoreBusy("another process is writing", where=str(path), todo="try again in a moment") from error
+        if code == sqlite3.SQLITE_NOTADB:
+            raise StoreUnavailable("this file is no store", where=str(path), todo="name another file") from error
+        raise StoreUnavailable(str(error), where=str(path)) from error
+    except StoreUnavailable as error:
+        error.where = error.where or str(path)
+        raise
+
+
+class Readers:
+    """Connections for reading, one for each thread that reads at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open none yet."""
+        self._path = path
+        self._idle: LifoQueue[sqlite3.Connection] = LifoQueue()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A connection that sees one state of the file until the end of the block."""
+        with telling(self._path):
+            try:
+                connection = self._idle.get_nowait()
+            except Empty:
+                connection = connect(self._path, only_read=True)
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                connection.rollback()
+                self._idle.put(connection)
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        while not self._idle.empty():
+            self._idle.get_nowait().close()

@@ -1,0 +1,66 @@
+"""Brings a SQLite file to the newest version: numbered steps, forward only."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from taketwo.errors import StoreUnavailable
+
+APPLICATION_ID = 0x74616B32
+"""`tak2`: marks a SQLite file as ours, so that nobody else's database is ever changed."""
+
+_STEPS = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
+
+NEWEST = len(_STEPS)
+"""The version that this code reads and writes."""
+
+
+def migrate(connection: sqlite3.Connection, *, to: int = NEWEST) -> None:
+    """Take the steps that the file lacks, each in a transaction of its own; several processes may do it at once.
+
+    Raises StoreUnavailable where the file is newer than this code or holds something else.
+    """
+    while _version(connection) < to:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = _version(connection)
+            if version < to:
+                _take(connection, version)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """The version of the file; 0 for an empty one."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application != APPLICATION_ID and (tables or version):
+        raise StoreUnavailable("this SQLite file holds something else", todo="name another file")
+    if version > NEWEST:
+        raise StoreUnavailable(
+            f"written by a newer taketwo: version {version}, and this one reads up to {NEWEST}",
+            todo="upgrade with: pip install -U taketwo",
+        )
+    return int(version)
+
+
+def _take(connection: sqlite3.Connection, version: int) -> None:
+    for statement in _statements(_STEPS[version].read_text(encoding="utf-8")):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """One at a time: `executescript` would end the transaction first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,243 @@
+-- Every statement of the SQLite store. Each begins with its name and then says why it is the way it is.
+
+-- name: find_project
+-- Before every write; the unique index answers.
+SELECT id FROM project WHERE name = ?
+
+-- name: add_project
+-- Another process may have been faster.
+INSERT INTO project (name) VALUES (?) ON CONFLICT DO NOTHING
+
+-- name: projects
+-- For people; few rows.
+SELECT name FROM project ORDER BY name
+
+-- name: add_envelope
+-- Resource and scope come with every request and are stored once.
+INSERT INTO envelope (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING
+
+-- name: envelope
+-- The reader keeps the last ones, so this runs seldom.
+SELECT body FROM envelope WHERE hash = ?
+
+-- name: find_trace
+-- Once for each trace in a request: is anything of it here already?
+SELECT id, spans FROM trace WHERE trace_id = :trace_id AND project_id = :project_id
+
+-- name: add_trace
+-- A trace that was never seen, with the sums of its first spans.
+INSERT INTO trace (project_id, trace_id, first_ns, last_ns, spans, errors)
+VALUES (:project_id, :trace_id, :first_ns, :last_ns, :spans, :errors)
+
+-- name: grow_trace
+-- Sums are kept up to date here, so that listings never look at spans.
+UPDATE trace
+SET spans    = spans + :spans,
+    errors   = errors + :errors,
+    first_ns = CASE WHEN first_ns = 0 THEN :first_ns WHEN :first_ns = 0 THEN first_ns ELSE min(first_ns, :first_ns) END,
+    last_ns  = max(last_ns, :last_ns)
+WHERE id = :id
+
+-- name: chunk_keys
+-- Finds the spans that are sent again; `keys` stands before the body in the row, so bodies are not read.
+SELECT keys FROM chunk WHERE trace_id = ? AND kind = ?
+
+-- name: add_chunk
+-- Appended at the end of the table; only the index by trace is touched elsewhere.
+INSERT INTO chunk (trace_id, kind, keys, body) VALUES (?, ?, ?, ?)
+
+-- name: conversations_of_trace
+-- Whom the arrival of further spans concerns.
+SELECT conversation.id, conversation.origin
+FROM membership JOIN conversation ON conversation.id = membership.conversation_id
+WHERE membership.trace_id = ?
+
+-- name: open_conversation
+-- A session, or a trace without one, that may be there already. What came from a file gives way to spans.
+INSERT INTO conversation (project_id, name, origin, first_ns, last_ns, spans, errors, changes)
+VALUES (:project_id, :name, :origin, 0, 0, 0, 0, 0)
+ON CONFLICT (name, project_id) DO UPDATE
+SET origin = CASE WHEN origin = 'import' OR excluded.origin = 'session' THEN excluded.origin ELSE origin END
+RETURNING id
+
+-- name: grow_conversation
+-- Raises `changes`, which is what makes it unsettled.
+UPDATE conversation
+SET changes  = changes + 1,
+    spans    = spans + :spans,
+    errors   = errors + :errors,
+    first_ns = CASE WHEN first_ns = 0 THEN :first_ns WHEN :first_ns = 0 THEN first_ns ELSE min(first_ns, :first_ns) END,
+    last_ns  = max(last_ns, :last_ns)
+WHERE id = :id
+
+-- name: join
+-- One row if it is new: then the conversation gets all of the trace and not only what just came.
+INSERT INTO membership (conversation_id, trace_id) VALUES (?, ?) ON CONFLICT DO NOTHING
+
+-- name: leave
+-- A trace that turned out to belong to a session no longer stands alone.
+DELETE FROM membership WHERE conversation_id = ? AND trace_id = ?
+
+-- name: trace_sums
+-- For a conversation that gets the whole trace.
+SELECT first_ns, last_ns, spans, errors FROM trace WHERE id = ?
+
+-- name: recount_conversation
+-- After traces left or joined otherwise than by arriving; conversations without a session are small.
+UPDATE conversation
+SET (first_ns, last_ns, spans, errors) = (
+        SELECT coalesce(min(nullif(trace.first_ns, 0)), 0), coalesce(max(trace.last_ns), 0),
+               coalesce(sum(trace.spans), 0), coalesce(sum(trace.errors), 0)
+        FROM membership JOIN trace ON trace.id = membership.trace_id
+        WHERE membership.conversation_id = conversation.id),
+    changes = changes + 1
+WHERE id = ?
+
+-- name: drop_reading_of_empty
+-- First the reading, because it refers to the conversation.
+DELETE FROM reading
+WHERE conversation_id = :id
+  AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.conversation_id = :id)
+
+-- name: drop_empty_conversation
+-- A conversation whose last trace went elsewhere is no conversation.
+DELETE FROM conversation
+WHERE id = :id AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.conversation_id = :id)
+
+-- name: conversations_named
+-- The whole id was given: the usual way in, answered by the unique index.
+SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled
+FROM conversation JOIN project ON project.id = conversation.project_id
+WHERE conversation.name = :name AND (:project IS NULL OR project.name = :project)
+
+-- name: conversations_named_like
+-- The beginning of an id was given: a range of the same index, two are enough to know that it is not unique.
+SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled
+FROM conversation JOIN project ON project.id = conversation.project_id
+WHERE conversation.name >= :low AND conversation.name < :high AND (:project IS NULL OR project.name = :project)
+LIMIT 4
+
+-- name: conversations_with_traces
+-- A trace id, or the beginning of one, as a range of bytes.
+SELECT DISTINCT conversation.id, project.name AS project, conversation.name, origin, changes, settled
+FROM trace
+JOIN membership ON membership.trace_id = trace.id
+JOIN conversation ON conversation.id = membership.conversation_id
+JOIN project ON project.id = conversation.project_id
+WHERE trace.trace_id BETWEEN :low AND :high AND (:project IS NULL OR project.name = :project)
+LIMIT 4
+
+-- name: latest_names
+-- Candidates for "did you mean"; a name is looked up among the newest only, so that a typo costs the same in any store.
+SELECT conversation.name FROM conversation JOIN project ON project.id = conversation.project_id
+WHERE (:project IS NULL OR project.name = :project)
+ORDER BY first_ns DESC LIMIT 500
+
+-- name: conversation_row
+-- A conversation by its key, when it may have changed since.
+SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled
+FROM conversation JOIN project ON project.id = conversation.project_id
+WHERE conversation.id = ?
+
+-- name: reading
+-- The conversation as it was last read out of its spans, or as it was imported.
+SELECT body FROM reading WHERE conversation_id = ?
+
+-- name: traces_of_conversation
+-- In the order in which they began, which is the order of the talk.
+SELECT trace.id, trace.trace_id FROM membership JOIN trace ON trace.id = membership.trace_id
+WHERE membership.conversation_id = ?
+ORDER BY trace.first_ns, trace.id
+
+-- name: chunks_of_trace
+-- In the order of arrival: of two equally complete copies the first one stands.
+SELECT kind, body FROM chunk WHERE trace_id = ? ORDER BY id
+
+-- name: page_of_conversations
+-- Newest first from a place on; the index has this order, so a page costs the same anywhere.
+SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled, first_ns, summary
+FROM conversation JOIN project ON project.id = conversation.project_id
+WHERE (first_ns, conversation.id) < (:first_ns, :id)
+ORDER BY first_ns DESC, conversation.id DESC LIMIT :limit
+
+-- name: page_of_conversations_in_project
+-- The same by the index of one project.
+SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled, first_ns, summary
+FROM conversation JOIN project ON project.id = conversation.project_id
+WHERE conversation.project_id = (SELECT id FROM project WHERE name = :project)
+  AND (first_ns, conversation.id) < (:first_ns, :id)
+ORDER BY first_ns DESC, conversation.id DESC LIMIT :limit
+
+-- name: page_of_traces
+-- Newest first from a place on.
+SELECT trace.id, project.name AS project, trace.trace_id, first_ns, last_ns, spans, errors
+FROM trace JOIN project ON project.id = trace.project_id
+WHERE (first_ns, trace.id) < (:first_ns, :id)
+ORDER BY first_ns DESC, trace.id DESC LIMIT :limit
+
+-- name: page_of_traces_in_project
+-- The same by the index of one project.
+SELECT trace.id, project.name AS project, trace.trace_id, first_ns, last_ns, spans, errors
+FROM trace JOIN project ON project.id = trace.project_id
+WHERE trace.project_id = (SELECT id FROM project WHERE name = :project)
+  AND (first_ns, trace.id) < (:first_ns, :id)
+ORDER BY first_ns DESC, trace.id DESC LIMIT :limit
+
+-- name: names_of_conversations_of_trace
+-- For a listing of traces.
+SELECT conversation.name FROM membership JOIN conversation ON conversation.id = membership.conversation_id
+WHERE membership.trace_id = ? ORDER BY conversation.name
+
+-- name: unsettled
+-- What came since the last time; a partial index holds only these.
+SELECT conversation.id FROM conversation WHERE changes > settled ORDER BY id LIMIT ?
+
+-- name: settle
+-- Only if nothing came while it was being read; else the next reader does it again.
+UPDATE conversation SET settled = changes, summary = :summary WHERE id = :id AND changes = :changes
+
+-- name: put_reading
+-- Replaces the reading before it.
+INSERT INTO reading (conversation_id, body) VALUES (?, ?)
+ON CONFLICT (conversation_id) DO UPDATE SET body = excluded.body
+
+-- name: find_import
+-- Is this conversation here, and is it made of spans?
+SELECT conversation.id, origin, reading.body
+FROM conversation LEFT JOIN reading ON reading.conversation_id = conversation.id
+WHERE conversation.name = :name AND conversation.project_id = :project_id
+
+-- name: put_import
+-- A conversation without spans is settled from the start.
+INSERT INTO conversation (project_id, name, origin, first_ns, last_ns, spans, errors, changes, settled, summary)
+VALUES (:project_id, :name, 'import', :first_ns, :last_ns, 0, 0, 1, 1, :summary)
+ON CONFLICT (name, project_id) DO UPDATE
+SET first_ns = excluded.first_ns, last_ns = excluded.last_ns, summary = excluded.summary
+RETURNING id
+
+-- name: add_suite
+-- Made by its first result.
+INSERT INTO suite (name) VALUES (?) ON CONFLICT DO NOTHING
+
+-- name: add_result
+-- The verdict is a column for the counts of the listing; everything else stays in the body.
+INSERT INTO result (suite_id, at_ns, verdict, body) VALUES ((SELECT id FROM suite WHERE name = ?), ?, ?, ?)
+
+-- name: add_run
+-- Makes the result findable by the run's id.
+INSERT INTO run (name, result_id) VALUES (?, ?) ON CONFLICT DO NOTHING
+
+-- name: results
+-- In the order they were added.
+SELECT body FROM result WHERE suite_id = (SELECT id FROM suite WHERE name = ?) ORDER BY id
+
+-- name: results_by_run
+-- By the run's id or the beginning of it; two are enough to know that it is not unique.
+SELECT DISTINCT run.name, result.id, result.body FROM run JOIN result ON result.id = run.result_id
+WHERE run.name >= :low AND run.name < :high LIMIT 4
+
+-- name: suites
+-- Answered by the index on suite, verdict and time alone.
+SELECT suite.name, result.verdict, count(*) AS results, min(result.at_ns) AS first_ns, max(result.at_ns) AS last_ns
+FROM result JOIN suite ON suite.id = result.suite_id
+GROUP BY result.suite_id, result.verdict

@@ -1,0 +1,152 @@
+"""One thread writes for all others of the process, so that what waits together shares one transaction and one fsync."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, TypeAlias, TypeVar
+
+from taketwo.errors import StoreBusy, StoreUnavailable, TakeTwoError
+from taketwo.store.connections import connect, telling
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[sqlite3.Connection], T]
+
+MOST_WAITING = 1_000
+"""How many pieces of work may wait."""
+MOST_IN_ONE_TRANSACTION = 256
+"""How many of them are written together."""
+
+_Item: TypeAlias = tuple[Work[Any], "Future[Any]"] | None
+
+
+class Writer:
+    """Runs pieces of work on the one connection that writes, many in one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        """Start no thread before there is something to write."""
+        self._path = path
+        self._waiting: queue.Queue[_Item] = queue.Queue(MOST_WAITING)
+        self._lock = Lock()
+        self._thread: Thread | None = None
+        self._failed: BaseException | None = None
+
+    def do(self, work: Work[T]) -> T:
+        """Run the work and wait until it is on disk. Raises what the work raises, StoreBusy when too much waits."""
+        done: Future[T] = Future()
+        self._start()
+        try:
+            self._waiting.put_nowait((work, done))
+        except queue.Full:
+            raise StoreBusy(where=str(self._path), todo="try again in a moment") from None
+        return done.result()
+
+    def later(self, work: Work[object]) -> None:
+        """Run the work soon; `flush` tells whether it failed."""
+        done: Future[object] = Future()
+        done.add_done_callback(self._remember)
+        self._start()
+        self._waiting.put((work, done))
+
+    def offer(self, work: Work[object]) -> None:
+        """Run the work soon if there is room; nobody hears of it when there is none, or when it fails."""
+        self._start()
+        with suppress(queue.Full):
+            self._waiting.put_nowait((work, Future()))
+
+    def flush(self) -> None:
+        """Wait for all that was given to `later`. Raises what the first one of it that failed raised."""
+        if self._thread is not None:
+            self.do(lambda connection: None)
+        with self._lock:
+            failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
+
+    def close(self) -> None:
+        """Write what waits and end the thread."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._waiting.put(None)
+            thread.join()
+
+    def _remember(self, done: Future[object]) -> None:
+        error = done.exception()
+        with self._lock:
+            self._failed = self._failed or error
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="taketwo-writer", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        connection: sqlite3.Connection | None = None
+        ended = False
+        while not ended:
+            items, ended = self._next()
+            try:
+                connection = connection or connect(self._path)
+            except TakeTwoError as error:
+                _fail(items, error)
+                continue
+            self._write(connection, items)
+        if connection is not None:
+            connection.close()
+
+    def _next(self) -> tuple[list[tuple[Work[Any], Future[Any]]], bool]:
+        """Whatever waits, at least one piece; and whether it is the last."""
+        items = []
+        item = self._waiting.get()
+        while item is not None:
+            items.append(item)
+            if len(items) == MOST_IN_ONE_TRANSACTION:
+                return items, False
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return items, False
+        return items, True
+
+    def _write(self, connection: sqlite3.Connection, items: list[tuple[Work[Any], Future[Any]]]) -> None:
+        """All in one transaction; what one piece did is undone alone when it refuses."""
+        results: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            with telling(self._path):
+                connection.execute("BEGIN IMMEDIATE")
+                for work, done in items:
+                    results.append((done, *_attempt(connection, work)))
+                connection.execute("COMMIT")
+        except Exception as error:  # whatever it was, whoever waits must hear of it
+            if connection.in_transaction:
+                connection.rollback()
+            _fail(items, error)
+            return
+        for done, result, refusal in results:
+            done.set_exception(refusal) if refusal else done.set_result(result)
+
+
+def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, BaseException | None]:
+    connection.execute("SAVEPOINT piece")
+    try:
+        return work(connection), None
+    except sqlite3.Error:
+        raise
+    except Exception as refusal:  # a piece that cannot be done must not take the others with it
+        connection.execute("ROLLBACK TO piece")
+        return None, refusal
+    finally:
+        if connection.in_transaction:
+            connection.execute("RELEASE piece")
+
+
+def _fail(items: list[tuple[Work[Any], Future[Any]]], error: Exception) -> None:
+    for _, done in items:
+        done.set_exception(error if isinstance(error, TakeTwoError) else StoreUnavailable(str(error)))
