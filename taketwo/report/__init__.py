@@ -1,0 +1,62 @@
+"""Reports: objects that are shown every event of a suite, and write what a person or a machine needs of it.
+
+The writers are `terminal.TerminalWriter`, `json.JsonWriter`, `junit.JunitWriter` and `html.HtmlWriter`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Protocol, TextIO
+
+from taketwo.errors import BadSetting
+from taketwo.events import Event
+
+
+class Writer(Protocol):
+    """What a suite's events are shown to."""
+
+    def write(self, event: Event) -> None:
+        """Take one event; the first is `SuiteStarted`, the last `SuiteFinished`."""
+
+    def close(self) -> None:
+        """Write what is left to write, and let go of the file."""
+
+
+def open_writers(
+    *,
+    json_path: str | None = None,
+    junit_path: str | None = None,
+    html_path: str | None = None,
+    strict: bool = False,
+) -> list[Writer]:
+    """The terminal's writer, and one for each path; `-` is standard output, and then the terminal's goes to stderr.
+
+    strict: whether what a strict run does not accept counts as failed.
+    Raises BadSetting at once, before anything is replayed, where a file cannot be written.
+    """
+    from taketwo.report.terminal import TerminalWriter
+
+    paths = (json_path, junit_path, html_path)
+    writers: list[Writer] = [TerminalWriter(sys.stderr if "-" in paths else sys.stdout)]
+    if json_path is not None:
+        from taketwo.report.json import JsonWriter
+
+        writers.append(JsonWriter(_open(json_path), strict=strict))
+    if junit_path is not None:
+        from taketwo.report.junit import JunitWriter
+
+        writers.append(JunitWriter(_open(junit_path), strict=strict))
+    if html_path is not None:
+        from taketwo.report.html import HtmlWriter
+
+        writers.append(HtmlWriter(_open(html_path)))
+    return writers
+
+
+def _open(path: str) -> TextIO:
+    if path == "-":
+        return sys.stdout
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as error:
+        raise BadSetting(f"cannot be written: {error.strerror}", where=path) from error

@@ -1,0 +1,343 @@
+"""Collects every case of `*.scenario.yaml` files as a test: the conversation is replayed against the agent under test.
+
+Every pytest run of an environment in which Take Two is installed loads this module, so nothing is imported here that
+costs time; what a replay needs is imported when a scenario file has been found.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, assert_never
+
+import pytest
+
+from taketwo.errors import BadSetting, TakeTwoError
+
+if TYPE_CHECKING:
+    from taketwo.config import Settings
+    from taketwo.events import CaseErrored, CaseFinished
+    from taketwo.replay.agents import Agent
+    from taketwo.report.lines import Page
+    from taketwo.suite.runner import SuiteCase
+
+SUFFIXES = (".scenario.yaml", ".scenario.yml")
+VERDICT, REASON, NEXT_STEP = "taketwo_verdict", "taketwo_reason", "taketwo_next_step"
+"""Properties of a test's report: they survive pytest-xdist, and `--junitxml` writes them."""
+SECTION = "taketwo"
+"""Name of the section of a test's report that shows what changed."""
+NO_AGENT = "there are *.scenario.yaml tests, but no agent to replay them against"
+WHERE_TO_SAY_IT = "give --taketwo-agent package.module:callable, or set taketwo_agent in the ini file"
+
+OnMiss: TypeAlias = Literal["stop", "error"]
+Result = TypeVar("Result")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two options, and the ini settings for what does not change from run to run."""
+    group = parser.getgroup("taketwo", "replaying conversations (*.scenario.yaml)")
+    group.addoption(
+        "--taketwo-agent",
+        metavar="SPEC",
+        help="the agent to replay against: package.module:callable, or https://…/v1/chat/completions",
+    )
+    group.addoption(
+        "--taketwo-strict",
+        action="store_true",
+        help="`changed`, `flaky` and `inconclusive` cases fail",
+    )
+    parser.addini("taketwo_agent", "the agent to replay *.scenario.yaml against, if --taketwo-agent is not given")
+    parser.addini("taketwo_timeout", "how long the agent may take for one turn, in seconds (default: 60)")
+    parser.addini(
+        "taketwo_on_miss",
+        "a tool call without a recorded answer: stop (default) ends the replay, error lets the agent read an error",
+    )
+    parser.addini("taketwo_repeat", "how often each case is replayed (default: 1)")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
+    """A scenario file is a collector of its cases."""
+    if not file_path.name.endswith(SUFFIXES):
+        return None
+    return ScenarioFile.from_parent(parent, path=file_path)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say once, before anything runs, that there is no agent."""
+    is_worker = hasattr(session.config, "workerinput")
+    if is_worker or session.config.option.collectonly:
+        return
+    _insist_on_agent(session.config, any(isinstance(item, ScenarioItem) for item in session.items))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Iterable[str]) -> None:
+    """The same under pytest-xdist, where only the workers collect."""
+    _insist_on_agent(node.config, any(suffix + "::" in id for id in ids for suffix in SUFFIXES))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """Let a skip point at the case instead of at this file."""
+    outcome = yield
+    report = outcome.get_result()
+    if isinstance(item, ScenarioItem) and report.skipped and isinstance(report.longrepr, tuple):
+        report.longrepr = (str(item.path), item.suite_case.line, report.longrepr[2])
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What did not fail and yet deserves a look."""
+    for kind in ("changed", "flaky", "inconclusive"):
+        reports = [
+            report
+            for outcome in ("passed", "skipped")
+            for report in terminalreporter.stats.get(outcome, ())
+            if (VERDICT, kind) in getattr(report, "user_properties", ())
+        ]
+        if reports:
+            terminalreporter.section(f"taketwo: {len(reports)} {kind}", yellow=True)
+            for report in reports:
+                terminalreporter.write_line("\n".join(_summary(report)))
+
+
+class ScenarioFile(pytest.File):
+    """A scenario file; its cases are the tests in it."""
+
+    def collect(self) -> Iterator[ScenarioItem]:
+        """One item a case. Raises CollectError with one line when the file cannot be read."""
+        from taketwo.freeze.files import load, locate
+        from taketwo.suite.runner import SuiteCase
+
+        try:
+            scenario, lines = load(self.path), locate(self.path)
+        except TakeTwoError as error:
+            raise self.CollectError(str(error)) from None
+        for case in scenario.cases:
+            suite_case = SuiteCase(case=case, scenario=scenario.name, file=self.nodeid, line=lines[case.id])
+            yield ScenarioItem.from_parent(self, name=case.id, suite_case=suite_case)
+
+
+class ScenarioItem(pytest.Item):
+    """One case as a test."""
+
+    def __init__(self, *, suite_case: SuiteCase, **kwargs: Any) -> None:
+        """Keep the case; its tags can be selected with `-k`."""
+        super().__init__(**kwargs)
+        self.suite_case = suite_case
+        self.extra_keyword_matches.update(suite_case.case.tags)
+
+    def runtest(self) -> None:
+        """Replay the case and pass, skip or fail by its verdict."""
+        from taketwo.events import CaseErrored, CaseFinished
+
+        event = _outside_any_loop(self._replay())
+        match event:
+            case CaseErrored():
+                raise CouldNotReplay(event)
+            case CaseFinished():
+                self._judge(event)
+            case _:
+                assert_never(event)
+
+    async def _replay(self) -> CaseFinished | CaseErrored:
+        from taketwo.events import CaseErrored, CaseFinished
+        from taketwo.suite.runner import run_suite
+
+        found: list[CaseFinished | CaseErrored] = []
+        async with _agent(self.config) as agent:
+            async for event in run_suite([self.suite_case], agent, concurrency=1, **_how(self.config)):
+                if isinstance(event, CaseFinished | CaseErrored):
+                    found.append(event)
+        (one,) = found
+        return one
+
+    def _judge(self, event: CaseFinished) -> None:
+        from taketwo.report.words import headline
+
+        verdict = event.result.verdict
+        self.user_properties.append((VERDICT, verdict.kind))
+        if verdict.kind == "pass":
+            return
+        self.user_properties += [(REASON, headline(verdict)), (NEXT_STEP, verdict.next_step or "")]
+        if verdict.kind == "fail" or self.config.option.taketwo_strict:
+            raise Regressed(event)
+        self.add_report_section("call", SECTION, "\n".join(_block(event, _plain_page())))
+        if verdict.kind != "changed":
+            pytest.skip(f"{verdict.kind}: {headline(verdict)}")
+
+    def reportinfo(self) -> tuple[os.PathLike[str], int | None, str]:
+        """The file, the line from 0 and the name of the case."""
+        line = self.suite_case.line
+        return self.path, None if line is None else line - 1, self.name
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The turn and the change, or one line about what could not be done; a stack trace only for our own faults."""
+        match excinfo.value:
+            case Regressed() | CouldNotReplay():
+                return CaseRepr(excinfo.value.event, self)
+            case TakeTwoError():
+                return f"{self.suite_case.file}:{self.suite_case.line}: {excinfo.value}"
+            case _:
+                return super().repr_failure(excinfo)
+
+
+class Regressed(Exception):
+    """The verdict is not good enough for the test to pass."""
+
+    def __init__(self, event: CaseFinished) -> None:
+        """event: the case and what came of it."""
+        self.event = event
+        super().__init__(event.result.verdict.kind)
+
+
+class CouldNotReplay(Exception):
+    """The case could not be replayed, through no finding about the agent."""
+
+    def __init__(self, event: CaseErrored) -> None:
+        """event: what was in the way."""
+        self.event = event
+        super().__init__(event.error)
+
+
+class Crash(NamedTuple):
+    """Where a test failed and with what words; pytest's short summary and `--junitxml` read it."""
+
+    path: str
+    """The file."""
+    lineno: int
+    """The line, from 1."""
+    message: str
+    """The reason in one line."""
+
+
+class CaseRepr:
+    """How pytest shows a case that did not pass: as the command line does, in the width and colours of its terminal."""
+
+    def __init__(self, event: CaseFinished | CaseErrored, item: ScenarioItem) -> None:
+        """event: the case and what came of it."""
+        self._event = event
+        self.reprcrash = Crash(str(item.path), item.suite_case.line or 1, _in_one_line(event))
+
+    def toterminal(self, tw: Any) -> None:
+        """Write it to pytest's terminal writer."""
+        from taketwo.report.lines import Page
+
+        for line in _block(self._event, Page(tw.fullwidth, colour=tw.hasmarkup)):
+            tw.line(line)
+
+    def __str__(self) -> str:
+        """Without colours, for logs and other reports."""
+        return "\n".join(_block(self._event, _plain_page()))
+
+
+def _in_one_line(event: CaseFinished | CaseErrored) -> str:
+    from taketwo.events import CaseErrored
+    from taketwo.report.words import headline, plain
+
+    return plain(event.error) if isinstance(event, CaseErrored) else headline(event.result.verdict)
+
+
+def _block(event: CaseFinished | CaseErrored, page: Page) -> Iterator[str]:
+    from taketwo.report.block import case_block
+
+    return case_block(event, page)
+
+
+def _plain_page() -> Page:
+    from taketwo.report.lines import Page
+    from taketwo.report.terminal import LOG_WIDTH
+
+    return Page(LOG_WIDTH, colour=False)
+
+
+def _summary(report: pytest.TestReport) -> Iterator[str]:
+    """The whole block of what changed; of what is inconclusive the reason and what it needs."""
+    properties = dict(report.user_properties)
+    yield f"{report.nodeid}  {properties[REASON]}"
+    if properties[VERDICT] == "changed":
+        yield from (text for name, text in report.sections if SECTION in name)
+    elif properties[NEXT_STEP]:
+        yield f"    next: {properties[NEXT_STEP]}"
+
+
+def _insist_on_agent(config: pytest.Config, has_scenarios: bool) -> None:
+    """Raises UsageError when there are scenarios, and no agent or a setting that means nothing."""
+    if not has_scenarios:
+        return
+    try:
+        _how(config)
+        _spec(config)
+    except TakeTwoError as error:
+        raise pytest.UsageError(f"taketwo: {error}") from None
+
+
+def _spec(config: pytest.Config) -> str:
+    """The SPEC of the agent: the option, else the ini file, else the settings of the place."""
+    spec = config.option.taketwo_agent or config.getini("taketwo_agent") or _settings(config).agent
+    if not spec:
+        raise BadSetting(NO_AGENT, todo=WHERE_TO_SAY_IT)
+    return str(spec)
+
+
+def _settings(config: pytest.Config) -> Settings:
+    from taketwo.config import load_settings
+
+    return load_settings(os.environ, config.rootpath)
+
+
+@asynccontextmanager
+async def _agent(config: pytest.Config) -> AsyncIterator[Agent]:
+    """The agent, opened in the loop that it will be used in, since its connections belong to that loop."""
+    from taketwo.replay.agents import open_agent
+
+    agent = open_agent(_spec(config), api_key=_settings(config).agent_key)
+    try:
+        yield agent
+    finally:
+        if (close := getattr(agent, "aclose", None)) is not None:
+            await close()
+
+
+def _how(config: pytest.Config) -> dict[str, Any]:
+    """The ini settings as `run_suite` takes them. Raises BadSetting naming the one that means nothing."""
+    from taketwo.replay.engine import Limits
+    from taketwo.replay.tools import ToolPolicy
+
+    timeout = config.getini("taketwo_timeout") or _settings(config).turn_timeout_s
+    return {
+        "limits": Limits(turn_timeout_s=_ini("taketwo_timeout", timeout, float)),
+        "tools": ToolPolicy(on_miss=_ini("taketwo_on_miss", config.getini("taketwo_on_miss") or "stop", OnMiss)),
+        "repeat": _ini("taketwo_repeat", config.getini("taketwo_repeat") or 1, int),
+    }
+
+
+def _ini(name: str, value: object, kind: Any) -> Any:
+    import msgspec
+
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadSetting(f"{error}", where=f"ini setting {name}") from None
+
+
+def _outside_any_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run it to its end, in a thread of its own where this one has a running loop."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _run(coroutine)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(_run, coroutine).result()
+
+
+def _run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    import asyncio
+
+    # asyncio.run would take away the thread's current loop, which the user's own tests may rely on.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(coroutine)

@@ -1,0 +1,234 @@
+"""Two conversations and what was found in them, joined turn by turn and step by step, for reports that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from taketwo.comparison import SEVERITIES, Change, Comparison, Severity, TurnPair
+from taketwo.conversation import Call, Conversation, Say, Step, Turn
+from taketwo.run import Divergence, Ending, Run, StepPlace, ToolAnswer, UserAnswer
+from taketwo.scenario import Case
+from taketwo.value import JSON
+from taketwo.verdict import Attempt, CaseResult, Score, Unscored
+
+
+class AlignedArgument(NamedTuple):
+    """One argument of a call on both sides."""
+
+    name: str
+    """Its name."""
+    before: JSON
+    """The recorded value; None also where there is none, see `kind`."""
+    after: JSON
+    """The replayed value; None also where there is none, see `kind`."""
+    kind: Literal["same", "changed", "removed", "added"]
+    """What became of it."""
+
+
+class AlignedStep(NamedTuple):
+    """A recorded and a replayed step that belong together."""
+
+    recorded: Step | None
+    """The recorded step; None where the replayed one is new."""
+    replayed: Step | None
+    """The replayed step; None where the recorded one was left out."""
+    place: StepPlace | None
+    """Where the replayed step stands; None where there is none."""
+    changes: tuple[Change, ...]
+    """What is different about it."""
+    is_first_divergence: bool
+    """Whether the replay left the recording here."""
+    answer: ToolAnswer | None = None
+    """What answered the replayed call; None when nothing is known, or it is no call."""
+
+    @property
+    def call(self) -> Call | None:
+        """The call it is about, the replayed one first; None when it is about words."""
+        return next((step for step in (self.replayed, self.recorded) if isinstance(step, Call)), None)
+
+    @property
+    def result_changed(self) -> bool:
+        """Whether the call gave something else."""
+        return any(change.kind == "result_changed" for change in self.changes)
+
+    @property
+    def arguments_changed(self) -> bool:
+        """Whether the call was made with other arguments."""
+        return any(change.kind == "arguments_changed" for change in self.changes)
+
+    def arguments(self) -> tuple[AlignedArgument, ...]:
+        """The arguments of both calls, in the recorded order, new ones last; none are changed if no change says so."""
+        before = self.recorded.arguments if isinstance(self.recorded, Call) else {}
+        after = self.replayed.arguments if isinstance(self.replayed, Call) else {}
+        if self.recorded is None or self.replayed is None or not self.arguments_changed:
+            return tuple(AlignedArgument(name, value, value, "same") for name, value in (before or after).items())
+        return tuple(_argument(name, before, after) for name in {**before, **after})
+
+
+class AlignedTurn(NamedTuple):
+    """A recorded and a replayed turn that belong together."""
+
+    recorded: Turn | None
+    """The recorded turn; None where the replayed one is new."""
+    replayed: Turn | None
+    """The replayed turn; None where the recorded one is missing."""
+    steps: tuple[AlignedStep, ...]
+    """The calls, and what was said between them; the reply is in `recorded.reply` and `replayed.reply`."""
+    changes: tuple[Change, ...]
+    """Every change in this turn."""
+    is_first_divergence: bool
+    """Whether the replay left the recording in this turn."""
+    user_answer: UserAnswer | None = None
+    """What answered the user's side; None when nothing is known or there was no replayed turn."""
+    divergences: tuple[Divergence, ...] = ()
+    """What was noticed while it ran."""
+    scores: tuple[Score, ...] = ()
+    """The judgements that hang on this turn."""
+    ending: Ending | None = None
+    """How the replay ended, if it ended early and here."""
+
+    @property
+    def position(self) -> int:
+        """Position of the turn, from 0: the replayed one, else the recorded one."""
+        turn = self.replayed or self.recorded
+        return turn.index if turn else 0
+
+    @property
+    def reply_changed(self) -> bool:
+        """Whether the user was told something else."""
+        return any(change.kind.startswith("reply_") for change in self.changes)
+
+    @property
+    def gravest(self) -> Severity | None:
+        """The severity of its gravest change; None when nothing is different."""
+        return min((change.severity for change in self.changes), key=SEVERITIES.index, default=None)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing in it that a person must see."""
+        failed = any(score.value is False for score in self.scores)
+        missed = any(step.answer is not None and step.answer.tier == "miss" for step in self.steps)
+        moved = self.user_answer is not None and self.user_answer.rung != "recorded"
+        return not (self.changes or failed or missed or moved or self.divergences or self.ending)
+
+
+def align(
+    recorded: Conversation,
+    replayed: Conversation,
+    comparison: Comparison,
+    *,
+    run: Run | None = None,
+    scores: Sequence[Score | Unscored] = (),
+) -> tuple[AlignedTurn, ...]:
+    """The turns of two conversations side by side, each with all that was found in it.
+
+    run: the replay that `replayed` came from; None when two captured conversations are compared.
+    """
+    changes = _changes_by_pair(comparison)
+    first = None if comparison.first_divergence is None else comparison.changes[comparison.first_divergence]
+    turns = (_turn(recorded, replayed, pair, changes[place], first) for place, pair in enumerate(comparison.pairs))
+    return tuple(turn if run is None else _with_run(turn, run, scores) for turn in turns)
+
+
+def align_attempt(case: Case, attempt: Attempt) -> tuple[AlignedTurn, ...]:
+    """The recording of a case and one attempt at it, side by side."""
+    run = attempt.run
+    return align(case.recorded, run.conversation, attempt.comparison, run=run, scores=attempt.scores)
+
+
+def telling_attempt(result: CaseResult) -> Attempt | None:
+    """The attempt that shows best why the verdict is what it is; None when there was none."""
+    return max(result.attempts, key=_weight, default=None)
+
+
+def _weight(attempt: Attempt) -> tuple[int, int, bool]:
+    failed = sum(isinstance(score, Score) and score.value is False for score in attempt.scores)
+    gravest = min((SEVERITIES.index(change.severity) for change in attempt.comparison.changes), default=len(SEVERITIES))
+    return failed, -gravest, attempt.run.ending.reason != "completed"
+
+
+def _changes_by_pair(comparison: Comparison) -> list[tuple[Change, ...]]:
+    """The changes of each pair of turns; a call that moved between turns stands where it went to."""
+    replayed = {pair.replayed: place for place, pair in enumerate(comparison.pairs) if pair.replayed is not None}
+    recorded = {pair.recorded: place for place, pair in enumerate(comparison.pairs) if pair.recorded is not None}
+    found: list[list[Change]] = [[] for _ in comparison.pairs]
+    for change in comparison.changes:
+        place = replayed.get(change.replayed_turn) if change.replayed_turn is not None else None
+        if place is None and change.recorded_turn is not None:
+            place = recorded.get(change.recorded_turn)
+        if place is not None:
+            found[place].append(change)
+    return [tuple(changes) for changes in found]
+
+
+def _turn(
+    recorded: Conversation,
+    replayed: Conversation,
+    pair: TurnPair,
+    changes: tuple[Change, ...],
+    first: Change | None,
+) -> AlignedTurn:
+    before = recorded.turns[pair.recorded] if pair.recorded is not None else None
+    after = replayed.turns[pair.replayed] if pair.replayed is not None else None
+    return AlignedTurn(
+        recorded=before,
+        replayed=after,
+        steps=tuple(_steps(before, after, pair, changes, first)),
+        changes=changes,
+        is_first_divergence=any(change is first for change in changes),
+    )
+
+
+def _steps(
+    before: Turn | None, after: Turn | None, pair: TurnPair, changes: tuple[Change, ...], first: Change | None
+) -> Iterator[AlignedStep]:
+    """The steps of a pair of turns, without the words that are its reply."""
+    for old, new in pair.steps:
+        recorded = before.steps[old] if before and old is not None else None
+        replayed = after.steps[new] if after and new is not None else None
+        if _is_reply(recorded, before) and _is_reply(replayed, after):
+            continue
+        was, now = _place(pair.recorded, old), _place(pair.replayed, new)
+        here = tuple(c for c in changes if (now and c.replayed == now) or (was and c.recorded == was))
+        yield AlignedStep(
+            recorded=recorded,
+            replayed=replayed,
+            place=now,
+            changes=here,
+            is_first_divergence=any(change is first for change in here),
+        )
+
+
+def _place(turn_index: int | None, step_index: int | None) -> StepPlace | None:
+    if turn_index is None or step_index is None:
+        return None
+    return StepPlace(turn_index=turn_index, step_index=step_index)
+
+
+def _with_run(turn: AlignedTurn, run: Run, scores: Sequence[Score | Unscored]) -> AlignedTurn:
+    """The turn, with what the replay and the checks say about it."""
+    if turn.replayed is None:
+        return turn
+    index = turn.replayed.index
+    answers = {answer.place: answer for answer in run.tool_answers if answer.place.turn_index == index}
+    return turn._replace(
+        steps=tuple(step._replace(answer=answers.get(step.place)) if step.place else step for step in turn.steps),
+        user_answer=next((answer for answer in run.user_answers if answer.turn_index == index), None),
+        divergences=tuple(divergence for divergence in run.divergences if divergence.turn_index == index),
+        scores=tuple(score for score in scores if isinstance(score, Score) and score.turn_index == index),
+        ending=run.ending if run.ending.turn_index == index else None,
+    )
+
+
+def _is_reply(step: Step | None, turn: Turn | None) -> bool:
+    """Whether showing the turn's reply shows this step too."""
+    return step is None or (isinstance(step, Say) and turn is not None and step.text.strip() in (turn.reply or ""))
+
+
+def _argument(name: str, before: dict[str, JSON], after: dict[str, JSON]) -> AlignedArgument:
+    if name not in after:
+        return AlignedArgument(name, before[name], None, "removed")
+    if name not in before:
+        return AlignedArgument(name, None, after[name], "added")
+    return AlignedArgument(name, before[name], after[name], "same" if before[name] == after[name] else "changed")

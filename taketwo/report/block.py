@@ -1,0 +1,89 @@
+"""One case as a block of text: what came of it, why, where to look. Terminal, JUnit and pytest all show this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from taketwo.events import CaseErrored, CaseFinished
+from taketwo.report.aligned import align_attempt, telling_attempt
+from taketwo.report.lines import Page, Span, Style
+from taketwo.report.turns import turn_lines
+from taketwo.report.words import address, counted, ending_in_words, headline, plain, shortened
+from taketwo.verdict import Attempt, CaseResult, Unscored, Verdict
+
+STYLES: dict[str, Style] = {
+    "pass": "good",
+    "fail": "bad",
+    "error": "bad",
+    "changed": "look",
+    "flaky": "look",
+    "inconclusive": "doubt",
+}
+"""The colour of each verdict, and of what could not be done."""
+
+MAX_REASONS = 6
+REASON_LIMIT = 600
+_INDENT = 4
+
+
+def case_block(event: CaseFinished | CaseErrored, page: Page) -> Iterator[str]:
+    """The lines about a case, each without a line feed."""
+    match event:
+        case CaseErrored():
+            yield f"{title('error', page)} {page.paint(plain(event.name), 'bold')}"
+            yield from _indented(event.error, page)
+        case CaseFinished():
+            yield from _head(event.result, page)
+            yield from _reasons(event.result.verdict, page)
+            attempt = telling_attempt(event.result)
+            if attempt is not None:
+                yield from _attempt(event, attempt, page)
+            yield from _next_step(event.result.verdict, page)
+        case _:
+            assert_never(event)
+
+
+def title(kind: str, page: Page) -> str:
+    """The verdict as it begins a line."""
+    return page.paint(kind.upper(), STYLES[kind])
+
+
+def _head(result: CaseResult, page: Page) -> Iterator[str]:
+    place = address(result)
+    where = f"  {page.paint(place, 'dim')}" if place else ""
+    yield f"{title(result.verdict.kind, page)} {page.paint(plain(result.case_id), 'bold')}{where}"
+    if result.why:
+        yield from _indented(f"kept because: {result.why}", page, "dim")
+
+
+def _reasons(verdict: Verdict, page: Page) -> Iterator[str]:
+    yield from _indented(headline(verdict), page, "bold")
+    for reason in verdict.reasons[1:MAX_REASONS]:
+        yield from _indented(reason.text, page)
+    if len(verdict.reasons) > MAX_REASONS:
+        yield from _indented(f"and {counted(len(verdict.reasons) - MAX_REASONS, 'more reason')}", page)
+
+
+def _attempt(event: CaseFinished, attempt: Attempt, page: Page) -> Iterator[str]:
+    run, attempts = attempt.run, event.result.attempts
+    turns = align_attempt(event.case, attempt)
+    yield from turn_lines(turns, page)
+    if run.ending.reason != "completed" and not any(turn.ending for turn in turns):
+        yield from _indented(ending_in_words(run.ending), page, "doubt")
+    for score in attempt.scores:
+        if isinstance(score, Unscored):
+            yield from _indented(f"not judged: {score.name}: {score.why}", page, "doubt")
+    if len(attempts) > 1:
+        yield from _indented(f"shown is attempt {run.attempt} of {len(attempts)}", page, "dim")
+
+
+def _next_step(verdict: Verdict, page: Page) -> Iterator[str]:
+    if verdict.next_step:
+        spans = [Span(plain(shortened(verdict.next_step, REASON_LIMIT)))]
+        yield from page.lines(spans, first="    " + page.paint("next:", "bold") + " ", indent=_INDENT + 6)
+
+
+def _indented(text: str, page: Page, style: Style = "plain") -> Iterator[str]:
+    spans = [Span(plain(shortened(text, REASON_LIMIT)), style)]
+    yield from page.lines(spans, indent=_INDENT)

@@ -1,0 +1,66 @@
+"""The events of a suite, gathered for the reports that are written at its end."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TextIO, assert_never
+
+from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
+
+
+class Gathered:
+    """What has happened so far; it is all there even if the suite is broken off."""
+
+    def __init__(self) -> None:
+        """Nothing has happened yet."""
+        self.agent = ""
+        self.started_at = datetime.now(UTC)
+        self.finished: list[CaseFinished] = []
+        self.errored: list[CaseErrored] = []
+        self.end: SuiteFinished | None = None
+
+    def add(self, event: Event) -> None:
+        """Take one event."""
+        match event:
+            case SuiteStarted():
+                self.agent, self.started_at = event.agent, event.at
+            case CaseFinished():
+                self.finished.append(event)
+            case CaseErrored():
+                self.errored.append(event)
+            case SuiteFinished():
+                self.end = event
+            case _:
+                assert_never(event)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it ended before its end."""
+        return self.end is None or self.end.cancelled
+
+    def in_order(self) -> list[CaseFinished]:
+        """The finished cases by file and line: replays that run side by side finish in any order."""
+        return sorted(self.finished, key=_place)
+
+    def counts(self) -> dict[str, int]:
+        """How many cases of each verdict, and under `error` how many could not be done."""
+        counts = {"error": len(self.errored)} if self.errored else {}
+        for event in self.finished:
+            kind = event.result.verdict.kind
+            counts[kind] = counts.get(kind, 0) + 1
+        return counts
+
+
+def finish(out: TextIO, text: str) -> None:
+    """Write the whole document, then close the file unless it is standard output."""
+    out.write(text)
+    if out is sys.stdout:
+        out.flush()
+    else:
+        out.close()
+
+
+def _place(event: CaseFinished) -> tuple[str, int, str, str]:
+    result = event.result
+    return result.file or "", result.line or 0, result.scenario, result.case_id

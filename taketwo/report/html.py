@@ -1,0 +1,193 @@
+"""The report as one HTML file: everything side by side, for reading alone or sending on.
+
+The file asks nothing of the network and runs no script; a content security policy inside it says so to the browser.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from taketwo.comparison import SEVERITIES
+from taketwo.events import CaseFinished, Event
+from taketwo.report import words
+from taketwo.report.aligned import AlignedStep, AlignedTurn, align_attempt, telling_attempt
+from taketwo.report.gathered import Gathered, finish
+from taketwo.report.worddiff import Piece, word_diff
+from taketwo.run import Run
+from taketwo.verdict import Attempt
+
+TEMPLATES = Path(__file__).parent / "templates"
+TEXT_LIMIT = 8_000
+"""Characters of one text that the page shows."""
+
+
+class HtmlWriter:
+    """Writes one HTML file when the suite is over."""
+
+    def __init__(self, out: TextIO) -> None:
+        """Write to `out`, and close it at the end unless it is standard output."""
+        self._out = out
+        self._gathered = Gathered()
+
+    def write(self, event: Event) -> None:
+        """Keep what happened."""
+        self._gathered.add(event)
+
+    def close(self) -> None:
+        """Write the page."""
+        finish(self._out, _page(self._gathered))
+
+
+class Stretch(NamedTuple):
+    """Turns in a row of which all or none deserve a look."""
+
+    kind: str
+    """`loud` is shown in full, `quiet` is folded, `unreached` is in the recording only."""
+    turns: tuple[AlignedTurn, ...]
+    """The turns."""
+
+    @property
+    def numbers(self) -> str:
+        """`Turn 4`, `Turns 4–6`."""
+        first, last = self.turns[0].position + 1, self.turns[-1].position + 1
+        return f"Turn {first}" if first == last else f"Turns {first}–{last}"
+
+
+class CaseView(NamedTuple):
+    """A finished case as the template draws it."""
+
+    event: CaseFinished
+    """The case and its result."""
+    attempt: Attempt | None
+    """The attempt that is shown; None when there was none."""
+    stretches: tuple[Stretch, ...]
+    """Its turns."""
+    provenance: str
+    """What answered the user's turns and the calls, counted."""
+    seconds: float
+    """How long all attempts took."""
+
+    @property
+    def shows_ending(self) -> bool:
+        """Whether a turn shown in full says how the replay ended."""
+        return any(turn.ending for stretch in self.stretches if stretch.kind == "loud" for turn in stretch.turns)
+
+
+def _page(gathered: Gathered) -> str:
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    cases = sorted((_view(event) for event in gathered.in_order()), key=_gravity)
+    counts = gathered.counts()
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            gathered=gathered,
+            cases=cases,
+            counts=counts,
+            bar=list(_bar(counts)),
+            style=Markup(style),
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        )
+    )
+
+
+def _environment() -> Environment:
+    """Templates in which every text is made visible and escaped, whether or not its author thought of it."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "words": words,
+        "diff": _diff,
+        "rows_of": _rows,
+        "kind_of": lambda value: type(value).__name__,
+    }
+    environment.filters["shown"] = lambda text: words.shortened(text, TEXT_LIMIT)
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    return words.plain_prose(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _rows(steps: Sequence[AlignedStep]) -> Iterator[tuple[AlignedStep | None, AlignedStep | None]]:
+    """Steps as rows, left and right: one that was left out and the new one after it share a row."""
+    waiting: AlignedStep | None = None
+    for step in steps:
+        if waiting is not None:
+            replaces = step.recorded is None
+            yield waiting, step if replaces else None
+            waiting = None
+            if replaces:
+                continue
+        if step.replayed is None:
+            waiting = step
+        else:
+            yield (step if step.recorded is not None else None), step
+    if waiting is not None:
+        yield waiting, None
+
+
+def _diff(before: str, after: str) -> tuple[Piece, ...]:
+    return word_diff(words.shortened(before, TEXT_LIMIT), words.shortened(after, TEXT_LIMIT))
+
+
+def _view(event: CaseFinished) -> CaseView:
+    attempt = telling_attempt(event.result)
+    turns = align_attempt(event.case, attempt) if attempt else ()
+    return CaseView(
+        event=event,
+        attempt=attempt,
+        stretches=tuple(Stretch(kind, tuple(turns)) for kind, turns in itertools.groupby(turns, key=_kind_of_turn)),
+        provenance=_provenance(attempt.run) if attempt else "",
+        seconds=sum((one.run.ended_at - one.run.started_at).total_seconds() for one in event.result.attempts),
+    )
+
+
+def _kind_of_turn(turn: AlignedTurn) -> str:
+    if turn.replayed is None:
+        return "unreached"
+    return "quiet" if turn.is_quiet else "loud"
+
+
+def _provenance(run: Run) -> str:
+    """`User: 4 recorded, 1 facts. Calls: 5 exact, 1 miss.`"""
+    rungs = Counter(answer.rung for answer in run.user_answers)
+    tiers = Counter(answer.tier for answer in run.tool_answers)
+    parts = [
+        f"{label}: {', '.join(f'{count} {name}' for name, count in found.items())}"
+        for label, found in (("user turns", rungs), ("calls", tiers))
+        if found
+    ]
+    return "; ".join(parts)
+
+
+def _gravity(view: CaseView) -> tuple[int, int]:
+    """The gravest verdict first, then the gravest change."""
+    changes = view.attempt.comparison.changes if view.attempt else ()
+    gravest = min((SEVERITIES.index(change.severity) for change in changes), default=len(SEVERITIES))
+    return words.GRAVEST_FIRST.index(view.event.result.verdict.kind), gravest
+
+
+def _bar(counts: dict[str, int]) -> Iterator[tuple[str, int, float, float]]:
+    """Kind, count, start and width in percent of each part of the bar, the gravest first."""
+    total, start = sum(counts.values()), 0.0
+    for kind in words.GRAVEST_FIRST:
+        if count := counts.get(kind, 0):
+            width = 100 * count / total
+            yield kind, count, round(start, 3), round(width, 3)
+            start += width

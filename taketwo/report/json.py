@@ -1,0 +1,82 @@
+"""The report as one JSON document, for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TextIO
+
+from taketwo.events import Event
+from taketwo.report.gathered import Gathered, finish
+from taketwo.value import Value
+from taketwo.verdict import CaseResult
+
+FORMAT_VERSION = 1
+"""Version of the document; it grows when a field changes its meaning or goes, not when one is added."""
+
+
+class CaseError(Value):
+    """A case or file that could not be replayed."""
+
+    name: str
+    """The case or file."""
+    error: str
+    """One line: where, what, what to do."""
+
+
+class Report(Value):
+    """All that came of one run of a suite."""
+
+    agent: str
+    """The agent's SPEC."""
+    started_at: datetime
+    """When it began, UTC."""
+    ended_at: datetime | None
+    """When it ended, UTC; None when it was broken off."""
+    duration_s: float | None
+    """How long it took, in seconds; None when it was broken off."""
+    cancelled: bool
+    """Whether it was stopped before its end, so that cases are missing."""
+    strict: bool
+    """Whether `changed` and `inconclusive` were not good enough."""
+    counts: dict[str, int]
+    """How many cases of each verdict, and under `error` how many could not be done; kinds that did not occur may be
+    missing."""
+    results: tuple[CaseResult, ...] = ()
+    """Every case that was replayed, in the order of files and lines."""
+    errors: tuple[CaseError, ...] = ()
+    """Everything that could not be replayed."""
+    version: int = FORMAT_VERSION
+    """Version of this document."""
+
+
+class JsonWriter:
+    """Writes one `Report` when the suite is over."""
+
+    def __init__(self, out: TextIO, *, strict: bool = False) -> None:
+        """Write to `out`, and close it at the end unless it is standard output."""
+        self._out = out
+        self._strict = strict
+        self._gathered = Gathered()
+
+    def write(self, event: Event) -> None:
+        """Keep what happened."""
+        self._gathered.add(event)
+
+    def close(self) -> None:
+        """Write the document."""
+        finish(self._out, f"{_report(self._gathered, strict=self._strict).to_json().decode()}\n")
+
+
+def _report(gathered: Gathered, *, strict: bool) -> Report:
+    end = gathered.end
+    return Report(
+        agent=gathered.agent,
+        started_at=gathered.started_at,
+        ended_at=end.at if end else None,
+        duration_s=end.duration_s if end else None,
+        cancelled=gathered.cancelled,
+        strict=strict,
+        counts=gathered.counts(),
+        results=tuple(event.result for event in gathered.in_order()),
+        errors=tuple(CaseError(name=event.name, error=event.error) for event in gathered.errored),
+    )

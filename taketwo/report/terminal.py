@@ -1,0 +1,172 @@
+"""The report on a terminal, or in the log of a CI job: what a person must look at, and little else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from typing import TextIO, assert_never
+
+from taketwo.comparison import SEVERITIES, Comparison
+from taketwo.conversation import Conversation
+from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
+from taketwo.report.aligned import align
+from taketwo.report.block import STYLES, case_block, title
+from taketwo.report.lines import Page, Span
+from taketwo.report.turns import turn_lines
+from taketwo.report.words import (
+    GRAVEST_FIRST,
+    SEVERITY_MEANINGS,
+    address,
+    counted,
+    counts_in_words,
+    duration_in_words,
+    headline,
+    plain,
+)
+
+FEW = 30
+"""Up to so many cases get a line each when they pass; of more, each is a dot."""
+LOG_WIDTH = 120
+"""Columns where there is no terminal to ask."""
+
+
+class TerminalWriter:
+    """Writes each case as it finishes, then what needs a look once more, and the counts."""
+
+    def __init__(self, out: TextIO, *, colour: bool | None = None, width: int | None = None) -> None:
+        """Write to `out`.
+
+        colour: None for colours on a terminal whose user has not set NO_COLOR.
+        width: columns; None for those of the terminal.
+        """
+        self._out = out
+        self._page = page_for(out, colour=colour, width=width)
+        self._cases = 0
+        self._dots = 0
+        self._to_look_at: list[CaseFinished | CaseErrored] = []
+
+    def write(self, event: Event) -> None:
+        """Show what happened."""
+        match event:
+            case SuiteStarted():
+                self._cases = event.cases
+                agent = self._page.paint(plain(event.agent), "bold")
+                self._print(f"Replaying {counted(event.cases, 'case')} against {agent}")
+            case CaseFinished() if event.result.verdict.kind == "pass":
+                self._passed(event)
+            case CaseFinished() | CaseErrored():
+                self._to_look_at.append(event)
+                self._print("", *case_block(event, self._page))
+            case SuiteFinished():
+                self._print("", *self._recap(), *self._summary(event))
+            case _:
+                assert_never(event)
+
+    def close(self) -> None:
+        """End the line of dots, if one is open."""
+        self._print()
+
+    def _passed(self, event: CaseFinished) -> None:
+        if self._cases > FEW:
+            self._dots += 1
+            self._emit(self._page.paint(".", "good") + ("\n" if self._dots % self._page.width == 0 else ""))
+            return
+        place = address(event.result)
+        where = f"  {self._page.paint(place, 'dim')}" if place else ""
+        self._print(f"{title('pass', self._page)} {plain(event.result.case_id)}{where}")
+
+    def _print(self, *lines: str) -> None:
+        """Lines of their own, after any dots."""
+        end_of_dots = "\n" if self._dots % self._page.width else ""
+        self._dots = 0
+        self._emit(end_of_dots + "".join(f"{line}\n" for line in lines))
+
+    def _emit(self, text: str) -> None:
+        """Write at once; what the stream's encoding does not have is escaped, as a report must never stop a run."""
+        encoding = getattr(self._out, "encoding", None) or "utf-8"
+        self._out.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        self._out.flush()
+
+    def _recap(self) -> Iterator[str]:
+        """One line for each case that needs a look, the gravest first, when there is more than one."""
+        if len(self._to_look_at) > 1:
+            for event in sorted(self._to_look_at, key=_reading_order):
+                yield from self._page.lines(
+                    [Span(_in_one_line(event))], first=_kind_column(event, self._page), indent=14
+                )
+            yield ""
+
+    def _summary(self, event: SuiteFinished) -> Iterator[str]:
+        total = sum(event.counts.values())
+        counts = [
+            self._page.paint(f"{event.counts[kind]:,} {kind}", STYLES[kind])
+            for kind in GRAVEST_FIRST
+            if event.counts.get(kind)
+        ]
+        cancelled = " (cancelled before the end)" if event.cancelled else ""
+        took = duration_in_words(event.duration_s)
+        yield f"{counted(total, 'case')} in {took}{cancelled}: {', '.join(counts) or counts_in_words({})}"
+        yield from self._needs()
+
+    def _needs(self) -> Iterator[str]:
+        """What the inconclusive cases need, each different need once."""
+        needs = Counter(
+            plain(event.result.verdict.next_step)
+            for event in self._to_look_at
+            if isinstance(event, CaseFinished)
+            and event.result.verdict.kind == "inconclusive"
+            and event.result.verdict.next_step
+        )
+        for need, times in needs.items():
+            first = self._page.paint("inconclusive", STYLES["inconclusive"]) + f" ({times}): "
+            yield from self._page.lines([Span(need)], first=first, indent=14 + len(f"{times}") + 3)
+
+
+def page_for(out: TextIO, *, colour: bool | None = None, width: int | None = None) -> Page:
+    """How to lay text out on this stream."""
+    is_terminal = out.isatty()
+    if colour is None:
+        # https://no-color.org: set and not empty
+        colour = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if width is None:
+        width = shutil.get_terminal_size((LOG_WIDTH, 24)).columns if is_terminal else LOG_WIDTH
+    return Page(width, colour=colour)
+
+
+def differences(
+    recorded: Conversation, replayed: Conversation, comparison: Comparison, page: Page | None = None
+) -> Iterator[str]:
+    """What is different between two conversations, as lines."""
+    page = page or Page(LOG_WIDTH, colour=False)
+    yield f"{page.paint(plain(recorded.id), 'bold')} → {page.paint(plain(replayed.id), 'bold')}"
+    yield from turn_lines(align(recorded, replayed, comparison), page)
+    yield ""
+    found = Counter(change.severity for change in comparison.changes)
+    listed = [f"{found[severity]} {SEVERITY_MEANINGS[severity]}" for severity in SEVERITIES if found[severity]]
+    yield f"{counted(len(comparison.changes), 'change')}: {', '.join(listed)}" if listed else "nothing is different"
+
+
+def _reading_order(event: CaseFinished | CaseErrored) -> tuple[int, str, int]:
+    match event:
+        case CaseErrored():
+            return GRAVEST_FIRST.index("error"), event.name, 0
+        case CaseFinished():
+            result = event.result
+            return GRAVEST_FIRST.index(result.verdict.kind), result.file or "", result.line or 0
+
+
+def _kind_column(event: CaseFinished | CaseErrored, page: Page) -> str:
+    kind = "error" if isinstance(event, CaseErrored) else event.result.verdict.kind
+    return title(kind, page) + " " * (14 - len(kind))
+
+
+def _in_one_line(event: CaseFinished | CaseErrored) -> str:
+    match event:
+        case CaseErrored():
+            return plain(event.error)
+        case CaseFinished():
+            place = address(event.result)
+            name = plain(event.result.case_id) + (f" ({place})" if place else "")
+            return f"{name}  {headline(event.result.verdict)}"

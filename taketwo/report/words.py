@@ -1,0 +1,266 @@
+"""What values mean, in words: the same ones in every report. Positions count from 0 in values and from 1 here."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import assert_never
+
+from taketwo.comparison import ChangeKind, Severity
+from taketwo.conversation import Call
+from taketwo.run import Ending, Miss, Rung, StepPlace, Tier, ToolAnswer, UserAnswer
+from taketwo.value import JSON
+from taketwo.verdict import CaseResult, Verdict
+
+_UNSEEN = re.compile(
+    "["
+    "\x00-\x1f\x7f-\x9f"  # controls, among them ESC, which terminals obey
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u2060-\u2064\ufeff"  # marks that show as nothing
+    "\u2028\u2029\u202a-\u202e\u2066-\u206f"  # separators, and what turns the direction of text around
+    "\ud800-\udfff\ufff9-\ufffb\ufffe\uffff"  # no characters at all
+    "\U000e0000-\U000e0fff"  # tags: text that no font shows
+    "]"
+)
+_UNSEEN_IN_PROSE = re.compile(_UNSEEN.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
+
+OUTCOMES: dict[str, str] = {
+    "pass": "nothing that matters is different",
+    "fail": "a regression",
+    "error": "could not be replayed",
+    "changed": "a person should look",
+    "flaky": "the attempts do not agree",
+    "inconclusive": "not enough evidence",
+}
+"""What each verdict says, and `error`, which is none."""
+
+GRAVEST_FIRST: tuple[str, ...] = ("fail", "error", "flaky", "changed", "inconclusive", "pass")
+"""The order in which a person should read verdicts; `error` is a case that could not be replayed."""
+
+CHANGES: dict[ChangeKind, str] = {
+    "call_added": "new call",
+    "call_lost": "call left out",
+    "arguments_changed": "other arguments",
+    "order_changed": "other order",
+    "result_changed": "other result",
+    "reply_reworded": "other words",
+    "reply_missing": "no reply",
+    "reply_added": "new reply",
+    "turn_missing": "turn left out",
+    "turn_added": "new turn",
+}
+"""Each kind of change as a label."""
+
+SEVERITY_MEANINGS: dict[Severity, str] = {
+    "critical": "a write is different",
+    "major": "what the user gets is different",
+    "minor": "what is looked up is different",
+    "wording": "only words are different",
+}
+"""What each severity means."""
+
+RUNGS: dict[Rung, str] = {
+    "recorded": "the recorded line",
+    "reordered": "another recorded line that fits",
+    "facts": "from the facts that this user gave in the recording",
+    "simulated": "by a model that knows only those facts",
+    "unanswerable": "nothing: the recording holds no answer",
+}
+"""What answered a user turn."""
+
+TIERS: dict[Tier, str] = {
+    "exact": "the recorded result of the same call",
+    "canonical": "the recorded result of the same call, written differently",
+    "volatile": "the recorded result; the arguments differ only where the recordings show that it does not matter",
+    "state": "the state of the world as the recordings show it",
+    "synthesised": "an invented result, as allowed",
+    "live": "the real tool",
+    "agent": "the agent itself",
+    "miss": "nothing",
+}
+"""What answered a tool call."""
+
+MISSES = {
+    "never_recorded": "the tool was never called in the recording",
+    "other_arguments": "it was recorded only with other arguments",
+    "used_up": "it was not recorded as often as it is called now",
+    "after_divergence": "it was recorded only for a past that this replay has left",
+}
+"""Why nothing recorded answers a call."""
+
+ENDINGS = {
+    "completed": "every user line was said and answered",
+    "missed": "a tool call had no recorded answer",
+    "unanswerable": "the agent asked what the recording cannot answer",
+    "agent_failed": "the agent failed",
+    "timed_out": "the agent took too long",
+    "cancelled": "it was cancelled",
+}
+"""How a replay ended."""
+
+VALUE_LIMIT = 2_000
+"""Characters of one argument or result that a report shows."""
+
+
+def plain(text: str) -> str:
+    r"""The text on one line, with everything that acts or hides in its place as an escape such as `\e` or `\u202e`."""
+    return _UNSEEN.sub(_escape, text)
+
+
+def plain_prose(text: str) -> str:
+    """The same for places that can show several lines: line feeds and tabs stay."""
+    return _UNSEEN_IN_PROSE.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most about `limit` characters, and how many were left out. Cut before making visible, never after."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}… ({len(text) - limit:,} more characters)"
+
+
+def turn_in_words(turn_index: int | None) -> str:
+    """`turn 4` for position 3; `the conversation` for None."""
+    return "the conversation" if turn_index is None else f"turn {turn_index + 1}"
+
+
+def place_in_words(place: StepPlace) -> str:
+    """The turn of a step."""
+    return turn_in_words(place.turn_index)
+
+
+def value_in_words(value: JSON, limit: int = VALUE_LIMIT) -> str:
+    """One line of JSON, long ones cut, with nothing unseen in it."""
+    return plain(shortened(json.dumps(value, ensure_ascii=False), limit))
+
+
+def call_in_words(call: Call) -> str:
+    """`issue_refund(order_id="A-1042", amount=39.9)`."""
+    if call.arguments_text is not None and not call.arguments:
+        return f"{plain(call.tool)}({plain(shortened(call.arguments_text, VALUE_LIMIT))})"
+    return f"{plain(call.tool)}({arguments_in_words(call.arguments)})"
+
+
+def arguments_in_words(arguments: dict[str, JSON]) -> str:
+    """`order_id="A-1042", amount=39.9`."""
+    return ", ".join(f"{plain(name)}={value_in_words(value)}" for name, value in arguments.items())
+
+
+def result_in_words(call: Call) -> str:
+    """What the agent read: the error, the text, or JSON; several lines may stay several."""
+    if call.error is not None:
+        return f"error: {shortened(call.error, VALUE_LIMIT)}"
+    return shortened(call.result, VALUE_LIMIT) if isinstance(call.result, str) else value_in_words(call.result)
+
+
+def miss_in_words(miss: Miss, tool: str) -> tuple[str, ...]:
+    """Why nothing answers, the nearest recorded call, and one line a difference."""
+    lines = [f"no recorded answer: {MISSES[miss.kind]}"]
+    if miss.nearest is not None:
+        arguments = arguments_in_words(miss.nearest_arguments) if miss.nearest_arguments else ""
+        lines.append(f"nearest: {place_in_words(miss.nearest)}, {plain(tool)}({arguments})")
+    return (*lines, *(plain(shortened(line, VALUE_LIMIT)) for line in miss.differences))
+
+
+def user_answer_in_words(answer: UserAnswer) -> str:
+    """What answered the user turn, and why, unless it was simply the recorded line."""
+    if is_plain_answer(answer) or not answer.reason:
+        return RUNGS[answer.rung]
+    return f"{RUNGS[answer.rung]} ({plain(shortened(answer.reason, VALUE_LIMIT))})"
+
+
+def tool_answer_in_words(answer: ToolAnswer) -> str:
+    """What answered the tool call, and of which turn where it is another one."""
+    moved = answer.recorded is not None and answer.recorded.turn_index != answer.place.turn_index
+    source = f", of {turn_in_words(answer.recorded.turn_index)}" if answer.recorded and moved else ""
+    again = ", which had answered another call already" if answer.reused else ""
+    return f"{TIERS[answer.tier]}{source}{again}"
+
+
+def is_plain_answer(answer: UserAnswer | ToolAnswer) -> bool:
+    """Whether the answer is what the recording held at this very place, so that it needs no remark."""
+    match answer:
+        case UserAnswer():
+            return answer.rung == "recorded"
+        case ToolAnswer():
+            return answer.tier in ("exact", "agent") and not answer.reused
+        case _:
+            assert_never(answer)
+
+
+def ending_in_words(ending: Ending) -> str:
+    """`ended in turn 4: a tool call had no recorded answer (…)`."""
+    place = f" in {turn_in_words(ending.turn_index)}" if ending.turn_index is not None else ""
+    detail = f" ({plain(shortened(ending.detail, VALUE_LIMIT))})" if ending.detail else ""
+    return f"ended{place}: {ENDINGS[ending.reason]}{detail}"
+
+
+def headline(verdict: Verdict) -> str:
+    """The weightiest reason; what the verdict says in general when it has none."""
+    return plain(shortened(verdict.reasons[0].text, VALUE_LIMIT)) if verdict.reasons else OUTCOMES[verdict.kind]
+
+
+def address(result: CaseResult) -> str | None:
+    """`file:line`, as editors and CI systems make a link of it; None when it came from the store."""
+    if result.file is None:
+        return None
+    return plain(result.file if result.line is None else f"{result.file}:{result.line}")
+
+
+def duration_in_words(seconds: float) -> str:
+    """`340 ms`, `3.4 s` or `2 min 5 s`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 case`, `2 cases`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def counts_in_words(counts: dict[str, int]) -> str:
+    """`10 pass, 1 fail`, the gravest first, those that did not occur left out."""
+    known = [f"{counts[kind]:,} {kind}" for kind in GRAVEST_FIRST if counts.get(kind)]
+    return ", ".join(known) or "nothing was replayed"
+
+
+def conclusion(counts: dict[str, int]) -> str:
+    """The whole suite in one sentence, such as `1 of 8 cases regressed`."""
+    total = sum(counts.values())
+    errors, unsure = counts.get("error", 0), counts.get("inconclusive", 0)
+    to_look_at = unsure + counts.get("changed", 0) + counts.get("flaky", 0)
+    if failed := counts.get("fail", 0):
+        more = f", {errors:,} could not be replayed" if errors else ""
+        return "The case regressed" if total == 1 else f"{failed:,} of {total:,} cases regressed{more}"
+    if errors:
+        return f"{errors:,} of {counted(total, 'case')} could not be replayed"
+    if to_look_at:
+        what = "inconclusive" if unsure == to_look_at else "to look at"
+        return f"No regression found, {counted(to_look_at, 'case')} {what}"
+    if not total:
+        return "Nothing was replayed"
+    return "The case passes" if total == 1 else f"All {total:,} cases pass"
+
+
+def figure(number: float | None) -> str:
+    """A figure for a table; `unknown` for None."""
+    return "unknown" if number is None else f"{round(number, 1):,}".removesuffix(".0")
+
+
+def moment_in_words(at: datetime) -> str:
+    """`2026-11-17 09:30 UTC`."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _escape(found: re.Match[str]) -> str:
+    sign = found[0]
+    if sign in _SHORT:
+        return _SHORT[sign]
+    number = ord(sign)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
