@@ -1,0 +1,73 @@
+"""Take Two: rerun the exact conversation that broke in production against your changed agent, and keep it as a test.
+
+The names here are what a user's code needs; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+# Type checkers know the name; importing `typing` for it would cost more than all the rest of this module.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from taketwo.conversation import Call, Conversation, Say, Turn
+    from taketwo.errors import TakeTwoError
+    from taketwo.replay.agents.shapes import AgentInput, AgentResponse
+    from taketwo.run import Run
+    from taketwo.scenario import Case, Scenario
+    from taketwo.sdk.tool import tool
+    from taketwo.sdk.tool_error import ToolError
+
+    __version__: str
+
+__all__ = [
+    "AgentInput",
+    "AgentResponse",
+    "Call",
+    "Case",
+    "Conversation",
+    "Run",
+    "Say",
+    "Scenario",
+    "TakeTwoError",
+    "ToolError",
+    "Turn",
+    "__version__",
+    "tool",
+]
+
+_HOMES = {
+    "AgentInput": "taketwo.replay.agents.shapes",
+    "AgentResponse": "taketwo.replay.agents.shapes",
+    "Call": "taketwo.conversation",
+    "Case": "taketwo.scenario",
+    "Conversation": "taketwo.conversation",
+    "Run": "taketwo.run",
+    "Say": "taketwo.conversation",
+    "Scenario": "taketwo.scenario",
+    "TakeTwoError": "taketwo.errors",
+    "ToolError": "taketwo.sdk.tool_error",
+    "Turn": "taketwo.conversation",
+    "tool": "taketwo.sdk.tool",
+}
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import a public name on its first use; `__version__` is that of the installed package."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("taketwo")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'taketwo' has no attribute {name!r}")
+        from importlib import import_module
+
+        found = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -15,6 +15,11 @@ Tier: TypeAlias = Literal["exact", "canonical", "volatile", "state", "synthesise
 """What answered a tool call. `live`: the real tool ran, as asked for; `agent`: the agent brought the result itself;
 `miss`: nothing did."""
 
+DivergenceKind: TypeAlias = Literal[
+    "tool_missed", "tool_reused", "call_out_of_order", "calls_left_out", "agent_failed", "agent_silent"
+]
+"""How a replay leaves the recording."""
+
 
 class StepPlace(Value):
     """A step of a conversation by position."""
@@ -61,6 +66,8 @@ class ToolAnswer(Value):
     """Which tier."""
     recorded: StepPlace | None = None
     """The recorded call whose result was given; None for a miss, a live call or the agent's own result."""
+    recorded_in: str | None = None
+    """Id of the other conversation that this recorded call stands in; None when it stands in the case's own."""
     reused: bool = False
     """Whether that recorded call had already answered another one."""
     miss: Miss | None = None
@@ -70,7 +77,7 @@ class ToolAnswer(Value):
 class Divergence(Value):
     """One place where a replay left the recording, noticed while it ran."""
 
-    kind: Literal["tool_missed", "tool_reused", "call_out_of_order", "calls_left_out", "agent_failed", "agent_silent"]
+    kind: DivergenceKind
     """What happened."""
     turn_index: int
     """Position of the turn in the replayed conversation, from 0."""

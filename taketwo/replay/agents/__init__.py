@@ -1,0 +1,134 @@
+"""Ways of reaching the agent under test, one module each. `open_agent` is told which by a SPEC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from taketwo.conversation import Agent as KnownAgent
+from taketwo.conversation import Tokens
+from taketwo.errors import BadSetting
+from taketwo.replay.current import AskedCall, CameBack
+from taketwo.replay.session import Session
+from taketwo.value import JSON, Value
+
+Message: TypeAlias = dict[str, Any]
+"""A chat message in OpenAI's form."""
+
+CHAT_COMPLETIONS = "/chat/completions"
+SUPPORTED = "package.module:callable, https://…/chat/completions"
+LATER = ("cmd:", "prompt:", "ws://", "wss://", "http://", "https://")
+"""Kinds of SPEC that have a meaning and no module here yet."""
+
+
+class Reply(Value):
+    """How the agent ended its turn."""
+
+    text: str | None
+    """What the user is told; None or blank when nothing."""
+    messages: tuple[Message, ...] = ()
+    """What came before that and the agent will see again in its next turn: its tool calls and their results."""
+    tokens: Tokens = Tokens()
+    """Tokens of all model calls of the turn."""
+    agent: KnownAgent | None = None
+    """The agent that answered, as far as it is known here; None when only its SPEC is."""
+
+
+class Exchange:
+    """One turn as the agent gets it, and how it acts in it."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        recorded: KnownAgent,
+        recorded_tools: frozenset[str],
+        thread_id: str,
+        execution_id: str,
+        messages: list[Message],
+        new_message: Message | None,
+        deadline: float,
+    ) -> None:
+        """Keep what the agent is given.
+
+        recorded: the agent of the recording. recorded_tools: names of the tools called in the recording.
+        thread_id, execution_id: the replayed conversation and the run.
+        messages: everything so far, the user's new line last. new_message: that line; None when the agent speaks first.
+        deadline: when the turn times out, in seconds of the event loop's clock.
+        """
+        self.recorded = recorded
+        self.recorded_tools = recorded_tools
+        self.thread_id = thread_id
+        self.execution_id = execution_id
+        self.messages = messages
+        self.new_message = new_message
+        self.deadline = deadline
+        self._session = session
+
+    def next_message(self) -> int:
+        """The number of the model's next message in this turn; what it holds is reported under it."""
+        return self._session.next_message()
+
+    def say(self, text: str, message: int) -> None:
+        """The agent gave out a text before its reply; the reply itself is taken down from the Reply."""
+        self._session.say(text, message)
+
+    def hear(self, piece: str) -> None:
+        """The agent gives out a text piece by piece; kept even when the whole is never given."""
+        self._session.hear(piece)
+
+    def call_tool(self, asked: AskedCall, message: int) -> CameBack:
+        """What the recording answers; where it says `live`, see `tool_loop.run_live`."""
+        return self._session.call(asked, message)
+
+    def lived(self, step_index: int, *, result: JSON, error: str | None, latency_ms: float) -> None:
+        """A tool really ran, and gave this."""
+        self._session.lived(step_index, result=result, error=error, latency_ms=latency_ms)
+
+    def own_call(self, asked: AskedCall, message: int, *, result: JSON) -> None:
+        """The agent called a tool itself and brings the result."""
+        self._session.own(asked, message, result=result)
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """The agent under test. It may serve many replays at a time; an exchange belongs to one of them."""
+
+    @property
+    def spec(self) -> str:
+        """What the user named it by."""
+        ...
+
+    async def respond(self, exchange: Exchange) -> Reply:
+        """Play one turn.
+
+        Raises AgentUnreachable when the agent could not be asked at all. Anything else that it raises is a finding
+        about the agent: `AgentFailed` is told in its own words, any other exception with its type and place.
+        """
+        ...
+
+
+class AgentFailed(Exception):
+    """The agent was reached and did something that no replay can go on from; the message is one line for a person."""
+
+
+def open_agent(spec: str, *, overrides: Mapping[str, JSON] | None = None, api_key: str | None = None) -> Agent:
+    """The agent that a SPEC names: `package.module:callable` or `https://…/chat/completions`.
+
+    overrides: what an agent behind a URL is sent instead of the recorded `model`, `system_prompt`, `tools`, settings.
+    api_key: its bearer key.
+    Raises AgentUnreachable when a callable cannot be imported, BadSetting when the SPEC or an override means nothing.
+    """
+    changes = {} if overrides is None else dict(overrides)
+    if spec.startswith(("http://", "https://")) and spec.partition("?")[0].rstrip("/").endswith(CHAT_COMPLETIONS):
+        from taketwo.replay.agents.chat_completions import ChatCompletionsAgent
+
+        return ChatCompletionsAgent(spec, overrides=changes, api_key=api_key)
+    if spec.startswith(LATER) or ":" not in spec:
+        raise BadSetting(f"this kind of agent is not supported: {spec!r}", where="agent", todo=f"give {SUPPORTED}")
+    if changes:
+        named = ", ".join(changes)
+        raise BadSetting(f"a callable cannot be overridden ({named})", where="agent", todo="change it in its code")
+    from taketwo.replay.agents.callable import open_callable
+
+    return open_callable(spec)

@@ -1,0 +1,140 @@
+"""Which replay this code runs in. A user's process imports this in production too: nothing but the standard library.
+
+The replay travels in a context variable, so coroutines, tasks and `asyncio.to_thread` carry it along. A bare thread
+does not. While any replay is going on, a tool called where no replay can be seen is refused instead of run, because it
+may well be the agent under test that calls it; so is one in a thread that was started during a replay and outlived it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from taketwo.errors import ToolRefused
+
+
+class AskedCall(NamedTuple):
+    """A tool call as the agent asks for it."""
+
+    tool: str
+    """Name of the tool."""
+    arguments: dict[str, Any]
+    """The arguments as JSON values; empty when `arguments_text` is no JSON object."""
+    call_id: str | None = None
+    """The id that the model gave it; None when it has none."""
+    arguments_text: str | None = None
+    """The arguments letter by letter where they are no JSON object; None otherwise."""
+
+
+class CameBack(NamedTuple):
+    """What a tool call gets in a replay."""
+
+    step_index: int
+    """Position of the call in its turn, from 0."""
+    result: Any = None
+    """The recorded result; None when there is an error."""
+    error: str | None = None
+    """The error as the agent read it; None when the call succeeded."""
+    raised: str | None = None
+    """The error as the tool itself raised it, where that differs; None otherwise."""
+    live: bool = False
+    """Nothing is recorded and the policy allows it: the caller runs the real tool and reports with `lived`."""
+
+
+class Scene:
+    """What tools meet inside a replay; `session.Session` is the one there is."""
+
+    def call(self, asked: AskedCall, message: int | None = None) -> CameBack:
+        """Answer a call from the recording.
+
+        message: which of the model's messages of this turn asks for it; None for the next one.
+        Raises ReplayStopped when there is no answer and the policy is to stop, and whenever the replay is over.
+        """
+        raise NotImplementedError
+
+    def lived(self, step_index: int, *, result: Any = None, error: str | None = None, latency_ms: float) -> None:
+        """Take down what a tool that really ran gave."""
+        raise NotImplementedError
+
+    def own(
+        self, asked: AskedCall, message: int | None = None, *, result: Any = None, error: str | None = None
+    ) -> None:
+        """Take down a call whose result the agent brought itself."""
+        raise NotImplementedError
+
+    def refuse(self, refused: ToolRefused) -> None:
+        """End the replay: a tool was called that may have been its own, from where that cannot be seen."""
+        raise NotImplementedError
+
+
+class ReplayStopped(BaseException):
+    """The replay has ended; the agent's code is told to stop. No `Exception`, so that agents do not swallow it."""
+
+
+class RegisteredTool(NamedTuple):
+    """A function under `@taketwo.tool`."""
+
+    function: Callable[..., Any]
+    """The real one."""
+    writes: bool
+    """Whether a call changes the world."""
+
+
+CURRENT: ContextVar[Scene | None] = ContextVar("taketwo_replay", default=None)
+"""The replay that this code runs in."""
+REGISTERED: dict[str, RegisteredTool] = {}
+"""Every tool of this process by name."""
+
+_lock = threading.Lock()
+_scenes: set[Scene] = set()
+_threads_before: set[threading.Thread] = set()
+_threads_left: WeakSet[threading.Thread] = WeakSet()
+
+
+def enter(scene: Scene) -> None:
+    """A replay begins."""
+    with _lock:
+        if not _scenes:
+            _threads_before.update(threading.enumerate())
+        _scenes.add(scene)
+
+
+def leave(scene: Scene) -> None:
+    """A replay is over; threads begun during it stay suspect as long as they live."""
+    with _lock:
+        _scenes.discard(scene)
+        if not _scenes:
+            _threads_left.update(thread for thread in threading.enumerate() if thread not in _threads_before)
+            _threads_before.clear()
+
+
+def scene_for(tool: str) -> Scene | None:
+    """The replay that a call of this tool belongs to; None when no replay is anywhere near and the tool may run.
+
+    Raises ToolRefused where a call may belong to a replay and cannot be told which.
+    """
+    scene = CURRENT.get()
+    if scene is not None:
+        return scene
+    if _scenes or (_threads_left and threading.current_thread() in _threads_left):
+        raise _refused(tool)
+    return None
+
+
+def _refused(tool: str) -> ToolRefused:
+    from taketwo.errors import ToolRefused
+
+    refused = ToolRefused(
+        f"`{tool}` was called during a replay in a thread or task that was begun outside of it, so it was not run",
+        where=f"thread {threading.current_thread().name}",
+        todo="start it with asyncio.to_thread or contextvars.copy_context().run, inside the call of the agent",
+    )
+    with _lock:
+        scenes = tuple(_scenes)
+    for scene in scenes:
+        scene.refuse(refused)
+    return refused

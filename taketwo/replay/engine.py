@@ -1,0 +1,262 @@
+"""Drives one replay: says the user's lines, lets the agent answer, until the end or until something ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from taketwo.conversation import Agent as KnownAgent
+from taketwo.conversation import Attachment, Conversation, Gap, Outcome, Tokens, UserLine
+from taketwo.errors import TakeTwoError
+from taketwo.replay import current
+from taketwo.replay.agents import Agent, AgentFailed, Exchange, Message, Reply
+from taketwo.replay.failure import told
+from taketwo.replay.session import Session
+from taketwo.replay.tools import DEFAULT_POLICY, RecordedCalls, ToolPolicy, ToolWorld
+from taketwo.replay.user import Line, Unanswerable, UserSide, user_side
+from taketwo.replay.watch import Outcome as Watched
+from taketwo.replay.watch import watch
+from taketwo.run import Ending, Run
+from taketwo.scenario import Case
+from taketwo.value import Value, clean_text
+
+
+class Limits(Value):
+    """What one turn may take; an agent that takes more has failed."""
+
+    turn_timeout_s: float = 60.0
+    """Time for the agent to answer one user line, in seconds."""
+    tool_calls_per_turn: int = 50
+    """Tool calls in one turn; more mean that the agent goes in circles."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def utc_now() -> datetime:
+    """The time now."""
+    return datetime.now(UTC)
+
+
+async def replay(
+    case: Case,
+    agent: Agent,
+    *,
+    attempt: int = 1,
+    limits: Limits = DEFAULT_LIMITS,
+    tools: ToolPolicy = DEFAULT_POLICY,
+    users: str = "verbatim",
+    scope: RecordedCalls | None = None,
+    revision: str | None = None,
+    stop: asyncio.Event | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> Run:
+    """Rerun a case against an agent: the same words, the same tool results.
+
+    Whatever the agent does wrong is the Run's `ending`, with all that was said and done until then.
+
+    attempt: number of this replay among those of the case, from 1.
+    users: the mode of the user side, `verbatim`.
+    scope: recorded calls of other conversations, which answer where the case's own do not.
+    revision: git revision of the agent's code, kept in the Run.
+    stop: once set, the replay ends as `cancelled` and returns what it has. Being cancelled as a task stops the agent,
+    too, but loses the Run, as any cancelled coroutine loses its result.
+
+    Raises AgentUnreachable when the agent could not be asked, ToolRefused when one of its tools was called where the
+    replay cannot be seen, BadSetting for a mode that there is not.
+    """
+    one = _Replay(case, agent, limits, tools, user_side(users, case.recorded), scope, now)
+    began = now()
+    with _on_stage(one.session, stop):
+        ending = await one.until_its_end()
+    ended = now()
+    return Run(
+        id=one.run_id,
+        case_id=case.id,
+        agent=agent.spec,
+        started_at=began,
+        ended_at=ended,
+        conversation=one.conversation(began, ended, ending),
+        ending=ending,
+        attempt=attempt,
+        revision=revision,
+        user_answers=tuple(one.session.journal.user_answers),
+        tool_answers=tuple(one.session.journal.tool_answers),
+        divergences=tuple(one.session.journal.divergences),
+        settings={"users": users, "limits": limits.to_builtins(), "tools": tools.to_builtins()},
+    )
+
+
+class _Replay:
+    """What the turns of one replay share."""
+
+    def __init__(
+        self,
+        case: Case,
+        agent: Agent,
+        limits: Limits,
+        tools: ToolPolicy,
+        user: UserSide,
+        scope: RecordedCalls | None,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.run_id = uuid4().hex
+        self._recorded = case.recorded
+        self._conversation_id = uuid4().hex
+        self._agent = agent
+        self._user = user
+        self._limits = limits
+        self._now = now
+        own = RecordedCalls([case.recorded])
+        self._recorded_tools = frozenset(own.by_tool)
+        world = ToolWorld(own, scope, writes=self._writes)
+        self.session = Session(world, tools, tool_calls_per_turn=limits.tool_calls_per_turn, now=now)
+        self._messages: list[Message] = []
+        self._known_agent = KnownAgent(name=agent.spec)
+
+    async def until_its_end(self) -> Ending:
+        """Turn by turn, until the user has nothing to say any more or something ends it."""
+        while self.session.ending is None:
+            line = await self._user.next_line(self.session.journal.turns)
+            match line:
+                case None:
+                    return Ending(reason="completed")
+                case Unanswerable():
+                    turn_index = self.session.journal.turn_index
+                    return Ending(reason="unanswerable", detail=line.why, turn_index=turn_index)
+                case Line():
+                    await self._turn(line)
+        return self.session.ending
+
+    def conversation(self, began: datetime, ended: datetime, ending: Ending) -> Conversation:
+        """What was said and done."""
+        return Conversation(
+            id=self._conversation_id,
+            project=self._recorded.project,
+            started_at=began,
+            ended_at=ended,
+            agent=self._known_agent,
+            turns=tuple(self.session.journal.turns),
+            outcome=Outcome(ended_reason=ending.reason),
+            gaps=tuple(self.session.journal.gaps),
+        )
+
+    async def _turn(self, line: Line) -> None:
+        """The user's line and the agent's answer to it."""
+        session = self.session
+        user = None if line.user is None else line.user.but(at=self._now(), source=None)
+        session.begin_turn(line, user)
+        new_message = None if user is None else self._as_message(user)
+        if new_message is not None:
+            self._messages.append(new_message)
+        watched = await self._answered(new_message)
+        reply = watched.answer
+        if session.refused is not None:
+            raise session.refused
+        if session.ending is None:
+            self._judge(watched, line)
+        if reply is None or session.ending is not None:
+            session.finish_turn(None, watched.took_s * 1000, Tokens())
+            return
+        session.finish_turn(reply.text, watched.took_s * 1000, reply.tokens)
+        self._messages.extend(reply.messages)
+        if reply.text is not None:
+            self._messages.append({"role": "assistant", "content": reply.text})
+        self._known_agent = reply.agent or self._known_agent
+
+    async def _answered(self, new_message: Message | None) -> Watched[Reply]:
+        """The agent's answer, or how it came to none."""
+        timeout_s = self._limits.turn_timeout_s
+        exchange = Exchange(
+            self.session,
+            recorded=self._recorded.agent,
+            recorded_tools=self._recorded_tools,
+            thread_id=self._conversation_id,
+            execution_id=self.run_id,
+            messages=list(self._messages),
+            new_message=new_message,
+            deadline=asyncio.get_running_loop().time() + timeout_s,
+        )
+        context = copy_context()
+        context.run(current.CURRENT.set, self.session)
+        work = _respond(self._agent, exchange)
+        return await watch(work, timeout_s=timeout_s, context=context, woken_by=self.session.wake_with)
+
+    def _judge(self, watched: Watched[Reply], line: Line) -> None:
+        """End the replay when the turn has not gone as a turn goes."""
+        session = self.session
+        if isinstance(watched.error, TakeTwoError):
+            raise watched.error
+        if watched.timed_out:
+            turn = session.journal.turn_index
+            detail = f"no answer to turn {turn + 1} within {self._limits.turn_timeout_s:g} s"
+            session.end(Ending(reason="timed_out", detail=detail, turn_index=turn))
+        elif watched.error is not None:
+            session.failed(str(watched.error) if isinstance(watched.error, AgentFailed) else told(watched.error))
+        elif watched.answer is not None and watched.answer.text is None:
+            self._judge_silence(line)
+
+    def _judge_silence(self, line: Line) -> None:
+        """No reply is right where there was none; after tool calls it is a finding; with nothing at all, a failure."""
+        position = line.recorded_turn_index
+        if position is not None and self._recorded.turns[position].reply is None:
+            return
+        self.session.silent()
+        if not self.session.journal.has_steps:
+            self.session.failed("the agent returned nothing: no text and no tool call")
+
+    def _writes(self, tool: str) -> bool:
+        """Whether the recording or the function itself says that this tool changes the world."""
+        registered = current.REGISTERED.get(tool)
+        return (registered is not None and registered.writes) or any(
+            definition.writes for definition in self._recorded.agent.tools if definition.name == tool
+        )
+
+    def _as_message(self, user: UserLine) -> Message:
+        """The user's line as a chat message; an image goes along where the recording has it."""
+        images = [attachment for attachment in user.attachments if attachment.kind == "image" and attachment.url]
+        for position, attachment in enumerate(user.attachments):
+            if attachment not in images:
+                where = f"turns[{self.session.journal.turn_index}].user.attachments[{position}]"
+                self.session.journal.gaps.append(Gap(where=where, why=_why_not_sent(attachment)))
+        if not images:
+            return {"role": "user", "content": user.text}
+        parts = [{"type": "image_url", "image_url": {"url": image.url}} for image in images]
+        return {"role": "user", "content": [{"type": "text", "text": user.text}, *parts]}
+
+
+async def _respond(agent: Agent, exchange: Exchange) -> Reply:
+    """The agent's answer, which foreign code may well have given another type."""
+    reply: object = await agent.respond(exchange)
+    if not isinstance(reply, Reply):
+        raise AgentFailed(f"the agent returned {type(reply).__name__}, not a Reply")
+    text = clean_text(reply.text) if reply.text and reply.text.strip() else None
+    return reply if text == reply.text else reply.but(text=text)
+
+
+def _why_not_sent(attachment: Attachment) -> str:
+    why = "its content was not captured" if attachment.url is None else "it cannot be sent in a chat message"
+    return f"the agent was asked without this {attachment.kind}: {why}"
+
+
+@contextlib.contextmanager
+def _on_stage(session: Session, stop: asyncio.Event | None) -> Iterator[None]:
+    """Tools see that a replay is going on, and `stop` ends it."""
+    current.enter(session)
+    waiting = None if stop is None else asyncio.get_running_loop().create_task(_end_on(stop, session))
+    try:
+        yield
+    finally:
+        session.close()
+        current.leave(session)
+        if waiting is not None:
+            waiting.cancel()
+
+
+async def _end_on(stop: asyncio.Event, session: Session) -> None:
+    await stop.wait()
+    session.end(Ending(reason="cancelled", detail="stopped on request", turn_index=session.journal.turn_index))

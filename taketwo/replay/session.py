@@ -1,0 +1,225 @@
+"""One replay while it runs: answers tool calls from the world, by the policy, and takes everything down."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from taketwo.conversation import Call, Tokens, UserLine
+from taketwo.errors import ToolRefused
+from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
+from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
+from taketwo.replay.journal import Journal
+from taketwo.replay.tools import Found, ToolPolicy, ToolWorld
+from taketwo.replay.user import Line
+from taketwo.run import Divergence, DivergenceKind, Ending, StepPlace, Tier, ToolAnswer
+from taketwo.value import JSON
+
+
+def _nobody() -> None:
+    """Nobody waits for the end."""
+
+
+class Session(Scene):
+    """Everything that changes during one replay. Tools may be called from any thread."""
+
+    def __init__(
+        self,
+        world: ToolWorld,
+        policy: ToolPolicy,
+        *,
+        tool_calls_per_turn: int,
+        now: Callable[[], datetime],
+    ) -> None:
+        """tool_calls_per_turn: with more of them in one turn, the agent has failed."""
+        self.journal = Journal()
+        self.ending: Ending | None = None
+        self.refused: ToolRefused | None = None
+        self._wake: Callable[[], None] = _nobody
+        self._world = world
+        self._policy = policy
+        self._tool_calls_per_turn = tool_calls_per_turn
+        self._now = now
+        self._lock = threading.RLock()
+        self._over = False
+        self._order = CallOrder(None)
+        self._recorded_turn_index: int | None = None
+
+    def begin_turn(self, line: Line, user: UserLine | None) -> None:
+        """The user has spoken: `user` is the line as it is said now."""
+        with self._lock:
+            self._recorded_turn_index = line.recorded_turn_index
+            self._order = CallOrder(line.recorded_turn_index)
+            self.journal.begin_turn(user)
+            if user is not None:
+                self.journal.answered_by(line.rung, line.reason, line.recorded_turn_index)
+
+    def finish_turn(self, reply: str | None, latency_ms: float | None, tokens: Tokens) -> None:
+        """The agent is done with this turn, or was stopped in it; only one that it finished can have left calls out."""
+        with self._lock:
+            if self.ending is None and (left_out := self._world.left_out(self._recorded_turn_index)):
+                self._diverged("calls_left_out", left_out_in_words(left_out))
+            self.journal.finish_turn(reply, latency_ms, tokens, self._now())
+
+    def next_message(self) -> int:
+        """The number of the model's next message in this turn."""
+        with self._lock:
+            return self.journal.next_message()
+
+    def say(self, text: str, message: int) -> None:
+        """The agent said something."""
+        with self._lock:
+            if not self._over:
+                self.journal.say(text, message, self._now())
+
+    def hear(self, piece: str) -> None:
+        """The agent gave out a piece of a text."""
+        with self._lock:
+            if not self._over:
+                self.journal.hear(piece)
+
+    def call(self, asked: AskedCall, message: int | None = None) -> CameBack:
+        """Answer a call from the recording, see `Scene.call`."""
+        with self._lock:
+            self._admit()
+            number = self.journal.next_message() if message is None else message
+            found = self._world.answer(asked.tool, asked.arguments, self._recorded_turn_index, asked.arguments_text)
+            if found.recorded is None:
+                return self._missed(asked, number, found)
+            call = found.recorded.call
+            place = self._take_down(asked, number, found, result=call.result, error=call.error, raised=call.raised)
+            self._note_order(found, place)
+            return CameBack(place.step_index, call.result, call.error, call.raised)
+
+    def lived(self, step_index: int, *, result: JSON = None, error: str | None = None, latency_ms: float) -> None:
+        """Take down what a tool that really ran gave."""
+        with self._lock:
+            if not self._over:
+                self.journal.came_back(step_index, result=result, error=error, latency_ms=latency_ms)
+
+    def own(
+        self, asked: AskedCall, message: int | None = None, *, result: JSON = None, error: str | None = None
+    ) -> None:
+        """Take down a call whose result the agent brought itself."""
+        with self._lock:
+            self._admit()
+            number = self.journal.next_message() if message is None else message
+            self._take_down(asked, number, None, result=result, error=error)
+
+    def refuse(self, refused: ToolRefused) -> None:
+        """A tool was called that may have been this replay's, from where that cannot be seen: its findings are void."""
+        with self._lock:
+            self.refused = self.refused or refused
+            self._over = True
+        self._wake()
+
+    def end(self, ending: Ending) -> None:
+        """The replay ends here, whatever the agent's code still does. The first ending counts."""
+        with self._lock:
+            self.ending = self.ending or ending
+            self._over = True
+        self._wake()
+
+    def wake_with(self, wake: Callable[[], None] | None) -> None:
+        """Call this when the replay is ended from within a turn; at once if it has been already. None: nobody waits."""
+        with self._lock:
+            self._wake = wake or _nobody
+            if self._over:
+                self._wake()
+
+    def close(self) -> None:
+        """The replay is over; code of the agent that is left running gets no more answers."""
+        with self._lock:
+            self._over = True
+
+    def failed(self, detail: str) -> None:
+        """The agent did something that no replay can go on from."""
+        self._diverged("agent_failed", detail)
+        self.end(Ending(reason="agent_failed", detail=detail, turn_index=self.journal.turn_index))
+
+    def silent(self) -> None:
+        """The agent said nothing in this turn."""
+        self._diverged("agent_silent", "the agent gave no answer")
+
+    def _admit(self) -> None:
+        if self._over:
+            raise ReplayStopped
+        if self.journal.calls_in_turn >= self._tool_calls_per_turn:
+            turn = self.journal.turn_index + 1
+            self.failed(
+                f"more than {self._tool_calls_per_turn} tool calls in turn {turn}: the agent seems to go in circles"
+            )
+            raise ReplayStopped
+
+    def _missed(self, asked: AskedCall, message: int, found: Found) -> CameBack:
+        """Nothing recorded answers: go live, tell the agent, or end, by the policy."""
+        assert found.miss is not None
+        if asked.tool in self._policy.live:
+            place = self._take_down(asked, message, None, tier="live")
+            return CameBack(place.step_index, live=True)
+        error = f"`{asked.tool}` has no answer for these arguments in this replay"
+        place = self._take_down(asked, message, found, error=error)
+        why = missed_in_words(asked.tool, found.miss, self._world.tools())
+        self._diverged("tool_missed", why, place.step_index)
+        if self._policy.on_miss == "error":
+            return CameBack(place.step_index, error=error)
+        detail = f"{call_in_words(*asked[:2], asked.arguments_text)} in turn {place.turn_index + 1}: {why}"
+        self.end(Ending(reason="missed", detail=detail, turn_index=place.turn_index))
+        raise ReplayStopped
+
+    def _take_down(
+        self,
+        asked: AskedCall,
+        message: int,
+        found: Found | None,
+        *,
+        tier: Tier = "agent",
+        result: JSON = None,
+        error: str | None = None,
+        raised: str | None = None,
+    ) -> StepPlace:
+        """The call with what it got, and what answered it. Without `found`, nothing recorded did."""
+        at = self._now()
+        self.journal.interrupt_text(at)
+        place = self.journal.call(
+            Call(
+                call_id=asked.call_id,
+                tool=asked.tool,
+                arguments=asked.arguments,
+                arguments_text=asked.arguments_text,
+                result=result,
+                error=error,
+                raised=raised,
+                at=at,
+                message=message,
+            )
+        )
+        self.journal.tool_answers.append(self._answer(place, found, tier))
+        return place
+
+    def _answer(self, place: StepPlace, found: Found | None, tier: Tier) -> ToolAnswer:
+        if found is None:
+            return ToolAnswer(place=place, tier=tier)
+        recorded = found.recorded
+        return ToolAnswer(
+            place=place,
+            tier=found.tier,
+            recorded=recorded.place if recorded else None,
+            recorded_in=recorded.other_conversation if recorded else None,
+            reused=found.reused,
+            miss=found.miss,
+        )
+
+    def _note_order(self, found: Found, place: StepPlace) -> None:
+        recorded = found.recorded
+        assert recorded is not None
+        if found.reused:
+            self._diverged(
+                "tool_reused", f"`{recorded.call.tool}` was recorded less often with these arguments", place.step_index
+            )
+        elif recorded.other_conversation is None and (why := self._order.broken_by(recorded)):
+            self._diverged("call_out_of_order", why, place.step_index)
+
+    def _diverged(self, kind: DivergenceKind, why: str, step_index: int | None = None) -> None:
+        self.journal.diverged(Divergence(kind=kind, turn_index=self.journal.turn_index, why=why, step_index=step_index))

@@ -1,0 +1,101 @@
+"""`@taketwo.tool`: the real function in production, the recorded answer in a replay.
+
+Imported by production code, so it needs only the standard library; what a replay needs is imported in a replay.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any, ParamSpec, TypeVar, cast, overload
+
+from taketwo.replay.current import REGISTERED, RegisteredTool, scene_for
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@overload
+def tool(function: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def tool(
+    *, name: str | None = None, writes: bool = False, ignore: Collection[str] = ()
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def tool(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    writes: bool = False,
+    ignore: Collection[str] = (),
+) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
+    """Mark a function as a tool of the agent: outside a replay nothing changes, inside one it is answered, not run.
+
+    name: the tool's name as the model knows it; the function's own when left out.
+    writes: a call changes the world. In a replay it is then never answered more often than it was recorded.
+    ignore: parameters that are not the model's, such as a context that a framework passes in.
+
+    In a replay the arguments are taken by name as the model must have sent them: what the caller leaves to a default is
+    left out, and so are `self`, `cls`, the ignored ones, and values that JSON cannot hold. The recorded text comes
+    back as what the function is annotated to return, and a recorded error is raised as ToolError. Works on plain and
+    async functions, methods, and below `staticmethod` and `classmethod`.
+
+    Raises TypeError for a generator function, whose pieces no recording has.
+    """
+    if function is None:
+        return lambda given: tool_of(given, name=name, writes=writes, ignore=ignore)
+    return tool_of(function, name=name, writes=writes, ignore=ignore)
+
+
+def tool_of(function: Callable[P, R], *, name: str | None, writes: bool, ignore: Collection[str]) -> Callable[P, R]:
+    """The function as a tool, see `tool`."""
+    if isinstance(function, staticmethod | classmethod):
+        inner = tool_of(function.__func__, name=name, writes=writes, ignore=ignore)
+        return cast("Callable[P, R]", type(function)(inner))
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"@taketwo.tool: {function.__qualname__} yields; a tool must return its result")
+    named = name or function.__name__
+    wrapped = _async_tool if inspect.iscoroutinefunction(function) else _plain_tool
+    REGISTERED[named] = RegisteredTool(function, writes)
+    return cast("Callable[P, R]", wrapped(function, named, frozenset(ignore)))
+
+
+def _plain_tool(function: Callable[..., Any], name: str, ignore: frozenset[str]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        scene = scene_for(name)
+        if scene is None:
+            return function(*args, **kwargs)
+        from taketwo.sdk.replayed import Live, answered, lived
+
+        answer = answered(scene, function, name, ignore, args, kwargs)
+        if not isinstance(answer, Live):
+            return answer
+        with lived(scene, answer) as outcome:
+            outcome.result = function(*args, **kwargs)
+        return outcome.result
+
+    return called
+
+
+def _async_tool(function: Callable[..., Any], name: str, ignore: frozenset[str]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def called(*args: Any, **kwargs: Any) -> Any:
+        scene = scene_for(name)
+        if scene is None:
+            return await function(*args, **kwargs)
+        from taketwo.sdk.replayed import Live, answered, lived
+
+        answer = answered(scene, function, name, ignore, args, kwargs)
+        if not isinstance(answer, Live):
+            return answer
+        with lived(scene, answer) as outcome:
+            outcome.result = await function(*args, **kwargs)
+        return outcome.result
+
+    return called
