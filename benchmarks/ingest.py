@@ -1,0 +1,173 @@
+"""How fast spans get from a sender into the store over OTLP/HTTP: `python benchmarks/ingest.py [--spans N]`.
+
+A real `taketwo serve` gets requests of 512 spans of more than 2 KB each, built beforehand, over a few connections. A
+request counts when it is acknowledged, which means on disk; afterwards it is counted what can be read. The sender runs
+on the same machine and takes part of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from machine import cpu_seconds, describe, percentile, tree_memory_mib
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from taketwo.store import open_store
+
+SPANS_A_REQUEST = 512
+SPANS_A_TRACE = 20
+STEMS = ("order", "refund", "ship", "parcel", "card", "mail", "agent", "price", "date", "store")
+WORDS = [f"{stem}{ending}" for stem in STEMS for ending in "aeioulnrst"]
+
+
+def build_request(random_numbers: random.Random, spans: int = SPANS_A_REQUEST) -> bytes:
+    """An OTLP request of traces of 20 spans, each trace a session of its own."""
+    request = ExportTraceServiceRequest()
+    resource_spans = request.resource_spans.add()
+    resource_spans.resource.attributes.append(_text("service.name", "support-agent"))
+    scope_spans = resource_spans.scope_spans.add()
+    scope_spans.scope.name = "benchmark"
+    for begin in range(0, spans, SPANS_A_TRACE):
+        scope_spans.spans.extend(_trace(random_numbers, min(SPANS_A_TRACE, spans - begin)))
+    return request.SerializeToString()
+
+
+def _trace(random_numbers: random.Random, spans: int) -> Iterator[Span]:
+    trace_id = random_numbers.randbytes(16)
+    session = f"session-{trace_id.hex()[:12]}"
+    start = time.time_ns()
+    root = random_numbers.randbytes(8)
+    for position in range(spans):
+        span = Span(
+            trace_id=trace_id,
+            span_id=root if position == 0 else random_numbers.randbytes(8),
+            parent_span_id=b"" if position == 0 else root,
+            name="chat gpt-4o",
+            kind=Span.SPAN_KIND_CLIENT,
+            start_time_unix_nano=start + position * 1_000_000,
+            end_time_unix_nano=start + position * 1_000_000 + 900_000,
+        )
+        said = [{"role": "user", "content": _words(random_numbers, 66)} for _ in range(3)]
+        answer = [{"role": "assistant", "content": _words(random_numbers, 66)}]
+        span.attributes.extend(
+            [
+                _text("gen_ai.operation.name", "chat"),
+                _text("gen_ai.request.model", "gpt-4o"),
+                _text("gen_ai.conversation.id", session),
+                _text("gen_ai.response.id", random_numbers.randbytes(12).hex()),
+                KeyValue(key="gen_ai.usage.input_tokens", value=AnyValue(int_value=random_numbers.randrange(4000))),
+                KeyValue(key="gen_ai.usage.output_tokens", value=AnyValue(int_value=random_numbers.randrange(400))),
+                _text("gen_ai.input.messages", json.dumps(said)),
+                _text("gen_ai.output.messages", json.dumps(answer)),
+                _text("user.id", f"user-{random_numbers.randrange(1000)}"),
+                _text("server.address", "api.example.com"),
+            ]
+        )
+        yield span
+
+
+def _words(random_numbers: random.Random, count: int) -> str:
+    return " ".join(random_numbers.choices(WORDS, k=count))
+
+
+def _text(key: str, value: str) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(string_value=value))
+
+
+@contextmanager
+def running_server(store: str) -> Iterator[tuple[int, int]]:
+    """Pid and port of a `taketwo serve`, as a process of its own."""
+    command = [sys.executable, "-m", "taketwo", "serve", "--port", "0", "--store", store]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    ) as server:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        try:
+            yield server.pid, int(line.split("http://127.0.0.1:")[1].split()[0])
+        finally:
+            server.terminate()
+
+
+def send(port: int, bodies: list[bytes], connections: int) -> list[float]:
+    """Send all bodies; gives the time each one took in seconds. A refused one is sent again after its Retry-After."""
+    times: list[float] = []
+    waiting = iter(bodies)
+    lock = threading.Lock()
+
+    def sender() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        while True:
+            with lock:
+                body = next(waiting, None)
+            if body is None:
+                return
+            begin = time.perf_counter()
+            while True:
+                connection.request("POST", "/v1/traces", body, {"content-type": "application/x-protobuf"})
+                response = connection.getresponse()
+                response.read()
+                if response.status == 200:
+                    break
+                time.sleep(float(response.headers["retry-after"]))
+            times.append(time.perf_counter() - begin)
+
+    threads = [threading.Thread(target=sender) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return times
+
+
+def main() -> None:
+    """Build, send, count, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spans", type=int, default=100_000)
+    parser.add_argument("--connections", type=int, default=4)
+    arguments = parser.parse_args()
+    print(describe())
+    random_numbers = random.Random(1)
+    bodies = [build_request(random_numbers) for _ in range(-(-arguments.spans // SPANS_A_REQUEST))]
+    spans = len(bodies) * SPANS_A_REQUEST
+    sent = sum(map(len, bodies))
+    print(f"{len(bodies)} requests of {SPANS_A_REQUEST} spans over {arguments.connections} connections")
+    with tempfile.TemporaryDirectory(prefix="taketwo-ingest-") as folder:
+        store = f"sqlite:///{folder}/store.sqlite3"
+        with running_server(store) as (pid, port):
+            busy = cpu_seconds(pid)
+            begin = time.perf_counter()
+            times = send(port, bodies, arguments.connections)
+            took = time.perf_counter() - begin
+            busy = cpu_seconds(pid) - busy
+            memory = tree_memory_mib(pid)
+            opened = open_store(store)
+            there = sum(trace.spans for trace in opened.traces())
+            opened.close()
+        on_disk = sum(file.stat().st_size for file in Path(folder).iterdir())
+    print(
+        f"spans acknowledged and on disk: {spans:,} in {took:.2f} s = {spans / took:,.0f} spans/s; readable: {there:,}"
+    )
+    print(f"a request: p50 {percentile(times, 0.5) * 1e3:.0f} ms, p99 {percentile(times, 0.99) * 1e3:.0f} ms")
+    print(f"server: {busy / spans * 1e6:.0f} µs of processor a span, {memory:.0f} MiB of memory")
+    print(f"disk: {on_disk / spans:.0f} B a span of {sent / spans:.0f} B")
+    if there != spans:
+        sys.exit(f"{spans - there} acknowledged spans are missing")
+
+
+if __name__ == "__main__":
+    main()

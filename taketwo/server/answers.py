@@ -1,0 +1,106 @@
+"""What OTLP/HTTP answers: an Export…ServiceResponse, or a google.rpc.Status, in the encoding of the request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from taketwo.value import Value
+
+Signal: TypeAlias = Literal["traces", "logs"]
+
+PROTOBUF = "application/x-protobuf"
+JSON_TYPE = "application/json"
+
+RULES_SHOWN = 5
+"""How many broken rules a partial success names; a thousand spans usually break the same one."""
+
+GRPC_CODES = {400: 3, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
+"""The gRPC code that says the same as an HTTP status (grpc/doc/http-grpc-status-mapping.md); 2 is `UNKNOWN`."""
+
+
+class Answer(Value):
+    """What goes back to the sender."""
+
+    status: int
+    """HTTP status."""
+    content_type: str
+    """Type of the body."""
+    body: bytes
+    """The body."""
+    retry_after_s: int | None = None
+    """After how many seconds the sender may come back; None when it need not."""
+
+
+def accepted(signal: Signal, content_type: str, rejected: Sequence[str]) -> Answer:
+    """Everything that could be kept is kept; what could not is counted, with the rules it broke."""
+    message = _message(rejected)
+    if _is_json(content_type):
+        return Answer(status=200, content_type=JSON_TYPE, body=_accepted_json(signal, len(rejected), message))
+    return Answer(status=200, content_type=PROTOBUF, body=_accepted_protobuf(signal, len(rejected), message))
+
+
+def refused(status: int, message: str, content_type: str, *, retry_after_s: int | None = None) -> Answer:
+    """The request as a whole was not taken; senders try again only after 429, 502, 503 and 504."""
+    code = GRPC_CODES.get(status, 2)
+    if _is_protobuf(content_type):
+        return Answer(
+            status=status, content_type=PROTOBUF, body=status_message(code, message), retry_after_s=retry_after_s
+        )
+    body = json.dumps({"code": code, "message": message}).encode()
+    return Answer(status=status, content_type=JSON_TYPE, body=body, retry_after_s=retry_after_s)
+
+
+def status_message(code: int, message: str) -> bytes:
+    """A google.rpc.Status by hand: `int32 code = 1; string message = 2;`, which is not worth a dependency.
+
+    Source: github.com/googleapis/googleapis, google/rpc/status.proto. `code` is below 128, so that it is one byte.
+    """
+    text = message.encode("utf-8", "replace")
+    return b"\x08" + bytes([code]) + b"\x12" + _varint(len(text)) + text
+
+
+def _varint(number: int) -> bytes:
+    groups = []
+    while number > 0x7F:
+        groups.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*groups, number])
+
+
+def _message(rejected: Sequence[str]) -> str:
+    shown = list(dict.fromkeys(rejected))
+    more = [f"and {len(shown) - RULES_SHOWN} more"] if len(shown) > RULES_SHOWN else []
+    return "; ".join(shown[:RULES_SHOWN] + more)
+
+
+def _accepted_json(signal: Signal, rejected: int, message: str) -> bytes:
+    count = "rejectedSpans" if signal == "traces" else "rejectedLogRecords"
+    # 64-bit integers are decimal strings in protobuf's JSON mapping.
+    return json.dumps({"partialSuccess": {count: str(rejected), "errorMessage": message}} if rejected else {}).encode()
+
+
+def _accepted_protobuf(signal: Signal, rejected: int, message: str) -> bytes:
+    if not rejected:
+        return b""
+    if signal == "traces":
+        spans = ExportTraceServiceResponse()
+        spans.partial_success.rejected_spans = rejected
+        spans.partial_success.error_message = message
+        return spans.SerializeToString()
+    logs = ExportLogsServiceResponse()
+    logs.partial_success.rejected_log_records = rejected
+    logs.partial_success.error_message = message
+    return logs.SerializeToString()
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == JSON_TYPE
+
+
+def _is_protobuf(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() in {PROTOBUF, "application/protobuf"}

@@ -1,0 +1,40 @@
+"""The web application: the receiver, the API and the pages over one store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
+from taketwo.server.limits import Limits
+from taketwo.server.receiver import Receiver
+from taketwo.store import Store
+
+
+def create_app(store: Store, *, limits: Limits = Limits()) -> Starlette:  # noqa: B008  # a value, never changed
+    """The application; the process that writes to the store runs as long as it does."""
+    intake: Intake = BesideTheServer(store.url, limits) if store.url.startswith("sqlite:") else InThreads(store, limits)
+
+    @asynccontextmanager
+    async def running(app: Starlette) -> AsyncIterator[None]:
+        started = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            work = tasks.create_task(intake.run(started))
+            await started.wait()
+            yield
+            work.cancel()
+
+    return Starlette(
+        routes=[*Receiver(intake, limits).routes(), Route("/health", _health)],
+        lifespan=running,
+    )
+
+
+async def _health(request: Request) -> Response:
+    return JSONResponse({"status": "ok"})

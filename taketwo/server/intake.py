@@ -1,0 +1,100 @@
+"""One request of a sender, from its bytes to the store: unpack, read, keep, answer. Blocks until all is on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from threading import Semaphore
+from typing import TypeVar, assert_never
+
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
+
+from taketwo.capture.body import decompress
+from taketwo.capture.otlp import UnknownContentType, read_logs, read_spans
+from taketwo.errors import StoreUnavailable, TooLarge, TraceUnreadable
+from taketwo.server.answers import Answer, Signal, accepted, refused
+from taketwo.server.limits import MIB, Limits
+from taketwo.span import RawLog, RawSpan
+from taketwo.store import Store
+from taketwo.value import Value
+
+PROJECT_ATTRIBUTES = ("taketwo.project", "openinference.project.name", "project_name")
+"""Resource attributes that name the project, the most telling first."""
+
+DEFAULT_PROJECT = "default"
+
+LARGE_BYTES = 4 * MIB
+"""Larger bodies are worked on one at a time: read, they take several times their size."""
+
+_one_large = Semaphore(1)
+
+Record = TypeVar("Record", RawSpan, RawLog)
+
+
+class Delivery(Value):
+    """What the head of a request says about its body."""
+
+    signal: Signal
+    """Spans or log records."""
+    content_type: str
+    """As the sender wrote it."""
+    encoding: str | None = None
+    """The `Content-Encoding`; None when there is none."""
+    project: str | None = None
+    """The project that a header names; None when none does."""
+
+
+def take(store: Store, delivery: Delivery, body: bytes, limits: Limits) -> Answer:
+    """Keep what the body holds and answer; whatever cannot be done is an answer too."""
+    try:
+        plain = decompress(body, delivery.encoding, limit=limits.body_bytes)
+        if len(plain) <= LARGE_BYTES:
+            rejected = _keep(store, delivery, plain)
+        else:
+            with _one_large:
+                rejected = _keep(store, delivery, plain)
+    except UnknownContentType as error:
+        return refused(415, str(error), delivery.content_type)
+    except TooLarge as error:
+        return refused(413, str(error), delivery.content_type)
+    except TraceUnreadable as error:
+        return refused(400, str(error), delivery.content_type)
+    except StoreUnavailable as error:
+        # Also where the disk is full: whoever frees it should find that nothing was lost.
+        return refused(503, str(error), delivery.content_type, retry_after_s=limits.retry_after_s)
+    return accepted(delivery.signal, delivery.content_type, rejected)
+
+
+def _keep(store: Store, delivery: Delivery, plain: bytes) -> list[str]:
+    """One line for every record that was refused."""
+    match delivery.signal:
+        case "traces":
+            spans = read_spans(plain, delivery.content_type)
+            for project, some_spans in _by_project(spans.spans, delivery.project).items():
+                store.add_spans(project, some_spans)
+            return spans.rejected
+        case "logs":
+            logs = read_logs(plain, delivery.content_type)
+            for project, some_logs in _by_project(logs.logs, delivery.project).items():
+                store.add_logs(project, some_logs)
+            return logs.rejected
+        case other:
+            assert_never(other)
+
+
+def _by_project(records: Sequence[Record], project: str | None) -> dict[str, Sequence[Record]]:
+    if project:
+        return {project: records}
+    projects: dict[str, list[Record]] = {}
+    for record in records:
+        projects.setdefault(_project(record.envelope, isinstance(record, RawSpan)), []).append(record)
+    return dict(projects)
+
+
+@lru_cache(maxsize=256)
+def _project(envelope: bytes, of_spans: bool) -> str:
+    """The project that the resource names."""
+    around = ResourceSpans.FromString(envelope) if of_spans else ResourceLogs.FromString(envelope)
+    said = {attribute.key: attribute.value.string_value for attribute in around.resource.attributes}
+    return next((said[name] for name in PROJECT_ATTRIBUTES if said.get(name)), DEFAULT_PROJECT)

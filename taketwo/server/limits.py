@@ -1,0 +1,18 @@
+"""How much the server takes at a time."""
+
+from __future__ import annotations
+
+from taketwo.value import Value
+
+MIB = 1024 * 1024
+
+
+class Limits(Value):
+    """Bounds that keep one sender from taking the whole machine."""
+
+    body_bytes: int = 64 * MIB
+    """Largest request body, as sent and again after unpacking; what OTLP recommends."""
+    bytes_in_flight: int = 256 * MIB
+    """Bodies that are received or worked on at the same time; beyond that senders are told to come back."""
+    retry_after_s: int = 1
+    """After how many seconds they are told to."""

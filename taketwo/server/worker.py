@@ -1,0 +1,80 @@
+"""The process beside the server that reads, packs and stores what is sent.
+
+Started as `python -m taketwo.server.worker URL LIMITS`, the limits as JSON.
+Reading a body of 60 MiB keeps Python's lock for whole seconds; in a process of its own it keeps nobody else waiting.
+Requests come in on stdin and answers go out on stdout, as frames. It ends when stdin does, after finishing what it has.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import BinaryIO
+
+import msgspec
+
+from taketwo.errors import TakeTwoError
+from taketwo.server.answers import refused
+from taketwo.server.frames import ABORT, BEGIN, END, HEAD, PIECE, READY, FrameKind, frame
+from taketwo.server.intake import Delivery, take
+from taketwo.server.limits import MIB, Limits
+from taketwo.store import Store, open_store
+
+THREADS = 8
+"""Requests at the same time: while some wait for the disk others are read, and those that wait share its fsync."""
+
+
+def main() -> None:
+    """Serve frames until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the whole group; the server says when to end
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing that prints may get between the frames
+    try:
+        store = open_store(sys.argv[1])
+    except TakeTwoError as error:
+        sys.exit(str(error))
+    limits = Limits.from_json(sys.argv[2])
+    work(store, limits, os.fdopen(os.dup(0), "rb", buffering=MIB), answers)
+    store.close()
+
+
+def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Take requests until there are no more, and wait for the last answer."""
+    lock = Lock()
+
+    def send(request: int, kind: FrameKind, content: bytes = b"") -> None:
+        with lock:
+            answers.write(frame(request, kind, content))
+            answers.flush()
+
+    def answer(request: int, delivery: Delivery, body: bytes) -> None:
+        try:
+            done = take(store, delivery, body, limits)
+        except Exception as error:  # whatever it was, the sender must get an answer
+            traceback.print_exc()
+            done = refused(500, f"internal error: {error!r}", delivery.content_type)
+        send(request, END, msgspec.msgpack.encode(done))
+
+    send(0, READY)
+    open_requests: dict[int, tuple[Delivery, bytearray]] = {}
+    with ThreadPoolExecutor(THREADS, "taketwo-intake") as threads:
+        while len(head := requests.read(HEAD.size)) == HEAD.size:
+            request, kind, length = HEAD.unpack(head)
+            content = requests.read(length)
+            if kind == BEGIN:
+                open_requests[request] = (Delivery.from_json(content), bytearray())
+            elif kind == PIECE:
+                open_requests[request][1].extend(content)
+            elif kind == END:
+                delivery, body = open_requests.pop(request)
+                threads.submit(answer, request, delivery, bytes(body))
+            elif kind == ABORT:
+                del open_requests[request]
+
+
+if __name__ == "__main__":
+    main()
