@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from taketwo.capture.chat_parts import content_of, text_and_attachments
-from taketwo.capture.chat_spelling import METADATA_KEY, Spelling, is_ours, respelled, spelling
+from taketwo.capture.chat_spelling import METADATA_KEY, Spelling, respelled, spelling
 from taketwo.conversation import Agent, Call, Conversation, Gap, Outcome, Say, Source, Step, Turn, UserLine
 from taketwo.value import JSON, clean_json
 
@@ -45,22 +45,24 @@ def conversation_from_messages(
         gaps=(*gaps, *reading.gaps, *_gaps_of_calls(reading.turns)),
         metadata={key: value for key, value in (metadata or {}).items() if key != METADATA_KEY},
     )
-    kept = spelling(messages, list(_our_messages(conversation)), reading.order())
-    if is_ours(kept):
+    named = any(_names_its_tool(message) for message in messages)
+    ours = list(_our_messages(conversation, named_results=named))
+    kept = spelling(messages, ours, reading.order(), named_results=named)
+    if kept == Spelling(messages=len(ours)):
         return conversation
     return conversation.but(metadata={**conversation.metadata, METADATA_KEY: json.loads(kept.to_json())})
 
 
 def messages_of(conversation: Conversation) -> list[JSON]:
     """The conversation in OpenAI chat form; the very messages it was read from where it came from such a chat."""
-    ours = list(_our_messages(conversation))
-    if METADATA_KEY not in conversation.metadata:
-        return ours
     try:
-        return respelled(ours, msgspec.convert(conversation.metadata[METADATA_KEY], type=Spelling))
+        kept = msgspec.convert(conversation.metadata.get(METADATA_KEY), type=Spelling | None)
     except msgspec.ValidationError:
         # The conversation lay in a file that people may edit.
-        return ours
+        kept = None
+    if kept is None:
+        return list(_our_messages(conversation))
+    return respelled(list(_our_messages(conversation, named_results=kept.named_results)), kept)
 
 
 class Arguments(NamedTuple):
@@ -293,7 +295,11 @@ def _gaps_of_calls(turns: Sequence[_TurnDraft]) -> Iterator[Gap]:
                 step += 1
 
 
-def _our_messages(conversation: Conversation) -> Iterator[dict[str, JSON]]:
+def _names_its_tool(message: JSON) -> bool:
+    return isinstance(message, dict) and message.get("role") == "tool" and "name" in message
+
+
+def _our_messages(conversation: Conversation, *, named_results: bool = False) -> Iterator[dict[str, JSON]]:
     """The conversation in our own spelling: content null beside calls, results right after the calls they answer."""
     if conversation.agent.system_prompt is not None:
         yield {"role": "system", "content": conversation.agent.system_prompt}
@@ -303,10 +309,10 @@ def _our_messages(conversation: Conversation) -> Iterator[dict[str, JSON]]:
         # A call without an id gets one from its place, as a chat without ids is no longer accepted anywhere.
         steps = [(step, f"call_{turn.index}_{position}") for position, step in enumerate(turn.steps)]
         for _, together in groupby(steps, key=lambda step: step[0].message):
-            yield from _agent_messages(list(together))
+            yield from _agent_messages(list(together), named_results)
 
 
-def _agent_messages(steps: Sequence[tuple[Step, str]]) -> Iterator[dict[str, JSON]]:
+def _agent_messages(steps: Sequence[tuple[Step, str]], named_results: bool) -> Iterator[dict[str, JSON]]:
     texts = [step.text for step, _ in steps if isinstance(step, Say)]
     calls = [(step, step.call_id or spare_id) for step, spare_id in steps if isinstance(step, Call)]
     message: dict[str, JSON] = {"role": "assistant", "content": "\n".join(texts) if texts else None}
@@ -317,7 +323,8 @@ def _agent_messages(steps: Sequence[tuple[Step, str]]) -> Iterator[dict[str, JSO
         read = call.result if call.error is None else call.error
         if read is not None:
             content = read if isinstance(read, str) else usual_spelling(read)
-            yield {"role": "tool", "tool_call_id": call_id, "content": content}
+            name = {"name": call.tool} if named_results else {}
+            yield {"role": "tool", "tool_call_id": call_id, **name, "content": content}
 
 
 def _our_call(call: Call, call_id: str) -> dict[str, JSON]:

@@ -7,6 +7,7 @@ be given back letter by letter and nothing is kept twice.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -16,7 +17,7 @@ METADATA_KEY: Final = "chat_spelling"
 """Where a conversation keeps it among its metadata."""
 
 
-class Change(Value):
+class Change(Value, omit_defaults=True):
     """One place where the given messages differ from ours."""
 
     at: list[int | str]
@@ -27,22 +28,28 @@ class Change(Value):
     """Nothing stands there, not even null."""
 
 
-class Spelling(Value):
+class Spelling(Value, omit_defaults=True):
     """All that our own spelling of a conversation does not give back."""
 
-    order: list[int]
-    """For each message of our spelling, in turn, its position among the given ones."""
+    messages: int
+    """How many messages our spelling has."""
+    named_results: bool = False
+    """Whether our spelling says the tool's name beside each result, as many files do."""
+    order: list[int] | None = None
+    """For each message of our spelling, in turn, its position among the given ones; None where they come in turn."""
     other: list[tuple[int, JSON]] = []
     """Whole messages that have no place in a conversation, each with its position."""
     changes: list[Change] = []
     """Differences inside the messages that have one."""
 
 
-def spelling(given: Sequence[JSON], ours: Sequence[JSON], order: list[int]) -> Spelling:
+def spelling(given: Sequence[JSON], ours: Sequence[JSON], order: list[int], *, named_results: bool) -> Spelling:
     """What must be kept to get the given messages back from ours, when our n-th one is the given `order[n]`-th."""
     placed = set(order)
     return Spelling(
-        order=order,
+        messages=len(ours),
+        named_results=named_results,
+        order=None if order == sorted(order) else order,
         other=[(position, message) for position, message in enumerate(given) if position not in placed],
         changes=[
             change
@@ -52,17 +59,14 @@ def spelling(given: Sequence[JSON], ours: Sequence[JSON], order: list[int]) -> S
     )
 
 
-def is_ours(kept: Spelling) -> bool:
-    """Whether the given messages were spelled just as we spell them."""
-    return not kept.other and not kept.changes and kept.order == list(range(len(kept.order)))
-
-
 def respelled(ours: Sequence[JSON], kept: Spelling) -> list[JSON]:
     """The given messages back from ours; ours alone where the conversation was shortened or lengthened since."""
-    if len(ours) != len(kept.order):
+    others = dict(kept.other)
+    free = (position for position in itertools.count() if position not in others)
+    order = list(itertools.islice(free, len(ours))) if kept.order is None else kept.order
+    if len(ours) != kept.messages or len(order) != kept.messages:
         return list(ours)
-    messages = {**dict(zip(kept.order, ours, strict=True)), **dict(kept.other)}
-    messages = copy.deepcopy(messages)
+    messages = copy.deepcopy({**dict(zip(order, ours, strict=True)), **others})
     for change in kept.changes:
         _apply(change, messages)
     return [messages[position] for position in sorted(messages)]

@@ -178,6 +178,7 @@ def test_the_airline_conversations_come_back_as_they_were(shared_data: Path) -> 
         conversation = Conversation.from_json(read(messages).to_json())
         assert spelled_out(messages_of(conversation)) == spelled_out(messages)
         assert not conversation.gaps
+        assert set(conversation.metadata.get("chat_spelling", {})) <= {"messages", "named_results"}
 
 
 def test_calls_and_results_meet_though_the_results_come_in_another_order() -> None:
@@ -298,7 +299,9 @@ def test_a_conversation_that_was_shortened_since_is_spelled_anew() -> None:
     assert messages_of(conversation.but(turns=conversation.turns[:1])) == [user("Hi"), says("Hello")]
 
 
-@pytest.mark.parametrize("edited", [None, [], {"order": "x"}, {"order": [0], "changes": [{"at": [7, "x"], "to": 1}]}])
+@pytest.mark.parametrize(
+    "edited", [None, [], {"messages": "x"}, {"messages": 1, "changes": [{"at": [7, "x"], "to": 1}]}]
+)
 def test_an_edited_file_cannot_make_it_stumble(edited: Any) -> None:
     conversation = read([user("Hi")]).but(metadata={"chat_spelling": edited})
     assert messages_of(conversation) == [user("Hi")]
