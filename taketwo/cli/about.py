@@ -7,6 +7,7 @@ import json
 import platform
 import sys
 from importlib.metadata import version
+from typing import Any
 
 import click
 
@@ -24,7 +25,7 @@ EXTRAS = {
 
 @click.command("schema")
 @click.argument("name", type=click.Choice(["conversation", "scenario", "result"]))
-def schema_command(name: str) -> None:
+def schema_command(name: Any) -> None:
     """Print the JSON Schema of what `show --json` prints, of a scenario file, or of what `replay --json` writes."""
     from taketwo.schema import json_schema
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -11,84 +12,63 @@ import click
 
 from taketwo.cli.settings import json_option, opened_store, project_option, settings, store_option
 from taketwo.cli.transcript import transcript
-from taketwo.conversation import Conversation
 from taketwo.report.words import plain, shortened
+from taketwo.store import Store
+from taketwo.store.summary import ConversationSummary, TraceSummary, summarise
+from taketwo.value import Value
 
-HEADS = {
-    "id": "ID",
-    "started_at": "STARTED",
-    "turns": "TURNS",
-    "calls": "CALLS",
-    "errors": "ERRORS",
-    "said": "SAID FIRST",
-}
-"""The columns of a listing: the key in JSON and the head in the table."""
+CELL_LIMIT = 60
+"""Characters of one cell of a table."""
 
-
-def _listing(name: str, help_text: str, wanted: Callable[[Conversation], bool]) -> click.Command:
-    """A command that lists conversations; the three of them differ only in which ones."""
-
-    @click.command(name, help=help_text)
-    @click.option(
-        "--filter",
-        "text",
-        default="",
-        metavar="TEXT",
-        help="Words, or fields as in tool:issue_refund; docs/filters.md.",
-    )
-    @click.option("--limit", default=50, show_default=True, metavar="N", help="At most so many, the newest first.")
-    @project_option
-    @json_option
-    @store_option
-    def command(text: str, limit: int, project: str | None, as_json: bool, store_url: str | None) -> None:
-        from taketwo.select.filters import parse
-
-        chosen = parse(text)
-        with opened_store(store_url) as store:
-            captured = store.conversations(project or settings().project)
-            rows = [_row(one) for one in islice((c for c in captured if wanted(c) and chosen.matches(c)), limit)]
-        if as_json:
-            click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        elif rows:
-            click.echo("\n".join(_table(rows)))
-        else:
-            click.echo(
-                f"no {name} match" if text else f"no {name} yet: send traces to `taketwo serve`, or `taketwo import`",
-                err=True,
-            )
-
-    return command
+limit_option = click.option(
+    "--limit", default=50, show_default=True, metavar="N", help="At most so many, newest first."
+)
+filter_option = click.option(
+    "--filter",
+    "filter_text",
+    default="",
+    metavar="TEXT",
+    help="Words that were said, or fields as in tool:issue_refund.",
+)
 
 
-sessions_command = _listing("sessions", "List captured conversations.", lambda conversation: True)
-calls_command = _listing("calls", "List captured voice calls.", lambda conversation: conversation.channel == "voice")
+@click.command("sessions")
+@filter_option
+@limit_option
+@project_option
+@json_option
+@store_option
+def sessions_command(filter_text: str, limit: int, project: str | None, as_json: bool, store_url: str | None) -> None:
+    """List captured conversations."""
+    with opened_store(store_url) as store:
+        found = list(islice(_conversations(store, project, filter_text), limit))
+    _print_rows(found, ("id", "started_at", "turns", "calls", "errors", "said"), as_json=as_json)
 
 
-def _row(conversation: Conversation) -> dict[str, Any]:
-    """One conversation, for a listing."""
-    calls = [call for _, _, call in conversation.calls()]
-    first = next((turn.user.text for turn in conversation.turns if turn.user), None)
-    return {
-        "id": conversation.id,
-        "project": conversation.project,
-        "session_id": conversation.session_id,
-        "user_id": conversation.user_id,
-        "started_at": conversation.started_at and conversation.started_at.isoformat(timespec="seconds"),
-        "turns": len(conversation.turns),
-        "calls": len(calls),
-        "tools": sorted({call.tool for call in calls}),
-        "errors": sum(call.error is not None for call in calls),
-        "gaps": len(conversation.gaps),
-        "said": first,
-    }
+@click.command("calls")
+@filter_option
+@limit_option
+@project_option
+@json_option
+@store_option
+def calls_command(filter_text: str, limit: int, project: str | None, as_json: bool, store_url: str | None) -> None:
+    """List captured voice calls."""
+    with opened_store(store_url) as store:
+        matching = _conversations(store, project, filter_text)
+        found = list(islice((row for row in matching if row.channel == "voice"), limit))
+    _print_rows(found, ("id", "started_at", "turns", "calls", "errors", "said"), as_json=as_json)
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The rows under their heads, each column as wide as it must be; the last one takes the rest."""
-    cells = [list(HEADS.values())]
-    cells += [[plain(shortened(str(row[key]), 60)) if row[key] is not None else "-" for key in HEADS] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+@click.command("traces")
+@limit_option
+@project_option
+@json_option
+@store_option
+def traces_command(limit: int, project: str | None, as_json: bool, store_url: str | None) -> None:
+    """List captured traces, and the conversations they belong to."""
+    with opened_store(store_url) as store:
+        found: list[TraceSummary] = list(store.traces(project or settings().project, limit=limit))
+    _print_rows(found, ("id", "started_at", "spans", "errors", "conversations"), as_json=as_json)
 
 
 @click.command("show")
@@ -98,10 +78,56 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
 @json_option
 @store_option
 def show_command(id: str, why: bool, project: str | None, as_json: bool, store_url: str | None) -> None:
-    """Show one conversation: who said and did what, and what the capture does not say."""
+    """Show one conversation: who said and did what, and what the capture does not say.
+
+    ID is the session's or the trace's id, or its first six characters or more.
+    """
     with opened_store(store_url) as store:
         conversation = store.conversation(id, project or settings().project)
     if as_json:
         click.echo(conversation.to_json())
     else:
         click.echo("\n".join(transcript(conversation, with_sources=why)))
+
+
+def _conversations(store: Store, project: str | None, filter_text: str) -> Iterator[ConversationSummary]:
+    """The conversations that match, newest first. Without a filter the store's own summaries are enough."""
+    project = project or settings().project
+    if not filter_text.strip():
+        yield from store.summaries(project)
+        return
+    from taketwo.select.filters import parse
+
+    chosen = parse(filter_text)
+    yield from (summarise(one) for one in store.conversations(project) if chosen.matches(one))
+
+
+def _print_rows(rows: Sequence[Value], columns: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        listed = [{key: value for key, value in row.to_builtins().items() if key != "cursor"} for row in rows]
+        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+    elif rows:
+        click.echo("\n".join(_table(rows, columns)))
+    else:
+        click.echo("none found", err=True)
+
+
+def _table(rows: Iterable[Value], columns: Sequence[str]) -> Iterator[str]:
+    """The rows under their heads, each column as wide as it must be."""
+    cells = [[column.removesuffix("_at").upper() for column in columns]]
+    cells += [[_cell(getattr(row, column)) for column in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        case tuple():
+            return plain(shortened(", ".join(value), CELL_LIMIT))
+        case _:
+            return plain(shortened(str(value), CELL_LIMIT))

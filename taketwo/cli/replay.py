@@ -109,7 +109,7 @@ def replay_command(
                 concurrency=concurrency or here.concurrency,
                 repeat=repeat,
                 limits=Limits(turn_timeout_s=timeout or here.turn_timeout_s),
-                tools=ToolPolicy(on_miss=on_miss, live=frozenset(live)),
+                tools=ToolPolicy(on_miss=on_miss, live=live),
             )
         )
     raise SystemExit(130 if finished.cancelled else exit_code(finished.counts, strict=strict))

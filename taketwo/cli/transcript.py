@@ -1,28 +1,27 @@
-"""A conversation as a person reads it in a terminal."""
+"""A conversation as a person reads it in a terminal. Recorded text is shown escaped, never executed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import click
 
 from taketwo.conversation import Call, Conversation, Say, Source, Step, Turn
-from taketwo.report.words import plain, shortened
-from taketwo.value import canonical_json
+from taketwo.report.words import call_in_words, plain, result_in_words, shortened
 
-WIDEST = 240
-"""Longer results and texts are cut, with a count of what was left out."""
+WIDEST = 400
+"""Characters of one text or result; longer ones are cut, with a count of what was left out."""
 
 
 def transcript(conversation: Conversation, *, with_sources: bool) -> Iterator[str]:
-    """The lines: a head, each turn with its calls, then the gaps. Recorded text is shown escaped, never executed."""
+    """The lines: a head, each turn with its calls, then the gaps."""
     yield from _head(conversation)
     for turn in conversation.turns:
         yield ""
         yield from _turn(turn, with_sources=with_sources)
     if conversation.gaps:
-        yield ""
-        yield click.style(f"not known ({len(conversation.gaps)})", bold=True)
+        yield click.style(f"\nnot known ({len(conversation.gaps)})", bold=True)
         yield from (f"  {plain(gap.where)}: {plain(gap.why)}" for gap in conversation.gaps)
 
 
@@ -40,7 +39,7 @@ def _head(conversation: Conversation) -> Iterator[str]:
 
 
 def _turn(turn: Turn, *, with_sources: bool) -> Iterator[str]:
-    said = plain(turn.user.text) if turn.user else "(the agent speaks first)"
+    said = _text(turn.user.text) if turn.user else "(the agent speaks first)"
     yield f"{click.style(f'{turn.index + 1:>3}', bold=True)}  user   {said}"
     if with_sources and turn.user:
         yield from _source(turn.user.source)
@@ -55,17 +54,19 @@ def _turn(turn: Turn, *, with_sources: bool) -> Iterator[str]:
 def _step(step: Step) -> str:
     match step:
         case Say():
-            return f"agent  {plain(step.text)}"
+            return f"agent  {_text(step.text)}"
         case Call():
-            arguments = ", ".join(f"{name}={canonical_json(value)}" for name, value in step.arguments.items())
-            if step.error is not None:
-                came_back = click.style(f"error: {plain(shortened(step.error, WIDEST))}", fg="red")
-            else:
-                text = step.result if isinstance(step.result, str) else canonical_json(step.result)
-                came_back = plain(shortened(text, WIDEST))
-            return f"{click.style('call', fg='cyan')}   {plain(step.tool)}({plain(arguments)}) → {came_back}"
+            came_back = plain(shortened(result_in_words(step), WIDEST))
+            arrow = click.style(f"→ {came_back}", fg="red") if step.error is not None else f"→ {came_back}"
+            return f"{click.style('call', fg='cyan')}   {call_in_words(step)} {arrow}"
+        case _:
+            assert_never(step)
 
 
 def _source(source: Source | None) -> Iterator[str]:
     if source is not None:
         yield click.style(f"            from {source.span_id or source.place}, by {plain(source.rule)}", dim=True)
+
+
+def _text(text: str) -> str:
+    return plain(shortened(text, WIDEST))
