@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
+from taketwo.errors import TakeTwoError
+from taketwo.server.captures import Captures
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
+from taketwo.server.guard import Guard
 from taketwo.server.limits import Limits
+from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
 from taketwo.store import Store
 
@@ -31,10 +39,18 @@ def create_app(store: Store, *, limits: Limits = Limits()) -> Starlette:  # noqa
             work.cancel()
 
     return Starlette(
-        routes=[*Receiver(intake, limits).routes(), Route("/health", _health)],
+        routes=[
+            *Receiver(intake, limits).routes(),
+            Route("/health", _health),
+            Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
+            *Captures(store).routes(),
+        ],
+        middleware=[Middleware(Guard)],
+        exception_handlers={TakeTwoError: tell, HTTPException: tell_http},
         lifespan=running,
     )
 
 
 async def _health(request: Request) -> Response:
+    """That the server answers; on the event loop itself, so that it also says how busy that is."""
     return JSONResponse({"status": "ok"})

@@ -1,0 +1,47 @@
+"""Keeps strangers' web pages out: only this machine's own names are answered, and pages may load nothing foreign."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+OWN_NAME = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
+"""A page on the web can have its own name resolve to 127.0.0.1 and then read what answers (DNS rebinding)."""
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+class Guard:
+    """Wraps an application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap that one."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse a request for somebody else's name."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if not OWN_NAME.fullmatch(Headers(scope=scope).get("host", "")):
+            refusal = PlainTextResponse("this server answers only as localhost or 127.0.0.1\n", 421)
+            await refusal(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, guarded)

@@ -1,0 +1,47 @@
+"""Errors as an answer: application/problem+json (RFC 9457), a page for a browser, and OTLP's own form for senders."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from taketwo.errors import BadFilter, BadSetting, NotFound, NotUnique, StoreUnavailable, TakeTwoError
+from taketwo.server.answers import refused
+from taketwo.server.pages import page, wants_page
+
+STATUSES: tuple[tuple[type[TakeTwoError], HTTPStatus], ...] = (
+    (NotUnique, HTTPStatus.CONFLICT),
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (BadFilter, HTTPStatus.BAD_REQUEST),
+    (BadSetting, HTTPStatus.BAD_REQUEST),
+    (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+"""The first class that fits decides; the others are our own fault."""
+
+
+def tell(request: Request, error: Exception) -> Response:
+    """What we could not do, as an answer."""
+    assert isinstance(error, TakeTwoError)  # the application asks for no others
+    status = next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    return _problem(request, status, str(error), {"retry-after": "1"} if status == 503 else {})
+
+
+def tell_http(request: Request, error: Exception) -> Response:
+    """What HTTP itself forbids: unknown addresses and methods. Senders of OTLP read it in their own form."""
+    assert isinstance(error, HTTPException)  # the application asks for no others
+    headers = dict(error.headers or {})
+    if request.url.path.endswith(("/v1/traces", "/v1/logs")):
+        answer = refused(error.status_code, error.detail, request.headers.get("content-type", ""))
+        return Response(answer.body, answer.status, {**headers, "content-type": answer.content_type})
+    return _problem(request, HTTPStatus(error.status_code), error.detail, headers)
+
+
+def _problem(request: Request, status: HTTPStatus, detail: str, headers: dict[str, str]) -> Response:
+    if wants_page(request):
+        return page("problem.html", status=status, headers=headers, title=status.phrase, detail=detail)
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return Response(json.dumps(body), status, {**headers, "content-type": "application/problem+json"})
