@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -18,7 +18,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from taketwo.capture.otlp_json import WrongSignal, log_request, trace_request
+from taketwo.capture.otlp_json import WrongSignal, document, log_request, trace_request
 from taketwo.errors import TraceUnreadable
 from taketwo.span import LogRecord, RawLog, RawSpan, Span, SpanEvent
 from taketwo.value import JSON, Value
@@ -89,18 +89,16 @@ def read_spans(body: bytes, content_type: str) -> ReceivedSpans:
 
     Raises UnknownContentType, WrongSignal where the body holds log records, TraceUnreadable where it is no OTLP at all.
     """
-    rejected: list[str] = []
     if _encoding(content_type) == "json":
-        request, rejected = trace_request(body)
-    else:
-        try:
-            request = ExportTraceServiceRequest.FromString(body)
-        except DecodeError as error:
-            raise _undecodable_spans(body, error) from error
-    spans = list(_raw_spans(request, rejected))
-    if rejected and not spans and _holds_logs(body):
+        return spans_in(document(body))
+    try:
+        request = ExportTraceServiceRequest.FromString(body)
+    except DecodeError as error:
+        raise _undecodable_spans(body, error) from error
+    received = _received_spans(request, [])
+    if received.rejected and not received.spans and _holds_logs(body):
         raise _logs_among_traces()
-    return ReceivedSpans(spans=spans, rejected=rejected)
+    return received
 
 
 def read_logs(body: bytes, content_type: str) -> ReceivedLogs:
@@ -108,17 +106,25 @@ def read_logs(body: bytes, content_type: str) -> ReceivedLogs:
 
     Raises UnknownContentType, WrongSignal where the body holds spans, TraceUnreadable where it is no OTLP at all.
     """
-    rejected: list[str] = []
     if _encoding(content_type) == "json":
-        request, rejected = log_request(body)
-    else:
-        try:
-            request = ExportLogsServiceRequest.FromString(body)
-        except DecodeError as error:
-            raise _undecodable_logs(body, error) from error
-        if not _says_when(request) and _holds_spans(body):
-            raise _spans_among_logs()
-    return ReceivedLogs(logs=list(_raw_logs(request, rejected)), rejected=rejected)
+        return logs_in(document(body))
+    try:
+        request = ExportLogsServiceRequest.FromString(body)
+    except DecodeError as error:
+        raise _undecodable_logs(body, error) from error
+    if not _says_when(request) and _holds_spans(body):
+        raise _spans_among_logs()
+    return _received_logs(request, [])
+
+
+def spans_in(given: JSON) -> ReceivedSpans:
+    """The spans of an OTLP/JSON document that is already parsed; raises what `read_spans` raises."""
+    return _received_spans(*trace_request(given))
+
+
+def logs_in(given: JSON) -> ReceivedLogs:
+    """The log records of an OTLP/JSON document that is already parsed; raises what `read_logs` raises."""
+    return _received_logs(*log_request(given))
 
 
 def decode_span(raw: RawSpan) -> Span:
@@ -190,7 +196,8 @@ def _encoding(content_type: str) -> Literal["protobuf", "json"]:
             )
 
 
-def _raw_spans(request: ExportTraceServiceRequest, rejected: list[str]) -> Iterator[RawSpan]:
+def _received_spans(request: ExportTraceServiceRequest, rejected: list[str]) -> ReceivedSpans:
+    spans = []
     for resource_spans in request.resource_spans:
         for scope_spans in resource_spans.scope_spans:
             if not scope_spans.spans:
@@ -201,7 +208,8 @@ def _raw_spans(request: ExportTraceServiceRequest, rejected: list[str]) -> Itera
                 if broken := _broken_rule(raw):
                     rejected.append(broken)
                 else:
-                    yield raw
+                    spans.append(raw)
+    return ReceivedSpans(spans=spans, rejected=rejected)
 
 
 def _raw_span(span: trace_pb2.Span, envelope: bytes) -> RawSpan:
@@ -233,7 +241,8 @@ def _broken_rule(raw: RawSpan) -> str | None:
     return f"span {raw.span_id}: the {'trace' if raw.trace_id == _NO_TRACE else 'span'} id is all zero"
 
 
-def _raw_logs(request: ExportLogsServiceRequest, rejected: list[str]) -> Iterator[RawLog]:
+def _received_logs(request: ExportLogsServiceRequest, rejected: list[str]) -> ReceivedLogs:
+    logs = []
     for resource_logs in request.resource_logs:
         for scope_logs in resource_logs.scope_logs:
             if not scope_logs.log_records:
@@ -244,7 +253,8 @@ def _raw_logs(request: ExportLogsServiceRequest, rejected: list[str]) -> Iterato
                 if raw.at_ns > LAST_NS:
                     rejected.append(f"log record of trace {raw.trace_id or 'unknown'}: its time is after the year 2262")
                 else:
-                    yield raw
+                    logs.append(raw)
+    return ReceivedLogs(logs=logs, rejected=rejected)
 
 
 def _raw_log(record: logs_pb2.LogRecord, envelope: bytes) -> RawLog:
@@ -372,7 +382,7 @@ def _holds_spans(body: bytes) -> bool:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError:
         return False
-    return any(True for _ in _raw_spans(request, []))
+    return bool(_received_spans(request, []).spans)
 
 
 def _logs_among_traces() -> WrongSignal:

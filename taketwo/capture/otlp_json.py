@@ -32,50 +32,46 @@ class WrongSignal(TraceUnreadable):
     """Log records came where spans belong, or spans where log records belong."""
 
 
-def trace_request(body: bytes) -> tuple[ExportTraceServiceRequest, list[str]]:
-    """The request, and one line for every span that had to be left out of it.
-
-    Raises TraceUnreadable where the body is no OTLP/JSON, WrongSignal where it holds log records.
-    """
-    document = _document(body)
-    if _holds_only(document, "resourceLogs", "resourceSpans"):
-        raise WrongSignal("these look like log records, not spans", todo="send them to /v1/logs")
-    request = ExportTraceServiceRequest()
-    rejected: list[str] = []
-    _fill(request, document, 0, rejected)
-    return request, rejected
-
-
-def log_request(body: bytes) -> tuple[ExportLogsServiceRequest, list[str]]:
-    """The request, and one line for every log record that had to be left out of it.
-
-    Raises TraceUnreadable where the body is no OTLP/JSON, WrongSignal where it holds spans.
-    """
-    document = _document(body)
-    if _holds_only(document, "resourceSpans", "resourceLogs"):
-        raise WrongSignal("these look like spans, not log records", todo="send them to /v1/traces")
-    request = ExportLogsServiceRequest()
-    rejected: list[str] = []
-    _fill(request, document, 0, rejected)
-    return request, rejected
-
-
-def _document(body: bytes) -> dict[str, JSON]:
+def document(body: bytes) -> JSON:
+    """The JSON of the body; raises TraceUnreadable where it is none."""
     try:
-        document = json.loads(body)
+        return json.loads(body)
     except RecursionError as error:
         raise TraceUnreadable("the JSON is nested too deep to read") from error
     except ValueError as error:
         raise TraceUnreadable(f"the body is no JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise TraceUnreadable(
-            f"the JSON is {_called(document)} where OTLP has an object with resourceSpans or resourceLogs"
-        )
-    return document
 
 
-def _holds_only(document: dict[str, JSON], one: str, other: str) -> bool:
-    fields = {_camel(key) for key in document}
+def trace_request(given: JSON) -> tuple[ExportTraceServiceRequest, list[str]]:
+    """The request that the JSON says, and one line for every span that had to be left out of it.
+
+    Raises TraceUnreadable where it is no OTLP/JSON, WrongSignal where it holds log records alone.
+    """
+    if _holds_only(given, "resourceLogs", "resourceSpans"):
+        raise WrongSignal("these look like log records, not spans", todo="send them to /v1/logs")
+    request = ExportTraceServiceRequest()
+    rejected: list[str] = []
+    _fill(request, given, 0, rejected)
+    return request, rejected
+
+
+def log_request(given: JSON) -> tuple[ExportLogsServiceRequest, list[str]]:
+    """The request that the JSON says, and one line for every log record that had to be left out of it.
+
+    Raises TraceUnreadable where it is no OTLP/JSON, WrongSignal where it holds spans alone.
+    """
+    if _holds_only(given, "resourceSpans", "resourceLogs"):
+        raise WrongSignal("these look like spans, not log records", todo="send them to /v1/traces")
+    request = ExportLogsServiceRequest()
+    rejected: list[str] = []
+    _fill(request, given, 0, rejected)
+    return request, rejected
+
+
+def _holds_only(given: JSON, one: str, other: str) -> bool:
+    if not isinstance(given, dict):
+        raise TraceUnreadable(f"the JSON is {_called(given)}, not an object with resourceSpans or resourceLogs")
+    fields = {_camel(key) for key in given}
     return one in fields and other not in fields
 
 
