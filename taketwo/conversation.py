@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from taketwo.value import JSON, Value
+from taketwo.value import JSON, Value, in_words
 
 
 class Gap(Value):
@@ -99,6 +99,13 @@ class Call(Value, tag_field="kind", tag="call"):
     """Which of the model's messages of this turn asked for it, from 0; calls that share it were asked for together."""
     source: Source | None = None
     """Where it was read from; None in a replayed conversation."""
+
+    @property
+    def in_words(self) -> str:
+        """`issue_refund(order_id=A-1042, amount=39.9)`: one line, long values cut."""
+        if not self.arguments and self.arguments_text is not None:
+            return f"{self.tool}({in_words(self.arguments_text)})"
+        return f"{self.tool}({', '.join(f'{name}={in_words(value)}' for name, value in self.arguments.items())})"
 
 
 class Say(Value, tag_field="kind", tag="say"):

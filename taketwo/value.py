@@ -14,6 +14,7 @@ JSON: TypeAlias = Any
 """A value that JSON can hold: null, bool, number, string, list or object with string keys."""
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+PLAIN_WORD = re.compile(r"[^\W_][\w.:@#/+-]*")
 
 
 class _KeywordOnly(msgspec.StructMeta):
@@ -54,6 +55,32 @@ class Value(msgspec.Struct, metaclass=_KeywordOnly):
 def canonical_json(value: JSON) -> str:
     """One spelling for equal JSON values: keys sorted, no spaces. `25` and `25.0` stay different."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def same_json(one: JSON, other: JSON) -> bool:
+    """Whether two JSON values say the same: `25` is `25.0`, the order of keys is nothing, and a null is a missing key."""
+    if one is other:
+        return True
+    match one, other:
+        case dict(), dict():
+            # `get` gives the null that a missing key stands for.
+            keys = one.keys() | other.keys() if one.keys() != other.keys() else one
+            return all(same_json(one.get(key), other.get(key)) for key in keys)
+        case list(), list():
+            return len(one) == len(other) and all(map(same_json, one, other))
+        case bool(), _:
+            return False
+        case _, bool():
+            # Python takes True for 1, JSON does not.
+            return False
+        case _:
+            return bool(one == other)
+
+
+def in_words(value: JSON, limit: int = 80) -> str:
+    """The value on one line of at most `limit` characters; a text of one plain word goes without quotes."""
+    text = value if isinstance(value, str) and PLAIN_WORD.fullmatch(value) else canonical_json(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def content_hash(text: str | bytes) -> str:

@@ -1,0 +1,207 @@
+"""What is different about the calls of turns that belong together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+from taketwo.compare.align import Pair
+from taketwo.compare.likeness import same_call
+from taketwo.compare.paths import differences_in_words, path_differences
+from taketwo.compare.severity import CALL_SEVERITIES, CallDifference
+from taketwo.comparison import SEVERITIES, Change, ChangeKind
+from taketwo.conversation import Call, Step, Turn
+from taketwo.run import StepPlace
+from taketwo.value import JSON, in_words, same_json
+
+Writes: TypeAlias = Callable[[str], bool | None]
+"""Whether a tool changes the world; None when nobody knows."""
+Gaps: TypeAlias = tuple[Mapping[str, str], Mapping[str, str]]
+"""What the recorded and the replayed conversation do not say: path and reason."""
+
+
+class Placed(NamedTuple):
+    """A step and where it stands."""
+
+    place: StepPlace
+    """Turn and step."""
+    step: Step
+    """The step."""
+
+
+class LoneCall(NamedTuple):
+    """A call that one side of an exchange alone has; it may yet turn up in another one."""
+
+    call: Call
+    """The call."""
+    place: StepPlace
+    """Where it stands."""
+    is_recorded: bool
+    """On which side."""
+    turns: tuple[int | None, int | None]
+    """The first recorded and the first replayed turn of the exchange; None where there is none."""
+    stretch: tuple[int, int]
+    """Equal for lone calls at the same place: in one exchange, with no call between them that both sides have."""
+
+
+def placed(turns: Sequence[Turn]) -> list[Placed]:
+    """The steps of turns in order."""
+    return [
+        Placed(StepPlace(turn_index=turn.index, step_index=position), step)
+        for turn in turns
+        for position, step in enumerate(turn.steps)
+    ]
+
+
+def call_findings(
+    sides: tuple[Sequence[Placed], Sequence[Placed]],
+    pairs: Sequence[Pair],
+    *,
+    turns: tuple[int | None, int | None],
+    exchange: int,
+    writes: Writes,
+    gaps: Gaps,
+) -> Iterator[Change | LoneCall]:
+    """The differences of the calls, in order. `exchange`: a number that no other exchange has."""
+    stretch = 0
+    for pair in pairs:
+        before = None if pair.recorded is None else sides[0][pair.recorded]
+        after = None if pair.replayed is None else sides[1][pair.replayed]
+        if before is not None and after is not None:
+            if isinstance(before.step, Call) and isinstance(after.step, Call):
+                stretch += 1
+                yield from _differences(before, after, _overtaken(pair, pairs, sides), writes, gaps)
+            continue
+        for alone in (before, after):
+            if alone is not None and isinstance(alone.step, Call):
+                yield LoneCall(alone.step, alone.place, alone is before, turns, (exchange, stretch))
+
+
+def call_change(
+    kind: CallDifference, before: tuple[StepPlace, Call], after: tuple[StepPlace, Call], writes: Writes, summary: str
+) -> Change:
+    """A Change about a call that both sides have."""
+    (was_at, was), (is_at, now) = before, after
+    values: tuple[JSON, JSON] = (_arguments(was), _arguments(now))
+    if kind in ("result_changed", "outcome_changed"):
+        values = (was.result if was.error is None else was.error, now.result if now.error is None else now.error)
+    change_kind: ChangeKind = "result_changed" if kind == "outcome_changed" else kind
+    return Change(
+        kind=change_kind,
+        severity=CALL_SEVERITIES[kind][writes(now.tool)],
+        summary=summary,
+        recorded_turn=was_at.turn_index,
+        replayed_turn=is_at.turn_index,
+        recorded=was_at,
+        replayed=is_at,
+        tool=now.tool,
+        before=values[0],
+        after=values[1],
+    )
+
+
+def lone_change(lone: LoneCall, writes: Writes, summary: str) -> Change:
+    """A Change about a call that one side alone has."""
+    kind: Literal["call_lost", "call_added"] = "call_lost" if lone.is_recorded else "call_added"
+    return Change(
+        kind=kind,
+        severity=CALL_SEVERITIES[kind][writes(lone.call.tool)],
+        summary=summary,
+        recorded_turn=lone.place.turn_index if lone.is_recorded else lone.turns[0],
+        replayed_turn=lone.turns[1] if lone.is_recorded else lone.place.turn_index,
+        recorded=lone.place if lone.is_recorded else None,
+        replayed=None if lone.is_recorded else lone.place,
+        tool=lone.call.tool,
+        before=_arguments(lone.call) if lone.is_recorded else None,
+        after=None if lone.is_recorded else _arguments(lone.call),
+    )
+
+
+def _differences(
+    before: Placed, after: Placed, overtaken: Sequence[tuple[Call, bool]], writes: Writes, gaps: Gaps
+) -> Iterator[Change]:
+    """What is different about one call that both sides have."""
+    was, now = before.step, after.step
+    assert isinstance(was, Call) and isinstance(now, Call), "calls are aligned with calls only"
+    ends = ((before.place, was), (after.place, now), writes)
+    if not same_call(was, now) and not _is_unknown("arguments", before, after, gaps):
+        yield call_change("arguments_changed", *ends, f"{now.tool}: {_arguments_in_words(was, now)}")
+    elif overtaken:
+        other, is_before = overtaken[0]
+        order = f"{now.in_words} comes {'before' if is_before else 'after'} {other.in_words} now"
+        of_all = [
+            CALL_SEVERITIES["order_changed"][writes(call.tool)] for call in (now, *(call for call, _ in overtaken))
+        ]
+        yield call_change("order_changed", *ends, order).but(severity=min(of_all, key=SEVERITIES.index))
+    if not _is_unknown("result", before, after, gaps) and (found := _result_difference(was, now)):
+        yield call_change(found[0], *ends, f"{now.tool}: {found[1]}")
+
+
+def _result_difference(was: Call, now: Call) -> tuple[CallDifference, str] | None:
+    match was.error, now.error:
+        case None, None:
+            if same_json(was.result, now.result):
+                return None
+            found = list(path_differences(_read(was.result), _read(now.result)))
+            return ("result_changed", f"other result: {differences_in_words(found)}") if found else None
+        case None, str(error):
+            return "outcome_changed", f"fails now: {in_words(error)}"
+        case str(error), None:
+            return "outcome_changed", f"succeeds now; it failed with {in_words(error)}"
+        case error, other:
+            return None if error == other else ("result_changed", f"other error: {in_words(error)} → {in_words(other)}")
+
+
+def _read(result: JSON) -> JSON:
+    """What a text says that is JSON: captures keep results now as text, now as the value."""
+    if isinstance(result, str) and result[:1] in ("{", "["):
+        try:
+            return json.loads(result)
+        except (ValueError, RecursionError):
+            return result
+    return result
+
+
+def _overtaken(
+    moved: Pair, pairs: Sequence[Pair], sides: tuple[Sequence[Placed], Sequence[Placed]]
+) -> list[tuple[Call, bool]]:
+    """The calls that a moved one stands on the other side of, and whether it comes before them now.
+
+    Calls asked for in one message on both sides have no order.
+    """
+    found = []
+    for pair in pairs if moved.moved else ():
+        if _crosses(pair, moved):
+            (one, other), (here, there) = _ends(pair, sides), _ends(moved, sides)
+            came_together = one.message == here.message and other.message == there.message
+            if isinstance(other, Call) and not came_together:
+                found.append((other, (moved.replayed or 0) < (pair.replayed or 0)))
+    return found
+
+
+def _crosses(one: Pair, other: Pair) -> bool:
+    if one.recorded is None or one.replayed is None or other.recorded is None or other.replayed is None:
+        return False
+    return (one.recorded < other.recorded) != (one.replayed < other.replayed)
+
+
+def _ends(pair: Pair, sides: tuple[Sequence[Placed], Sequence[Placed]]) -> tuple[Step, Step]:
+    assert pair.recorded is not None and pair.replayed is not None, "only of steps that both sides have"
+    return sides[0][pair.recorded].step, sides[1][pair.replayed].step
+
+
+def _is_unknown(field: str, before: Placed, after: Placed, gaps: Gaps) -> bool:
+    return any(
+        f"turns[{place.turn_index}].steps[{place.step_index}].{field}" in unknown
+        for place, unknown in ((before.place, gaps[0]), (after.place, gaps[1]))
+        if unknown
+    )
+
+
+def _arguments(call: Call) -> JSON:
+    return call.arguments if call.arguments or call.arguments_text is None else call.arguments_text
+
+
+def _arguments_in_words(was: Call, now: Call) -> str:
+    return differences_in_words(list(path_differences(_arguments(was), _arguments(now))))

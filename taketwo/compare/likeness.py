@@ -1,0 +1,215 @@
+"""How alike two turns or two steps are. The weights are what decides, so they stand here together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import assert_never
+
+import msgspec
+from rapidfuzz.fuzz import ratio
+
+from taketwo.compare.align import NEVER
+from taketwo.compare.wording import Alphabet, likeness, plain
+from taketwo.conversation import Call, Say, Step, Turn
+from taketwo.value import JSON, same_json
+
+USER, CALLS, REPLY = 600, 250, 150
+"""What the user said, what the agent called and what it said weigh so much, in thousandths of the cost of two turns."""
+USER_WITHOUT_CALLS, REPLY_WITHOUT_CALLS = 800, 200
+"""The same where neither turn has a call."""
+OTHER_USER_LINE = 0.5
+"""The least part of `USER` that any two different lines cost: a replay says the recorded lines word by word."""
+LEAST = 20
+"""What two turns cost at least that are not the same."""
+MOVED_TURNS_BELOW = 400
+"""Turns left alone are taken for the same turn elsewhere when they cost less: the user's line at least is the same."""
+
+OTHER_STEP = 360
+"""What two different steps cost at least: more than a gap, so that equal calls find each other wherever they are."""
+OTHER_ARGUMENTS, OTHER_WORDS = 240, 330
+"""What is added where two calls of a tool share no argument, or two texts no word; together less than two gaps."""
+MOVED_STEPS_BELOW = 700
+"""Steps left alone in a turn are the same step elsewhere when they could have been a pair."""
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class WeighedTurn:
+    """A turn with what is needed to weigh it, made when it is first needed."""
+
+    def __init__(self, turn: Turn, alphabet: Alphabet) -> None:
+        """alphabet: shared by all turns that are compared."""
+        self.turn = turn
+        self._alphabet = alphabet
+
+    @cached_property
+    def user(self) -> str | None:
+        """The user's words in order, without case and punctuation; None when the user said nothing."""
+        return None if self.turn.user is None else plain(self.turn.user.text.casefold())
+
+    @cached_property
+    def user_bag(self) -> str:
+        """The user's words in no order."""
+        return self._alphabet.bag(self.user or "")
+
+    @cached_property
+    def calls(self) -> str:
+        """Two signs a call: its tool, and its tool with these arguments. Half alike is the tool alone."""
+        keyed = zip(self.turn.steps, self._step_keys, strict=True)
+        signs = [sign for step, key in keyed if isinstance(step, Call) for sign in (step.tool, key)]
+        return "".join(sorted([self._alphabet[sign] for sign in signs]))
+
+    @cached_property
+    def _step_keys(self) -> list[str]:
+        return [step_key(step) for step in self.turn.steps]
+
+    @cached_property
+    def reply_bag(self) -> str:
+        """All that the agent said, in no order."""
+        return self._alphabet.bag(said([self.turn]))
+
+    @cached_property
+    def key(self) -> str:
+        """All of it as one text."""
+        return "\n".join((self.user or "", *self._step_keys, self.turn.reply or ""))
+
+
+class LikenessOfTurns:
+    """Turns belong together by what the user said, what was called and what was replied, in that order of weight."""
+
+    def same(self, one: WeighedTurn, other: WeighedTurn) -> bool:
+        """Whether nothing was said or done differently, results included."""
+        return same_turn(one.turn, other.turn)
+
+    def key(self, item: WeighedTurn) -> str:
+        """What was said and done."""
+        return item.key
+
+    def costs(self, item: WeighedTurn, others: Sequence[WeighedTurn], within: int) -> list[int]:
+        """0 for the same turns, at most 400 for the same line of the user, 700 and more for strangers."""
+        # The innermost loop of an alignment: no calls of our own, and nothing is weighed that cannot matter any more.
+        user, user_bag, calls, reply_bag = item.user, item.user_bag, item.calls, item.reply_bag
+        found = []
+        for other in others:
+            has_calls = calls or other.calls
+            cost: float = 0
+            if user != other.user:
+                cost = USER if has_calls else USER_WITHOUT_CALLS
+                if user is not None and other.user is not None:
+                    cost -= cost * (1 - OTHER_USER_LINE) * ratio(user_bag, other.user_bag) / 100
+            if has_calls and cost < within and calls != other.calls:
+                cost += CALLS - CALLS * ratio(calls, other.calls) / 100
+            if cost < within and reply_bag != other.reply_bag:
+                weight = REPLY if has_calls else REPLY_WITHOUT_CALLS
+                cost += weight - weight * ratio(reply_bag, other.reply_bag) / 100
+            if cost < LEAST:
+                cost = 0 if same_turn(item.turn, other.turn) else LEAST
+            found.append(round(cost))
+        return found
+
+
+class LikenessOfSteps:
+    """Calls belong together by tool and arguments, texts by their words; a call is never a text."""
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        """alphabet: for the words of the texts."""
+        self._alphabet = alphabet
+
+    def same(self, one: Step, other: Step) -> bool:
+        """Whether the same was called, or the same said; results are not part of it."""
+        match one, other:
+            case Call(), Call():
+                return same_call(one, other)
+            case Say(), Say():
+                return one.text == other.text or plain(one.text) == plain(other.text)
+            case _:
+                return False
+
+    def key(self, item: Step) -> str:
+        """What was called or said."""
+        return step_key(item)
+
+    def costs(self, item: Step, others: Sequence[Step], within: int) -> list[int]:
+        """0 for the same steps, up to 690 for steps of one kind, `NEVER` for others."""
+        return [self._cost(item, other) for other in others]
+
+    def _cost(self, one: Step, other: Step) -> int:
+        if self.same(one, other):
+            return 0
+        match one, other:
+            case Call(), Call() if one.tool == other.tool:
+                return OTHER_STEP + round(OTHER_ARGUMENTS * _arguments_differ(one.arguments, other.arguments))
+            case Say(), Say():
+                alike = likeness(self._alphabet.bag(one.text), self._alphabet.bag(other.text))
+                return OTHER_STEP + round(OTHER_WORDS * (1 - alike))
+            case _:
+                return NEVER
+
+
+def same_turn(one: Turn, other: Turn) -> bool:
+    """Whether nothing was said, called, or given back differently; times, tokens and ids do not count."""
+    if one.reply != other.reply or len(one.steps) != len(other.steps):
+        return False
+    if (one.user and one.user.text) != (other.user and other.user.text):
+        return False
+    return all(map(_same_step, one.steps, other.steps))
+
+
+def same_call(one: Call, other: Call) -> bool:
+    """Whether the same tool was called with the same arguments."""
+    if one.tool != other.tool or not same_json(one.arguments, other.arguments):
+        return False
+    return bool(one.arguments) or one.arguments_text == other.arguments_text
+
+
+def step_key(step: Step) -> str:
+    """Equal texts for steps that are the same."""
+    match step:
+        case Call():
+            if not step.arguments and step.arguments_text is not None:
+                return f"call {step.tool} {step.arguments_text}"
+            return f"call {step.tool} {_encode(_plain_numbers(step.arguments)).decode()}"
+        case Say():
+            return f"say {plain(step.text)}"
+        case _:
+            assert_never(step)
+
+
+def said(turns: Sequence[Turn]) -> str:
+    """All that the agent told the user in these turns, a text a line; where no step says the reply, it comes last."""
+    texts = [step.text for turn in turns for step in turn.steps if isinstance(step, Say)]
+    for turn in turns:
+        if turn.reply and plain(turn.reply) not in plain(" ".join(texts)):
+            texts.append(turn.reply)
+    return "\n".join(texts)
+
+
+def _same_step(one: Step, other: Step) -> bool:
+    match one, other:
+        case Call(), Call():
+            return same_call(one, other) and one.error == other.error and same_json(one.result, other.result)
+        case Say(), Say():
+            return one.text == other.text
+        case _:
+            return False
+
+
+def _arguments_differ(one: dict[str, JSON], other: dict[str, JSON]) -> float:
+    """The part of the arguments that are not the same."""
+    names = one.keys() | other.keys()
+    return sum(not same_json(one.get(name), other.get(name)) for name in names) / len(names) if names else 1
+
+
+def _plain_numbers(value: JSON) -> JSON:
+    """Whole numbers as integers, and no nulls: what `same_json` calls the same is written the same."""
+    match value:
+        case dict():
+            return {key: _plain_numbers(item) for key, item in value.items() if item is not None}
+        case list():
+            return [_plain_numbers(item) for item in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value

@@ -1,0 +1,110 @@
+"""How grave a difference is: tables, and what they need to know of a tool."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+from taketwo.comparison import Severity
+from taketwo.conversation import Conversation
+
+CallDifference: TypeAlias = Literal[
+    "call_added", "call_lost", "arguments_changed", "order_changed", "result_changed", "outcome_changed"
+]
+"""What can be different about a call. `outcome_changed` is a `result_changed` where only one side is an error."""
+
+OtherDifference: TypeAlias = Literal[
+    "facts_changed",
+    "reply_reworded",
+    "reply_missing",
+    "reply_added",
+    "turn_missing",
+    "turn_added",
+    "turn_moved",
+    "turn_split",
+]
+"""What can be different about words and turns. `facts_changed` is a `reply_reworded` whose facts differ, `turn_moved`
+an `order_changed` of a whole turn, `turn_split` a turn, added or missing, that only continues the reply before it."""
+
+CALL_SEVERITIES: dict[CallDifference, dict[bool | None, Severity]] = {
+    # does the tool write?  yes                  no                nobody knows
+    "call_added": {True: "critical", False: "minor", None: "major"},
+    "call_lost": {True: "critical", False: "minor", None: "major"},
+    "arguments_changed": {True: "critical", False: "minor", None: "major"},
+    # The same calls with the same arguments; a write at another moment may still meet another world.
+    "order_changed": {True: "major", False: "minor", None: "minor"},
+    # The agent did the same; the world, or what answered for it, was another.
+    "result_changed": {True: "major", False: "minor", None: "minor"},
+    "outcome_changed": {True: "major", False: "major", None: "major"},
+}
+"""The severity of what is different about a call, by whether its tool writes."""
+
+SEVERITIES: dict[OtherDifference, Severity] = {
+    "facts_changed": "major",
+    "reply_reworded": "wording",
+    "reply_missing": "major",
+    "reply_added": "major",
+    "turn_missing": "major",
+    "turn_added": "major",
+    "turn_moved": "minor",
+    "turn_split": "wording",
+}
+"""The severity of what is different about words and turns."""
+
+WRITE_WORDS = frozenset(
+    """
+    accept activate add append apply approve archive assign authorize block book buy cancel capture change charge
+    checkout clear close commit confirm create deactivate delete deploy deposit disable dismiss drop edit email enable
+    enroll escalate exchange execute extend grant handoff insert invite issue kill lock merge modify move notify open
+    overwrite patch pause pay place post publish purchase push put reactivate rebook redeem refund register reject
+    release remind remove rename renew reopen replace reply reschedule reserve reset resolve restart restore resume
+    return revoke rotate save schedule sell send set settle ship shutdown sign start stop submit subscribe suspend
+    switch sync terminate toggle transfer trigger unblock unlock unsubscribe update upgrade upload upsert void withdraw
+    write
+    """.split()  # noqa: SIM905 - as a list it would take a line a word
+)
+"""Verbs of tools that change the world."""
+READ_WORDS = frozenset(
+    """
+    browse calc calculate check compare compute convert count describe detect diff estimate evaluate examine exists
+    explain extract fetch filter find get has inspect is list load locate look lookup match peek ping plan preview
+    query quote read recommend retrieve scan score search select show status suggest summarize think track translate
+    validate verify view
+    """.split()  # noqa: SIM905 - as a list it would take a line a word
+)
+"""Verbs of tools that only look."""
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+class Writes:
+    """Which tools change the world: as a definition declares, else as a function says, else as the name suggests."""
+
+    def __init__(
+        self, conversations: Iterable[Conversation], otherwise: Callable[[str], bool | None] | None = None
+    ) -> None:
+        """otherwise: asked about tools that no definition in the conversations declares; None when it does not know."""
+        self._otherwise = otherwise
+        declared = [tool for side in conversations for tool in side.agent.tools if tool.writes is not None]
+        # Where the two sides disagree, a tool is the worse of both.
+        self._declared = {tool.name: tool.writes for tool in sorted(declared, key=lambda tool: tool.writes is True)}
+
+    def __call__(self, tool: str) -> bool | None:
+        """True for a write, False for a read, None when nobody knows."""
+        if (declared := self._declared.get(tool)) is not None:
+            return declared
+        told = self._otherwise(tool) if self._otherwise is not None else None
+        return told if told is not None else writes_by_name(tool)
+
+
+@lru_cache(maxsize=4096)
+def writes_by_name(tool: str) -> bool | None:
+    """What the first telling word of a name suggests: `issue_refund` writes, `getRefund` reads, `weather` is silent."""
+    for word in _WORDS.findall(tool):
+        if word.lower() in WRITE_WORDS:
+            return True
+        if word.lower() in READ_WORDS:
+            return False
+    return None
