@@ -6,15 +6,22 @@ from pathlib import Path
 
 import click
 
+from taketwo.capture.imports.imported import Imported, Unread
+from taketwo.capture.otlp import ReceivedLogs, ReceivedSpans
 from taketwo.cli.settings import opened_store, settings, store_option
-from taketwo.errors import MissingExtra, TakeTwoError, TraceUnreadable
+from taketwo.conversation import Conversation
+from taketwo.errors import MissingExtra, TraceUnreadable
+from taketwo.report.words import counted, plain
 from taketwo.store import Store
+
+UNREAD_SHOWN = 20
+"""How many records that could not be read are named one by one; the others are counted."""
 
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="H", help="Address to listen on.")
 @click.option(
-    "--port", default=4318, show_default=True, metavar="P", help="Port for OTLP/HTTP and the page; 0 for any free one."
+    "--port", default=4318, show_default=True, metavar="P", help="Port of receiver and page; 0 for any free one."
 )
 @store_option
 def serve_command(host: str, port: int, store_url: str | None) -> None:
@@ -33,7 +40,7 @@ def serve_command(host: str, port: int, store_url: str | None) -> None:
             store,
             host=host,
             port=port,
-            on_ready=lambda address: click.echo(f"Take Two listens on {address} and keeps what it gets in {url}"),
+            on_ready=lambda address: click.echo(f"listening on {address} , keeping in {url}"),
         )
 
 
@@ -42,37 +49,81 @@ def serve_command(host: str, port: int, store_url: str | None) -> None:
 @click.option(
     "--format", "file_format", metavar="F", help="otlp or openai-chat; guessed from the content when left out."
 )
-@click.option("--project", default="default", show_default=True, metavar="P", help="Project to put them in.")
+@click.option("--project", metavar="P", help="Project to put them in.  [default: default]")
 @store_option
-def import_command(paths: tuple[Path, ...], file_format: str | None, project: str, store_url: str | None) -> None:
+def import_command(
+    paths: tuple[Path, ...], file_format: str | None, project: str | None, store_url: str | None
+) -> None:
     """Read traces and chat logs from files or folders into the store. Importing the same again changes nothing.
 
-    Formats: `otlp` (protobuf, JSON or JSON lines, as an OpenTelemetry Collector or exporter writes it, also gzipped) and
-    `openai-chat` (JSON lines with `messages`). What cannot be read is named, and the rest goes in.
+    Formats: `otlp` (protobuf, JSON or JSON lines, as exporters and the OpenTelemetry Collector write it, also
+    compressed) and `openai-chat` (JSON lines with `messages`). What cannot be read is named, and the rest goes in;
+    the exit code is 2 then.
     """
-    unread = 0
+    into = project or settings().project or "default"
     with opened_store(store_url) as store:
-        for path in _files(paths):
-            unread += _import_file(store, path, file_format, project)
-    if unread:
+        tallies = [_import_file(store, path, file_format, into) for path in _files(paths)]
+    if any(tally.unread for tally in tallies):
         raise SystemExit(2)
 
 
 def _files(paths: tuple[Path, ...]) -> list[Path]:
     """The files themselves; of a folder all files in it, except hidden ones."""
-    found = []
+    found: list[Path] = []
     for path in paths:
-        inside = (
-            sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-            if path.is_dir()
-            else [path]
-        )
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
         if not inside:
             raise TraceUnreadable("the folder has no files in it", where=str(path))
         found += inside
     return found
 
 
-def _import_file(store: Store, path: Path, file_format: str | None, project: str) -> int:
-    """Import one file and say what came of it; gives the number of records that could not be read."""
-    raise NotImplementedError
+class Tally:
+    """What came of one file."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.read = {"span": 0, "log record": 0, "conversation": 0}
+        self.new = 0
+        self.unread = 0
+
+    def take(self, store: Store, item: Imported, project: str) -> None:
+        """Put one item into the store and count it."""
+        match item:
+            case ReceivedSpans():
+                self.read["span"] += len(item.spans)
+                self.new += store.add_spans(project, item.spans)
+            case ReceivedLogs():
+                self.read["log record"] += len(item.logs)
+                self.new += store.add_logs(project, item.logs)
+            case Conversation():
+                self.read["conversation"] += 1
+                self.new += store.put_conversation(item.but(project=project))
+            case Unread():
+                self.unread += 1
+                if self.unread <= UNREAD_SHOWN:
+                    click.echo(f"  not read: {plain(item.where)}: {plain(item.why)}", err=True)
+
+    def __str__(self) -> str:
+        """One line."""
+        read = ", ".join(counted(number, thing) for thing, number in self.read.items() if number) or "nothing"
+        unread = f", {self.unread:,} not read" if self.unread else ""
+        return f"{read} read, {self.new:,} new{unread}"
+
+
+def _import_file(store: Store, path: Path, file_format: str | None, project: str) -> Tally:
+    """Import one file and say what came of it; a file that cannot be read at all does not keep the others out."""
+    from taketwo.capture.imports import read_file
+
+    tally = Tally()
+    try:
+        for item in read_file(path, file_format):
+            tally.take(store, item, project)
+    except TraceUnreadable as error:
+        tally.unread += 1
+        click.echo(f"taketwo: {error}", err=True)
+    click.echo(f"{plain(str(path))}: {tally}")
+    return tally

@@ -17,8 +17,8 @@ from taketwo.errors import MissingExtra
 def demo_command(serve: bool, folder: str | None) -> None:
     """See the Tuesday story end to end: capture, find, replay, keep, and the test that guards it.
 
-    No key, no network, no account. The support desk of the story is driven by rules, so that it runs without a model; set
-    TAKETWO_LLM_BASE_URL to drive it with any OpenAI-compatible model.
+    No key, no network, no account. The support desk of the story is driven by rules, so that it runs without a model;
+    set TAKETWO_LLM_BASE_URL to drive it with any OpenAI-compatible model.
     """
     try:
         from taketwo.demo.story import tell

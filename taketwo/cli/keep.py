@@ -45,8 +45,8 @@ def freeze_command(
 ) -> None:
     """Keep captured conversations as a scenario file that runs as a test.
 
-    The file holds its own copy of all that a replay needs: the user's lines, the tools' results, the replies. Read and edit
-    it like any other file of the repository. Turns count from 1: `--must-call check_status@4`.
+    The file holds its own copy of all that a replay needs: the user's lines, the tools' results, the replies. Read
+    and edit it like any other file of the repository. Turns count from 1: `--must-call check_status@4`.
     """
     from taketwo.freeze.files import save
     from taketwo.freeze.freeze import freeze

@@ -88,8 +88,8 @@ def replay_command(
 ) -> None:
     """Rerun conversations against your agent: the same user's words, the same tool results.
 
-    TARGET is the id of a captured conversation, a *.scenario.yaml file, or a folder of such files. Nothing goes live unless
-    --live says so.
+    TARGET is the id of a captured conversation, a *.scenario.yaml file, or a folder of such files. Nothing goes live
+    unless --live says so.
 
     Exit codes: 0 all pass, 1 at least one regression (or `changed` under --strict), 2 it could not be done,
     3 only `inconclusive` under --strict.
