@@ -1,0 +1,151 @@
+"""Scenario files: `save` writes one, `load` reads it back to the letter, `locate` says where each case stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from taketwo.errors import ScenarioUnreadable
+from taketwo.freeze.blobs import Fetch, fetch_from, pack, unpack
+from taketwo.freeze.file_schema import file_schema
+from taketwo.freeze.format import ScenarioForm
+from taketwo.freeze.layout import form_of, scenario_of
+from taketwo.freeze.typed import Misplaced, typed, untyped
+from taketwo.freeze.upgrades import upgraded
+from taketwo.freeze.yaml_reader import Document, line_of, parse
+from taketwo.freeze.yaml_writer import yaml_text
+from taketwo.scenario import Scenario
+from taketwo.value import JSON
+
+SUFFIXES = (".scenario.yaml", ".scenario.yml", ".yaml", ".yml")
+SCHEMA_FILE = "scenario.schema.json"
+HEADER = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
+"""Tells editors where the JSON Schema lies, so that they complete keys and explain them."""
+
+
+def save(scenario: Scenario, path: Path | str) -> list[Path]:
+    """Write a scenario; gives the files that were written, the scenario's first.
+
+    Long texts go into a folder `<name>.blobs` beside it, the JSON Schema for editors into `scenario.schema.json`. The
+    file takes its place whole or not at all, after all that it refers to. Raises ScenarioUnreadable when it cannot be
+    written; and before anything is written, when it would not read back exactly: two cases share an id, a time has no
+    zone, ….
+    """
+    path = Path(path)
+    beside: dict[str, bytes] = {}
+    form = form_of(scenario, lambda content: _keep(content, f"{_stem(path)}.blobs", beside))
+    text = HEADER + yaml_text(untyped(form))
+    _insist_on_exactness(scenario, text, beside)
+    beside[SCHEMA_FILE] = _schema()
+    try:
+        written = [file for name, body in beside.items() if (file := _write_if_new(path.parent / name, body))]
+        return [_write(path, text.encode()), *written]
+    except OSError as error:
+        raise ScenarioUnreadable(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def load(path: Path | str) -> Scenario:
+    """Read a scenario file. Raises ScenarioUnreadable naming file and line."""
+    document = parse(_content(path), str(path))
+    return _scenario(document, str(path), fetch_from(Path(path).parent))
+
+
+def locate(path: Path | str) -> dict[str, int]:
+    """The line, from 1, at which each case of a file begins, by the case's id. Raises ScenarioUnreadable."""
+    document, form = _form(parse(_content(path), str(path)), str(path))
+    return {case.id: line_of(document, ("cases", position)) for position, case in enumerate(form.cases)}
+
+
+def _content(path: Path | str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ScenarioUnreadable(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _form(document: Document, file: str) -> tuple[Document, ScenarioForm]:
+    """The document in the newest version, and what it describes."""
+    try:
+        document = upgraded(document)
+        return document, typed(document, ScenarioForm)
+    except Misplaced as error:
+        raise _unreadable(error, document, file) from error
+
+
+def _scenario(document: Document, file: str, fetch: Fetch) -> Scenario:
+    document, form = _form(document, file)
+    try:
+        return scenario_of(form, fetch)
+    except Misplaced as error:
+        raise _unreadable(error, document, file) from error
+
+
+def _unreadable(error: Misplaced, document: Document, file: str) -> ScenarioUnreadable:
+    """The error with the place in the file; inside of a case the line says which case it is."""
+    match list(error.path):
+        case ["cases", int(), _, *_]:
+            path = list(error.path)[2:]
+        case path:
+            pass
+    subject = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    line = line_of(document, error.path)
+    return ScenarioUnreadable(f"{subject or 'the file'} {error.what}", where=f"{file}:{line}", todo=error.todo)
+
+
+@cache
+def _schema() -> bytes:
+    return f"{json.dumps(file_schema(), indent=1, ensure_ascii=False)}\n".encode()
+
+
+def _stem(path: Path) -> str:
+    return next((path.name.removesuffix(suffix) for suffix in SUFFIXES if path.name.endswith(suffix)), path.name)
+
+
+def _keep(content: JSON, folder: str, beside: dict[str, bytes]) -> str:
+    name, body = pack(content)
+    beside[f"{folder}/{name}"] = body
+    return f"{folder}/{name}"
+
+
+def _insist_on_exactness(scenario: Scenario, text: str, beside: dict[str, bytes]) -> None:
+    """Read back what would be written, because a test that says something else than it was told is worse than none."""
+    name = f"scenario {scenario.name!r}"
+    document = parse(text.encode(), name)
+    again = _scenario(document, name, lambda reference: unpack(PurePosixPath(reference).name, beside[reference]))
+    if again != scenario:
+        place = _first_difference(scenario.to_builtins(), again.to_builtins())
+        raise ScenarioUnreadable(f"no file can hold {place} as it is", where=name)
+
+
+def _first_difference(one: Any, other: Any, place: str = "") -> str:
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        parts = [(one[key], other[key], f"{place}.{key}".removeprefix(".")) for key in one]
+    elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        parts = [(one[position], other[position], f"{place}[{position}]") for position in range(len(one))]
+    else:
+        return place
+    return next((_first_difference(*part) for part in parts if part[0] != part[1]), place)
+
+
+def _write_if_new(path: Path, body: bytes) -> Path | None:
+    return None if path.is_file() and path.read_bytes() == body else _write(path, body)
+
+
+def _write(path: Path, body: bytes) -> Path:
+    """Write under another name first, so that nobody ever sees half a file."""
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with unfinished.open("xb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
