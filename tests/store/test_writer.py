@@ -1,0 +1,94 @@
+"""One thread writes for all: what waits together shares a transaction, and what refuses fails alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from taketwo.errors import NotFound, StoreBusy
+from taketwo.store.connections import connect, make_file
+from taketwo.store.writer import MOST_WAITING, Writer
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "store.sqlite3"
+    make_file(made)
+    return made
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[Writer]:
+    made = Writer(path)
+    yield made
+    made.close()
+
+
+def add(name: str, connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO project (name) VALUES (?)", (name,))
+
+
+def refuse(connection: sqlite3.Connection) -> None:
+    add("refused", connection)
+    raise NotFound("there is none")
+
+
+def names(path: Path) -> list[str]:
+    connection = connect(path, only_read=True)
+    try:
+        return [name for (name,) in connection.execute("SELECT name FROM project ORDER BY id")]
+    finally:
+        connection.close()
+
+
+def test_work_is_on_disk_when_it_is_done(writer: Writer, path: Path) -> None:
+    writer.do(lambda connection: add("one", connection))
+    assert names(path) == ["one"]
+
+
+def test_work_that_waits_together_is_one_transaction_and_a_refusal_is_undone_alone(writer: Writer, path: Path) -> None:
+    hold, seen = Event(), []
+    writer.offer(lambda connection: hold.wait())
+
+    def waiting(name: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            add(name, connection)
+            seen.append(names(path))
+
+        writer.do(work)
+
+    threads = [Thread(target=waiting, args=(f"project {number}",)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    writer.later(refuse)
+    hold.set()
+    for thread in threads:
+        thread.join()
+    with pytest.raises(NotFound):
+        writer.flush()
+    writer.flush()
+    assert sorted(names(path)) == [f"project {number}" for number in range(5)]
+    # Nothing of the transaction was visible to others while it ran, so it was one for several of them.
+    assert seen.count([]) >= 2
+
+
+def test_too_much_waiting_is_told_at_once(writer: Writer) -> None:
+    hold = Event()
+    writer.offer(lambda connection: hold.wait())
+    for _ in range(MOST_WAITING + 1):
+        writer.offer(lambda connection: None)
+    with pytest.raises(StoreBusy):
+        writer.do(lambda connection: None)
+    hold.set()
+
+
+def test_closing_writes_what_waits(path: Path) -> None:
+    writer = Writer(path)
+    for number in range(100):
+        writer.later(lambda connection, number=number: add(f"project {number}", connection))
+    writer.close()
+    assert len(names(path)) == 100
