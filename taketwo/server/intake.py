@@ -24,6 +24,8 @@ PROJECT_ATTRIBUTES = ("taketwo.project", "openinference.project.name", "project_
 
 DEFAULT_PROJECT = "default"
 
+WITHOUT_TRACE = "a log record that belongs to no trace belongs to no conversation, and is not kept"
+
 LARGE_BYTES = 4 * MIB
 """Larger bodies are worked on one at a time: read, they take several times their size."""
 
@@ -76,9 +78,10 @@ def _keep(store: Store, delivery: Delivery, plain: bytes) -> list[str]:
             return spans.rejected
         case "logs":
             logs = read_logs(plain, delivery.content_type)
-            for project, some_logs in _by_project(logs.logs, delivery.project).items():
+            of_traces = [log for log in logs.logs if log.trace_id]
+            for project, some_logs in _by_project(of_traces, delivery.project).items():
                 store.add_logs(project, some_logs)
-            return logs.rejected
+            return logs.rejected + [WITHOUT_TRACE] * (len(logs.logs) - len(of_traces))
         case other:
             assert_never(other)
 

@@ -1,0 +1,83 @@
+"""A server on a real port: in a thread of the tests, or as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import uvicorn
+
+from taketwo.server.app import create_app
+from taketwo.server.limits import Limits
+from taketwo.store import Store
+
+
+@contextmanager
+def _serving(store: Store, limits: Limits | None = None) -> Iterator[httpx.Client]:
+    server = uvicorn.Server(uvicorn.Config(create_app(store, limits=limits or Limits()), port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """A context that serves a store in a thread and gives a client for it."""
+    return _serving
+
+
+class Process:
+    """A `taketwo serve` of its own."""
+
+    def __init__(self, store: str) -> None:
+        command = [sys.executable, "-m", "taketwo", "serve", "--port", "0", "--store", store]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().split(" on ")[1].split()[0]
+
+    def end(self) -> int:
+        """Stop it as a person would, with the exit code."""
+        self.process.terminate()
+        code = self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def kill(self) -> None:
+        """Stop it as a power cut would."""
+        self.process.kill()
+        self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def server_process() -> Iterator[type[Process]]:
+    """Starts servers as processes; whatever still runs at the end is killed."""
+    started: list[Process] = []
+
+    class Started(Process):
+        def __init__(self, store: str) -> None:
+            super().__init__(store)
+            started.append(self)
+
+    yield Started
+    for one in started:
+        if one.process.poll() is None:
+            one.kill()
