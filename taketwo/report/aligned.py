@@ -9,7 +9,7 @@ from taketwo.comparison import SEVERITIES, Change, Comparison, Severity, TurnPai
 from taketwo.conversation import Call, Conversation, Say, Step, Turn
 from taketwo.run import Divergence, Ending, Run, StepPlace, ToolAnswer, UserAnswer
 from taketwo.scenario import Case
-from taketwo.value import JSON
+from taketwo.value import JSON, same_json
 from taketwo.verdict import Attempt, CaseResult, Score, Unscored
 
 
@@ -51,6 +51,12 @@ class AlignedStep(NamedTuple):
     def result_changed(self) -> bool:
         """Whether the call gave something else."""
         return any(change.kind == "result_changed" for change in self.changes)
+
+    @property
+    def has_raw_arguments(self) -> bool:
+        """Whether the arguments of a side are known as a text only."""
+        sides = (step for step in (self.recorded, self.replayed) if isinstance(step, Call))
+        return any(call.arguments_text is not None and not call.arguments for call in sides)
 
     @property
     def arguments_changed(self) -> bool:
@@ -98,6 +104,14 @@ class AlignedTurn(NamedTuple):
     def reply_changed(self) -> bool:
         """Whether the user was told something else."""
         return any(change.kind.startswith("reply_") for change in self.changes)
+
+    @property
+    def replies(self) -> tuple[str | None, str | None]:
+        """All that the user was told, recorded and replayed; None where there was no reply."""
+        for change in self.changes:
+            if change.kind.startswith("reply_"):
+                return change.before, change.after
+        return self.recorded.reply if self.recorded else None, self.replayed.reply if self.replayed else None
 
     @property
     def gravest(self) -> Severity | None:
@@ -183,11 +197,12 @@ def _turn(
 def _steps(
     before: Turn | None, after: Turn | None, pair: TurnPair, changes: tuple[Change, ...], first: Change | None
 ) -> Iterator[AlignedStep]:
-    """The steps of a pair of turns, without the words that are its reply."""
+    """The steps of a pair of turns, without the words that its replies show."""
+    is_reply = _is_words if any(change.kind.startswith("reply_") for change in changes) else _is_reply
     for old, new in pair.steps:
         recorded = before.steps[old] if before and old is not None else None
         replayed = after.steps[new] if after and new is not None else None
-        if _is_reply(recorded, before) and _is_reply(replayed, after):
+        if is_reply(recorded, before) and is_reply(replayed, after):
             continue
         was, now = _place(pair.recorded, old), _place(pair.replayed, new)
         here = tuple(c for c in changes if (now and c.replayed == now) or (was and c.recorded == was))
@@ -221,14 +236,20 @@ def _with_run(turn: AlignedTurn, run: Run, scores: Sequence[Score | Unscored]) -
     )
 
 
+def _is_words(step: Step | None, turn: Turn | None) -> bool:
+    """Whether it is no call; a change of the reply holds everything that was said in the turn."""
+    return not isinstance(step, Call)
+
+
 def _is_reply(step: Step | None, turn: Turn | None) -> bool:
     """Whether showing the turn's reply shows this step too."""
     return step is None or (isinstance(step, Say) and turn is not None and step.text.strip() in (turn.reply or ""))
 
 
 def _argument(name: str, before: dict[str, JSON], after: dict[str, JSON]) -> AlignedArgument:
+    was, now = before.get(name), after.get(name)
+    if same_json(was, now):
+        return AlignedArgument(name, was, now, "same")
     if name not in after:
-        return AlignedArgument(name, before[name], None, "removed")
-    if name not in before:
-        return AlignedArgument(name, None, after[name], "added")
-    return AlignedArgument(name, before[name], after[name], "same" if before[name] == after[name] else "changed")
+        return AlignedArgument(name, was, None, "removed")
+    return AlignedArgument(name, was, now, "changed" if name in before else "added")

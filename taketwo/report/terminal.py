@@ -17,7 +17,6 @@ from taketwo.report.lines import Page, Span
 from taketwo.report.turns import turn_lines
 from taketwo.report.words import (
     GRAVEST_FIRST,
-    SEVERITY_MEANINGS,
     address,
     counted,
     counts_in_words,
@@ -144,7 +143,7 @@ def differences(
     yield from turn_lines(align(recorded, replayed, comparison), page)
     yield ""
     found = Counter(change.severity for change in comparison.changes)
-    listed = [f"{found[severity]} {SEVERITY_MEANINGS[severity]}" for severity in SEVERITIES if found[severity]]
+    listed = [f"{found[severity]} {severity}" for severity in SEVERITIES if found[severity]]
     yield f"{counted(len(comparison.changes), 'change')}: {', '.join(listed)}" if listed else "nothing is different"
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from taketwo.comparison import Severity
+from taketwo.comparison import Change, Severity
 from taketwo.conversation import Call, Say, Step
 from taketwo.report.aligned import AlignedArgument, AlignedStep, AlignedTurn
 from taketwo.report.lines import Page, Span, Style
@@ -144,7 +144,7 @@ def _user_line(turn: AlignedTurn) -> str:
 
 def _step(step: AlignedStep, page: Page) -> Iterator[str]:
     """A call or words on both sides, or on the one side where they are."""
-    if step.recorded is None or step.replayed is None:
+    if step.recorded is None or step.replayed is None or (step.arguments_changed and step.has_raw_arguments):
         yield from _one_sided(step, page)
     elif step.arguments_changed:
         yield from _labelled("changed", _changed_call(step), page)
@@ -153,12 +153,20 @@ def _step(step: AlignedStep, page: Page) -> Iterator[str]:
         yield from _labelled("same", [Span(_words_of(step.replayed), style)], page)
     for change in step.changes:
         if change.kind == "result_changed":
-            yield from _before_and_after("result", _text(change.before), _text(change.after), page)
+            yield from _other_result(change, page)
     if step.answer is not None and step.answer.miss is not None and step.call is not None:
         for line in miss_in_words(step.answer.miss, step.call.tool):
             yield from _labelled("", [Span(line, "doubt")], page)
     elif step.answer is not None and not is_plain_answer(step.answer):
         yield from _labelled("", [Span(f"answered by {tool_answer_in_words(step.answer)}", "dim")], page)
+
+
+def _other_result(change: Change, page: Page) -> Iterator[str]:
+    """Word by word where both are texts; of values only what is different in them."""
+    if isinstance(change.before, str) and isinstance(change.after, str):
+        yield from _before_and_after("result", change.before, change.after, page)
+    else:
+        yield from _labelled("result", [Span(plain(shortened(change.summary, TEXT_LIMIT)))], page)
 
 
 def _one_sided(step: AlignedStep, page: Page) -> Iterator[str]:
@@ -204,9 +212,7 @@ def _argument(argument: AlignedArgument) -> list[Span]:
 
 
 def _reply(turn: AlignedTurn, page: Page) -> Iterator[str]:
-    before = turn.recorded.reply if turn.recorded else None
-    after = turn.replayed.reply if turn.replayed else None
-    yield from _before_and_after("reply", before, after, page)
+    yield from _before_and_after("reply", *turn.replies, page)
 
 
 def _before_and_after(label: str, before: str | None, after: str | None, page: Page) -> Iterator[str]:
@@ -250,10 +256,6 @@ def _context(text: str, *, keeps_head: bool, keeps_tail: bool) -> str:
 def _labelled(label: str, spans: Sequence[Span], page: Page) -> Iterator[str]:
     first = " " * _LABEL_INDENT + page.paint(label.ljust(_TEXT_INDENT - _LABEL_INDENT), "dim")
     yield from page.lines(spans, first=first, indent=_TEXT_INDENT)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) or value is None else value_in_words(value)
 
 
 def _one_line(text: str) -> str:

@@ -165,7 +165,7 @@ def test_two_captured_conversations_are_compared_without_a_replay() -> None:
     lines = list(differences(event.case.recorded, attempt.run.conversation, attempt.comparison))
     assert lines[0] == "sess-ben → sess-ben-replayed"
     assert any("amount=[-20-] → {+25+}" in line for line in lines)
-    assert lines[-1] == "2 changes: 1 a write is different, 1 only words are different"
+    assert lines[-1] == "2 changes: 1 critical, 1 wording"
 
 
 def test_two_equal_conversations_have_no_differences() -> None:
