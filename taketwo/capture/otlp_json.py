@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64decode
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -98,7 +99,7 @@ def _fill(message: Message, given: JSON, depth: int, rejected: list[str]) -> Non
             part.SetInParent()
             _fill(part, value, depth + 1, rejected)
         else:
-            _set(message, field, value)
+            _put(field, value, partial(setattr, message, field.name))
 
 
 def _fill_list(message: Message, field: _Field, given: JSON, depth: int, rejected: list[str]) -> None:
@@ -107,7 +108,7 @@ def _fill_list(message: Message, field: _Field, given: JSON, depth: int, rejecte
     target = getattr(message, field.name)
     for item in given:
         if field.kind != FieldDescriptor.TYPE_MESSAGE:
-            target.append(_scalar(field, item))
+            _put(field, item, target.append)
         elif field.name in _RECORDS:
             _fill_record(target, field, item, depth, rejected)
         else:
@@ -153,9 +154,10 @@ def _fields(message_type: type[Message]) -> dict[str, _Field]:
     return found
 
 
-def _set(message: Message, field: _Field, given: JSON) -> None:
+def _put(field: _Field, given: JSON, put: Callable[[object], None]) -> None:
+    """Hand the value over in the form that the field holds; protobuf itself refuses numbers out of range."""
     try:
-        setattr(message, field.name, _scalar(field, given))
+        put(_scalar(field, given))
     except (ValueError, TypeError, OverflowError) as error:
         raise TraceUnreadable(f"{field.name} cannot be {_shown(given)}") from error
 
@@ -166,9 +168,9 @@ def _scalar(field: _Field, given: JSON) -> object:
         case FieldDescriptor.TYPE_BYTES if field.name in _HEX_FIELDS:
             return bytes.fromhex(given)
         case FieldDescriptor.TYPE_BYTES:
-            return b64decode(given)
+            return b64decode(given, validate=True)
         case FieldDescriptor.TYPE_STRING:
-            return clean_text(given)
+            return _text(given)
         case FieldDescriptor.TYPE_BOOL:
             return _truth(given)
         case FieldDescriptor.TYPE_DOUBLE:
@@ -177,6 +179,12 @@ def _scalar(field: _Field, given: JSON) -> object:
             return field.enum[given]
         case _:
             return _whole_number(given)
+
+
+def _text(given: JSON) -> str:
+    if not isinstance(given, str):
+        raise TypeError("not a string")
+    return clean_text(given)
 
 
 def _truth(given: JSON) -> bool:
