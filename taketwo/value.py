@@ -58,7 +58,7 @@ def canonical_json(value: JSON) -> str:
 
 
 def same_json(one: JSON, other: JSON) -> bool:
-    """Whether two JSON values say the same: `25` is `25.0`, the order of keys is nothing, and a null is a missing key."""
+    """Whether two JSON values say the same: `25` is `25.0`, keys have no order, and a null is a missing key."""
     if one is other:
         return True
     match one, other:

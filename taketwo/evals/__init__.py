@@ -1,0 +1,1 @@
+"""Run + Comparison ─► Scores: what a case expects, checked, and evaluators of one's own."""

@@ -1,0 +1,89 @@
+"""Which replayed turns an expectation is about, and whether the replay got through them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from taketwo.comparison import Comparison
+from taketwo.conversation import Call, Say, Turn
+from taketwo.run import Ending, Run
+from taketwo.scenario import Case
+
+MOST_CALLS = 5
+"""So many calls are named in a line; the rest is counted."""
+
+
+class Part(NamedTuple):
+    """The turns that an expectation is about."""
+
+    turns: tuple[Turn, ...]
+    """The replayed turns, as far as there are any."""
+    why_incomplete: str | None
+    """Why more could have happened in them, in words; None when the replay got through all of them."""
+    in_words: str
+    """Such as ` in turn 4`; empty for the whole conversation."""
+    turn_index: int | None = None
+    """Position of the one replayed turn; None for the whole conversation, or where there is none."""
+
+    @property
+    def calls(self) -> list[tuple[Turn, Call]]:
+        """Every call with its turn."""
+        return [(turn, call) for turn in self.turns for call in turn.calls]
+
+
+def part(case: Case, run: Run, comparison: Comparison, number: int | None) -> Part:
+    """The replayed turn that belongs to a recorded one, or all of them.
+
+    number: of the recorded turn, from 1; None for the whole conversation.
+    """
+    turns, ending = run.conversation.turns, run.ending
+    if number is None:
+        return Part(turns, None if ending.reason == "completed" else _ended(ending), "")
+    place = f" in turn {number}"
+    recorded = len(case.recorded.turns)
+    if not 1 <= number <= recorded:
+        return Part((), f"the recording has no turn {number}, only {recorded}", place)
+    index = next((pair.replayed for pair in comparison.pairs if pair.recorded == number - 1), None)
+    if index is None:
+        why = "no turn of the replay belongs to it" if ending.reason == "completed" else _ended(ending)
+        return Part((), f"turn {number} did not come: {why}", place)
+    if index != number - 1:
+        place += f" (turn {index + 1} of the replay)"
+    ended_here = ending.reason != "completed" and ending.turn_index == index
+    return Part((turns[index],), _ended(ending) if ended_here else None, place, index)
+
+
+def told(turn: Turn) -> str:
+    """All that the user was told in a turn, a text a line."""
+    texts = [step.text for step in turn.steps if isinstance(step, Say)]
+    if turn.reply is not None and turn.reply not in texts:
+        texts.append(turn.reply)
+    return "\n".join(texts)
+
+
+def turn_in_words(turn: Turn) -> str:
+    """`turn 4`, of the replay."""
+    return f"turn {turn.index + 1}"
+
+
+def calls_in_words(part: Part) -> str:
+    """What was called there: `turn 4 called issue_refund(order_id=A-1042)`."""
+    if part.turn_index is None:
+        named = list(dict.fromkeys(call.tool for _, call in part.calls))
+        return f"called were {', '.join(named)}" if named else "no tool was called"
+    calls = [call.in_words for _, call in part.calls]
+    more = f" and {len(calls) - MOST_CALLS} more" if len(calls) > MOST_CALLS else ""
+    return f"turn {part.turn_index + 1} called {', '.join(calls[:MOST_CALLS]) or 'no tool'}{more}"
+
+
+def _ended(ending: Ending) -> str:
+    place = "" if ending.turn_index is None else f" in turn {ending.turn_index + 1}"
+    why = {
+        "missed": "a tool call had no recorded answer",
+        "unanswerable": "the recording holds no answer of the user",
+        "agent_failed": "the agent failed",
+        "timed_out": "the agent took too long",
+        "cancelled": "it was cancelled",
+        "completed": "it was over",
+    }[ending.reason]
+    return f"the replay ended{place}: {why}"
