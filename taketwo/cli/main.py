@@ -23,7 +23,7 @@ COMMANDS = {
     "schema": ("taketwo.cli.about", "Print the JSON Schema of conversation, scenario or result."),
     "doctor": ("taketwo.cli.about", "Say what is configured, reachable and missing."),
 }
-"""Every command: the module it lives in, and its line in `taketwo --help`. Only the module of the called one is imported."""
+"""Every command: the module it lives in, imported only when it is called, and its line in `taketwo --help`."""
 
 
 class LazyCommands(click.Group):

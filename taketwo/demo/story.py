@@ -99,7 +99,7 @@ class Story:
         )
 
     def run(self, command: Sequence[str], *, shown: str, expect: int = 0) -> None:
-        """Show a command, run it, show what it printed. Raises AgentUnreachable with its output when it ends otherwise."""
+        """Show a command, run it, show what it printed. Raises AgentUnreachable when it ends otherwise than expected."""
         click.echo(click.style(f"\n   $ {shown}", fg="cyan"))
         done = subprocess.run(command, cwd=self.place, env=self.environment, capture_output=True, text=True)
         click.echo("\n".join(f"   {line}" for line in done.stdout.rstrip().splitlines()))
