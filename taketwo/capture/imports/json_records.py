@@ -118,8 +118,9 @@ def _goes_on(text: bytes) -> bool:
 
 
 def _document(opening: list[_Line], stream: BinaryIO, largest: int) -> Record | Unread:
-    text = b"\n".join(line.text for line in opening if line.text) + b"\n" + stream.read(largest + 1)
-    if len(text) > largest:
+    known = [line.text for line in opening if line.text is not None]
+    text = b"\n".join([*known, stream.read(largest + 1)])
+    if len(text) > largest or len(known) < len(opening):
         raise TooLarge(f"the document has more than {largest:,} bytes", todo="make it JSON lines, one record a line")
     try:
         return Record("", json.loads(text))

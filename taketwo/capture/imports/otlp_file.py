@@ -47,12 +47,18 @@ def read(stream: io.BufferedReader) -> Iterator[Imported]:
 
 
 def _is_protobuf(head: bytes) -> bool:
-    """Whether this begins with a ResourceSpans or ResourceLogs: field 1, and in it a resource, a scope or a schema."""
-    if head[:1] != b"\x0a":
-        return False
+    """Whether this begins with field 1, in that a resource or a scope, and in that one of their fields.
+
+    So many signs are wanted because field 1 is a line feed, and text files begin with that too.
+    """
     length, at = _varint(head, 1)
     inner, inner_at = _varint(head, at + 1)
-    return head[at : at + 1] in {b"\x0a", b"\x12", b"\x1a"} and inner_at + inner <= at + length
+    return (
+        head[:1] == b"\x0a"
+        and head[at : at + 1] in {b"\x0a", b"\x12"}
+        and inner_at + inner <= at + length
+        and (inner == 0 or head[inner_at : inner_at + 1] in {b"\x0a", b"\x10", b"\x12", b"\x1a"})
+    )
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
