@@ -93,7 +93,7 @@ def usual_spelling(value: JSON) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-@dataclass
+@dataclass(eq=False)
 class _CallDraft:
     call: Call
     position: int
@@ -102,7 +102,7 @@ class _CallDraft:
     result_position: int | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class _MessageDraft:
     """One message of the agent."""
 
@@ -111,14 +111,14 @@ class _MessageDraft:
     calls: list[_CallDraft]
 
 
-@dataclass
+@dataclass(eq=False)
 class _TurnDraft:
     user: UserLine | None = None
     position: int | None = None
     messages: list[_MessageDraft] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Reading:
     """What has been read so far, message by message."""
 
@@ -169,7 +169,7 @@ class _Reading:
         number = len(self.turns[-1].messages) if self.turns else 0
         calls = [_call_draft(given, position, number) for given in self._given_calls(position, message)]
         text, _ = text_and_attachments(message.get("content"))
-        if text is None and isinstance(message.get("refusal"), str):
+        if not text and isinstance(message.get("refusal"), str):
             text = message["refusal"]
         if text is None and not calls:
             self._leave(position, "an assistant message without text or calls")

@@ -75,8 +75,9 @@ def respelled(ours: Sequence[JSON], kept: Spelling) -> list[JSON]:
 def _changes(ours: JSON, given: JSON, at: list[int | str]) -> Iterator[Change]:
     match ours, given:
         case dict(), dict():
-            for key in ours.keys() - given.keys():
-                yield Change(at=[*at, key], gone=True)
+            for key in ours:
+                if key not in given:
+                    yield Change(at=[*at, key], gone=True)
             for key, item in given.items():
                 if key in ours:
                     yield from _changes(ours[key], item, [*at, key])

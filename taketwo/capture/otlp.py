@@ -206,7 +206,7 @@ def _received_spans(request: ExportTraceServiceRequest, rejected: list[str]) -> 
             for span in scope_spans.spans:
                 raw = _raw_span(span, envelope)
                 if broken := _broken_rule(raw):
-                    rejected.append(broken)
+                    rejected.append(f"span {raw.span_id[:16] or 'without id'}: {broken}")
                 else:
                     spans.append(raw)
     return ReceivedSpans(spans=spans, rejected=rejected)
@@ -229,16 +229,17 @@ def _raw_span(span: trace_pb2.Span, envelope: bytes) -> RawSpan:
 
 def _broken_rule(raw: RawSpan) -> str | None:
     """Why the span cannot be kept; None when it can."""
-    if len(raw.trace_id) == 32 and len(raw.span_id) == 16 and raw.trace_id != _NO_TRACE and raw.span_id != _NO_SPAN:
-        if raw.parent_id is not None and len(raw.parent_id) != 16:
-            return f"span {raw.span_id}: the parent span id has {len(raw.parent_id) // 2} bytes, not 8"
-        if raw.start_ns > LAST_NS or raw.end_ns > LAST_NS:
-            return f"span {raw.span_id}: a time lies after the year 2262"
-        return None
-    for name, value, length in (("trace", raw.trace_id, 16), ("span", raw.span_id, 8)):
-        if len(value) != 2 * length:
-            return f"span {raw.span_id or 'without id'}: the {name} id has {len(value) // 2} bytes, not {length}"
-    return f"span {raw.span_id}: the {'trace' if raw.trace_id == _NO_TRACE else 'span'} id is all zero"
+    if len(raw.trace_id) != 32:
+        return f"the trace id has {len(raw.trace_id) // 2} bytes, not 16"
+    if len(raw.span_id) != 16:
+        return f"the span id has {len(raw.span_id) // 2} bytes, not 8"
+    if raw.trace_id == _NO_TRACE or raw.span_id == _NO_SPAN:
+        return f"the {'trace' if raw.trace_id == _NO_TRACE else 'span'} id is all zero"
+    if raw.parent_id is not None and len(raw.parent_id) != 16:
+        return f"the parent span id has {len(raw.parent_id) // 2} bytes, not 8"
+    if raw.start_ns > LAST_NS or raw.end_ns > LAST_NS:
+        return "a time lies after the year 2262"
+    return None
 
 
 def _received_logs(request: ExportLogsServiceRequest, rejected: list[str]) -> ReceivedLogs:
@@ -297,7 +298,7 @@ def _envelope_of_logs(resource_logs: logs_pb2.ResourceLogs, scope_logs: logs_pb2
 
 @lru_cache(maxsize=256)
 def _span_envelope(envelope: bytes) -> tuple[dict[str, JSON], str, str]:
-    """Resource attributes, scope name and scope version: the same for hundreds of spans in a row."""
+    """Resource attributes, scope name and scope version: the same, and shared, for hundreds of spans in a row."""
     around = trace_pb2.ResourceSpans.FromString(envelope)
     scope = around.scope_spans[0].scope if around.scope_spans else trace_pb2.ScopeSpans().scope
     return _object(around.resource.attributes), scope.name, scope.version

@@ -62,12 +62,14 @@ def _conversation(value: JSON, known: dict[str, str]) -> Conversation:
 def _id(record: dict[str, JSON], known: dict[str, str]) -> str:
     """The record's own id, so that importing it again changes nothing; a hash of the record where it has none."""
     digest = content_hash(canonical_json(record))
-    given = record.get("id")
-    if given is None or given == "" or not isinstance(given, str | int):
-        return f"chat-{digest[:24]}"
-    if known.setdefault(str(given), digest) == digest:
-        return str(given)
-    return f"{given}-{digest[:8]}"
+    match record.get("id"):
+        case str(given) if given:
+            pass
+        case int(number) if not isinstance(number, bool):
+            given = str(number)
+        case _:
+            return f"chat-{digest[:24]}"
+    return given if known.setdefault(given, digest) == digest else f"{given}-{digest[:8]}"
 
 
 def _tools(given: JSON) -> tuple[ToolDefinition, ...]:
