@@ -1,0 +1,55 @@
+"""How spans are written, one module a convention, and which of them is believed where several are on one span.
+
+A dialect is a module with `reads(span) -> bool`, which looks at keys and never at more, and `read(span) -> Reading`.
+Dialects know nothing of conversations: what a span says is theirs, what follows from it is `reconstruct`'s.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from taketwo.capture.dialects import openinference, otel_genai
+from taketwo.capture.reading import EVIDENCE, Reading
+from taketwo.span import Span
+
+DIALECTS: dict[str, ModuleType] = {
+    "openinference": openinference,
+    "otel_genai": otel_genai,
+}
+"""Every convention, the special ones before the general ones they build on."""
+
+_MESSAGES = (
+    *("request", "request_rule", "request_lacks", "response", "response_rule", "response_lacks_calls"),
+    *("alternatives", "evidence", "hidden"),
+)
+
+
+def read(span: Span) -> Reading:
+    """What a span says.
+
+    Where several conventions are on one span, the special one says what the span is, the one with the richest
+    messages brings the messages, and each fills in what the ones before it do not know.
+    """
+    found = [dialect.read(span) for dialect in DIALECTS.values() if dialect.reads(span)]
+    if not found:
+        return Reading()
+    reading: Reading = found[0]
+    for other in found[1:]:
+        reading = combined(reading, other)
+    return reading
+
+
+def combined(first: Reading, other: Reading) -> Reading:
+    """Two readings of the same thing as one: the first wins, except where the other has the richer messages."""
+    richer = EVIDENCE.index(other.evidence) > EVIDENCE.index(first.evidence)
+    changes = {name: getattr(other, name) for name in _MESSAGES} if richer else {}
+    for name in Reading.__struct_fields__:
+        if name not in changes and name not in ("kind", "rule", *_MESSAGES):
+            mine, theirs = getattr(first, name), getattr(other, name)
+            if mine in (None, (), {}, "", False) and theirs not in (None, (), {}, "", False):
+                changes[name] = theirs
+    if first.kind == "other" and other.kind != "other":
+        changes["kind"] = other.kind
+    if richer:
+        changes["rule"] = other.rule
+    return first.but(**changes) if changes else first

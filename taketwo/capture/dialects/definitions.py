@@ -1,0 +1,55 @@
+"""Tool definitions as providers and frameworks write them."""
+
+from __future__ import annotations
+
+from taketwo.capture.dialects.loose_json import loosely, text_of
+from taketwo.conversation import ToolDefinition
+from taketwo.value import JSON
+
+
+def read_definitions(value: JSON) -> tuple[ToolDefinition, ...]:
+    """The tools in a list of any known shape, as text or not; what is no tool is left out."""
+    found: list[ToolDefinition] = []
+    _collect(loosely(value), found)
+    return tuple(found)
+
+
+def _collect(value: JSON, found: list[ToolDefinition]) -> None:
+    for item in value if isinstance(value, list) else [value]:
+        item = loosely(item)
+        if not isinstance(item, dict):
+            continue
+        nested = next((item[name] for name in _LISTS if isinstance(item.get(name), list)), None)
+        if nested is not None:
+            _collect(nested, found)
+        elif (definition := _definition(item)) is not None:
+            found.append(definition)
+
+
+_LISTS = ("function_declarations", "functionDeclarations", "function_tools", "tools")
+"""Names under which Gemini, Pydantic AI and others wrap the list."""
+
+_SCHEMAS = (
+    "parameters",
+    "input_schema",
+    "inputSchema",
+    "parameters_json_schema",
+    "parametersJsonSchema",
+    "args_schema",
+)
+
+
+def _definition(item: dict[str, JSON]) -> ToolDefinition | None:
+    for wrapper in ("tool", "toolSpec", "function"):
+        if isinstance(inner := item.get(wrapper), dict):
+            item = inner
+    if isinstance(schema := loosely(item.get("json_schema")), dict) and "name" not in item:
+        return _definition(schema)
+    name = text_of(item.get("name"))
+    if name is None:
+        return None
+    parameters = loosely(next((item[key] for key in _SCHEMAS if item.get(key) is not None), None))
+    if isinstance(parameters, dict) and set(parameters) <= {"json", "jsonSchema"} and parameters:
+        parameters = next(iter(parameters.values()))
+    parameters = parameters if isinstance(parameters, dict) else None
+    return ToolDefinition(name=name, description=text_of(item.get("description")), parameters=parameters)

@@ -1,0 +1,234 @@
+"""OpenInference: `openinference.span.kind`, messages flattened under `llm.input_messages`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from taketwo.capture.dialects import marks
+from taketwo.capture.dialects.definitions import read_definitions
+from taketwo.capture.dialects.flat import begins_late, family, in_order
+from taketwo.capture.dialects.loose_json import Unreadable, as_object, decimal_of, loosely, number_of, parse, text_of
+from taketwo.capture.dialects.messages import read_messages, without_system
+from taketwo.capture.dialects.tool_spans import execution, failure
+from taketwo.capture.reading import Kind, Lacks, Message, Reading, ToolCall
+from taketwo.conversation import ToolDefinition
+from taketwo.span import Span
+from taketwo.value import JSON
+
+KINDS: dict[str, Kind] = {
+    "LLM": "model",
+    "TOOL": "tool",
+    "AGENT": "agent",
+    "CHAIN": "agent",
+    "CONVERSATION": "agent",
+    "RETRIEVER": "retrieval",
+    "RERANKER": "retrieval",
+    "EMBEDDING": "retrieval",
+    "VECTOR_DB": "retrieval",
+    "GUARDRAIL": "other",
+    "EVALUATOR": "other",
+}
+"""What the values of `openinference.span.kind` stand for."""
+
+ASIDES = {"GUARDRAIL", "EVALUATOR"}
+"""Kinds whose model calls are no part of the talk."""
+
+INPUT, OUTPUT = "llm.input_messages.", "llm.output_messages."
+
+
+def reads(span: Span) -> bool:
+    """Whether the span has a kind of OpenInference, which is set last and so outlives the limit on attributes."""
+    return "openinference.span.kind" in span.attributes
+
+
+def read(span: Span) -> Reading:
+    """The span by its kind."""
+    attributes = span.attributes
+    word = str(attributes["openinference.span.kind"]).upper()
+    kind = KINDS.get(word, "other")
+    reading = Reading(kind=kind, rule="openinference", aside=word in ASIDES, error=failure(span))
+    match kind:
+        case "model":
+            return _model(span, reading)
+        case "tool":
+            return _tool(span, reading)
+        case _:
+            return reading.but(
+                agent=text_of(attributes.get("agent.name")) or _named_agent(span),
+                input=attributes.get("input.value"),
+                output=attributes.get("output.value"),
+            )
+
+
+def _named_agent(span: Span) -> str | None:
+    return span.name if span.attributes.get("openinference.span.kind") == "AGENT" else None
+
+
+def _model(span: Span, reading: Reading) -> Reading:
+    attributes = span.attributes
+    members = family(attributes, INPUT)
+    request, rule, lacks = read_family(members, INPUT, dropped=span.dropped_attributes)
+    raw = attributes.get("input.value")
+    if (request is None or lacks == "head") and (whole := raw_messages(raw)) is not None:
+        request, rule, lacks = whole, "input.value", "nothing"
+    response, response_rule, _ = read_family(family(attributes, OUTPUT), OUTPUT)
+    output = attributes.get("output.value")
+    if response is None and (whole := raw_messages(output, response=True)) is not None:
+        response, response_rule = whole, "output.value"
+    talk, system = without_system(request) if request is not None else (None, None)
+    settings = _settings(attributes)
+    return reading.but(
+        evidence="flat" if request is not None or response is not None else "nothing",
+        request=talk,
+        request_rule=rule,
+        request_lacks=lacks,
+        response=response,
+        response_rule=response_rule,
+        system=system,
+        tools=_tools(attributes),
+        model=_model_name(attributes),
+        provider=text_of(attributes.get("llm.provider")) or text_of(attributes.get("llm.system")),
+        settings=settings,
+        input_tokens=number_of(attributes.get("llm.token_count.prompt")),
+        output_tokens=number_of(attributes.get("llm.token_count.completion")),
+        cost_usd=decimal_of(attributes.get("llm.cost.total")),
+        response_id=_response_id(output),
+        previous_response_id=text_of(settings.get("previous_response_id")) or _previous(raw),
+        finish=text_of(attributes.get("llm.finish_reason")),
+        first_token_ms=_first_token(span),
+        hidden=_why_hidden(raw, output, span),
+    )
+
+
+def read_family(
+    members: Mapping[int, JSON], prefix: str, *, dropped: int = 0
+) -> tuple[tuple[Message, ...] | None, str, Lacks]:
+    """The messages of a flattened family, the rule that read them, and which end of it is lost.
+
+    A family whose beginning was thrown away begins with the first member that still has its role: the rest of an
+    older one may be there without it.
+    """
+    if not members:
+        return None, "", "nothing"
+    late = begins_late(members) and dropped > 0
+    listed = in_order(members)
+    while late and listed and "role" not in _inner(listed[0]):
+        listed = listed[1:]
+    messages = read_messages(listed, "assistant" if "output" in prefix else "user")
+    return with_empty_arguments(messages), prefix.rstrip("."), "head" if late else "nothing"
+
+
+def with_empty_arguments(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages with `{}` for arguments that are not there: the instrumentations leave just those out."""
+    return tuple(
+        message.but(
+            calls=tuple(_empty(call) if call.flaw == marks.LEFT_OUT and call.name else call for call in message.calls)
+        )
+        if message.calls
+        else message
+        for message in messages
+    )
+
+
+def _empty(call: ToolCall) -> ToolCall:
+    return call.but(arguments={}, flaw=None)
+
+
+def _inner(member: JSON) -> dict[str, JSON]:
+    inner = member.get("message", member) if isinstance(member, dict) else {}
+    return inner if isinstance(inner, dict) else {}
+
+
+def raw_messages(value: JSON, *, response: bool = False) -> tuple[Message, ...] | None:
+    """The messages of a raw request or response, None where the value is no such thing."""
+    found = loosely(value)
+    if not isinstance(found, dict | list) or not found:
+        return None
+    messages = read_messages(found, "assistant" if response else "user")
+    if isinstance(found, dict) and isinstance(system := found.get("system") or found.get("instructions"), str | list):
+        messages = (*read_messages([{"role": "system", "content": system}]), *messages) if not response else messages
+    return messages or None
+
+
+def _settings(attributes: Mapping[str, JSON]) -> dict[str, JSON]:
+    settings = as_object(attributes.get("llm.invocation_parameters")) or {}
+    return {name: value for name, value in settings.items() if name not in NO_SETTINGS and value is not None}
+
+
+NO_SETTINGS = {
+    *("model", "model_name", "tools", "functions", "messages", "input", "output", "instructions", "system", "id"),
+    *("created_at", "object", "usage", "status", "base_url", "_type", "stream", "stream_options", "metadata"),
+    *("error", "incomplete_details", "text", "user", "store", "background", "truncation", "service_tier"),
+}
+"""What instrumentations put among the settings although it is none."""
+
+
+def _tools(attributes: Mapping[str, JSON]) -> tuple[ToolDefinition, ...]:
+    return read_definitions(in_order(family(attributes, "llm.tools.")))
+
+
+def _model_name(attributes: Mapping[str, JSON]) -> str | None:
+    names = ("llm.output_model_name", "llm.response.model_name", "llm.model_name", "llm.request.model_name")
+    return next((name for key in names if (name := text_of(attributes.get(key)))), None)
+
+
+def _response_id(output: JSON) -> str | None:
+    """The id that stands at the top of the raw response."""
+    found = _object(output)
+    identity = text_of(found.get("id"))
+    return identity if identity and found.get("object") != "list" else None
+
+
+def _previous(raw: JSON) -> str | None:
+    if isinstance(raw, str) and "previous_response_id" in raw:
+        return text_of(_object(raw).get("previous_response_id"))
+    return None
+
+
+def _object(text: JSON) -> dict[str, JSON]:
+    if not isinstance(text, str) or not text.startswith("{"):
+        return {}
+    try:
+        found = parse(text)
+    except Unreadable:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _first_token(span: Span) -> float | None:
+    for event in span.events:
+        if event.name == "First Token Stream Event" and event.at_ns >= span.start_ns > 0:
+            return (event.at_ns - span.start_ns) / 1e6
+    return None
+
+
+def _why_hidden(raw: JSON, output: JSON, span: Span) -> str | None:
+    if any(isinstance(value, str) and marks.why_hidden(value) for value in (raw, output)):
+        return marks.HIDDEN
+    return marks.DROPPED if span.dropped_attributes else None
+
+
+def _tool(span: Span, reading: Reading) -> Reading:
+    """A tool span; its arguments are known only where they are an object.
+
+    `tool.parameters` is the schema or the arguments, and LangChain's input is the bare value of a single argument.
+    """
+    attributes = span.attributes
+    given = as_object(attributes.get("input.value"))
+    if (
+        given is None
+        and (parameters := as_object(attributes.get("tool.parameters")))
+        and "properties" not in parameters
+    ):
+        given = parameters
+    name = text_of(attributes.get("tool.name"))
+    if name is None:
+        return reading.but(kind="other")
+    ran = execution(
+        span,
+        name=name,
+        call_id=text_of(attributes.get("tool_call.id")) or text_of(attributes.get("tool.id")),
+        arguments=given,
+        result=attributes.get("output.value"),
+    )
+    return reading.but(execution=ran)

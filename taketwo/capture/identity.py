@@ -1,0 +1,115 @@
+"""Who and which session a span belongs to, under every name that senders use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from taketwo.capture.dialects import marks
+from taketwo.capture.dialects.loose_json import as_object, encoded
+from taketwo.span import Span
+from taketwo.value import JSON
+
+SESSION_KEYS: tuple[str, ...] = (
+    "session.id",
+    "gen_ai.conversation.id",
+    "langfuse.session.id",
+    *(f"traceloop.association.properties.{name}" for name in ("session_id", "thread_id", "conversation_id", "chat_id")),
+    *(f"ai.telemetry.metadata.{name}" for name in ("sessionId", "threadId", "conversationId", "chatId")),
+    *(f"ai.telemetry.metadata.{name}" for name in ("session_id", "thread_id", "conversation_id")),
+    *(f"ai.settings.context.{name}" for name in ("sessionId", "threadId", "conversationId", "chatId", "session_id")),
+    *(f"langsmith.metadata.{name}" for name in ("session_id", "thread_id", "conversation_id")),
+    *(f"langfuse.{place}.metadata.langfuse_session_id" for place in ("observation", "trace")),
+    "gcp.vertex.agent.session_id",
+    "conversation.id",
+    "group_id",
+    "metadata",
+    "mlflow.trace.session",
+    "mlflow.traceTag.mlflow.trace.session",
+    "voltagent.conversation_id",
+    "session_id",
+    "thread_id",
+    "conversation_id",
+    "metadata.session_id",
+    "metadata.thread_id",
+    "lk.job_id",
+    "lk.room_name",
+    "lk.pii.room_name",
+)
+"""Attributes that name a session, the surest first."""
+
+USER_KEYS: tuple[str, ...] = (
+    "user.id",
+    "langfuse.user.id",
+    "enduser.id",
+    "traceloop.association.properties.user_id",
+    "ai.telemetry.metadata.userId",
+    "ai.telemetry.metadata.user_id",
+    "ai.settings.context.userId",
+    "langsmith.metadata.user_id",
+    "metadata",
+    "mlflow.trace.user",
+    "mlflow.traceTag.mlflow.trace.user",
+    "user_id",
+    "metadata.user_id",
+    "lk.pii.participant_identity",
+    "lk.participant_identity",
+)
+"""Attributes that name the user, the surest first."""
+
+PROJECT_KEYS = ("openinference.project.name", "project_name", "taketwo.project", "langsmith.project")
+"""Attributes of a resource that name the project."""
+
+SIMULATOR_KEYS = ("fi.simulator.is_simulator_trace", "gen_ai.simulator.is_simulator_trace")
+"""Marks of spans that a test made: they are no production."""
+
+_SESSION_SET, _USER_SET = frozenset(SESSION_KEYS), frozenset(USER_KEYS)
+_IN_METADATA = {
+    "session": ("session_id", "thread_id", "conversation_id", "sessionId", "threadId", "conversationId"),
+    "user": ("user_id", "userId"),
+}
+
+
+def session_named(attributes: Mapping[str, JSON], extra_keys: Iterable[str] = ()) -> tuple[int, str] | None:
+    """The session that attributes name and how sure the key is, 0 for the surest; None when they name none."""
+    for rank, key in enumerate(extra_keys):
+        if (found := _identity(attributes.get(key), "session")) is not None:
+            return rank - len(SESSION_KEYS), found
+    if _SESSION_SET.isdisjoint(attributes):
+        return None
+    return _first(attributes, SESSION_KEYS, "session")
+
+
+def user_named(attributes: Mapping[str, JSON]) -> str | None:
+    """The user that attributes name; None when they name none."""
+    if _USER_SET.isdisjoint(attributes):
+        return None
+    found = _first(attributes, USER_KEYS, "user")
+    return found[1] if found else None
+
+
+def project_named(resource: Mapping[str, JSON]) -> str | None:
+    """The project that a resource names; None when it names none."""
+    return next((name for key in PROJECT_KEYS if isinstance(name := resource.get(key), str) and name), None)
+
+
+def is_simulated(span: Span) -> bool:
+    """Whether a simulator made the span."""
+    return any(str(span.attributes.get(key)).lower() == "true" for key in SIMULATOR_KEYS)
+
+
+def _first(attributes: Mapping[str, JSON], keys: tuple[str, ...], what: str) -> tuple[int, str] | None:
+    for rank, key in enumerate(keys):
+        if key in attributes and (found := _identity(attributes[key], what, key == "metadata")) is not None:
+            return rank, found
+    return None
+
+
+def _identity(value: JSON, what: str, inside: bool = False) -> str | None:
+    """An id as text; MLflow sends it JSON-encoded, `metadata` holds it among others."""
+    if inside:
+        fields = as_object(value) or {}
+        return next((found for name in _IN_METADATA[what] if (found := _identity(fields.get(name), what))), None)
+    value = encoded(value) if isinstance(value, str) and value.startswith('"') else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value.strip() and not marks.is_mark(value) else None

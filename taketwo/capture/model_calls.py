@@ -1,0 +1,169 @@
+"""Which spans are model calls of their own, and what stands in where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from taketwo.capture import wrapper
+from taketwo.capture.dialects import combined
+from taketwo.capture.reading import Message, Reading
+from taketwo.capture.trace_tree import Seen
+from taketwo.capture.utterances import Utterance, alike, utterances
+
+
+def model_calls(found: Sequence[Seen]) -> list[Seen]:
+    """The model calls, each once, in the order of their starts; runs without any stand in for theirs."""
+    calls = _same_response_once(_outermost([seen for seen in found if seen.reading.kind == "model"]))
+    calls += _stand_ins(found, calls)
+    return sorted(calls, key=lambda seen: (seen.span.start_ns, seen.order))
+
+
+def templates(calls: Iterable[Seen]) -> dict[str, str]:
+    """What the user said for every prompt that an application wrapped it in, by the prompt.
+
+    The span around the run has the user's own words, the model's request has them inside a template.
+    """
+    found: dict[str, str] = {}
+    begun: set[int] = set()
+    for call in calls:
+        run = call.run
+        if run is call or id(run) in begun or call.tool_above is not None or call.is_aside:
+            continue
+        begun.add(id(run))
+        line = wrapper.asked(run.reading.input)
+        prompt = next((m.text for m in reversed(call.reading.request or ()) if m.role == "user" and m.text), None)
+        if line and prompt and len(line.strip()) > 1 and line.strip() != prompt.strip() and line.strip() in prompt:
+            found[prompt] = line
+    return found
+
+
+def _outermost(calls: list[Seen]) -> list[Seen]:
+    """One span a call: two instrumentations nest theirs, and so do a client and its retries.
+
+    A span around several different calls is no call but a wrapper of them.
+    """
+    inner: dict[int, list[Seen]] = {}
+    for call in calls:
+        outer = _model_above(call)
+        if outer is not None:
+            inner.setdefault(id(outer), []).append(call)
+    kept: list[Seen] = []
+    dropped: set[int] = set()
+    for call in sorted(calls, key=lambda seen: -sum(1 for _ in seen.ancestors())):
+        nested = [below for below in inner.get(id(call), []) if id(below) not in dropped]
+        if len(nested) > 1 and not _are_one(nested):
+            dropped.add(id(call))
+            call.reading = call.reading.but(kind="agent")
+            continue
+        for below in nested:
+            call.reading = combined(call.reading, below.reading).but(kind="model")
+            dropped.add(id(below))
+        kept.append(call)
+    return [call for call in kept if id(call) not in dropped]
+
+
+def _model_above(call: Seen) -> Seen | None:
+    for above in call.ancestors():
+        if above.reading.kind == "model":
+            return above
+        if above.reading.kind in ("tool", "agent"):
+            return None
+    return None
+
+
+def _are_one(calls: Sequence[Seen]) -> bool:
+    """Whether calls are attempts at the same one: the same request, or content in no more than one."""
+    first, *others = calls
+    with_content = [call for call in calls if call.reading.response]
+    return len(with_content) < 2 or all(_agree(first.reading, other.reading) for other in others)
+
+
+def _same_response_once(calls: list[Seen]) -> list[Seen]:
+    """One span a response: SDKs emit one of their own beside the instrumentation's, streams a second for the end."""
+    by_response: dict[str, Seen] = {}
+    kept: list[Seen] = []
+    for call in sorted(calls, key=lambda seen: seen.order):
+        identity = call.reading.response_id
+        other = by_response.get(identity) if identity else None
+        if other is not None and _agree(other.reading, call.reading):
+            other.reading = combined(other.reading, call.reading)
+            continue
+        if identity and other is None:
+            by_response[identity] = call
+        kept.append(call)
+    return kept
+
+
+def _agree(one: Reading, other: Reading) -> bool:
+    """Whether two readings can be of the same call: what both know is the same."""
+    return _alike(one.request, other.request) and _alike(one.response, other.response)
+
+
+def _alike(one: tuple[Message, ...] | None, other: tuple[Message, ...] | None) -> bool:
+    mine = [item for item in utterances(one or ()) if isinstance(item, Utterance)]
+    theirs = [item for item in utterances(other or ()) if isinstance(item, Utterance)]
+    if not mine or not theirs:
+        return True
+    return len(mine) == len(theirs) and all(alike(a, b) for a, b in zip(mine, theirs, strict=True))
+
+
+def _stand_ins(found: Sequence[Seen], calls: Sequence[Seen]) -> list[Seen]:
+    """Runs whose model calls were not captured, as calls that say no more than the run does."""
+    covered = {seen.span.trace_id for seen in calls}
+    runs: dict[int, Seen] = {}
+    for seen in found:
+        if seen.span.trace_id not in covered and seen.reading.kind in ("agent", "tool") and not seen.is_aside:
+            run = seen.run
+            if run.reading.kind == "agent" or not calls:
+                runs.setdefault(id(run), run)
+    stand_ins = [_stand_in(run) for run in runs.values()]
+    return [call for call in stand_ins if not calls or call.reading.request or call.reading.response]
+
+
+def _stand_in(run: Seen) -> Seen:
+    reading = run.reading
+    said = _said(reading)
+    request, response = said if said is not None else (_line(reading), _answer(reading))
+    missing = "the model calls of this turn were not captured"
+    return Seen(
+        run.span,
+        Reading(
+            kind="model",
+            rule=reading.rule,
+            evidence="wrapper",
+            request=request,
+            request_rule="the run's input",
+            response=response,
+            response_rule="the run's output",
+            response_lacks_calls=said is None,
+            system=reading.system,
+            tools=reading.tools,
+            agent=reading.agent,
+            error=reading.error,
+            hidden=missing,
+        ),
+        parent=run,
+        order=run.order,
+    )
+
+
+def _said(reading: Reading) -> tuple[tuple[Message, ...], tuple[Message, ...]] | None:
+    """Request and response from a state that holds the whole talk."""
+    messages = wrapper.history(reading.output)
+    if not any(message.role == "user" for message in messages):
+        return None
+    ends_with_words = messages[-1].role == "assistant" and not messages[-1].calls
+    return (messages[:-1], messages[-1:]) if ends_with_words else (messages, ())
+
+
+def _line(reading: Reading) -> tuple[Message, ...] | None:
+    before = wrapper.history(reading.input)
+    if any(message.role == "user" for message in before):
+        return before
+    line = wrapper.asked(reading.input)
+    return (Message(role="user", text=line),) if line else None
+
+
+def _answer(reading: Reading) -> tuple[Message, ...] | None:
+    text = wrapper.answered(reading.output)
+    return (Message(role="assistant", text=text),) if text else None

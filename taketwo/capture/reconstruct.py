@@ -1,0 +1,166 @@
+"""The spans of one session to the conversation that they are about, with a gap for all that they do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from taketwo.capture import wrapper
+from taketwo.capture.executions import executions, matched
+from taketwo.capture.identity import session_named, user_named
+from taketwo.capture.model_calls import model_calls, templates
+from taketwo.capture.moments import moment
+from taketwo.capture.speakers import agent_of, gaps_of_agent, other_agents
+from taketwo.capture.steps import Notes, turn_of
+from taketwo.capture.talk import Known, choose
+from taketwo.capture.trace_tree import Seen, gather
+from taketwo.capture.transcript import Placed, Transcript
+from taketwo.capture.turns import Draft, drafts, insert_unasked, number_messages
+from taketwo.conversation import Conversation, Gap, Outcome, Turn
+from taketwo.span import LogRecord, Span
+from taketwo.value import JSON
+
+
+def reconstruct(
+    spans: Iterable[Span],
+    logs: Iterable[LogRecord] = (),
+    *,
+    project: str = "default",
+    session_id: str | None = None,
+) -> Conversation:
+    """The conversation in the spans and log records of one session, whatever order they came in.
+
+    `session_id` is the session they were filed under, when that is known better than from the spans themselves.
+    A conversation without turns means that no span tells of one. Never raises for what is in the spans.
+    """
+    found = gather(spans, logs)
+    transcript, turns, by_code = _talk(found)
+    notes = Notes()
+    built = _built(turns, notes)
+    session = session_id or _session(found)
+    calls = [each.call for turn in turns for each in turn.calls]
+    agent = agent_of(calls)
+    return Conversation(
+        id=session or (found[0].span.trace_id if found else ""),
+        project=project,
+        session_id=session,
+        user_id=next((name for seen in found if (name := user_named(seen.span.attributes))), None),
+        channel="voice" if any(seen.reading.voice for seen in found) else "text",
+        started_at=_started(built, turns),
+        ended_at=_ended(turns),
+        agent=agent,
+        turns=built,
+        outcome=Outcome(ended_reason=_ended_reason(found), scores=_scores(found)),
+        gaps=(*notes.gaps, *_gaps(transcript.placed, turns), *gaps_of_agent(agent, built, calls)),
+        metadata=_metadata(found) | other_agents(turns) | _side_information(by_code),
+    )
+
+
+def _talk(found: Sequence[Seen]) -> tuple[Transcript, list[Draft], list[Seen]]:
+    """All model calls in one tree, the talk in it as turns, and the tools that no model asked for."""
+    calls = model_calls(found)
+    transcript = Transcript(templates(calls))
+    for call in calls:
+        transcript.place(call)
+    path = choose(transcript, _known(calls))
+    turns = drafts(path, transcript.placed)
+    spans, unasked = matched([node for node in path if node.utterance.kind == "call"], executions(found))
+    for turn in turns:
+        for item in turn.items:
+            item.ran = spans.get(id(item.node))
+    by_code = insert_unasked(turns, unasked)
+    for turn in turns:
+        number_messages(turn)
+    return transcript, turns, by_code
+
+
+def _known(calls: Iterable[Seen]) -> Known:
+    runs = {id(run): run for call in calls for run in [call.run] if run is not call}.values()
+    asked = (wrapper.asked(run.reading.input) for run in runs)
+    answered = (wrapper.answered(run.reading.output) for run in runs)
+    return Known(
+        asked=frozenset(text.strip() for text in asked if text),
+        answered=frozenset(text.strip() for text in answered if text),
+    )
+
+
+def _built(turns: Sequence[Draft], notes: Notes) -> tuple[Turn, ...]:
+    built: list[Turn] = []
+    runs: set[int] = set()
+    for index, turn in enumerate(turns):
+        first_of_run = turn.run is not None and id(turn.run) not in runs
+        built.append(turn_of(turn, index, notes, first_of_run=first_of_run))
+        runs.update(id(each.call.run) for each in turn.calls)
+    return tuple(built)
+
+
+def _session(found: Sequence[Seen]) -> str | None:
+    """The session that the spans name under the surest key."""
+    named = [name for seen in found if (name := session_named(seen.span.attributes)) is not None]
+    named = named or [name for seen in found if (name := session_named(seen.span.resource)) is not None]
+    named = named or [n for seen in found for e in seen.span.events if (n := session_named(e.attributes)) is not None]
+    return min(named, key=lambda pair: pair[0])[1] if named else None
+
+
+def _started(built: Sequence[Turn], turns: Sequence[Draft]) -> datetime | None:
+    first = next((turn.user.at for turn in built if turn.user is not None and turn.user.at), None)
+    starts = [each.call.span.start_ns for turn in turns for each in turn.calls if each.call.span.start_ns > 0]
+    call = moment(min(starts)) if starts else None
+    return min(first, call) if first and call else first or call
+
+
+def _ended(turns: Sequence[Draft]) -> datetime | None:
+    ends = [each.call.span.end_ns for turn in turns for each in turn.calls]
+    return moment(max(ends)) if ends else None
+
+
+def _ended_reason(found: Iterable[Seen]) -> str | None:
+    return next((r for seen in found if isinstance(r := seen.reading.metadata.get("ended_reason"), str)), None)
+
+
+def _scores(found: Iterable[Seen]) -> dict[str, JSON]:
+    """Evaluations that were sent along as events."""
+    scores: dict[str, JSON] = {}
+    for seen in found:
+        for event in seen.span.events:
+            name = event.attributes.get("gen_ai.evaluation.name")
+            if event.name == "gen_ai.evaluation.result" and isinstance(name, str):
+                value = event.attributes.get("gen_ai.evaluation.score.value")
+                scores[name] = event.attributes.get("gen_ai.evaluation.score.label") if value is None else value
+    return scores
+
+
+def _gaps(placed: Iterable[Placed], turns: Sequence[Draft]) -> list[Gap]:
+    """What was lost around the turns."""
+    calls = [each for turn in turns for each in turn.calls]
+    gaps = []
+    first = calls[0] if calls else None
+    if first is not None and first.call.reading.request_lacks == "head" and not first.trimmed:
+        gaps.append(Gap(where="turns[0]", why="what was said before was dropped by the sender's limit on attributes"))
+    return gaps
+
+
+_KEPT = ("service.name", "service.version", "deployment.environment.name", "deployment.environment", "langfuse.release")
+
+
+def _metadata(found: Sequence[Seen]) -> dict[str, JSON]:
+    """What the sender says about the whole, under its own names."""
+    kept: dict[str, JSON] = {}
+    for seen in found:
+        for key in _KEPT:
+            if seen.span.resource.get(key) is not None:
+                kept.setdefault(key, seen.span.resource[key])
+        for key, value in seen.reading.metadata.items():
+            kept.setdefault(key, value)
+    kept.pop("ended_reason", None)
+    return kept
+
+
+def _side_information(by_code: Iterable[Seen]) -> dict[str, JSON]:
+    """Tools that the application called by itself: no steps of the agent, but part of what happened."""
+    listed = []
+    for seen in by_code:
+        ran = seen.reading.execution
+        if ran is not None:
+            listed.append({"tool": ran.name, "arguments": ran.arguments, "span_id": seen.span.span_id})
+    return {"called_by_code": listed} if listed else {}

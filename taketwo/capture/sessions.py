@@ -1,0 +1,146 @@
+"""Spans and logs of many conversations, sorted into sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from taketwo.capture.chaining import chained
+from taketwo.capture.identity import is_simulated, project_named, session_named
+from taketwo.capture.trace_tree import once
+from taketwo.span import LogRecord, Span, SpanEvent
+from taketwo.value import JSON, Value
+
+ENVIRONMENT_KEYS = ("deployment.environment.name", "deployment.environment", "langfuse.environment")
+
+
+class Session(Value):
+    """The spans and log records of one conversation."""
+
+    id: str | None
+    """The id that the sender named; None when it named none."""
+    spans: tuple[Span, ...] = ()
+    """The spans, by their starts."""
+    logs: tuple[LogRecord, ...] = ()
+    """The log records of those spans, by their times."""
+    project: str | None = None
+    """The project that the resource names; None when it names none."""
+
+
+@dataclass(slots=True)
+class _Trace:
+    """The spans of one trace that belong to the same session."""
+
+    id: str | None
+    spans: list[Span] = field(default_factory=list)
+    logs: list[LogRecord] = field(default_factory=list)
+
+
+def sessions(spans: Iterable[Span], logs: Iterable[LogRecord] = (), *, extra_keys: Sequence[str] = ()) -> list[Session]:
+    """Spans and logs by session, the earliest first.
+
+    A span belongs to the session that it names, else to the one of its nearest ancestor, else to the one of its
+    trace. Traces that name none are put together where one repeats the history of another; others stand alone. The
+    same id in two projects or environments is two sessions. Spans of simulators are left out. `extra_keys` are
+    attributes that name a session besides the known ones, and before them.
+    """
+    pieces = _pieces([span for span in once(spans) if not is_simulated(span)], list(logs), extra_keys)
+    grouped: dict[tuple[str, str, str], list[_Trace]] = {}
+    unnamed: list[_Trace] = []
+    for piece in pieces:
+        if piece.id is None:
+            unnamed.append(piece)
+        else:
+            grouped.setdefault((piece.id, *_place(piece.spans)), []).append(piece)
+    chains = chained([(piece.spans, piece.logs) for piece in unnamed])
+    found = [_session(group) for group in grouped.values()]
+    found += [_session([unnamed[index] for index in chain]) for chain in chains]
+    return sorted(found, key=lambda session: (_start(session.spans), session.id or "", _first_trace(session)))
+
+
+def _pieces(spans: Sequence[Span], logs: Sequence[LogRecord], extra_keys: Sequence[str]) -> list[_Trace]:
+    """Every trace, cut up where its spans name different sessions."""
+    traces: dict[str, list[Span]] = {}
+    for span in spans:
+        traces.setdefault(span.trace_id, []).append(span)
+    by_trace: dict[str, list[LogRecord]] = {}
+    for record in logs:
+        by_trace.setdefault(record.trace_id, []).append(record)
+    pieces: list[_Trace] = []
+    for trace_id in {**traces, **by_trace}:
+        pieces.extend(_cut(traces.get(trace_id, []), by_trace.get(trace_id, []), extra_keys))
+    return pieces
+
+
+def _cut(spans: list[Span], logs: list[LogRecord], extra_keys: Sequence[str]) -> list[_Trace]:
+    """The spans and logs of one trace by the session that each belongs to."""
+    named = _named(spans, logs, extra_keys)
+    parents = {span.span_id: span.parent_id for span in spans}
+    first = next(iter(named.values()), None)
+    pieces: dict[str | None, _Trace] = {}
+    for span in sorted(spans, key=lambda span: (span.start_ns, span.span_id)):
+        identity = _inherited(span.span_id, named, parents) or first
+        pieces.setdefault(identity, _Trace(identity)).spans.append(span)
+    for record in sorted(logs, key=lambda record: record.at_ns):
+        identity = _inherited(record.span_id, named, parents) or first
+        pieces.setdefault(identity, _Trace(identity)).logs.append(record)
+    return [piece for piece in pieces.values() if piece.spans or any(record.span_id for record in piece.logs)]
+
+
+def _named(spans: list[Span], logs: list[LogRecord], extra_keys: Sequence[str]) -> dict[str, str]:
+    """The sessions that the spans of a trace name, by span, the earliest first; only those under the surest key."""
+    found: list[tuple[int, int, str, str]] = []
+    sources: list[tuple[int, str, dict[str, JSON]]] = [(span.start_ns, span.span_id, span.attributes) for span in spans]
+    sources += [(span.start_ns, span.span_id, event.attributes) for span in spans for event in _details(span)]
+    sources += [(record.at_ns, record.span_id, record.attributes) for record in logs]
+    sources = (
+        sources
+        if any(session_named(a, extra_keys) for _, _, a in sources)
+        else [(span.start_ns, span.span_id, span.resource) for span in spans]
+    )
+    for at_ns, span_id, attributes in sources:
+        if (name := session_named(attributes, extra_keys)) is not None:
+            found.append((name[0], at_ns, span_id, name[1]))
+    surest = min((rank for rank, *_ in found), default=0)
+    return {span_id: name for rank, _, span_id, name in sorted(found, reverse=True) if rank == surest}
+
+
+def _details(span: Span) -> tuple[SpanEvent, ...]:
+    return tuple(event for event in span.events if event.name.startswith("gen_ai."))
+
+
+def _inherited(span_id: str, named: dict[str, str], parents: dict[str, str | None]) -> str | None:
+    """The session of the span or of its nearest ancestor that names one."""
+    passed: set[str] = set()
+    above: str | None = span_id
+    while above is not None and above not in passed:
+        if above in named:
+            return named[above]
+        passed.add(above)
+        above = parents.get(above)
+    return None
+
+
+def _session(pieces: Sequence[_Trace]) -> Session:
+    spans = sorted((span for piece in pieces for span in piece.spans), key=lambda span: (span.start_ns, span.span_id))
+    logs = sorted((record for piece in pieces for record in piece.logs), key=lambda record: record.at_ns)
+    return Session(id=pieces[0].id, spans=tuple(spans), logs=tuple(logs), project=_project(spans))
+
+
+def _project(spans: Iterable[Span]) -> str | None:
+    return next((name for span in spans if (name := project_named(span.resource))), None)
+
+
+def _place(spans: Iterable[Span]) -> tuple[str, str]:
+    """Project and environment, which scope an id."""
+    spans = list(spans)
+    environment = next((str(s.resource[key]) for s in spans for key in ENVIRONMENT_KEYS if key in s.resource), "")
+    return _project(spans) or "", environment
+
+
+def _start(spans: Sequence[Span]) -> int:
+    return min((span.start_ns for span in spans), default=0)
+
+
+def _first_trace(session: Session) -> str:
+    return session.spans[0].trace_id if session.spans else session.logs[0].trace_id

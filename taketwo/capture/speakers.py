@@ -1,0 +1,80 @@
+"""Who the agent is, as far as its model calls show it, and who else spoke for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from taketwo.capture.talk import voice
+from taketwo.capture.trace_tree import Seen
+from taketwo.capture.turns import Draft
+from taketwo.conversation import Agent, Gap, ToolDefinition, Turn
+from taketwo.value import JSON
+
+
+def agent_of(calls: Sequence[Seen]) -> Agent:
+    """The agent that the user met first: after a hand-off others speak with other instructions and tools."""
+    if not calls:
+        return Agent()
+    mine = [call for call in calls if voice(call) == voice(calls[0])]
+    readings = [call.reading for call in mine]
+    answering = [reading for reading in readings if reading.response] or readings
+    return Agent(
+        name=next((call.agent for call in mine if call.agent), None),
+        model=next((r.model for r in answering if r.model), None),
+        provider=next((r.provider for r in readings if r.provider), None),
+        system_prompt=next((r.system for r in readings if r.system), None),
+        tools=_tools(mine),
+        settings=next((r.settings for r in readings if r.settings), {}),
+    )
+
+
+def _tools(calls: Iterable[Seen]) -> tuple[ToolDefinition, ...]:
+    """Every tool that was offered, by the fullest definition there is."""
+    found: dict[str, ToolDefinition] = {}
+    for call in calls:
+        for tool in call.reading.tools:
+            known = found.get(tool.name)
+            if known is None or (known.parameters is None and tool.parameters is not None):
+                found[tool.name] = tool
+    return tuple(found.values())
+
+
+def other_agents(turns: Sequence[Draft]) -> dict[str, JSON]:
+    """Those to whom the talk was handed on, with the turn in which each spoke first."""
+    met: dict[str, dict[str, JSON]] = {}
+    for index, turn in enumerate(turns):
+        for each in turn.calls:
+            name = voice(each.call)
+            if name not in met:
+                reading = each.call.reading
+                tools: list[JSON] = [tool.name for tool in reading.tools]
+                met[name] = {
+                    "name": each.call.agent,
+                    "system_prompt": reading.system,
+                    "tools": tools,
+                    "model": reading.model,
+                    "turn": index,
+                }
+    return {"agents": list(met.values())} if len(met) > 1 else {}
+
+
+def gaps_of_agent(agent: Agent, turns: Sequence[Turn], calls: Sequence[Seen]) -> list[Gap]:
+    """What is not known about the agent."""
+    gaps = []
+    seen_requests = any(call.reading.request for call in calls if call.reading.evidence not in ("wrapper", "nothing"))
+    if agent.system_prompt is None and turns and not (seen_requests and _all_visible(calls)):
+        gaps.append(Gap(where="agent.system_prompt", why="no captured request shows it"))
+    named = {tool.name for tool in agent.tools}
+    used = sorted({call.tool for turn in turns for call in turn.calls})
+    if not named and used:
+        gaps.append(Gap(where="agent.tools", why="no captured request shows the tool definitions"))
+    elif named and all(tool.parameters is None for tool in agent.tools):
+        gaps.append(Gap(where="agent.tools", why="the definitions were captured without parameters"))
+    return gaps
+
+
+def _all_visible(calls: Sequence[Seen]) -> bool:
+    """Whether requests were captured with what instructions they may have had."""
+    return all(
+        call.reading.request is not None and call.reading.request_lacks == "nothing" for call in calls
+    ) and not any(message.flaw for call in calls for message in call.reading.request or ())

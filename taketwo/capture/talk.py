@@ -1,0 +1,163 @@
+"""Which way through the tree of all model calls is the talk with the user."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taketwo.capture.trace_tree import Seen
+from taketwo.capture.transcript import Node, Placed, Transcript
+
+_AGENT = 1_000_000
+"""Weight of a voice that was offered tools: guards and title generators are not."""
+
+
+@dataclass(slots=True)
+class Known:
+    """What the spans around the runs say, to tell the talk from what an application asks a model besides."""
+
+    asked: frozenset[str]
+    """Lines of the user, without space around them."""
+    answered: frozenset[str]
+    """What the user was told, without space around it."""
+
+
+@dataclass(slots=True)
+class _Branch:
+    """What a node and everything below it amount to."""
+
+    talks: bool = False
+    """Whether any of its model calls is neither in a tool nor a guard's or judge's."""
+    voice: str = ""
+    """The weightiest instructions among those calls."""
+    weight: int = 0
+    """How much that voice speaks in all."""
+    proven: int = 0
+    """The most lines of the user on one way that the runs' spans know as well."""
+    lines: int = 0
+    """The most lines of the user on one way."""
+    told: bool = False
+    """Whether some text is what a run's span says the user was told."""
+    words: int = 0
+    """Length of the longest text."""
+    latest: int = -1
+    """Order of its latest model call."""
+    earliest: int = 1 << 60
+    """Order of its earliest model call."""
+
+
+def choose(transcript: Transcript, known: Known) -> list[Node]:
+    """The nodes of the talk, from first to last.
+
+    Of several threads it is the one with the most lines of the user; of an edited line the later wording; of several
+    answers the one that later requests go on from, else the one that the user was told, else the later one.
+    """
+    branches = _measured(transcript, known)
+    agents = _voices_of_the_talk(transcript, known)
+    whole = branches[id(transcript.root)]
+    path: list[Node] = []
+    node = transcript.root
+    while node.children:
+        options = [child for child in node.children if branches[id(child)].talks]
+        if whole.proven:
+            options = [child for child in options if not _is_foreign(branches[id(child)], agents)]
+        if not options and node is transcript.root:
+            options = node.children
+        if not options:
+            break
+        node = _best(options, branches)
+        path.append(node)
+    return path
+
+
+def voice(call: Seen) -> str:
+    """What tells who speaks in a model call: the instructions, else the agent's name."""
+    return call.reading.system or call.agent or ""
+
+
+def _voices_of_the_talk(transcript: Transcript, known: Known) -> set[str]:
+    """The voices that answer lines which the runs' spans know."""
+    return {
+        voice(placed.call)
+        for placed in transcript.placed
+        for line in [next((node for node in placed.at.above() if node.utterance.kind == "user"), None)]
+        if line is not None and line.utterance.text.strip() in known.asked
+    }
+
+
+def _is_foreign(branch: _Branch, agents: set[str]) -> bool:
+    """Whether a branch is somebody else's: lines that no run's span knows, said to no voice of the talk."""
+    return bool(agents) and branch.lines > 0 and branch.proven == 0 and branch.voice not in agents
+
+
+def _best(options: Sequence[Node], branches: dict[int, _Branch]) -> Node:
+    one_voice = len({branches[id(option)].voice for option in options}) == 1
+    return max(options, key=lambda node: _worth(node, branches[id(node)], one_voice))
+
+
+def _worth(node: Node, branch: _Branch, one_voice: bool) -> tuple[int, ...]:
+    """The better of several branches is greater."""
+    if node.parent is not None and node.parent.parent is None:
+        weight = branch.weight // _AGENT
+        return weight, branch.proven, branch.lines, branch.told, branch.weight, -branch.earliest
+    if node.utterance.kind == "user":
+        return branch.weight // _AGENT, branch.proven > 0, branch.latest, branch.earliest
+    rest = (branch.latest,) if one_voice else (branch.words, branch.latest)
+    return (branch.weight, branch.lines > 0, branch.told, *rest, branch.earliest)
+
+
+def _measured(transcript: Transcript, known: Known) -> dict[int, _Branch]:
+    """Every node's branch, the ends first."""
+    ending: dict[int, list[Placed]] = {}
+    for placed in transcript.placed:
+        ending.setdefault(id(placed.end), []).append(placed)
+    weights = _weights(transcript.placed)
+    measured: dict[int, _Branch] = {}
+    for node in reversed([transcript.root, *transcript.root.below()]):
+        branch = _own(node, known)
+        for placed in ending.get(id(node), []):
+            _count_call(branch, placed.call, weights)
+        for child in node.children:
+            _count_child(branch, measured[id(child)])
+        branch.proven += node.utterance.kind == "user" and node.utterance.text.strip() in known.asked
+        branch.lines += node.utterance.kind == "user"
+        measured[id(node)] = branch
+    return measured
+
+
+def _own(node: Node, known: Known) -> _Branch:
+    if node.utterance.kind != "say":
+        return _Branch()
+    text = node.utterance.text.strip()
+    return _Branch(told=text in known.answered, words=len(text))
+
+
+def _count_call(branch: _Branch, call: Seen, weights: dict[str, int]) -> None:
+    branch.latest, branch.earliest = max(branch.latest, call.order), min(branch.earliest, call.order)
+    if call.tool_above is None and not call.is_aside:
+        branch.talks = True
+        if weights[voice(call)] > branch.weight:
+            branch.voice, branch.weight = voice(call), weights[voice(call)]
+
+
+def _count_child(branch: _Branch, child: _Branch) -> None:
+    branch.talks |= child.talks
+    branch.told |= child.told
+    branch.proven, branch.lines = max(branch.proven, child.proven), max(branch.lines, child.lines)
+    branch.words = max(branch.words, child.words)
+    branch.latest, branch.earliest = max(branch.latest, child.latest), min(branch.earliest, child.earliest)
+    if child.weight > branch.weight:
+        branch.voice, branch.weight = child.voice, child.weight
+
+
+def _weights(placed: Sequence[Placed]) -> dict[str, int]:
+    """How much each voice speaks; one that was offered tools, or called them, outweighs every other."""
+    weights: Counter[str] = Counter()
+    agents = set()
+    for each in placed:
+        reading = each.call.reading
+        weights[voice(each.call)] += 1
+        if reading.tools or any(message.calls for message in reading.response or ()):
+            agents.add(voice(each.call))
+    return {name: count + (_AGENT if name in agents else 0) for name, count in weights.items()}

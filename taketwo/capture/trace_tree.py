@@ -1,0 +1,149 @@
+"""Spans and logs brought together: duplicates dropped, every span read, parents found."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from taketwo.capture import dialects
+from taketwo.capture.reading import Reading
+from taketwo.span import LogRecord, Span, SpanEvent
+
+
+@dataclass(eq=False, slots=True)
+class Seen:
+    """A span with what it says and where it hangs."""
+
+    span: Span
+    reading: Reading
+    parent: Seen | None = None
+    children: list[Seen] = field(default_factory=list)
+    order: int = 0
+
+    def ancestors(self) -> Iterator[Seen]:
+        """The spans above, nearest first."""
+        above, passed = self.parent, {id(self)}
+        while above is not None and id(above) not in passed:
+            yield above
+            passed.add(id(above))
+            above = above.parent
+
+    @property
+    def run(self) -> Seen:
+        """The outermost agent around the span, else the topmost span there is: what answered one line of the user."""
+        top = run = self
+        for above in self.ancestors():
+            top = above
+            run = above if above.reading.kind == "agent" else run
+        return run if run.reading.kind == "agent" else top
+
+    @property
+    def tool_above(self) -> Seen | None:
+        """The tool that the span ran inside of, None for none."""
+        return next((above for above in self.ancestors() if above.reading.kind == "tool"), None)
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether the span belongs to a guard or a judge."""
+        return self.reading.aside or any(above.reading.aside for above in self.ancestors())
+
+    @property
+    def agent(self) -> str | None:
+        """The agent at work, by the nearest name there is."""
+        if self.reading.agent:
+            return self.reading.agent
+        return next((above.reading.agent for above in self.ancestors() if above.reading.agent), None)
+
+
+def gather(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> list[Seen]:
+    """Every span once, read and linked to its parent, in the order of their starts."""
+    unique = sorted(once(with_logs(spans, logs)), key=lambda span: (span.start_ns, span.end_ns, span.span_id))
+    found = [Seen(span, dialects.read(span), order=order) for order, span in enumerate(unique)]
+    by_id = {(seen.span.trace_id, seen.span.span_id): seen for seen in found}
+    for seen in found:
+        parent = by_id.get((seen.span.trace_id, seen.span.parent_id or ""))
+        if parent is not None and parent is not seen:
+            seen.parent = parent
+            parent.children.append(seen)
+    return found
+
+
+def once(spans: Iterable[Span]) -> list[Span]:
+    """Every span once: senders repeat spans, and of partial copies the fullest counts."""
+    found: dict[tuple[str, str], Span] = {}
+    for span in spans:
+        key = (span.trace_id, span.span_id)
+        other = found.get(key)
+        if other is None or (other is not span and other != span and _fullness(span) > _fullness(other)):
+            found[key] = span
+    return list(found.values())
+
+
+def _fullness(span: Span) -> tuple[int, int, int, str]:
+    """How much a copy of a span says; the text decides between copies that say equally much."""
+    content = json.dumps(span.to_builtins(), sort_keys=True, default=str)
+    return (span.end_ns > span.start_ns, len(span.attributes) + len(span.events), len(content), content)
+
+
+def with_logs(spans: Iterable[Span], logs: Iterable[LogRecord]) -> list[Span]:
+    """The spans with their log records as events; records whose span did not arrive stand for it."""
+    by_span: dict[tuple[str, str], list[LogRecord]] = {}
+    for record in logs:
+        if record.event_name.startswith("gen_ai.") or "event.name" in record.attributes:
+            by_span.setdefault((record.trace_id, record.span_id), []).append(record)
+    if not by_span:
+        return list(spans)
+    joined = []
+    for span in spans:
+        records = by_span.get((span.trace_id, span.span_id))
+        joined.append(span.but(events=span.events + _events(records)) if records else span)
+    arrived = {(span.trace_id, span.span_id) for span in joined}
+    joined += [_stand_in(key, by_span[key]) for key in sorted(by_span) if key not in arrived and all(key)]
+    return joined
+
+
+def _events(records: Iterable[LogRecord]) -> tuple[SpanEvent, ...]:
+    """Log records as events, each once, in the order of their times."""
+    found: dict[bytes, SpanEvent] = {}
+    for record in sorted(records, key=lambda record: record.at_ns):
+        name = record.event_name or str(record.attributes.get("event.name"))
+        event = SpanEvent(name=name, at_ns=record.at_ns, attributes={**record.attributes, "body": record.body})
+        found.setdefault(event.to_json(), event)
+    return tuple(found.values())
+
+
+def _stand_in(key: tuple[str, str], records: Sequence[LogRecord]) -> Span:
+    """A span in place of one that was sampled away or is late, made of what its log records say."""
+    records = sorted(records, key=lambda record: record.at_ns)
+    attributes = {name: value for record in records for name, value in record.attributes.items()}
+    return Span(
+        trace_id=key[0],
+        span_id=key[1],
+        name=records[0].event_name,
+        start_ns=records[0].at_ns,
+        end_ns=records[-1].at_ns,
+        attributes={"gen_ai.operation.name": "chat", **attributes},
+        events=_events(records),
+        scope=records[0].scope,
+        resource=records[0].resource,
+    )
+
+
+def value_limit(spans: Iterable[Span]) -> int | None:
+    """The length at which the sender's SDK cut texts off, None when it cut none.
+
+    SDKs cut without a mark. Where at least three different texts are exactly as long as the longest of all, a limit
+    did it: chance does not.
+    """
+    longest: Counter[int] = Counter()
+    texts = {
+        value for span in spans for value in span.attributes.values() if isinstance(value, str) and len(value) > 31
+    }
+    for text in texts:
+        longest[len(text)] += 1
+    if not longest:
+        return None
+    length = max(longest)
+    return length if longest[length] >= 3 else None

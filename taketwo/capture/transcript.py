@@ -1,0 +1,336 @@
+"""What was said and done, grown from model calls of which each repeats the past.
+
+Every request is a path from the beginning of the talk, every response goes on from its end: put together they make a
+tree. What repeats falls together; a regenerated answer, an edited line or a title generator make a branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from taketwo.capture.alignment import joins, window
+from taketwo.capture.reading import Message, ToolResult
+from taketwo.capture.trace_tree import Seen
+from taketwo.capture.utterances import Utterance, alike, utterances
+
+MOST_PATHS = 8
+"""How many of the latest branches are searched for a history that does not begin at the beginning."""
+
+UNFINISHED = {"tool_calls", "tool_call", "tool-calls", "tool_use", "function_call"}
+"""Reasons to stop that mean: the model waits for tools."""
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """An utterance in its place in the tree."""
+
+    utterance: Utterance
+    parent: Node | None = None
+    children: list[Node] = field(default_factory=list)
+    by_key: dict[tuple[str, str], Node] = field(default_factory=dict)
+    first: Seen | None = None
+    """The model call that showed it first."""
+    rule: str = ""
+    """Where in that call's span it stood."""
+    said_by: Seen | None = None
+    """The model call whose response it is; None where only later requests tell of it."""
+    after_result: bool = False
+    """Whether requests have a tool's result between this and the utterance before."""
+    result: ToolResult | None = None
+    told: str | None = None
+    """What later requests say that the user was told, where that differs."""
+    asked: list[Placed] = field(default_factory=list)
+    """The model calls whose requests end here."""
+
+    def path(self) -> list[Node]:
+        """The nodes from the first utterance to this one."""
+        found, node = [], self
+        while node.parent is not None:
+            found.append(node)
+            node = node.parent
+        return found[::-1]
+
+    def above(self) -> Iterator[Node]:
+        """The node and those before it, nearest first."""
+        node = self
+        while node.parent is not None:
+            yield node
+            node = node.parent
+
+    def below(self) -> Iterator[Node]:
+        """Every node after it."""
+        waiting = list(self.children)
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(node.children)
+
+    def learn(self, utterance: Utterance, call: Seen) -> None:
+        """Take the whole words where only their beginning was known."""
+        if self.utterance.flaw is not None and utterance.flaw is None:
+            self.utterance, self.first, self.rule = utterance, call, call.reading.request_rule
+            if self.parent is not None:
+                self.parent.by_key[utterance.key] = self
+
+    def child(self, utterance: Utterance) -> Node | None:
+        """The node after it that is the same utterance."""
+        found = self.by_key.get(utterance.key)
+        if found is not None and alike(found.utterance, utterance):
+            return found
+        return next((child for child in self.children if alike(child.utterance, utterance)), None)
+
+
+@dataclass(eq=False, slots=True)
+class Placed:
+    """A model call in the tree."""
+
+    call: Seen
+    at: Node
+    """Where its request ends."""
+    end: Node
+    """Where its response ends."""
+    blind: bool
+    """Whether the span does not say what the request was."""
+    trimmed: bool = False
+    """Whether the request left out what had been said before."""
+
+
+class Transcript:
+    """The tree of all that model calls say was said and done."""
+
+    def __init__(self, templates: Mapping[str, str] = {}) -> None:
+        """`templates` gives what the user said for the prompts that were made of it."""
+        self.root = Node(Utterance("say"))
+        self.placed: list[Placed] = []
+        self._templates = templates
+        self._by_response: dict[str, Placed] = {}
+        self._latest: dict[int, tuple[int, int]] = {}
+        self._without_memory: set[str | None] = set()
+
+    def place(self, call: Seen) -> Placed:
+        """Put a model call in its place; calls come in the order of their starts."""
+        reading = call.reading
+        before = self._by_response.get(reading.previous_response_id or "")
+        if reading.request is None:
+            placed = self._place_blindly(call, before)
+        else:
+            said = utterances(reading.request, self._templates)
+            start = before.end if before is not None else self._start(call, said)
+            at, trimmed = self._follow(start, said, call)
+            if reading.request_lacks == "tail":
+                at = self._tip_below(at)
+            placed = Placed(call, at, at, blind=False, trimmed=trimmed)
+        self._respond(placed)
+        placed.at.asked.append(placed)
+        self.placed.append(placed)
+        if reading.response_id:
+            self._by_response.setdefault(reading.response_id, placed)
+        return placed
+
+    def leaves(self) -> list[Node]:
+        """The ends of all branches, the one grown last at the end."""
+        ends = [node for node in self.root.below() if not node.children]
+        return sorted(ends, key=lambda node: self._latest.get(id(node), (-1, 0)))
+
+    def _start(self, call: Seen, said: Sequence[Utterance | ToolResult]) -> Node:
+        """Where a request begins: an agent that is never told the past may be asked the same thing twice."""
+        if call.reading.system in self._without_memory and len(said) == 1:
+            last = self._last_of_same_voice(call)
+            if last is not None and last.call.run is not call.run:
+                return self._tip_below(last.end)
+        return self.root
+
+    def _follow(self, start: Node, said: Sequence[Utterance | ToolResult], call: Seen) -> tuple[Node, bool]:
+        """Walk along what is known already and add what is new."""
+        walk = _Walk(start, call)
+        position = walk.along(said)
+        if position == len(said):
+            return walk.node, False
+        spoken = [item for item in said[position:] if isinstance(item, Utterance)]
+        rooted = walk.node is not self.root
+        anchor, skip = self._anchor(walk.node, spoken, call, rooted=rooted)
+        if anchor is walk.node and skip == 0:
+            self._append(walk, said[position:], call)
+            return walk.node, False
+        return self._rejoin(walk, anchor, said[position:], skip, call), True
+
+    def _anchor(self, node: Node, spoken: Sequence[Utterance], call: Seen, *, rooted: bool) -> tuple[Node, int]:
+        """After which known node the new part begins, and how many of the utterances come before it."""
+        if rooted:
+            return self._anchor_below(node, spoken)
+        for leaf in reversed(self.leaves()[-MOST_PATHS:]):
+            path = [node.utterance for node in leaf.path()]
+            known = window(path, spoken, headless=call.reading.request_lacks == "head")
+            if known:
+                return leaf, known
+        return self._without_history(spoken, call), 0
+
+    def _anchor_below(self, node: Node, spoken: Sequence[Utterance]) -> tuple[Node, int]:
+        """Where a request that left something out joins what follows the node; the node itself where it branches."""
+        best, most = (node, 0), 0
+        for leaf in self._leaves_below(node)[-MOST_PATHS:]:
+            path = leaf.path()
+            after = path[path.index(node) + 1 :]
+            found = joins([known.utterance for known in after], spoken)
+            if found is not None and found[1] >= most:
+                best, most = (after[found[0]], found[1]), found[1]
+        return best
+
+    def _without_history(self, spoken: Sequence[Utterance], call: Seen) -> Node:
+        """Where a request without any known past goes on: after the last turn if the same agent is asked again."""
+        last = self._last_of_same_voice(call)
+        if last is None or not any(utterance.kind == "user" for utterance in spoken):
+            return self.root
+        same_run = last.call.run is call.run and call.reading.request_lacks == "nothing"
+        if same_run:
+            return self.root
+        self._without_memory.add(call.reading.system)
+        return self._tip_below(last.end)
+
+    def _last_of_same_voice(self, call: Seen) -> Placed | None:
+        """The last model call of the talk with the same instructions."""
+        for placed in reversed(self.placed):
+            mine, theirs = call.reading.system, placed.call.reading.system
+            same = mine == theirs if mine and theirs else call.agent == placed.call.agent
+            if same and _stands_alike(placed.call, call):
+                return placed
+        return None
+
+    def _rejoin(self, walk: _Walk, anchor: Node, said: Sequence[Utterance | ToolResult], skip: int, call: Seen) -> Node:
+        """Pass over what the anchor's path already has, giving results to the calls, and add the rest."""
+        walk.node = anchor
+        passed = 0
+        for position, item in enumerate(said):
+            if isinstance(item, ToolResult):
+                walk.give(item, by_order=False)
+            elif passed == skip:
+                self._append(walk, said[position:], call)
+                break
+            else:
+                passed += 1
+                if passed == skip and item.kind == anchor.utterance.kind == "say" and not alike(item, anchor.utterance):
+                    anchor.told = item.text
+        return walk.node
+
+    def _append(self, walk: _Walk, said: Iterable[Utterance | ToolResult], call: Seen) -> None:
+        after_result = False
+        for item in said:
+            if isinstance(item, ToolResult):
+                walk.give(item)
+                after_result = True
+            else:
+                walk.node = self._grow(walk.node, item, call, call.reading.request_rule)
+                walk.node.after_result |= after_result
+                after_result = False
+
+    def _grow(self, node: Node, utterance: Utterance, call: Seen, rule: str) -> Node:
+        """The node's child with that utterance, new unless it is there."""
+        child = node.child(utterance)
+        if child is None:
+            child = Node(utterance, parent=node, first=call, rule=rule)
+            node.children.append(child)
+            node.by_key[utterance.key] = child
+        child.learn(utterance, call)
+        self._latest[id(child)] = (call.order, len(self._latest))
+        return child
+
+    def _place_blindly(self, call: Seen, before: Placed | None) -> Placed:
+        """A call whose request is unknown goes on where the talk stands."""
+        last = before or next((p for p in reversed(self.placed) if _stands_alike(p.call, call)), None)
+        at = self._tip_below(last.end) if last is not None else self.root
+        if last is None or not _goes_on(last, at, call):
+            why = call.reading.hidden or "the request was not captured"
+            line = Utterance("user", flaw=why)
+            at = self._grow(at, line, call, call.reading.request_rule or "no request")
+        return Placed(call, at, at, blind=True)
+
+    def _respond(self, placed: Placed) -> None:
+        reading = placed.call.reading
+        placed.end = self._answer(placed, reading.response or ())
+        for choice in reading.alternatives:
+            self._answer(placed, choice)
+
+    def _answer(self, placed: Placed, response: Iterable[Message]) -> Node:
+        node, call = placed.at, placed.call
+        for item in utterances(response):
+            if isinstance(item, ToolResult):
+                _Walk(node, call).give(item)
+                continue
+            node = self._grow(node, item, call, call.reading.response_rule)
+            if node.said_by is None:
+                node.said_by, node.first, node.rule = call, call, call.reading.response_rule
+        return node
+
+    def _leaves_below(self, node: Node) -> list[Node]:
+        ends = [below for below in node.below() if not below.children]
+        return sorted(ends, key=lambda end: self._latest.get(id(end), (-1, 0)))
+
+    def _tip_below(self, node: Node) -> Node:
+        """The end of the branch below a node that was grown last."""
+        ends = self._leaves_below(node)
+        return ends[-1] if ends else node
+
+
+class _Walk:
+    """A way through the tree that hands results to the calls it passed."""
+
+    def __init__(self, node: Node, call: Seen) -> None:
+        self.node = node
+        self._call = call
+        self._given: set[int] = set()
+
+    def along(self, said: Sequence[Utterance | ToolResult]) -> int:
+        """Follow known utterances; gives the position of the first one that is not known here."""
+        for position, item in enumerate(said):
+            if isinstance(item, ToolResult):
+                self.give(item)
+                continue
+            child = self.node.child(item)
+            if child is None:
+                return position
+            child.learn(item, self._call)
+            self.node = child
+        return len(said)
+
+    def give(self, result: ToolResult, *, by_order: bool = True) -> None:
+        """Give a result to its call: the one with its id, else the first one of the last calls without a result."""
+        target = self._by_id(result) or (self._by_order(result) if by_order else None)
+        if target is None:
+            return
+        self._given.add(id(target))
+        known = target.result
+        if known is None or (known.flaw is not None and result.flaw is None):
+            target.result = result
+
+    def _by_id(self, result: ToolResult) -> Node | None:
+        if not result.id:
+            return None
+        for node in self.node.above():
+            call = node.utterance.call
+            if call is not None and call.id == result.id:
+                return node
+        return None
+
+    def _by_order(self, result: ToolResult) -> Node | None:
+        waiting: list[Node] = []
+        for node in self.node.above():
+            if node.utterance.kind == "user":
+                break
+            if node.utterance.call is not None and id(node) not in self._given:
+                waiting.append(node)
+        named = [node for node in waiting if node.utterance.text == result.name]
+        candidates = named or waiting
+        return candidates[-1] if candidates else None
+
+
+def _stands_alike(one: Seen, other: Seen) -> bool:
+    """Whether two calls stand both in the talk or both in the same tool."""
+    return one.tool_above is other.tool_above and one.is_aside == other.is_aside
+
+
+def _goes_on(last: Placed, at: Node, call: Seen) -> bool:
+    """Whether a call with unknown request belongs to the same turn as the one before it."""
+    if last.call.run is call.run or at.utterance.call is not None:
+        return True
+    return (last.call.reading.finish or "").lower() in UNFINISHED and last.end is at

@@ -1,0 +1,76 @@
+"""What a transcript is made of: lines of the user, texts of the agent, calls; and when two of them are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from taketwo.capture.reading import Message, ToolCall, ToolResult
+from taketwo.conversation import Attachment
+
+Kind: TypeAlias = Literal["user", "say", "call"]
+
+
+@dataclass(slots=True)
+class Utterance:
+    """One line of the user, one text of the agent, or one call."""
+
+    kind: Kind
+    text: str = ""
+    """The words; of a call the tool's name."""
+    call: ToolCall | None = None
+    flaw: str | None = None
+    """Why the words or arguments are not all there; the words are their beginning then."""
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Equal for utterances that are certainly the same in the same place."""
+        if self.call is not None and self.call.id:
+            return "id", self.call.id
+        return self.kind, self.text.strip()
+
+
+def utterances(messages: Iterable[Message], templates: Mapping[str, str] = {}) -> list[Utterance | ToolResult]:
+    """Messages as utterances, and the results between them.
+
+    In one message words come before calls: chat completions know no order between them, and some instrumentations
+    list the calls first. `templates` gives what the user said for the prompts that were made of it.
+    """
+    found: list[Utterance | ToolResult] = []
+    for message in messages:
+        if message.role == "system":
+            continue
+        if message.role == "user" and (message.text.strip() or message.attachments or message.flaw):
+            text = templates.get(message.text, message.text)
+            found.append(Utterance("user", text, flaw=message.flaw, attachments=message.attachments))
+        elif message.role == "assistant" and (message.text.strip() or message.flaw):
+            found.append(Utterance("say", message.text, flaw=message.flaw))
+        for call in message.calls:
+            found.append(Utterance("call", call.name, call, call.flaw))
+        found.extend(message.results)
+    return found
+
+
+def alike(one: Utterance, other: Utterance) -> bool:
+    """Whether two utterances in the same place are the same, as far as either is known."""
+    if one.kind != other.kind:
+        return False
+    if one.call is not None and other.call is not None:
+        return _same_call(one.call, other.call)
+    mine, theirs = one.text.strip(), other.text.strip()
+    return (
+        mine == theirs
+        or (one.flaw is not None and theirs.startswith(mine))
+        or (other.flaw is not None and mine.startswith(theirs))
+    )
+
+
+def _same_call(one: ToolCall, other: ToolCall) -> bool:
+    """Ids may differ between a response and the history that repeats it; then name and arguments decide."""
+    if one.id and one.id == other.id:
+        return True
+    if one.name != other.name:
+        return False
+    return one.flaw is not None or other.flaw is not None or (one.arguments, one.text) == (other.arguments, other.text)
