@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from taketwo.errors import ScenarioUnreadable
-from taketwo.freeze.blobs import Fetch, fetch_from, pack, unpack
+from taketwo.freeze.blobs import fetch_from, pack, unpack
 from taketwo.freeze.file_schema import file_schema
 from taketwo.freeze.format import ScenarioForm
 from taketwo.freeze.layout import form_of, scenario_of
@@ -50,8 +51,14 @@ def save(scenario: Scenario, path: Path | str) -> list[Path]:
 
 def load(path: Path | str) -> Scenario:
     """Read a scenario file. Raises ScenarioUnreadable naming file and line."""
-    document = parse(_content(path), str(path))
-    return _scenario(document, str(path), fetch_from(Path(path).parent))
+    file = str(path)
+    document, form = _form(parse(_content(path), file), file)
+    try:
+        return scenario_of(form, fetch_from(Path(path).resolve().parent))
+    except Misplaced as error:
+        raise _unreadable(error, document, file) from error
+    except RecursionError as error:  # the parser of this file has a limit, that of JSON in the files beside it has not
+        raise ScenarioUnreadable("refers to a file that is nested too deep", where=file) from error
 
 
 def locate(path: Path | str) -> dict[str, int]:
@@ -76,24 +83,17 @@ def _form(document: Document, file: str) -> tuple[Document, ScenarioForm]:
         raise _unreadable(error, document, file) from error
 
 
-def _scenario(document: Document, file: str, fetch: Fetch) -> Scenario:
-    document, form = _form(document, file)
-    try:
-        return scenario_of(form, fetch)
-    except Misplaced as error:
-        raise _unreadable(error, document, file) from error
-
-
 def _unreadable(error: Misplaced, document: Document, file: str) -> ScenarioUnreadable:
-    """The error with the place in the file; inside of a case the line says which case it is."""
-    match list(error.path):
-        case ["cases", int(), _, *_]:
-            path = list(error.path)[2:]
-        case path:
-            pass
-    subject = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
-    line = line_of(document, error.path)
-    return ScenarioUnreadable(f"{subject or 'the file'} {error.what}", where=f"{file}:{line}", todo=error.todo)
+    """The error with its place in the file; inside of a case the line says which case it is."""
+    path = list(error.path)
+    subject = _in_words(path[2:] if path[:1] == ["cases"] and len(path) > 2 else path)
+    line = line_of(document, path)
+    return ScenarioUnreadable(f"{subject} {error.what}", where=f"{file}:{line}", todo=error.todo)
+
+
+def _in_words(path: Iterable[str | int]) -> str:
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return steps.removeprefix(".") or "the file"
 
 
 @cache
@@ -114,8 +114,11 @@ def _keep(content: JSON, folder: str, beside: dict[str, bytes]) -> str:
 def _insist_on_exactness(scenario: Scenario, text: str, beside: dict[str, bytes]) -> None:
     """Read back what would be written, because a test that says something else than it was told is worse than none."""
     name = f"scenario {scenario.name!r}"
-    document = parse(text.encode(), name)
-    again = _scenario(document, name, lambda reference: unpack(PurePosixPath(reference).name, beside[reference]))
+    try:
+        form = typed(parse(text.encode(), name), ScenarioForm)
+        again = scenario_of(form, lambda reference: unpack(PurePosixPath(reference).name, beside[reference]))
+    except Misplaced as error:
+        raise ScenarioUnreadable(f"{_in_words(error.path)} {error.what}", where=name, todo=error.todo) from error
     if again != scenario:
         place = _first_difference(scenario.to_builtins(), again.to_builtins())
         raise ScenarioUnreadable(f"no file can hold {place} as it is", where=name)
@@ -137,15 +140,14 @@ def _write_if_new(path: Path, body: bytes) -> Path | None:
 
 def _write(path: Path, body: bytes) -> Path:
     """Write under another name first, so that nobody ever sees half a file."""
-    target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with unfinished.open("xb") as file:
             file.write(body)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(target)
+        unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
     return path

@@ -192,3 +192,7 @@ class ScenarioForm(Value, kw_only=True):
     """What the scenario is about."""
     cases: tuple[CaseForm, ...]
     """The cases in order."""
+
+
+ON_LINES_OF_THEIR_OWN = (ScenarioForm, CaseForm, AgentForm, ToolDefinition, TurnForm)
+"""What is written with one key a line even where it is short; so are steps and expectations."""

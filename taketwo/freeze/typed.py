@@ -11,16 +11,17 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
 from msgspec import NODEFAULT, UNSET
 from msgspec import inspect as kinds
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 
-from taketwo.conversation import ToolDefinition
-from taketwo.freeze.format import WRITTEN_AS, AgentForm, CaseForm, ScenarioForm, TurnForm
+from taketwo.freeze.format import ON_LINES_OF_THEIR_OWN, WRITTEN_AS
 from taketwo.freeze.yaml_reader import Document, Scalar
+from taketwo.freeze.yaml_writer import Section
 from taketwo.value import JSON, Value
 
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
@@ -142,7 +143,7 @@ def _text(node: Document) -> str:
     if not isinstance(node, str):
         raise Misplaced(f"should be a text, not {_named(node)}")
     if _is_null(node):
-        raise Misplaced("is empty", todo='write "" for an empty text')
+        raise Misplaced("is empty", todo='write "" for an empty text, "null" for the word')
     return str(node)
 
 
@@ -157,7 +158,10 @@ def _number(node: Document) -> float:
     value = plain(node)
     if type(value) not in (int, float):
         raise Misplaced(f"should be a number, not {_named(node)}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise Misplaced("is too large a number") from error
 
 
 def _truth(node: Document) -> bool:
@@ -214,7 +218,7 @@ def _struct(kind: kinds.StructType) -> Reader:
             raise Misplaced(f"should be keys with values, not {_named(node)}", todo=f"it knows {', '.join(fields)}")
         for key in node:
             if key not in fields:
-                raise _unknown(key, list(fields))
+                raise _unknown(key, fields)
         for key in required:
             if key not in node:
                 raise Misplaced(f"has no {key!r}")
@@ -253,7 +257,8 @@ def _one_of_the_kinds(parts: list[Any]) -> Reader:
             raise Misplaced(f"should be keys with values, not {_named(node)}", todo=f"such as {next(iter(readers))}: …")
         said = [tag for tag in readers if tag in node]
         if not said:
-            raise _unknown(next(iter(node), "{}"), list(readers))
+            misspelt = next((key for key in node if _nearest(key, readers)), None)
+            raise _unknown(misspelt, readers) if misspelt else Misplaced(f"says none of {', '.join(readers)}")
         if len(said) > 1:
             raise Misplaced(f"says both {said[0]!r} and {said[1]!r}", todo="make two items of it")
         return readers[said[0]](node)
@@ -261,10 +266,16 @@ def _one_of_the_kinds(parts: list[Any]) -> Reader:
     return read
 
 
-def _unknown(key: str, known: list[str]) -> Misplaced:
-    near = get_close_matches(key, known, n=1)
-    todo = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(known)}"
+def _unknown(key: str, known: Iterable[str]) -> Misplaced:
+    near = _nearest(key, known)
+    todo = f"did you mean {near!r}?" if near else f"it knows {', '.join(known)}"
     return Misplaced("is not a key that is known here", key, todo=todo)
+
+
+def _nearest(key: str, known: Iterable[str]) -> str | None:
+    """The known key that was most probably meant; swapped letters count as one mistake."""
+    found = process.extractOne(key, list(known), scorer=OSA.normalized_similarity, score_cutoff=0.6)
+    return found[0] if found else None
 
 
 def _is_null(node: Document) -> bool:
@@ -283,10 +294,6 @@ def _named(node: Document) -> str:
     return "nothing" if value is None else str(node)
 
 
-class Section(dict[str, Any]):
-    """Keys and values that are written one below the other even where they would fit on one line."""
-
-
 def untyped(value: Value) -> dict[str, Any]:
     """The keys and values that describe a value, without those that say nothing; the inverse of `typed`."""
     written = {}
@@ -296,9 +303,6 @@ def untyped(value: Value) -> dict[str, Any]:
             written[key] = _untyped_field(content, field)
     has_kind = type(value).__struct_config__.tag is not None
     return Section(written) if has_kind or isinstance(value, ON_LINES_OF_THEIR_OWN) else written
-
-
-ON_LINES_OF_THEIR_OWN = (ScenarioForm, CaseForm, AgentForm, ToolDefinition, TurnForm)
 
 
 def _has_default(field: kinds.Field) -> bool:

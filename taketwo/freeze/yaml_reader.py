@@ -176,8 +176,9 @@ def _refused(event: Any, file: str, what: str, todo: str | None = None) -> Scena
 
 ADVICE = (
     ("mapping values are not allowed", "a text with a colon and a space in it needs quotes"),
+    ("tab character", "indent with spaces"),
     ("cannot start any token", "indent with spaces; a text that begins with such a sign needs quotes"),
-    ("block end", "is it indented like its neighbours? A text that begins with a quote or a bracket needs quotes"),
+    ("block", "is it indented like its neighbours, and is every quote closed?"),
     ("while scanning a quoted scalar", "is a closing quote missing?"),
     ("expected ',' or", "is a bracket or brace left open?"),
     ("escape code", r"a character is written with eight digits, as in \U0001F600"),

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from taketwo.freeze.typed import Section
 from taketwo.value import JSON
 
 WIDTH = 132
@@ -37,6 +36,10 @@ LIKE_A_NUMBER = re.compile(r"[0-9][0-9a-fA-FxXoO_.:+\-TtZz ]*")
 WORDS_OF_YAML = frozenset({"null", "true", "false", "yes", "no", "on", "off"})
 """What some version of YAML takes for something else than text."""
 ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+class Section(dict[str, Any]):
+    """Keys and values that are written one below the other even where they would fit on one line."""
 
 
 def yaml_text(document: dict[str, Any]) -> str:

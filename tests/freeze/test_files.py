@@ -17,12 +17,14 @@ from scenario_strategies import scenarios, to_the_letter
 from taketwo.capture.chat_messages import conversation_from_messages
 from taketwo.conversation import Agent, Call, Conversation, Say, ToolDefinition, Turn, UserLine
 from taketwo.errors import ScenarioUnreadable
+from taketwo.freeze.blobs import pack
 from taketwo.freeze.file_schema import file_schema
 from taketwo.freeze.files import SCHEMA_FILE, load, locate, save
 from taketwo.freeze.freeze import freeze
 from taketwo.freeze.typed import plain
 from taketwo.freeze.yaml_reader import parse
 from taketwo.scenario import Case, MustCall, Origin, Scenario
+from taketwo.value import content_hash
 
 VALIDATOR = jsonschema.Draft202012Validator(file_schema())
 LONG = "A line of a long text.\n" * 200
@@ -125,6 +127,16 @@ def test_a_result_that_is_json_in_a_text_stays_a_text(tmp_path: Path) -> None:
     save(scenario(turn(as_text, as_object)), path)
     calls = [call for _, _, call in load(path).cases[0].recorded.calls()]
     assert [call.result for call in calls] == ['{"state": "paid"}', {"state": "paid"}]
+
+
+def test_what_is_as_deep_as_a_capture_may_hand_it_on_can_be_kept(tmp_path: Path) -> None:
+    deep: object = "bottom"
+    for _ in range(200):
+        deep = [deep]
+    call = Call(call_id=None, tool="a", arguments={"deep": deep}, result={"deep": deep, "long": LONG})
+    scenario = freeze([conversation(turn(call))], name="deep", at=datetime(2026, 1, 1, tzinfo=UTC))
+    save(scenario, tmp_path / "deep.scenario.yaml")
+    assert load(tmp_path / "deep.scenario.yaml") == scenario
 
 
 def test_a_small_change_of_the_scenario_is_a_small_change_of_the_file(tmp_path: Path) -> None:
@@ -258,6 +270,24 @@ def test_a_file_beside_the_scenario_is_taken_only_as_it_was_frozen(
     with pytest.raises(ScenarioUnreadable, match=re.escape(message)) as caught:
         load(path)
     assert str(caught.value).startswith(f"{path}:8: agent.")
+
+
+def test_a_file_beside_the_scenario_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    for depth in (700, 100_000):
+        _, body = pack([{"name": "a", "parameters": 1}])
+        body = body.replace(b"1", b"[" * depth + b"]" * depth)
+        name = f"{content_hash(body)[:16]}.json"
+        (tmp_path / name).write_bytes(body)
+        path = tmp_path / "x.scenario.yaml"
+        path.write_text(f"{CASE}  agent: {{tools_file: {name}}}\n", encoding="utf-8")
+        with pytest.raises(ScenarioUnreadable, match=r"nested too deep|recursion"):
+            load(path)
+
+
+def test_a_scenario_may_be_linked_from_elsewhere(tmp_path: Path) -> None:
+    save(long_scenario(), tmp_path / "kept" / "refunds.scenario.yaml")
+    (tmp_path / "link.scenario.yaml").symlink_to(tmp_path / "kept" / "refunds.scenario.yaml")
+    assert load(tmp_path / "link.scenario.yaml") == long_scenario()
 
 
 def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:

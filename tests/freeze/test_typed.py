@@ -92,6 +92,8 @@ def test_a_number_that_python_could_not_read_is_refused() -> None:
         ),
         ("expected: [{must_call: a, must_say: b}]", ["expected", 0], "says both 'must_call' and 'must_say'"),
         ("expected: [{must_call: }]", ["expected", 0, "must_call"], "is empty"),
+        ("expected: [{}]", ["expected", 0], "says none of must_call, must_not_call"),
+        (f"expected: [{{max_latency_ms: {'9' * 400}}}]", ["expected", 0, "max_latency_ms"], "is too large a number"),
         ("expected: [must_call]", ["expected", 0], "should be keys with values, not the text 'must_call'"),
         ("expected: [{arguments_match_schema: a}]", ["expected", 0], "has no 'schema'"),
         ("who: {channel: fax}", ["who", "channel"], "should be text or voice, not the text 'fax'"),
@@ -110,8 +112,10 @@ def test_what_is_misplaced_is_told_with_its_path(text: str, path: list[str | int
     ("text", "near"),
     [
         ("expcted: []", "'expected'"),
+        ("woh: {}", "'who'"),
         ("turns: [{siad: Hi}]", "'said'"),
         ("expected: [{must_cal: a}]", "'must_call'"),
+        ("expected: [{turn: 1, must_cal: a}]", "'must_call'"),
         ("expected: [{must_call: a, trun: 1}]", "'turn'"),
     ],
 )

@@ -7,9 +7,9 @@ import yaml
 from hypothesis import given, settings
 from scenario_strategies import json_objects, json_values, texts, to_the_letter
 
-from taketwo.freeze.typed import Section, plain
+from taketwo.freeze.typed import plain
 from taketwo.freeze.yaml_reader import parse
-from taketwo.freeze.yaml_writer import yaml_text
+from taketwo.freeze.yaml_writer import Section, yaml_text
 
 
 def written(value: Any) -> str:
