@@ -36,7 +36,7 @@ class Value(msgspec.Struct, metaclass=_KeywordOnly):
 
     def to_builtins(self) -> dict[str, Any]:
         """The same as `to_json`, as dicts, lists, strings and numbers."""
-        built: dict[str, Any] = msgspec.to_builtins(self)
+        built: dict[str, Any] = msgspec.json.decode(self.to_json())
         return built
 
     @classmethod
