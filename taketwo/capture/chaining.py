@@ -96,8 +96,15 @@ def _said(call: Seen, *, response: bool) -> list[Utterance]:
     return [item for item in utterances(messages) if isinstance(item, Utterance)]
 
 
-def _spoken(said: Iterable[Utterance]) -> list[Utterance]:
-    return [utterance for utterance in said if utterance.kind != "call"]
+def _spoken(said: Sequence[Utterance]) -> list[Utterance]:
+    """The lines of the user and the last text after each: what applications keep that leave tool steps out."""
+    spoken: list[Utterance] = []
+    for utterance in said:
+        if utterance.kind == "say" and spoken and spoken[-1].kind == "say":
+            spoken[-1] = utterance
+        elif utterance.kind != "call":
+            spoken.append(utterance)
+    return spoken
 
 
 def _states(said: Sequence[Utterance]) -> list[int]:

@@ -91,7 +91,7 @@ def with_logs(spans: Iterable[Span], logs: Iterable[LogRecord]) -> list[Span]:
     """The spans with their log records as events; records whose span did not arrive stand for it."""
     by_span: dict[tuple[str, str], list[LogRecord]] = {}
     for record in logs:
-        if record.event_name.startswith("gen_ai.") or "event.name" in record.attributes:
+        if _event_name(record).startswith("gen_ai."):
             by_span.setdefault((record.trace_id, record.span_id), []).append(record)
     if not by_span:
         return list(spans)
@@ -108,10 +108,17 @@ def _events(records: Iterable[LogRecord]) -> tuple[SpanEvent, ...]:
     """Log records as events, each once, in the order of their times."""
     found: dict[bytes, SpanEvent] = {}
     for record in sorted(records, key=lambda record: record.at_ns):
-        name = record.event_name or str(record.attributes.get("event.name"))
-        event = SpanEvent(name=name, at_ns=record.at_ns, attributes={**record.attributes, "body": record.body})
+        event = SpanEvent(
+            name=_event_name(record), at_ns=record.at_ns, attributes={**record.attributes, "body": record.body}
+        )
         found.setdefault(event.to_json(), event)
     return tuple(found.values())
+
+
+def _event_name(record: LogRecord) -> str:
+    """The name of an event, which older SDKs send as an attribute."""
+    name = record.event_name or record.attributes.get("event.name") or record.attributes.get("event_name")
+    return name if isinstance(name, str) else ""
 
 
 def _stand_in(key: tuple[str, str], records: Sequence[LogRecord]) -> Span:
@@ -121,7 +128,7 @@ def _stand_in(key: tuple[str, str], records: Sequence[LogRecord]) -> Span:
     return Span(
         trace_id=key[0],
         span_id=key[1],
-        name=records[0].event_name,
+        name=_event_name(records[0]),
         start_ns=records[0].at_ns,
         end_ns=records[-1].at_ns,
         attributes={"gen_ai.operation.name": "chat", **attributes},

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from taketwo.capture.dialects import openinference, otel_genai
+from taketwo.capture.dialects import litellm, openinference, otel_genai, traceai, traceloop, vercel
 from taketwo.capture.reading import EVIDENCE, Reading
 from taketwo.span import Span
 
 DIALECTS: dict[str, ModuleType] = {
+    "vercel": vercel,
+    "litellm": litellm,
+    "traceloop": traceloop,
+    "traceai": traceai,
     "openinference": openinference,
     "otel_genai": otel_genai,
 }

@@ -230,14 +230,20 @@ def from_events(
                 response.extend(_choice(event))
             case "gen_ai.content.prompt":
                 seen = True
-                request.extend(read_messages(event.attributes.get("gen_ai.prompt")))
+                request.extend(read_messages(_content_of(event, "gen_ai.prompt")))
             case "gen_ai.content.completion":
                 seen = True
-                response.extend(read_messages(event.attributes.get("gen_ai.completion"), "assistant"))
+                response.extend(read_messages(_content_of(event, "gen_ai.completion"), "assistant"))
             case name if name.startswith("gen_ai.") and name.endswith(".message"):
                 seen = True
                 request.extend(_one_message(event, name.split(".")[1]))
     return (tuple(request), tuple(response)) if seen else (None, None)
+
+
+def _content_of(event: SpanEvent, name: str) -> JSON:
+    """A whole message where the event's body is one, else the bare content."""
+    said = event.attributes.get("body")
+    return said if isinstance(said, dict) and ("role" in said or "message" in said) else event.attributes.get(name)
 
 
 def body(event: SpanEvent) -> dict[str, JSON]:
@@ -269,7 +275,7 @@ def _choice(event: SpanEvent) -> tuple[Message, ...]:
         return ()
     item = {"role": "assistant", **message}
     calls = item.get("tool_calls") or said.get("tool_calls")
-    if "content" not in item and not calls:
+    if "content" not in item and "parts" not in item and not calls:
         return read_messages({"role": "assistant", "content": [{"type": "text"}]})
     return read_messages({**item, "tool_calls": calls} if calls else item)
 

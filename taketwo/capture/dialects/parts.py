@@ -204,8 +204,9 @@ def read_result(part: dict[str, JSON], value: JSON) -> ToolResult:
 def result_value(content: JSON) -> JSON:
     """What a tool gave back: the text where it is one text part, else the value as it is."""
     if isinstance(content, list) and len(content) == 1 and isinstance(part := content[0], dict):
-        if isinstance(part.get("text"), str) and set(part) <= {"text", "type", "cache_control", "annotations"}:
-            return part["text"]
+        if set(part) <= {"text", "content", "type", "cache_control", "annotations"}:
+            text = part.get("text", part.get("content"))
+            return text if isinstance(text, str) else content
         if set(part) == {"json"}:
             return part["json"]
         if isinstance(inner := part.get("message_content"), dict):

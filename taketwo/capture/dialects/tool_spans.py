@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from taketwo.capture.dialects import marks
-from taketwo.capture.dialects.loose_json import loosely, text_of
+from taketwo.capture.dialects.loose_json import as_object, loosely, text_of
 from taketwo.capture.dialects.messages import read_messages
 from taketwo.capture.reading import Execution, ToolResult
 from taketwo.span import Span
@@ -66,11 +66,27 @@ def _is_message(found: dict[str, JSON]) -> bool:
     return "tool" in (found.get("type"), inner.get("type"), found.get("role")) or "tool_call_id" in inner
 
 
+def called_with(value: JSON) -> dict[str, JSON] | None:
+    """The arguments in what a decorated function or a LangChain tool was called with; None where they are not plain."""
+    found = as_object(value)
+    if found is None:
+        return None
+    if isinstance(inner := found.get("inputs"), dict):
+        return inner
+    if isinstance(named := found.get("kwargs"), dict) and isinstance(found.get("args", []), list):
+        positional = found.get("args") or []
+        if not positional:
+            return named
+        return positional[0] if len(positional) == 1 and isinstance(positional[0], dict) and not named else None
+    return found
+
+
 def failure(span: Span) -> str | None:
     """Why a span failed: the exception's message, else what the status says; None when it did not."""
     if span.status != "error":
         return None
     for event in reversed(span.events):
         if event.name == "exception" and (message := text_of(event.attributes.get("exception.message"))):
-            return message
-    return span.status_message or text_of(span.attributes.get("error.type")) or "error"
+            return message.partition("Traceback (most recent call last)")[0].strip() or message
+    said = span.status_message.partition("Traceback (most recent call last)")[0].strip()
+    return said or text_of(span.attributes.get("error.type")) or "error"
