@@ -1,0 +1,256 @@
+"""Attempts ─► Verdict: the only place that says pass or fail. docs/verdicts.md explains it to people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Literal, NamedTuple, TypeAlias
+
+from taketwo.comparison import SEVERITIES, Change, Severity
+from taketwo.conversation import Call
+from taketwo.run import Ending, Run
+from taketwo.scenario import Case, MaxLatency, MaxTokens, MustCall, MustNotCall
+from taketwo.suite.next_steps import after_change, after_ending, after_unscored
+from taketwo.value import Value
+from taketwo.verdict import Attempt, Reason, Score, Unscored, Verdict, VerdictKind
+
+AttemptKind: TypeAlias = Literal["fail", "changed", "inconclusive", "pass"]
+"""What one attempt says by itself; the gravest first, in this order."""
+
+
+class Policy(Value):
+    """Which changes matter. Everything else about a verdict is no matter of taste."""
+
+    matter_without_expectations: tuple[Severity, ...] = ("critical", "major", "minor")
+    """Changes of these severities make a case `changed` that says nothing about what must happen."""
+    matter_beside_expectations: tuple[Severity, ...] = ("critical", "major")
+    """Changes of these severities make a case `changed` whose expectations hold, where no expectation covers them."""
+
+
+DEFAULT_POLICY = Policy()
+
+OF_THE_AGENT: dict[str, str] = {"agent_failed": "the agent failed", "timed_out": "the agent took too long"}
+"""Endings that are the agent's doing."""
+OF_THE_EVIDENCE: dict[str, str] = {
+    "missed": "a tool call had no recorded answer",
+    "unanswerable": "the recording does not hold what the user would say",
+    "cancelled": "the replay was cancelled",
+}
+"""Endings that leave open what the agent would have done."""
+
+
+class Judged(NamedTuple):
+    """One attempt by itself."""
+
+    kind: AttemptKind
+    """What it says."""
+    reasons: tuple[Reason, ...]
+    """Why, the weightiest first."""
+    next_step: str | None
+    """The cheapest next step; None when there is nothing to do."""
+
+
+def decide(case: Case, attempts: Sequence[Attempt], policy: Policy = DEFAULT_POLICY) -> Verdict:
+    """The judgement over all attempts at a case: fail, flaky, changed, inconclusive or pass; with every reason.
+
+    An attempt fails when a check failed, or the agent failed or took too long. It is inconclusive when it stopped for
+    want of an answer, or a check could not be judged; changed when something changed that matters and that no
+    expectation covers. Of several attempts, a fail beside a pass or changed is flaky; otherwise the gravest counts.
+    """
+    judged = [_judge(case, attempt, policy) for attempt in attempts]
+    kind = _over_all([one.kind for one in judged])
+    telling = [one for one in judged if one.kind == ("fail" if kind == "flaky" else kind)]
+    # The reasons of the attempts that decided come first.
+    reasons = _gathered([*telling, *(one for one in judged if one not in telling)], len(judged))
+    if kind == "flaky":
+        failed = sum(one.kind == "fail" for one in judged)
+        reasons = (reasons[0].but(text=f"{failed} of {len(judged)} attempts failed: {reasons[0].text}"), *reasons[1:])
+        return Verdict(kind=kind, reasons=reasons, next_step="replay it more often to see how often it fails")
+    return Verdict(kind=kind, reasons=reasons, next_step=next((one.next_step for one in telling), None))
+
+
+def exit_code(counts: Mapping[str, int], *, strict: bool) -> int:
+    """What the process says to a CI system.
+
+    counts: how many cases of each verdict, and under `error` how many could not be done.
+    1 for a regression, under `strict` for a `changed` or `flaky` case too; 2 when something, or everything, could not
+    be done; 3 under `strict` when some cases are inconclusive; 0 otherwise. The first that applies counts: a regression
+    that was found stays one, whatever else went wrong.
+    """
+    found = ("fail", "changed", "flaky") if strict else ("fail",)
+    if any(counts.get(kind) for kind in found):
+        return 1
+    if counts.get("error") or not any(counts.values()):
+        return 2
+    return 3 if strict and counts.get("inconclusive") else 0
+
+
+def _over_all(kinds: Sequence[AttemptKind]) -> VerdictKind:
+    if not kinds:
+        return "inconclusive"
+    if "fail" in kinds:
+        # An attempt that came to no conclusion does not contradict one that failed.
+        return "flaky" if "pass" in kinds or "changed" in kinds else "fail"
+    return next(kind for kind in ("changed", "inconclusive", "pass") if kind in kinds)
+
+
+def _gathered(judged: Sequence[Judged], attempts: int) -> tuple[Reason, ...]:
+    """Every reason once, and in how many attempts it was seen if not in all."""
+    if not judged:
+        return (Reason(text="it was not replayed"),)
+    times = Counter(reason.text for one in judged for reason in one.reasons)
+    first = {reason.text: reason for one in reversed(judged) for reason in reversed(one.reasons)}
+    return tuple(
+        first[text] if times[text] >= attempts else first[text].but(text=f"{text} (in {times[text]} of {attempts})")
+        for text in dict.fromkeys(reason.text for one in judged for reason in one.reasons)
+    )
+
+
+def _judge(case: Case, attempt: Attempt, policy: Policy) -> Judged:
+    """One attempt by itself: what failed outweighs what is open, and that outweighs what changed."""
+    ending = attempt.run.ending
+    failed = [*_failed_checks(case, attempt), *_failed_agent(ending)]
+    open_ends = [*_open_ending(ending), *_unscored(attempt)]
+    covered = _coverage(case, attempt)
+    mattering = [change for change in _own_changes(attempt) if _matters(change, case, covered, policy)]
+    mattering.sort(key=_gravity)
+    seen = [Reason(text=change_in_words(c), turn_index=c.replayed_turn, severity=c.severity) for c in mattering]
+    reasons = (*failed, *open_ends, *seen, *_read_errors(attempt.run), *_wording(attempt))
+    if failed:
+        return Judged("fail", reasons, None)
+    if open_ends:
+        return Judged("inconclusive", reasons, _next_step(case, attempt))
+    if mattering:
+        return Judged("changed", reasons, after_change(mattering[0]))
+    return Judged("pass", reasons, None)
+
+
+def change_in_words(change: Change) -> str:
+    """`turn 4: check_status was replaced by issue_refund(order_id=A-1042)`."""
+    if change.replayed_turn is not None:
+        return f"turn {change.replayed_turn + 1}: {change.summary}"
+    place = "" if change.recorded_turn is None else f"recorded turn {change.recorded_turn + 1}: "
+    return f"{place}{change.summary}"
+
+
+def _failed_checks(case: Case, attempt: Attempt) -> Iterator[Reason]:
+    """What should have been, and what was; where the recording has another call there, before and after."""
+    for expected, score in zip_longest(case.expected, attempt.scores):
+        if not isinstance(score, Score) or score.value is not False:
+            continue
+        text = score.name if score.reason is None else f"{score.name}: {score.reason}"
+        tool = expected.tool if isinstance(expected, MustCall | MustNotCall) else None
+        if tool is not None and (change := _change_about(tool, score.turn_index, attempt)) is not None:
+            text = f"{change_in_words(change)}; {score.name}"
+        yield Reason(text=text, turn_index=score.turn_index, severity="critical")
+
+
+def _change_about(tool: str, turn_index: int | None, attempt: Attempt) -> Change | None:
+    """The gravest change of a turn that tells of the tool."""
+    of_turn = (change for change in attempt.comparison.changes if change.replayed_turn == turn_index)
+    about = [change for change in of_turn if change.tool is not None and tool in change.summary]
+    return min(about, key=_gravity, default=None) if turn_index is not None else None
+
+
+def _failed_agent(ending: Ending) -> Iterator[Reason]:
+    if ending.reason in OF_THE_AGENT:
+        yield _ended(ending, OF_THE_AGENT[ending.reason], "critical")
+
+
+def _open_ending(ending: Ending) -> Iterator[Reason]:
+    if ending.reason in OF_THE_EVIDENCE:
+        yield _ended(ending, OF_THE_EVIDENCE[ending.reason], "major")
+
+
+def _ended(ending: Ending, what: str, severity: Severity) -> Reason:
+    turn = "" if ending.turn_index is None else f"turn {ending.turn_index + 1}: "
+    detail = "" if ending.detail is None else f": {ending.detail}"
+    return Reason(text=f"{turn}{what}{detail}", turn_index=ending.turn_index, severity=severity)
+
+
+def _unscored(attempt: Attempt) -> Iterator[Reason]:
+    for score in attempt.scores:
+        if isinstance(score, Unscored):
+            yield Reason(text=f"could not judge “{score.name}”: {score.why}", severity="major")
+
+
+def _next_step(case: Case, attempt: Attempt) -> str | None:
+    ending = attempt.run.ending
+    unscored = (score for score in attempt.scores if isinstance(score, Unscored))
+    return after_ending(case, attempt.run) or next((after_unscored(score, ending) for score in unscored), None)
+
+
+def _read_errors(run: Run) -> Iterator[Reason]:
+    """Calls that the recording could not answer in a replay that went on all the same."""
+    for answer in run.tool_answers if run.ending.reason != "missed" else ():
+        if answer.tier == "miss":
+            call = run.conversation.turns[answer.place.turn_index].steps[answer.place.step_index]
+            what = call.in_words if isinstance(call, Call) else "a call"
+            text = f"turn {answer.place.turn_index + 1}: {what} had no recorded answer, and the agent read an error"
+            yield Reason(text=text, turn_index=answer.place.turn_index, severity="minor")
+
+
+def _wording(attempt: Attempt) -> Iterator[Reason]:
+    """All that is only worded differently, in one reason."""
+    turns = {change.replayed_turn for change in attempt.comparison.changes if change.severity == "wording"}
+    if turns:
+        times = "1 reply is" if len(turns) == 1 else f"{len(turns)} replies are"
+        yield Reason(text=f"{times} worded differently, with the same facts", severity="wording")
+
+
+def _own_changes(attempt: Attempt) -> Iterator[Change]:
+    """The changes without those that are there only because the replay stopped."""
+    run, pairs = attempt.run, attempt.comparison.pairs
+    reached = max((p.recorded for p in pairs if p.recorded is not None and p.replayed is not None), default=-1)
+    for change in attempt.comparison.changes:
+        if run.ending.reason == "completed" or not _is_left_open(change, run, reached):
+            yield change
+
+
+def _is_left_open(change: Change, run: Run, reached: int) -> bool:
+    """Whether the agent could still have done what is missing here."""
+    if change.replayed_turn is None:
+        return change.recorded_turn is not None and change.recorded_turn > reached
+    return change.replayed_turn == run.ending.turn_index and change.kind in ("call_lost", "reply_missing")
+
+
+class _Coverage(NamedTuple):
+    """What the expectations that hold answer for."""
+
+    turns: set[int]
+    """Replayed turns."""
+    calls: set[tuple[str | None, int | None]]
+    """Tools that must be called, with the turn."""
+
+
+def _coverage(case: Case, attempt: Attempt) -> _Coverage:
+    """The turns that an expectation names or found what it wanted in, and those that lost a call that must not be."""
+    covered = _Coverage(set(), set())
+    for expected, score in zip(case.expected, attempt.scores, strict=False):
+        if not isinstance(score, Score) or score.value is not True or isinstance(expected, MaxLatency | MaxTokens):
+            continue
+        if score.turn_index is not None:
+            covered.turns.add(score.turn_index)
+            if isinstance(expected, MustCall):
+                covered.calls.add((expected.tool, score.turn_index))
+        elif isinstance(expected, MustNotCall):
+            changes = attempt.comparison.changes
+            lost = (change for change in changes if change.kind == "call_lost" and change.tool == expected.tool)
+            covered.turns.update(change.replayed_turn for change in lost if change.replayed_turn is not None)
+    return covered
+
+
+def _matters(change: Change, case: Case, covered: _Coverage, policy: Policy) -> bool:
+    if not case.expected:
+        return change.severity in policy.matter_without_expectations
+    if change.severity not in policy.matter_beside_expectations:
+        return False
+    # No expectation answers for a write that is new or altered and that it does not name.
+    writes = change.severity == "critical" and change.kind in ("call_added", "arguments_changed")
+    is_covered = change.replayed_turn in covered.turns
+    return not is_covered or (writes and (change.tool, change.replayed_turn) not in covered.calls)
+
+
+def _gravity(change: Change) -> int:
+    return SEVERITIES.index(change.severity)

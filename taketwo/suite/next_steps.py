@@ -1,0 +1,68 @@
+"""The cheapest next step of a person who reads a verdict."""
+
+from __future__ import annotations
+
+from taketwo.compare.severity import Writes
+from taketwo.comparison import Change
+from taketwo.conversation import Call
+from taketwo.run import Ending, Run
+from taketwo.scenario import Case
+from taketwo.verdict import Unscored
+
+
+def after_ending(case: Case, run: Run) -> str | None:
+    """What lets a replay get further that stopped for want of an answer; None when nothing simple does."""
+    match run.ending.reason:
+        case "missed":
+            return _after_miss(case, run)
+        case "unanswerable":
+            return "freeze a conversation in which the user says what was asked for"
+        case "cancelled":
+            return "run it again"
+        case _:
+            return None
+
+
+def after_unscored(unscored: Unscored, ending: Ending) -> str | None:
+    """What makes a check possible; None when it only waits for the replay to get further."""
+    if ending.reason != "completed":
+        return None
+    return f"correct or take out what could not be judged: {unscored.name}"
+
+
+def after_change(change: Change) -> str:
+    """How to say in the case whether this change is right."""
+    turn = "" if change.recorded_turn is None else f" in turn {change.recorded_turn + 1}"
+    match change.kind:
+        case "call_added":
+            return (
+                f"if it is right, expect it: must_call {change.tool}{turn}; if not, must_not_call {change.tool}{turn}"
+            )
+        case "call_lost":
+            return (
+                f"if it is right, forbid it: must_not_call {change.tool}{turn}; if not, must_call {change.tool}{turn}"
+            )
+        case "arguments_changed":
+            return f"say which arguments are right: must_call {change.tool}{turn} with its arguments"
+        case "reply_reworded" | "reply_missing" | "reply_added":
+            return f"say what must be told{turn}: must_say, must_not_say"
+        case "order_changed" | "result_changed" | "turn_missing" | "turn_added":
+            return "look at it, and say in the case what must happen"
+
+
+def _after_miss(case: Case, run: Run) -> str | None:
+    """Where the missing answer can come from: another recording, or the tool itself if it only reads."""
+    miss = next((answer for answer in reversed(run.tool_answers) if answer.tier == "miss"), None)
+    if miss is None:
+        return None
+    call = run.conversation.turns[miss.place.turn_index].steps[miss.place.step_index]
+    if not isinstance(call, Call):
+        return None
+    record = f"record a conversation in which {call.in_words} is answered"
+    match Writes((case.recorded,))(call.tool):
+        case False:
+            return f"let it read for real with --live {call.tool}, or {record}"
+        case None:
+            return f"{record}, or, if it only reads, allow --live {call.tool}"
+        case True:
+            return f"{record}; it writes, so it does not run for real"
