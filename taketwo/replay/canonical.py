@@ -26,7 +26,7 @@ MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july"),
     *("august", "september", "october", "november", "december"),
 )
-PHONE = re.compile(r"\+\d{7,15}|\+?\(?\d{1,4}\)?(?:[ ./-]{1,2}\(?\d{2,5}\)?){1,5}", re.ASCII)
+PHONE = re.compile(r"\+\d{7,15}|\+?\(?\d{1,4}\)?(?:[ ./-]{1,2}\(?\d{2,8}\)?){1,5}", re.ASCII)
 IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 PHONE_DIGITS = range(7, 16)
 """How many digits a phone number has; 15 is the most that E.164 allows."""

@@ -22,7 +22,7 @@ from taketwo.replay.watch import Outcome as Watched
 from taketwo.replay.watch import watch
 from taketwo.run import Ending, Run
 from taketwo.scenario import Case
-from taketwo.value import Value, clean_text
+from taketwo.value import Value, clean_json, clean_text
 
 
 class Limits(Value):
@@ -87,7 +87,7 @@ async def replay(
         user_answers=tuple(one.session.journal.user_answers),
         tool_answers=tuple(one.session.journal.tool_answers),
         divergences=tuple(one.session.journal.divergences),
-        settings={"users": users, "limits": limits.to_builtins(), "tools": tools.to_builtins()},
+        settings=clean_json({"users": users, "limits": limits, "tools": tools}),
     )
 
 

@@ -13,11 +13,8 @@ Answer = TypeVar("Answer")
 
 GRACE_S = 1.0
 """How long code that was told to stop may clean up, in seconds."""
-TIMES_CLOSED = 3
-"""How often code that ignores being closed is closed again."""
-
-_never_ended: list[Coroutine[Any, Any, Any]] = []
-"""Coroutines that refused to be closed; kept, as the interpreter complains about each when it frees them."""
+_never_ended: list[Any] = []
+"""What refused to be closed; kept, as the interpreter complains about each when it is freed."""
 
 
 class Outcome(NamedTuple, Generic[Answer]):
@@ -136,12 +133,13 @@ async def _stop(task: asyncio.Task[None], guard: _Guard[Any]) -> None:
 
 
 def _close(work: Coroutine[Any, Any, Any]) -> None:
-    for _ in range(TIMES_CLOSED):
-        try:
-            work.close()
-        except RuntimeError:  # "coroutine ignored GeneratorExit"
-            continue
-        except BaseException:  # foreign code on its way out; nobody is left to hear it
-            return
+    """End it where it stands."""
+    awaited: list[Any] = [work]
+    while (inner := getattr(awaited[-1], "cr_await", None)) is not None:
+        awaited.append(inner)
+    try:
+        work.close()
+    except RuntimeError:  # "coroutine ignored GeneratorExit"
+        _never_ended.extend(awaited)
+    except BaseException:  # foreign code on its way out; nobody is left to hear it
         return
-    _never_ended.append(work)

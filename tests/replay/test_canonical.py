@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taketwo.replay.canonical import canonical
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        (25, 25.0, "25", "25.0", " 25.00 "),
+        (0, -0.0, "0", "-0", "0.0"),
+        (-3.5, "-3.5", "-3.50"),
+        (1e21, 10**21, "1000000000000000000000"),
+        ("New York", "new  york", " NEW YORK\n"),
+        ("Straße", "STRASSE"),
+        ("caf\u00e9", "cafe\u0301"),
+        (
+            "2026-11-05",
+            "2026/11/5",
+            "05.11.2026",
+            "5 Nov 2026",
+            "November 5, 2026",
+            "nov. 5th 2026",
+            "5th of November 2026",
+        ),
+        ("Thursday, November 5, 2026", "Thu 5 Nov 2026", "2026-11-05"),
+        ("25/11/2026", "11/25/2026", "2026-11-25"),
+        ("2026-11-05T10:00:00Z", "2026-11-05 10:00:00+00:00", "2026-11-05T12:00:00+02:00", "2026-11-05t10:00Z"),
+        ("+1 (555) 010-9999", "+15550109999", "1-555-010-9999", "1 555 010 9999", 15550109999),
+        ("030 1234567", "0301234567", "(030) 123-4567"),
+        ({"a": 1, "b": None}, {"a": "1"}),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        ([{"x": None}, None], [{}, None]),
+    ],
+    ids=str,
+)
+def test_spellings_that_mean_the_same_become_the_same(spellings: tuple[object, ...]) -> None:
+    assert len({repr(_sorted(canonical(spelling))) for spelling in spellings}) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("007", "7"),
+        ("A-1042", "A-1043"),
+        ("03/04/2026", "2026-03-04"),
+        ("03/04/2026", "2026-04-03"),
+        ("2026-02-30", "2026-03-02"),
+        ("10.0.0.12", "100.0.1.2"),
+        ("1234567890123456789012345678901", "1234567890123456789012345678902"),
+        (True, 1),
+        (True, "true"),
+        (None, ""),
+        ([1, 2], [2, 1]),
+        ({"a": 1}, {"a": 1, "b": 2}),
+        ("2026-11-05T10:00:00", "2026-11-05T10:00:00Z"),
+        ("2026-11-05", "2026-11-05T00:00:00"),
+    ],
+)
+def test_what_may_mean_something_else_stays_apart(one: object, other: object) -> None:
+    assert canonical(one) != canonical(other)
+
+
+@given(JSON_VALUES)
+def test_the_one_spelling_is_its_own_spelling(value: object) -> None:
+    assert canonical(canonical(value)) == canonical(value)
+
+
+@given(st.text(alphabet="0123456789./- +()tzT:novmber", max_size=24))
+def test_no_text_that_looks_like_a_number_or_a_date_is_an_error(text: str) -> None:
+    assert canonical(canonical(text)) == canonical(text)
+
+
+@given(st.integers(), st.integers())
+def test_different_numbers_never_become_the_same(one: int, other: int) -> None:
+    assert (canonical(one) == canonical(other)) == (one == other)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_different_floats_never_become_the_same(one: float, other: float) -> None:
+    assert (canonical(one) == canonical(other)) == (one == other)
+
+
+def _sorted(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _sorted(value[key]) for key in sorted(value)}
+        case list():
+            return [_sorted(item) for item in value]
+        case _:
+            return value
