@@ -51,5 +51,8 @@ async def test_a_trial_against_its_own_agent_has_not_changed(shared_data: Path) 
             case = freeze([trial], name="trial", at=datetime.now(UTC)).cases[0]
             run = await replay(case, CallableAgent(airline.agent_of(trial)))
             assert run.ending.reason == "completed", (trial.id, run.ending)
-            assert [turn.reply for turn in run.conversation.turns] == [turn.reply for turn in trial.turns]
+            replied = [turn.reply for turn in run.conversation.turns]
+            # Many trials end with a line of the customer's that nobody answered.
+            recorded = [turn.reply or "Goodbye." for turn in trial.turns]
+            assert replied == recorded
             assert {answer.tier for answer in run.tool_answers} <= {"exact"}
