@@ -9,8 +9,8 @@ from taketwo.events import CaseErrored, CaseFinished
 from taketwo.report.aligned import align_attempt, telling_attempt
 from taketwo.report.lines import Page, Span, Style
 from taketwo.report.turns import turn_lines
-from taketwo.report.words import address, counted, ending_in_words, headline, plain, shortened
-from taketwo.verdict import Attempt, CaseResult, Unscored, Verdict
+from taketwo.report.words import address, counted, headline, plain, shortened
+from taketwo.verdict import Attempt, CaseResult, Verdict
 
 STYLES: dict[str, Style] = {
     "pass": "good",
@@ -66,16 +66,11 @@ def _reasons(verdict: Verdict, page: Page) -> Iterator[str]:
 
 
 def _attempt(event: CaseFinished, attempt: Attempt, page: Page) -> Iterator[str]:
-    run, attempts = attempt.run, event.result.attempts
-    turns = align_attempt(event.case, attempt)
-    yield from turn_lines(turns, page)
-    if run.ending.reason != "completed" and not any(turn.ending for turn in turns):
-        yield from _indented(ending_in_words(run.ending), page, "doubt")
-    for score in attempt.scores:
-        if isinstance(score, Unscored):
-            yield from _indented(f"not judged: {score.name}: {score.why}", page, "doubt")
-    if len(attempts) > 1:
-        yield from _indented(f"shown is attempt {run.attempt} of {len(attempts)}", page, "dim")
+    """The turns; what the checks and the ending say stands among the reasons."""
+    yield from turn_lines(align_attempt(event.case, attempt), page)
+    if len(event.result.attempts) > 1:
+        text = f"shown is attempt {attempt.run.attempt} of {len(event.result.attempts)}"
+        yield from _indented(text, page, "dim")
 
 
 def _next_step(verdict: Verdict, page: Page) -> Iterator[str]:

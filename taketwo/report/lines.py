@@ -75,8 +75,22 @@ class Page:
             before, after = _MARKS.get(style, ("", "")) if not self.colour and text.strip() else ("", "")
             bare = text.rstrip()
             for part in _PART.findall(before + bare + after + text[len(bare) :]):
-                for start in range(0, len(part), room):
-                    yield part[start : start + room], style
+                yield from ((piece, style) for piece in _pieces(part, room))
+
+
+def _pieces(word: str, room: int) -> Iterator[str]:
+    """The word in pieces of at most `room` columns."""
+    if columns(word) <= room:
+        yield word
+        return
+    piece, used = "", 0
+    for sign in word:
+        wide = _columns(sign)
+        if used + wide > room:
+            yield piece
+            piece, used = "", 0
+        piece, used = piece + sign, used + wide
+    yield piece
 
 
 def columns(text: str) -> int:

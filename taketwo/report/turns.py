@@ -13,7 +13,6 @@ from taketwo.report.lines import Page, Span, Style
 from taketwo.report.worddiff import Piece, word_diff
 from taketwo.report.words import (
     SEVERITY_MEANINGS,
-    ending_in_words,
     is_plain_answer,
     miss_in_words,
     plain,
@@ -24,7 +23,6 @@ from taketwo.report.words import (
     user_answer_in_words,
     value_in_words,
 )
-from taketwo.verdict import Score
 
 MAX_TURNS = 8
 """Turns that are shown in full; a page of HTML has room for all of them."""
@@ -104,21 +102,12 @@ def _lines_of_turn(turn: AlignedTurn, page: Page) -> Iterator[str]:
     for step in turn.steps:
         yield from _step(step, page)
     if turn.reply_changed:
-        yield from _reply(turn, page)
+        yield from _before_and_after("reply", *turn.replies, page)
+    elif turn.replayed and turn.replayed.reply is not None and not turn.changes:
+        yield from _labelled("reply", [Span(_one_line(shortened(turn.replayed.reply, TEXT_LIMIT)), "dim")], page)
     for change in turn.changes:
         if change.kind not in _SHOWN_ELSEWHERE:
             yield from _labelled("note", [Span(plain(shortened(change.summary, TEXT_LIMIT)))], page)
-    for score in turn.scores:
-        if score.value is False:
-            yield from _labelled("check", [Span(score_in_words(score), "bad")], page)
-    if turn.ending is not None and turn.ending.reason != "completed":
-        yield from _labelled("end", [Span(ending_in_words(turn.ending), "doubt")], page)
-
-
-def score_in_words(score: Score) -> str:
-    """`must call check_status in turn 4: it did not`."""
-    value = {True: "holds", False: "does not hold"}[score.value] if isinstance(score.value, bool) else f"{score.value}"
-    return plain(shortened(f"{score.name}: {score.reason or value}", TEXT_LIMIT))
 
 
 def _head(turn: AlignedTurn, page: Page) -> Iterator[str]:
@@ -209,10 +198,6 @@ def _argument(argument: AlignedArgument) -> list[Span]:
             return [Span(f"{name}={after}", "new")]
         case "changed":
             return [Span(f"{name}="), Span(before, "old"), Span(" → "), Span(after, "new")]
-
-
-def _reply(turn: AlignedTurn, page: Page) -> Iterator[str]:
-    yield from _before_and_after("reply", *turn.replies, page)
 
 
 def _before_and_after(label: str, before: str | None, after: str | None, page: Page) -> Iterator[str]:

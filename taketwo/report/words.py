@@ -19,7 +19,7 @@ _UNSEEN = re.compile(
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u2060-\u2064\ufeff"  # marks that show as nothing
     "\u2028\u2029\u202a-\u202e\u2066-\u206f"  # separators, and what turns the direction of text around
     "\ud800-\udfff\ufff9-\ufffb\ufffe\uffff"  # no characters at all
-    "\U000e0000-\U000e0fff"  # tags: text that no font shows
+    "\U000e0000-\U000e007f"  # tags: text that no font shows
     "]"
 )
 _UNSEEN_IN_PROSE = re.compile(_UNSEEN.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))

@@ -202,6 +202,7 @@ def failed() -> CaseFinished:
         reasons=(
             Reason(text="turn 4: issue_refund was called instead of check_status", turn_index=3, severity="critical"),
             Reason(text="turn 4: must call check_status does not hold", turn_index=3),
+            Reason(text="could not judge “reply quality”: no judge is configured"),
         ),
         next_step="look at turn 4 of the replay: the agent pays where the recording looks up",
     )

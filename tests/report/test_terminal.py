@@ -36,7 +36,7 @@ def test_a_failure_shows_case_place_turn_and_call_before_and_after() -> None:
     assert re.search(r'replayed +issue_refund\(order_id="A-1042", amount=39.9\) → ', text)
     assert re.search(r"reply was +Your refund is approved", text)
     assert re.search(r"reply is +Done: I have refunded", text)
-    assert "not judged: reply quality: no judge is configured\n" in text
+    assert "    could not judge “reply quality”: no judge is configured\n" in text
     assert "next: look at turn 4" in text
 
 
@@ -85,7 +85,7 @@ def test_a_flaky_case_shows_the_attempt_that_failed() -> None:
 
 def test_an_agent_that_failed_says_where_and_how() -> None:
     text = shown(made.suite(made.agent_failed()))
-    assert "ended in turn 2: the agent failed (KeyError: 'status' (shop/desk.py:41))" in text
+    assert "turn 2: the agent failed: KeyError: 'status' (shop/desk.py:41)\n" in text
     assert "turn 3 is in the recording only" in text
 
 
