@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 from taketwo.conversation import Attachment, ToolDefinition
 from taketwo.value import JSON, Value
 
-Kind: TypeAlias = Literal["model", "tool", "agent", "retrieval", "other"]
-"""A call of a model, of a tool, of an agent or another wrapper of one run, of a search, or something else."""
+Kind: TypeAlias = Literal["model", "tool", "agent", "session", "retrieval", "other"]
+"""A call of a model, a tool, an agent or another wrapper of one run, a whole session, a search, something else."""
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 
@@ -152,6 +152,8 @@ class Reading(Value):
     """What an agent was given, as the span has it."""
     output: JSON = None
     """What an agent gave back, as the span has it."""
+    cut_short: bool = False
+    """Whether the answer was interrupted, so that `output` is the part that the user heard."""
     aside: bool = False
     """Whether it is a guard's or a judge's, which are no part of the talk."""
     voice: bool = False

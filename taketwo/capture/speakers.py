@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from taketwo.capture.talk import voice
 from taketwo.capture.trace_tree import Seen
@@ -28,14 +28,22 @@ def agent_of(calls: Sequence[Seen]) -> Agent:
     )
 
 
-def _tools(calls: Iterable[Seen]) -> tuple[ToolDefinition, ...]:
-    """Every tool that was offered, by the fullest definition there is."""
+def _tools(calls: Sequence[Seen]) -> tuple[ToolDefinition, ...]:
+    """Every tool that was offered, by the fullest definition there is.
+
+    Where no model call names any, the spans of its agent may, and those of the tools that ran.
+    """
+    offered = [tool for call in calls for tool in call.reading.tools]
+    if not offered:
+        above = [seen for call in calls for seen in call.ancestors()]
+        offered = [tool for seen in above for tool in seen.reading.tools]
+        near = {id(child): child for call in calls for seen in (call, *call.ancestors()) for child in seen.children}
+        offered += [tool for seen in near.values() if seen.reading.kind == "tool" for tool in seen.reading.tools]
     found: dict[str, ToolDefinition] = {}
-    for call in calls:
-        for tool in call.reading.tools:
-            known = found.get(tool.name)
-            if known is None or (known.parameters is None and tool.parameters is not None):
-                found[tool.name] = tool
+    for tool in offered:
+        known = found.get(tool.name)
+        if known is None or (known.parameters is None and tool.parameters is not None):
+            found[tool.name] = tool
     return tuple(found.values())
 
 

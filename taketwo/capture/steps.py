@@ -107,10 +107,8 @@ def _step(item: Item, turn: int, number: int, start: int, end: int, notes: Notes
     assert node is not None
     if node.utterance.flaw is not None:
         notes.add(f"{where}.text", node.utterance.flaw)
-    at = node.said_by.span.end_ns if node.said_by is not None else 0
-    return Say(
-        text=node.utterance.text, at=moment(_between(at, start, end)), message=item.message, source=_source(node)
-    )
+    at = moment(_between(_said_at(item), start, end))
+    return Say(text=node.utterance.text, at=at, message=item.message, source=_source(node))
 
 
 def _call(item: Item, where: str, start: int, end: int, notes: Notes) -> Call:
@@ -144,7 +142,14 @@ def _call(item: Item, where: str, start: int, end: int, notes: Notes) -> Call:
 def _asked_at(item: Item) -> int:
     if item.ran is not None and item.ran.span.start_ns > 0:
         return item.ran.span.start_ns
-    return item.node.said_by.span.end_ns if item.node is not None and item.node.said_by is not None else 0
+    return _said_at(item)
+
+
+def _said_at(item: Item) -> int:
+    """When the model had said it: at the end of its call, of which only a later request may tell what came of it."""
+    if item.node is not None and item.node.said_by is not None:
+        return item.node.said_by.span.end_ns
+    return item.asked_by.call.span.end_ns if item.asked_by is not None else 0
 
 
 def _source_of(item: Item) -> Source | None:

@@ -18,7 +18,7 @@ class Item:
     ran: Seen | None = None
     """The tool's span."""
     asked_by: Placed | None = None
-    """The model call after which a tool ran that no captured response asks for."""
+    """The model call that came before it."""
     message: int = 0
 
     @property
@@ -129,13 +129,15 @@ def _comes_after(item: Item, seen: Seen) -> bool:
 
 def number_messages(turn: Draft) -> None:
     """Say which of the model's messages each item stood in."""
-    number, before, asker = 0, None, _asks_at(turn.lines[-1] if turn.lines else None)
+    number, asker = 0, _asks_at(turn.lines[-1] if turn.lines else None)
+    before: Item | None = None
     for item in turn.items:
         if before is not None and _is_new_message(before, item, asker):
             number += 1
-        if item.node is not None and before is not None and before.node is not None:
+        if before is not None and before.node is not None:
             asker = _asks_at(before.node) or asker
         item.message = number
+        item.asked_by = item.asked_by or asker
         before = item
 
 

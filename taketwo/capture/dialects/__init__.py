@@ -8,17 +8,44 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from taketwo.capture.dialects import litellm, openinference, otel_genai, traceai, traceloop, vercel
+from taketwo.capture.dialects import (
+    adk,
+    generic,
+    langfuse,
+    langsmith,
+    litellm,
+    livekit,
+    logfire,
+    mlflow,
+    openinference,
+    otel_genai,
+    pipecat,
+    pydantic_ai,
+    strands,
+    traceai,
+    traceloop,
+    vercel,
+)
 from taketwo.capture.reading import EVIDENCE, Reading
 from taketwo.span import Span
 
 DIALECTS: dict[str, ModuleType] = {
+    "livekit": livekit,
+    "pipecat": pipecat,
     "vercel": vercel,
+    "adk": adk,
+    "strands": strands,
+    "pydantic_ai": pydantic_ai,
+    "langsmith": langsmith,
+    "langfuse": langfuse,
+    "mlflow": mlflow,
     "litellm": litellm,
     "traceloop": traceloop,
     "traceai": traceai,
     "openinference": openinference,
+    "logfire": logfire,
     "otel_genai": otel_genai,
+    "generic": generic,
 }
 """Every convention, the special ones before the general ones they build on."""
 
@@ -34,9 +61,9 @@ def read(span: Span) -> Reading:
     Where several conventions are on one span, the special one says what the span is, the one with the richest
     messages brings the messages, and each fills in what the ones before it do not know.
     """
-    found = [dialect.read(span) for dialect in DIALECTS.values() if dialect.reads(span)]
+    found = [dialect.read(span) for dialect in DIALECTS.values() if dialect is not generic and dialect.reads(span)]
     if not found:
-        return Reading()
+        return generic.read(span) if generic.reads(span) else Reading()
     reading: Reading = found[0]
     for other in found[1:]:
         reading = combined(reading, other)

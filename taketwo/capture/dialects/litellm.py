@@ -6,7 +6,7 @@ from taketwo.capture.dialects import otel_genai, traceloop
 from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.flat import family, in_order
 from taketwo.capture.dialects.loose_json import python_literal, text_of
-from taketwo.capture.dialects.messages import read_messages
+from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.tool_spans import failure
 from taketwo.capture.reading import Message, Reading
 from taketwo.span import Span
@@ -58,7 +58,7 @@ def _raw(span: Span) -> Reading:
     response = (
         read_messages({"choices": fields["choices"]}, "assistant") if isinstance(fields.get("choices"), list) else None
     )
-    talk, system = otel_genai.without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request) if request is not None else (None, None)
     return Reading(
         kind="model" if request is not None else "other",
         rule="litellm",

@@ -215,11 +215,8 @@ def _tool(span: Span, reading: Reading) -> Reading:
     """
     attributes = span.attributes
     given = as_object(attributes.get("input.value"))
-    if (
-        given is None
-        and (parameters := as_object(attributes.get("tool.parameters")))
-        and "properties" not in parameters
-    ):
+    parameters = as_object(attributes.get("tool.parameters"))
+    if given is None and parameters is not None and "properties" not in parameters:
         given = parameters
     name = text_of(attributes.get("tool.name"))
     if name is None:
@@ -231,4 +228,11 @@ def _tool(span: Span, reading: Reading) -> Reading:
         arguments=given,
         result=attributes.get("output.value"),
     )
-    return reading.but(execution=ran)
+    return reading.but(execution=ran, tools=defined(name, attributes.get("tool.description"), parameters))
+
+
+def defined(name: str, description: JSON, parameters: dict[str, JSON] | None) -> tuple[ToolDefinition, ...]:
+    """The definition that a tool's own span gives, if it gives the schema of the arguments."""
+    if parameters is None or "properties" not in parameters:
+        return ()
+    return (ToolDefinition(name=name, description=text_of(description), parameters=parameters),)

@@ -240,6 +240,21 @@ def from_events(
     return (tuple(request), tuple(response)) if seen else (None, None)
 
 
+def from_event_items(value: JSON) -> tuple[tuple[Message, ...] | None, tuple[Message, ...] | None]:
+    """Request and response from a JSON list of such events, in the order of the list."""
+    found = loosely(value)
+    if not isinstance(found, list):
+        return None, None
+    events = [
+        SpanEvent(
+            name=str(item.get("event.name", f"gen_ai.{item.get('role', 'user')}.message")), at_ns=order, attributes=item
+        )
+        for order, item in enumerate(found)
+        if isinstance(item, dict)
+    ]
+    return from_events(events)
+
+
 def _content_of(event: SpanEvent, name: str) -> JSON:
     """A whole message where the event's body is one, else the bare content."""
     said = event.attributes.get("body")

@@ -1,0 +1,129 @@
+"""What is left: spans of no convention known here that still hold a model's messages or a run's input and output.
+
+Genkit, Laminar, Braintrust, VoltAgent, Flue, OpenRouter and others differ in the names of two attributes, input and
+output. A span counts as a model call only if it says so, or if its input is a list of messages with roles; as a tool
+only if it says so. Anything else with an input at the top of a trace is a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from taketwo.capture.dialects import marks
+from taketwo.capture.dialects.definitions import read_definitions
+from taketwo.capture.dialects.loose_json import as_object, loosely, text_of
+from taketwo.capture.dialects.messages import without_system
+from taketwo.capture.dialects.openinference import raw_messages
+from taketwo.capture.dialects.otel_genai import read_settings, usage
+from taketwo.capture.dialects.tool_spans import called_with, execution, failure
+from taketwo.capture.reading import Kind, Reading
+from taketwo.span import Span
+from taketwo.value import JSON
+
+PAIRS = (
+    ("genkit:input", "genkit:output"),
+    ("lmnr.span.input", "lmnr.span.output"),
+    ("braintrust.input_json", "braintrust.output_json"),
+    ("braintrust.input", "braintrust.output"),
+    ("flue.turn.input", "flue.turn.output"),
+    ("llm.messages", "output"),
+    ("agent.messages", "output"),
+    ("gen_ai.prompt", "gen_ai.completion"),
+    ("llm.prompts", "llm.completions"),
+    ("llm.request", "llm.response"),
+    ("input.value", "output.value"),
+    ("input", "output"),
+    ("prompt", "response"),
+    ("prompt", "completion"),
+)
+"""Attributes that hold input and output, those that one sender alone uses first."""
+
+KIND_KEYS = ("genkit:metadata:subtype", "lmnr.span.type", "span.type", "span.kind", "type", "traceloop.span.kind")
+"""Attributes that may say what a span stands for."""
+
+WORDS: dict[str, Kind] = {
+    "model": "model",
+    "llm": "model",
+    "llm_request": "model",
+    "generation": "model",
+    "chat": "model",
+    "tool": "tool",
+    "function": "tool",
+    "flow": "agent",
+    "agent": "agent",
+    "interaction": "agent",
+    "workflow": "agent",
+}
+"""What their values stand for."""
+
+_INPUTS = tuple(pair[0] for pair in PAIRS)
+
+
+def reads(span: Span) -> bool:
+    """Whether the span has an input under any of the known names."""
+    return any(name in span.attributes for name in _INPUTS)
+
+
+def read(span: Span) -> Reading:
+    """The span by what it says it is, else by what it holds."""
+    attributes = span.attributes
+    name, given, gave = _pair(attributes)
+    reading = Reading(rule="generic", error=failure(span))
+    kind = _kind(attributes)
+    if kind == "tool":
+        ran = execution(span, name=_tool_name(span), arguments=called_with(given), result=gave)
+        return reading.but(kind="tool", execution=ran)
+    request = raw_messages(given)
+    if kind == "model" or (kind is None and request is not None and _has_roles(given) and span.parent_id is not None):
+        return _model(attributes, reading, name, given, gave)
+    if kind == "agent" or span.parent_id is None:
+        return reading.but(kind="agent", input=given, output=gave)
+    return reading
+
+
+def _pair(attributes: Mapping[str, JSON]) -> tuple[str, JSON, JSON]:
+    for name, answer in PAIRS:
+        if name in attributes:
+            return name, attributes[name], attributes.get(answer)
+    return "", None, None
+
+
+def _kind(attributes: Mapping[str, JSON]) -> Kind | None:
+    for key in KIND_KEYS:
+        if isinstance(word := attributes.get(key), str) and (kind := WORDS.get(word.lower())):
+            return kind
+    if isinstance(about := as_object(attributes.get("braintrust.span_attributes")), dict):
+        return WORDS.get(str(about.get("type")).lower())
+    return "model" if "gen_ai.request.model" in attributes else None
+
+
+def _tool_name(span: Span) -> str:
+    names = ("genkit:name", "tool.name", "tool_name", "gen_ai.tool.name")
+    return next((name for key in names if (name := text_of(span.attributes.get(key)))), span.name)
+
+
+def _has_roles(given: JSON) -> bool:
+    found = loosely(given)
+    listed = found.get("messages", found.get("contents")) if isinstance(found, dict) else found
+    return isinstance(listed, list) and any(isinstance(item, dict) and "role" in item for item in listed)
+
+
+def _model(attributes: Mapping[str, JSON], reading: Reading, name: str, given: JSON, gave: JSON) -> Reading:
+    request, response = raw_messages(given), raw_messages(gave, response=True)
+    if response is None and (text := text_of(gave)) is not None and not marks.why_hidden(text):
+        response = raw_messages([{"role": "assistant", "content": text}])
+    talk, system = without_system(request) if request is not None else (None, None)
+    fields = as_object(given) or {}
+    known = request is not None or response is not None
+    return usage(attributes, reading).but(
+        kind="model",
+        evidence="raw" if known else "nothing",
+        request=talk,
+        request_rule=name,
+        response=response,
+        response_rule="output",
+        system=system,
+        tools=read_definitions(fields.get("tools")),
+        settings=read_settings(attributes),
+        hidden=marks.LEFT_OUT,
+    )
