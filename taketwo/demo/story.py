@@ -20,6 +20,8 @@ BROKEN = "taketwo.demo.desk:desk_v1"
 FIXED = "taketwo.demo.desk:desk_v2"
 SCENARIO = "replays/refund-status.scenario.yaml"
 READY_WITHIN_S = 20.0
+QUIET_PYTEST = ("-p", "no:cacheprovider", "-p", "no:asyncio")
+"""Plugins that have nothing to do here: one would leave files behind, the other warns of settings that it misses."""
 
 
 def tell(folder: str | None, *, leave_running: bool) -> None:
@@ -97,7 +99,7 @@ class Story:
 
     def pytest(self, agent: str, *, expect: int) -> None:
         """Run the kept scenario through pytest and insist on its exit code."""
-        arguments = ["replays", "--taketwo-agent", agent, "-q", "-p", "no:cacheprovider"]
+        arguments = ["replays", "--taketwo-agent", agent, "-q", *QUIET_PYTEST]
         self.run(
             [sys.executable, "-m", "pytest", *arguments], shown=f"pytest replays --taketwo-agent {agent}", expect=expect
         )
