@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test test-all check fmt bench clean
+.PHONY: demo test test-all check docs fmt bench clean
 
 demo: $(STAMP)  ## the Tuesday story, end to end: no key, no network
 	$(BIN)/taketwo demo
@@ -21,6 +21,9 @@ check: $(STAMP)  ## formatter, linters, types, import contracts, docs
 	$(BIN)/mypy taketwo
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_house.py tests/test_docs.py
+
+docs: $(STAMP)  ## the pages that are made from the code
+	$(BIN)/python docs/make_command_line.py
 
 fmt: $(STAMP)  ## format and mend what can be mended
 	$(BIN)/ruff format .

@@ -1,0 +1,38 @@
+"""Writes docs/command-line.md from the commands themselves: `make docs`. A test fails when the page is out of date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from taketwo.cli.main import COMMANDS, taketwo
+
+PAGE = Path(__file__).with_name("command-line.md")
+HEAD = """# The command line
+
+Every command, as `--help` prints it. Listings have `--json`; errors are one line: what, where, what to do.
+
+Settings come from the options, else from the environment (`TAKETWO_STORE`, `TAKETWO_AGENT`, `TAKETWO_PROJECT`,
+`TAKETWO_CONCURRENCY`, `TAKETWO_TURN_TIMEOUT_S`, `TAKETWO_AGENT_KEY`), else from `[tool.taketwo]` in the nearest
+pyproject.toml (all but the key).
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD, _help(taketwo, "taketwo")]
+    for name in COMMANDS:
+        command = taketwo.get_command(click.Context(taketwo), name)
+        assert command is not None
+        parts.append(_help(command, f"taketwo {name}"))
+    return "\n".join(parts)
+
+
+def _help(command: click.Command, name: str) -> str:
+    context = click.Context(command, info_name=name, terminal_width=100, help_option_names=["-h", "--help"])
+    return f"## {name}\n\n```\n{command.get_help(context)}\n```\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
