@@ -125,7 +125,8 @@ def _differences(
     was, now = before.step, after.step
     assert isinstance(was, Call) and isinstance(now, Call), "calls are aligned with calls only"
     ends = ((before.place, was), (after.place, now), writes)
-    if not same_call(was, now) and not _is_unknown("arguments", before, after, gaps):
+    asked_otherwise = not same_call(was, now) and not _is_unknown("arguments", before, after, gaps)
+    if asked_otherwise:
         yield call_change("arguments_changed", *ends, f"{now.tool}: {_arguments_in_words(was, now)}")
     elif overtaken:
         other, is_before = overtaken[0]
@@ -134,7 +135,9 @@ def _differences(
             CALL_SEVERITIES["order_changed"][writes(call.tool)] for call in (now, *(call for call, _ in overtaken))
         ]
         yield call_change("order_changed", *ends, order).but(severity=min(of_all, key=SEVERITIES.index))
-    if not _is_unknown("result", before, after, gaps) and (found := _result_difference(was, now)):
+    found = None if _is_unknown("result", before, after, gaps) else _result_difference(was, now)
+    # Who asks otherwise is answered otherwise; only an error is news then.
+    if found is not None and (not asked_otherwise or found[0] == "outcome_changed"):
         yield call_change(found[0], *ends, f"{now.tool}: {found[1]}")
 
 

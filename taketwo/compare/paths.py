@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 from taketwo.value import JSON, in_words, same_json
 
+VALUE_LIMIT = 60
+"""Characters of a value in a line."""
+LEAD = 15
+"""About so many characters before the place where two long texts part."""
 MOST_SHOWN = 3
 """So many places are named in a line; the rest is counted."""
 
@@ -45,7 +49,18 @@ def differences_in_words(differences: Sequence[PathDifference]) -> str:
 
 
 def _in_words(difference: PathDifference) -> str:
-    before, after = (
-        "(none)" if value is None else in_words(value, 60) for value in (difference.before, difference.after)
-    )
-    return f"{difference.path} {before} → {after}".lstrip()
+    before, after = difference.before, difference.after
+    if isinstance(before, str) and isinstance(after, str):
+        before, after = _from_where_they_part(before, after)
+    shown = ("(none)" if value is None else in_words(value, VALUE_LIMIT) for value in (before, after))
+    return f"{difference.path} {' → '.join(shown)}".lstrip()
+
+
+def _from_where_they_part(before: str, after: str) -> tuple[str, str]:
+    """Two texts, without the beginning that they share where they would be cut before they differ."""
+    signs = enumerate(zip(before, after, strict=False))
+    shared = next((place for place, (one, other) in signs if one != other), min(len(before), len(after)))
+    if shared < VALUE_LIMIT // 2 or max(len(before), len(after)) < VALUE_LIMIT:
+        return before, after
+    start = before.rfind(" ", 0, max(shared - LEAD, 0)) + 1
+    return (f"…{before[start:]}", f"…{after[start:]}") if start else (before, after)

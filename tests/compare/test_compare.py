@@ -157,6 +157,19 @@ def test_another_result_is_no_fault_of_the_agent() -> None:
     assert change.summary == 'check_status: other result: parcel "on its way" → delivered'
 
 
+def test_another_answer_to_another_question_is_no_change_of_its_own() -> None:
+    one, other = (call("calculate", {"expression": f"2 + {n}"}, result=2 + n) for n in (1, 2))
+    change = change_in_turn(turn("Why?", one, reply="So."), turn("Why?", other, reply="So."))
+    assert change.summary == 'calculate: expression "2 + 1" → "2 + 2"'
+
+
+def test_long_texts_are_shown_from_where_they_part() -> None:
+    common = "The customer has asked for a refund of the kettle and would like it to be paid to the "
+    one, other = (call("handoff", {"summary": common + what}) for what in ("card", "bank account in Ely"))
+    change = change_in_turn(turn("Why?", one, reply="So."), turn("Why?", other, reply="So."))
+    assert change.summary == 'handoff: summary "…be paid to the card" → "…be paid to the bank account in Ely"'
+
+
 def test_an_error_in_place_of_a_result_is_major() -> None:
     failing = STATUS.but(result=None, error="no such order")
     change = change_in_turn(turn("Why?", STATUS, reply="So."), turn("Why?", failing, reply="So."))
