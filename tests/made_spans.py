@@ -36,7 +36,7 @@ def chat_span(
     padding: str = "",
 ) -> Span:
     """A model call as the GenAI conventions write it: the history, what the user says now, and the answer."""
-    start = START_NS + int((after_s + trace + span / 100) * 1e9)
+    start = START_NS + int((after_s + trace % 10_000 + span / 100) * 1e9)
     made = Span(
         trace_id=trace.to_bytes(16),
         span_id=span.to_bytes(8),

@@ -11,6 +11,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from taketwo.capture.body import decompress
+from taketwo.capture.identity import project_named
 from taketwo.capture.otlp import UnknownContentType, read_logs, read_spans
 from taketwo.errors import StoreUnavailable, TooLarge, TraceUnreadable
 from taketwo.server.answers import Answer, Signal, accepted, refused
@@ -18,9 +19,6 @@ from taketwo.server.limits import MIB, Limits
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import Store
 from taketwo.value import Value
-
-PROJECT_ATTRIBUTES = ("taketwo.project", "openinference.project.name", "project_name")
-"""Resource attributes that name the project, the most telling first."""
 
 DEFAULT_PROJECT = "default"
 
@@ -100,4 +98,4 @@ def _project(envelope: bytes, of_spans: bool) -> str:
     """The project that the resource names."""
     around = ResourceSpans.FromString(envelope) if of_spans else ResourceLogs.FromString(envelope)
     said = {attribute.key: attribute.value.string_value for attribute in around.resource.attributes}
-    return next((said[name] for name in PROJECT_ATTRIBUTES if said.get(name)), DEFAULT_PROJECT)
+    return project_named(said) or DEFAULT_PROJECT

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from taketwo.span import RawSpan
 from taketwo.store.chunks import SPANS, Packed, is_error, more_complete, pack, read_keys
+from taketwo.store.listing import LATEST_NS
 from taketwo.store.statements import SQL
-
-LATEST_NS = 2**63 - 1
-"""SQLite's largest number; a later time is a mistake of the sender and counts as unknown."""
 
 
 def keep(connection: sqlite3.Connection, project: str, arrivals: Sequence[Packed]) -> int:
@@ -52,8 +50,7 @@ def _keep(connection: sqlite3.Connection, project_id: int, packed: Packed) -> in
     trace = _grow_trace(connection, project_id, found and found[0], packed.trace_id, sums)
     connection.executemany(SQL["add_envelope"], packed.envelopes.items())
     connection.execute(SQL["add_chunk"], (trace, packed.kind, packed.keys, packed.body))
-    had_spans = found is not None and found[1] > 0
-    _file(connection, project_id, trace, packed, sums, stands_alone=packed.kind == SPANS and not had_spans)
+    _file(connection, project_id, trace, packed, sums)
     return len(packed.records)
 
 
@@ -78,6 +75,7 @@ def _without(packed: Packed, there: dict[int, int]) -> Packed:
 def _sums(packed: Packed, there: dict[int, int]) -> _Sums:
     spans = [record for record in packed.records.values() if isinstance(record, RawSpan)]
     replaced = [there[key] for key in packed.records if key in there]
+    # What is later than SQLite can hold is a mistake of the sender and counts as unknown.
     starts = [span.start_ns for span in spans if 0 < span.start_ns <= LATEST_NS]
     ends = [span.end_ns for span in spans if span.end_ns <= LATEST_NS]
     return _Sums(
@@ -100,42 +98,42 @@ def _grow_trace(
     return int(added or 0)
 
 
-def _file(
-    connection: sqlite3.Connection, project_id: int, trace: int, packed: Packed, sums: _Sums, *, stands_alone: bool
-) -> None:
+def _file(connection: sqlite3.Connection, project_id: int, trace: int, packed: Packed, sums: _Sums) -> None:
     """Mark every conversation that the arrival belongs to, and make those that it names for the first time."""
     before = dict(connection.execute(SQL["conversations_of_trace"], (trace,)).fetchall())
     named = {
-        _open(connection, project_id, name, "session")
+        open_conversation(connection, project_id, name, "session")
         for name in sorted({record.session_id for record in packed.records.values() if record.session_id})
     }
-    if not named and not before and stands_alone:
-        named = {_open(connection, project_id, packed.trace_id.hex(), "trace")}
+    if not named and not before and packed.kind == SPANS:
+        named = {open_conversation(connection, project_id, packed.trace_id.hex(), "trace")}
     for conversation in named | before.keys():
         if conversation not in before:
-            _join(connection, conversation, trace)
+            join(connection, conversation, trace)
         elif before[conversation] == "trace" and named and conversation not in named:
-            leave(connection, conversation, [trace])
+            leave(connection, conversation, trace)
         else:
             connection.execute(SQL["grow_conversation"], {"id": conversation, **_columns(sums)})
 
 
-def _open(connection: sqlite3.Connection, project_id: int, name: str, origin: str) -> int:
+def open_conversation(connection: sqlite3.Connection, project_id: int, name: str, origin: str) -> int:
+    """The key of a conversation, which is made where it is missing. `origin` is `session` or `trace`."""
     row = {"project_id": project_id, "name": name, "origin": origin}
     (conversation,) = connection.execute(SQL["open_conversation"], row).fetchone()
     return int(conversation)
 
 
-def _join(connection: sqlite3.Connection, conversation: int, trace: int) -> None:
+def join(connection: sqlite3.Connection, conversation: int, trace: int) -> None:
+    """Add a whole trace to a conversation."""
     connection.execute(SQL["join"], (conversation, trace))
     first_ns, last_ns, spans, errors = connection.execute(SQL["trace_sums"], (trace,)).fetchone()
     sums = _Sums(spans=spans, errors=errors, first_ns=first_ns, last_ns=last_ns)
     connection.execute(SQL["grow_conversation"], {"id": conversation, **_columns(sums)})
 
 
-def leave(connection: sqlite3.Connection, conversation: int, traces: Iterable[int]) -> None:
-    """Take traces out of a conversation; without any left it is gone."""
-    connection.executemany(SQL["leave"], [(conversation, trace) for trace in traces])
+def leave(connection: sqlite3.Connection, conversation: int, trace: int) -> None:
+    """Take a trace out of a conversation; without any left it is gone."""
+    connection.execute(SQL["leave"], (conversation, trace))
     connection.execute(SQL["drop_reading_of_empty"], {"id": conversation})
     connection.execute(SQL["drop_empty_conversation"], {"id": conversation})
     connection.execute(SQL["recount_conversation"], (conversation,))

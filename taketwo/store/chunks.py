@@ -83,7 +83,7 @@ def pack_spans(spans: Iterable[RawSpan]) -> list[Packed]:
     for span in spans:
         copies = traces.setdefault(span.trace_id, {})
         key = int(span.span_id, 16)
-        if (there := copies.get(key)) is None or more_complete(_weight(span), _weight(there)):
+        if (there := copies.get(key)) is None or more_complete(weight(span), weight(there)):
             copies[key] = span
     return [pack(bytes.fromhex(trace_id), SPANS, records) for trace_id, records in traces.items()]
 
@@ -105,7 +105,7 @@ def pack(trace_id: bytes, kind: Kind, records: Mapping[int, Record]) -> Packed:
         trace_id=trace_id,
         kind=kind,
         records=records,
-        weights={key: _weight(record) for key, record in records.items()},
+        weights={key: weight(record) for key, record in records.items()},
         envelopes={name: envelope for envelope, name in hashes.items()},
         body=zlib.compress(msgspec.msgpack.encode(flat), COMPRESSION_LEVEL),
     )
@@ -115,6 +115,14 @@ def log_key(log: RawLog) -> int:
     """Log records have no id: two with the same content at the same moment of the same span are one."""
     said = hashlib.blake2b(log.body, digest_size=8, key=f"{log.span_id}{log.at_ns}".encode())
     return int.from_bytes(said.digest(), "little")
+
+
+def weight(record: Record) -> int:
+    """How complete a record is, and whether it is an error, as one number."""
+    if isinstance(record, RawLog):
+        return 0
+    size = min(len(record.body), _MOST_BYTES)
+    return (_HAS_END if record.end_ns else 0) | size << 1 | (_IS_ERROR if record.is_error else 0)
 
 
 def more_complete(weight: int, than: int) -> bool:
@@ -147,7 +155,7 @@ def unpack_spans(trace_id: bytes, bodies: Sequence[bytes], envelope: Callable[[b
             body=flat.body,
             envelope=envelope(flat.envelope),
         )
-        if (there := spans.get(flat.span_id)) is None or more_complete(_weight(span), _weight(there)):
+        if (there := spans.get(flat.span_id)) is None or more_complete(weight(span), weight(there)):
             spans[flat.span_id] = span
     return sorted(spans.values(), key=lambda span: span.start_ns)
 
@@ -193,13 +201,6 @@ def _flat(record: Record, envelope: bytes) -> _Span | _Log:
         envelope,
         record.body,
     )
-
-
-def _weight(record: Record) -> int:
-    if isinstance(record, RawLog):
-        return 0
-    size = min(len(record.body), _MOST_BYTES)
-    return (_HAS_END if record.end_ns else 0) | size << 1 | (_IS_ERROR if record.is_error else 0)
 
 
 def _hash(envelope: bytes) -> bytes:

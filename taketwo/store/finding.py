@@ -42,6 +42,17 @@ def only_one(id: str, found: Sequence[Found], *, project: str | None, names: Ite
     return found[0]
 
 
+def only_run(id: str, found: Sequence[tuple[str, int]]) -> int:
+    """The key of the one result, among names of runs and keys of their results. Raises NotFound, NotUnique."""
+    fitting = [row for row in found if row[0] == id] or list(found)
+    if not fitting:
+        raise NotFound(f"there is no run {id!r}", where="the store")
+    if len({key for _, key in fitting}) > 1:
+        names = ", ".join(sorted({name for name, _ in fitting}))
+        raise NotUnique(f"{id!r} fits several runs: {names}", todo="give more of the id")
+    return fitting[0][1]
+
+
 def trace_range(id: str) -> tuple[bytes, bytes] | None:
     """The trace ids that begin with these hex digits, from and to; None where no trace id begins so."""
     digits = id.lower()
@@ -53,7 +64,7 @@ def trace_range(id: str) -> tuple[bytes, bytes] | None:
 def _suggestion(id: str, names: Iterable[str]) -> str:
     from rapidfuzz import fuzz, process
 
-    near = [name for name, _, _ in process.extract(id, list(names), scorer=fuzz.ratio, limit=3, score_cutoff=LIKE)]
+    near = [name for name, _, _ in process.extract(id, set(names), scorer=fuzz.ratio, limit=3, score_cutoff=LIKE)]
     if near:
         return f"did you mean {', '.join(near)}?"
     if len(id) < SHORTEST_PREFIX:

@@ -22,7 +22,7 @@ SELECT body FROM envelope WHERE hash = ?
 
 -- name: find_trace
 -- Once for each trace in a request: is anything of it here already?
-SELECT id, spans FROM trace WHERE trace_id = :trace_id AND project_id = :project_id
+SELECT id FROM trace WHERE trace_id = :trace_id AND project_id = :project_id
 
 -- name: add_trace
 -- A trace that was never seen, with the sums of its first spans.
@@ -190,11 +190,36 @@ WHERE membership.trace_id = ? ORDER BY conversation.name
 
 -- name: unsettled
 -- What came since the last time; a partial index holds only these.
-SELECT conversation.id FROM conversation WHERE changes > settled ORDER BY id LIMIT ?
+SELECT id FROM conversation WHERE changes > settled ORDER BY id LIMIT :limit
+
+-- name: unsettled_traces
+-- Traces without a session: until they are looked at, nobody knows whether they stand alone.
+SELECT id FROM conversation
+WHERE changes > settled AND origin = 'trace'
+  AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+ORDER BY id LIMIT :limit
+
+-- name: linked_conversations
+-- Who may belong together with a trace; the newest, if a link is shared by more than can be looked at.
+SELECT DISTINCT conversation.id, project.name AS project, conversation.name, origin, changes, settled
+FROM link
+JOIN membership ON membership.trace_id = link.trace_id
+JOIN conversation ON conversation.id = membership.conversation_id
+JOIN project ON project.id = conversation.project_id
+WHERE link.hash = :link AND link.project_id = (SELECT id FROM project WHERE name = :project) AND origin = 'trace'
+ORDER BY link.trace_id DESC LIMIT :limit
+
+-- name: drop_links
+-- A trace that grew is linked anew.
+DELETE FROM link WHERE trace_id = ?
+
+-- name: add_link
+-- Keeps a trace findable by how its talk begins.
+INSERT INTO link (project_id, hash, trace_id) VALUES (?, ?, ?)
 
 -- name: settle
--- Only if nothing came while it was being read; else the next reader does it again.
-UPDATE conversation SET settled = changes, summary = :summary WHERE id = :id AND changes = :changes
+-- In the same transaction in which it was made sure that nothing had come meanwhile.
+UPDATE conversation SET settled = changes, summary = :summary WHERE id = :id
 
 -- name: put_reading
 -- Replaces the reading before it.
@@ -233,8 +258,11 @@ SELECT body FROM result WHERE suite_id = (SELECT id FROM suite WHERE name = ?) O
 
 -- name: results_by_run
 -- By the run's id or the beginning of it; two are enough to know that it is not unique.
-SELECT DISTINCT run.name, result.id, result.body FROM run JOIN result ON result.id = run.result_id
-WHERE run.name >= :low AND run.name < :high LIMIT 4
+SELECT name, result_id FROM run WHERE name >= :low AND name < :high LIMIT 4
+
+-- name: result
+-- By its key.
+SELECT body FROM result WHERE id = ?
 
 -- name: suites
 -- Answered by the index on suite, verdict and time alone.

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from taketwo.conversation import Conversation
-from taketwo.errors import NotFound, NotUnique, StoreUnavailable, TraceUnreadable
+from taketwo.errors import NotFound, StoreBusy, StoreUnavailable, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import arrivals, chunks
+from taketwo.store.bodies import packed, unpacked
 from taketwo.store.connections import Readers, make_file
-from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, trace_range
-from taketwo.store.material import Material, read
+from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run, trace_range
+from taketwo.store.grouping import Material, groups, part_of
+from taketwo.store.listing import cursor, moment, moment_ns, place
+from taketwo.store.settling import Finding, file, look, material_of, row_of
 from taketwo.store.statements import SQL
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary, summarise
 from taketwo.store.writer import Writer
-from taketwo.value import Value
 from taketwo.verdict import CaseResult
 
 PAGE = 100
-"""Rows of a listing that are read together: a listing holds no snapshot while its reader thinks."""
+"""Rows of a listing that are read together."""
+
+MOST_SETTLED_FIRST = 200
+"""How many new traces without a session a reader looks at before it reads: some may belong to what it asks for."""
+
+MOST_LOOKS = 5
+"""How often a conversation is read again because something of it arrives meanwhile."""
 
 MOST_ENVELOPES = 512
 """How many envelopes are remembered; a process of an agent has one or two."""
-
-AnyValue = TypeVar("AnyValue", bound=Value)
 
 
 class SqliteStore:
@@ -63,51 +67,43 @@ class SqliteStore:
 
     def put_conversation(self, conversation: Conversation) -> bool:
         """See `Store`."""
-        return self._writer.do(partial(_put_import, conversation=conversation, body=_packed(conversation)))
+        return self._writer.do(partial(_put_import, conversation=conversation, body=packed(conversation)))
 
     def conversation(self, id: str, project: str | None = None) -> Conversation:
         """See `Store`."""
-        return self._read(self._find(id, project).key)
+        return self._found(id, project)[1]
 
     def conversations(self, project: str | None = None, *, limit: int | None = None) -> Iterator[Conversation]:
         """See `Store`."""
-        for row in self._pages("page_of_conversations", project, limit, None):
-            yield self._read(row["id"])
+        self._settle_traces(project, MOST_SETTLED_FIRST)
+        readings = (self._read(row["id"]) for row in self._pages("page_of_conversations", project, None))
+        return islice((reading for reading in readings if reading is not None), limit)
 
     def summaries(
         self, project: str | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[ConversationSummary]:
         """See `Store`."""
-        for row in self._pages("page_of_conversations", project, limit, after):
-            settled = row["changes"] == row["settled"]
-            summary = ConversationSummary.from_json(row["summary"]) if settled else summarise(self._read(row["id"]))
-            yield summary.but(cursor=_cursor(row))
+        self._settle_traces(project, MOST_SETTLED_FIRST)
+        rows = self._pages("page_of_conversations", project, after)
+        found = ((row, self._summary(row)) for row in rows)
+        return islice(
+            (summary.but(cursor=cursor(row["first_ns"], row["id"])) for row, summary in found if summary is not None),
+            limit,
+        )
 
     def traces(
         self, project: str | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[TraceSummary]:
         """See `Store`."""
-        for row in self._pages("page_of_traces", project, limit, after):
-            with self._readers.snapshot() as connection:
-                names = connection.execute(SQL["names_of_conversations_of_trace"], (row["id"],)).fetchall()
-            yield TraceSummary(
-                id=row["trace_id"].hex(),
-                project=row["project"],
-                conversations=tuple(name for (name,) in names),
-                started_at=_start(row["first_ns"]),
-                ended_at=_start(row["last_ns"]),
-                spans=row["spans"],
-                errors=row["errors"],
-                cursor=_cursor(row),
-            )
+        return islice(map(self._trace, self._pages("page_of_traces", project, after)), limit)
 
     def raw_spans(self, conversation_id: str, project: str | None = None) -> list[RawSpan]:
         """See `Store`."""
-        return self._material(self._find(conversation_id, project).key).spans
+        return self._material(conversation_id, project).spans
 
     def raw_logs(self, conversation_id: str, project: str | None = None) -> list[RawLog]:
         """See `Store`."""
-        return self._material(self._find(conversation_id, project).key).logs
+        return self._material(conversation_id, project).logs
 
     def projects(self) -> list[str]:
         """See `Store`."""
@@ -116,11 +112,7 @@ class SqliteStore:
 
     def settle(self, limit: int | None = None) -> int:
         """See `Store`."""
-        with self._readers.snapshot() as connection:
-            keys = connection.execute(SQL["unsettled"], (-1 if limit is None else limit,)).fetchall()
-        for (key,) in keys:
-            self._read(key, wait=True)
-        return len(keys)
+        return self._settle(SQL["unsettled"], {"limit": -1 if limit is None else limit})
 
     def add_result(self, suite_id: str, result: CaseResult) -> None:
         """See `Store`."""
@@ -136,19 +128,14 @@ class SqliteStore:
             bodies = connection.execute(SQL["results"], (suite_id,)).fetchall()
         if not bodies:
             raise NotFound(f"there is no suite {suite_id!r}", where=str(self._path))
-        return [_unpacked(body, CaseResult) for (body,) in bodies]
+        return [unpacked(body, CaseResult) for (body,) in bodies]
 
     def result(self, run_id: str) -> CaseResult:
         """See `Store`."""
         with self._readers.snapshot() as connection:
-            rows = connection.execute(SQL["results_by_run"], _range(run_id)).fetchall()
-        exact = [row for row in rows if row[0] == run_id] or rows
-        if not exact:
-            raise NotFound(f"there is no run {run_id!r}", where=str(self._path))
-        if len(exact) > 1:
-            names = ", ".join(sorted({name for name, _, _ in exact}))
-            raise NotUnique(f"{run_id!r} fits several runs: {names}", todo="give more of the id")
-        return _unpacked(exact[0][2], CaseResult)
+            key = only_run(run_id, connection.execute(SQL["results_by_run"], _range(run_id)).fetchall())
+            (body,) = connection.execute(SQL["result"], (key,)).fetchone()
+        return unpacked(body, CaseResult)
 
     def suites(self) -> list[SuiteSummary]:
         """See `Store`."""
@@ -160,47 +147,87 @@ class SqliteStore:
         self._writer.close()
         self._readers.close()
 
-    def _keep(self, project: str, packed: list[chunks.Packed]) -> int:
-        return self._writer.do(partial(arrivals.keep, project=project, arrivals=packed)) if packed else 0
+    def _keep(self, project: str, arrivals_: list[chunks.Packed]) -> int:
+        return self._writer.do(partial(arrivals.keep, project=project, arrivals=arrivals_)) if arrivals_ else 0
 
-    def _find(self, id: str, project: str | None) -> Found:
+    def _found(self, id: str, project: str | None) -> tuple[int, Conversation]:
+        """Key and reading of a conversation; what nobody looked at yet is looked at before it is said not to be."""
+        self._settle_traces(project, MOST_SETTLED_FIRST)
+        found = self._look_up(id, project)
+        if not found and self._settle_traces(project, -1):
+            found = self._look_up(id, project)
         with self._readers.snapshot() as connection:
-            found = _find(connection, id, project)
             names = [] if found else connection.execute(SQL["latest_names"], {"project": project}).fetchall()
-        return only_one(id, found, project=project, names=[name for (name,) in names])
+        key = only_one(id, found, project=project, names=[name for (name,) in names]).key
+        reading = self._read(key)
+        # Whose spans turned out to belong elsewhere is found there the second time.
+        return (key, reading) if reading is not None else self._found(id, project)
 
-    def _read(self, key: int, *, wait: bool = False) -> Conversation:
-        """The conversation as it is now; if that had to be read out of its spans, the reading is kept for the next."""
+    def _look_up(self, id: str, project: str | None) -> list[Found]:
         with self._readers.snapshot() as connection:
-            row = _rows(connection.execute(SQL["conversation_row"], (key,)))[0]
-            if row["changes"] == row["settled"]:
-                (body,) = connection.execute(SQL["reading"], (key,)).fetchone()
-                return _unpacked(body, Conversation)
-            material = self._load(connection, key)
-        session_id = row["name"] if row["origin"] == "session" else None
-        conversation = read(material, project=row["project"], session_id=session_id)
-        settle = partial(_settle, key=key, changes=row["changes"], conversation=conversation)
-        if wait:
-            self._writer.do(settle)
-        else:
-            self._writer.offer(settle)
-        return conversation
+            return _find(connection, id, project)
 
-    def _material(self, key: int) -> Material:
+    def _read(self, key: int, *, wait: bool = False) -> Conversation | None:
+        """The conversation as it is now; None when it is gone, because its spans belong elsewhere.
+
+        If it had to be read out of its spans, that is kept for the next reader: soon, or before this returns.
+        """
+        for _ in range(MOST_LOOKS):
+            found = self._look(key)
+            if not isinstance(found, Finding):
+                return found
+            if found.changes_nothing_else and not wait:
+                self._writer.offer(partial(file, finding=found))
+                return found.readings[found.row.name]
+            self._writer.do(partial(file, finding=found))
+        raise StoreBusy("spans of this conversation arrive faster than it is read", todo="try again in a moment")
+
+    def _look(self, key: int) -> Finding | Conversation | None:
+        """What its spans say, or the conversation itself where nothing came since it was last read; None when gone."""
         with self._readers.snapshot() as connection:
-            return self._load(connection, key)
+            row = row_of(connection, key)
+            if row is None:
+                return None
+            if row.changes == row.settled:
+                return unpacked(_reading(connection, key), Conversation)
+            return look(connection, row, self._envelope_reader(connection))
 
-    def _load(self, connection: sqlite3.Connection, key: int) -> Material:
-        envelope = self._envelope_reader(connection)
-        spans: list[RawSpan] = []
-        logs: list[RawLog] = []
-        for trace, trace_id in connection.execute(SQL["traces_of_conversation"], (key,)).fetchall():
-            bodies = connection.execute(SQL["chunks_of_trace"], (trace,)).fetchall()
-            spans += chunks.unpack_spans(trace_id, [body for kind, body in bodies if kind == chunks.SPANS], envelope)
-            logs += chunks.unpack_logs(trace_id, [body for kind, body in bodies if kind == chunks.LOGS], envelope)
-        return Material(
-            spans=sorted(spans, key=lambda span: span.start_ns), logs=sorted(logs, key=lambda log: log.at_ns)
+    def _settle_traces(self, project: str | None, limit: int) -> int:
+        """Look at traces without a session, the earliest arrival first: each may belong to another or to a session."""
+        return self._settle(SQL["unsettled_traces"], {"project": project, "limit": limit})
+
+    def _settle(self, statement: str, values: dict[str, object]) -> int:
+        with self._readers.snapshot() as connection:
+            keys = connection.execute(statement, values).fetchall()
+        for (key,) in keys:
+            self._read(key, wait=True)
+        return len(keys)
+
+    def _summary(self, row: _Row) -> ConversationSummary | None:
+        if row["changes"] == row["settled"]:
+            return ConversationSummary.from_json(row["summary"])
+        reading = self._read(row["id"])
+        return None if reading is None else summarise(reading)
+
+    def _trace(self, row: _Row) -> TraceSummary:
+        with self._readers.snapshot() as connection:
+            names = connection.execute(SQL["names_of_conversations_of_trace"], (row["id"],)).fetchall()
+        return TraceSummary(
+            id=row["trace_id"].hex(),
+            project=row["project"],
+            conversations=tuple(name for (name,) in names),
+            started_at=moment(row["first_ns"]),
+            ended_at=moment(row["last_ns"]),
+            spans=row["spans"],
+            errors=row["errors"],
+            cursor=cursor(row["first_ns"], row["id"]),
         )
+
+    def _material(self, id: str, project: str | None) -> Material:
+        key, reading = self._found(id, project)
+        with self._readers.snapshot() as connection:
+            material = material_of(connection, key, self._envelope_reader(connection))
+        return next((part_of(group, material) for group in groups(material) if group.name == reading.id), Material())
 
     def _envelope_reader(self, connection: sqlite3.Connection) -> Callable[[bytes], bytes]:
         def envelope(name: bytes) -> bytes:
@@ -215,22 +242,20 @@ class SqliteStore:
 
         return envelope
 
-    def _pages(self, statement: str, project: str | None, limit: int | None, after: str | None) -> Iterator[_Row]:
-        first_ns, key = _place(after)
-        left = limit
-        while left is None or left > 0:
-            size = PAGE if left is None else min(PAGE, left)
-            wanted = {"first_ns": first_ns, "id": key, "limit": size}
+    def _pages(self, statement: str, project: str | None, after: str | None) -> Iterator[_Row]:
+        """Rows of a listing, read page by page: it holds no snapshot while its reader thinks."""
+        first_ns, key = place(after)
+        while True:
+            wanted = {"first_ns": first_ns, "id": key, "limit": PAGE}
             with self._readers.snapshot() as connection:
                 if project is None:
                     rows = _rows(connection.execute(SQL[statement], wanted))
                 else:
                     rows = _rows(connection.execute(SQL[f"{statement}_in_project"], {**wanted, "project": project}))
             yield from rows
-            if len(rows) < size:
+            if len(rows) < PAGE:
                 return
             first_ns, key = rows[-1]["first_ns"], rows[-1]["id"]
-            left = None if left is None else left - len(rows)
 
 
 _Row = dict[str, Any]
@@ -258,6 +283,11 @@ def _range(prefix: str) -> dict[str, str]:
     return {"low": prefix, "high": prefix + "\U0010ffff"}
 
 
+def _reading(connection: sqlite3.Connection, key: int) -> bytes:
+    (body,) = connection.execute(SQL["reading"], (key,)).fetchone()
+    return bytes(body)
+
+
 def _put_import(connection: sqlite3.Connection, *, conversation: Conversation, body: bytes) -> bool:
     project_id = arrivals.project_key(connection, conversation.project)
     place = {"name": conversation.id, "project_id": project_id}
@@ -270,29 +300,23 @@ def _put_import(connection: sqlite3.Connection, *, conversation: Conversation, b
         )
     if found is not None and found[2] == body:
         return False
-    times = {"first_ns": _ns(conversation.started_at), "last_ns": _ns(conversation.ended_at)}
+    times = {"first_ns": moment_ns(conversation.started_at), "last_ns": moment_ns(conversation.ended_at)}
     summary = summarise(conversation).to_json().decode()
     (key,) = connection.execute(SQL["put_import"], {**place, **times, "summary": summary}).fetchone()
     connection.execute(SQL["put_reading"], (key, body))
     return True
 
 
-def _settle(connection: sqlite3.Connection, *, key: int, changes: int, conversation: Conversation) -> None:
-    row = {"id": key, "changes": changes, "summary": summarise(conversation).to_json().decode()}
-    if connection.execute(SQL["settle"], row).rowcount:
-        connection.execute(SQL["put_reading"], (key, _packed(conversation)))
-
-
 def _add_result(connection: sqlite3.Connection, *, suite_id: str, result: CaseResult, at_ns: int) -> None:
     connection.execute(SQL["add_suite"], (suite_id,))
-    key = connection.execute(SQL["add_result"], (suite_id, at_ns, result.verdict.kind, _packed(result))).lastrowid
+    key = connection.execute(SQL["add_result"], (suite_id, at_ns, result.verdict.kind, packed(result))).lastrowid
     connection.executemany(SQL["add_run"], [(attempt.run.id, key) for attempt in result.attempts])
 
 
 def _suites(rows: Sequence[tuple[str, str, int, int, int]]) -> list[SuiteSummary]:
     found: dict[str, SuiteSummary] = {}
     for name, verdict, results, first_ns, last_ns in rows:
-        first, last = _moment(first_ns), _moment(last_ns)
+        first, last = datetime.fromtimestamp(first_ns / 1e9, UTC), datetime.fromtimestamp(last_ns / 1e9, UTC)
         there = found.get(name) or SuiteSummary(id=name, started_at=first, ended_at=last, counts={})
         found[name] = SuiteSummary(
             id=name,
@@ -301,44 +325,3 @@ def _suites(rows: Sequence[tuple[str, str, int, int, int]]) -> list[SuiteSummary
             counts={**there.counts, verdict: results},
         )
     return sorted(found.values(), key=lambda suite: suite.started_at, reverse=True)
-
-
-def _packed(value: Value) -> bytes:
-    return zlib.compress(value.to_json(), chunks.COMPRESSION_LEVEL)
-
-
-def _unpacked(body: bytes, shape: type[AnyValue]) -> AnyValue:
-    try:
-        return shape.from_json(zlib.decompress(body))
-    except (zlib.error, msgspec.DecodeError) as error:
-        raise StoreUnavailable(f"a stored {shape.__name__} is damaged: {error}") from error
-
-
-def _cursor(row: _Row) -> str:
-    return f"{row['first_ns']}-{row['id']}"
-
-
-def _place(cursor: str | None) -> tuple[int, int]:
-    """Where a listing goes on."""
-    if cursor is None:
-        return arrivals.LATEST_NS, arrivals.LATEST_NS
-    first_ns, _, key = cursor.partition("-")
-    try:
-        return int(first_ns), int(key)
-    except ValueError:
-        raise NotFound(f"there is no place {cursor!r} in this listing", todo="leave the cursor out") from None
-
-
-def _ns(moment: datetime | None) -> int:
-    return 0 if moment is None else int(moment.timestamp() * 1_000_000) * 1_000
-
-
-def _start(ns: int) -> datetime | None:
-    """The moment, or None where nobody said."""
-    return None if ns == 0 else _moment(ns)
-
-
-def _moment(ns: int) -> datetime:
-    """To the microsecond, without the rounding of floats."""
-    seconds, rest = divmod(ns, 1_000_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1_000)

@@ -122,7 +122,7 @@ def test_an_empty_request_is_a_success(client: httpx.Client) -> None:
         ({"x-taketwo-project": "by header"}, {"taketwo.project": "by resource"}, "by header"),
         ({"x-project-name": "by other header"}, {}, "by other header"),
         ({"x-taketwo-project": ""}, {"openinference.project.name": "by resource"}, "by resource"),
-        ({}, {"project_name": "second", "taketwo.project": "first"}, "first"),
+        ({}, {"taketwo.project": "by our own name"}, "by our own name"),
         ({}, {"service.name": "desk"}, "default"),
     ],
 )

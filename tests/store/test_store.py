@@ -254,7 +254,7 @@ def test_an_unknown_id_is_answered_with_the_nearest(store: Store) -> None:
             store.conversation(strange)
 
 
-@pytest.mark.parametrize("name", ["a/b?c=d&e", "<script>", "日本語のセッション", "a\x00bcdef", "x" * 5_000, " "])
+@pytest.mark.parametrize("name", ["a/b?c=d&e", "<script>", "日本語のセッション", "a\x00bcdef", "x" * 5_000])
 def test_a_session_may_be_called_anything(store: Store, name: str) -> None:
     store.add_spans("shop", raw_spans(chat_span(1, 1, session=name)))
     assert store.conversation(name).id == name

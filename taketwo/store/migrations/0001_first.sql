@@ -57,6 +57,7 @@ CREATE TABLE conversation (
 CREATE INDEX conversation_by_time ON conversation (first_ns, id);
 CREATE INDEX conversation_by_project_and_time ON conversation (project_id, first_ns, id);
 CREATE INDEX conversation_unsettled ON conversation (id) WHERE changes > settled;
+CREATE INDEX conversation_unsettled_trace ON conversation (origin, id) WHERE changes > settled;
 
 -- Which traces a conversation is made of. A trace whose spans name several sessions belongs to several.
 CREATE TABLE membership (
@@ -66,6 +67,16 @@ CREATE TABLE membership (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX membership_by_trace ON membership (trace_id);
+
+-- How the talk of a trace without a session begins (see links.py): traces that belong together share one of these.
+CREATE TABLE link (
+    project_id INTEGER NOT NULL REFERENCES project,
+    hash       INTEGER NOT NULL,
+    trace_id   INTEGER NOT NULL REFERENCES trace,
+    PRIMARY KEY (project_id, hash, trace_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX link_by_trace ON link (trace_id);
 
 -- The conversation itself as JSON, compressed; apart from its row, so that listings do not read it.
 CREATE TABLE reading (

@@ -1,0 +1,27 @@
+"""Values as they lie in a column: JSON, compressed."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TypeVar
+
+import msgspec
+
+from taketwo.errors import StoreUnavailable
+from taketwo.store.chunks import COMPRESSION_LEVEL
+from taketwo.value import Value
+
+AnyValue = TypeVar("AnyValue", bound=Value)
+
+
+def packed(value: Value) -> bytes:
+    """The value for a column."""
+    return zlib.compress(value.to_json(), COMPRESSION_LEVEL)
+
+
+def unpacked(body: bytes, shape: type[AnyValue]) -> AnyValue:
+    """The value out of a column. Raises StoreUnavailable where it is damaged."""
+    try:
+        return shape.from_json(zlib.decompress(body))
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise StoreUnavailable(f"a stored {shape.__name__} is damaged: {error}") from error

@@ -1,0 +1,262 @@
+"""The store in memory: gone with the process, and plain enough to hold the other one against.
+
+It reads everything of a project anew whenever something of it has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from threading import RLock
+
+from taketwo.conversation import Conversation
+from taketwo.errors import NotFound, TraceUnreadable
+from taketwo.span import RawLog, RawSpan
+from taketwo.store.chunks import log_key, more_complete, weight
+from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run
+from taketwo.store.grouping import Group, Material, groups, part_of, read
+from taketwo.store.listing import cursor, moment, moment_ns, place
+from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary, summarise
+from taketwo.verdict import CaseResult
+
+
+@dataclass(slots=True)
+class _Project:
+    """Everything of one project, and what was read out of it."""
+
+    spans: dict[tuple[str, str], RawSpan] = field(default_factory=dict)
+    logs: dict[tuple[str, int], RawLog] = field(default_factory=dict)
+    imports: dict[str, Conversation] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    readings: dict[str, Conversation] = field(default_factory=dict)
+    changed: bool = False
+
+
+class MemoryStore:
+    """Keeps everything in dictionaries."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._lock = RLock()
+        self._projects: dict[str, _Project] = {}
+        self._order: dict[tuple[str, str], int] = {}
+        self._suites: dict[str, list[tuple[datetime, CaseResult]]] = {}
+
+    @property
+    def url(self) -> str:
+        """What `open_store` opens one like it with."""
+        return "memory:"
+
+    def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
+        """See `Store`."""
+        with self._lock:
+            kept = {id for span in spans if (id := self._keep_span(project, span)) is not None}
+            return len(kept)
+
+    def add_logs(self, project: str, logs: Sequence[RawLog]) -> int:
+        """See `Store`."""
+        with self._lock:
+            new = {(log.trace_id, log_key(log)): log for log in logs if log.trace_id}
+            there = self._project(project)
+            kept = {key: log for key, log in new.items() if key not in there.logs}
+            there.logs.update(kept)
+            there.changed = there.changed or bool(kept)
+            return len(kept)
+
+    def put_conversation(self, conversation: Conversation) -> bool:
+        """See `Store`."""
+        with self._lock:
+            there = self._read(conversation.project)
+            if conversation.id in there.groups:
+                raise TraceUnreadable(
+                    f"conversation {conversation.id!r} was captured from spans already",
+                    where=f"project {conversation.project}",
+                    todo="import it into another project",
+                )
+            if there.imports.get(conversation.id) == conversation:
+                return False
+            there.imports[conversation.id] = conversation
+            self._number(conversation.project, conversation.id)
+            return True
+
+    def conversation(self, id: str, project: str | None = None) -> Conversation:
+        """See `Store`."""
+        with self._lock:
+            where, name = self._find(id, project)
+            return self._all(where)[name]
+
+    def conversations(self, project: str | None = None, *, limit: int | None = None) -> Iterator[Conversation]:
+        """See `Store`."""
+        with self._lock:
+            newest = [self._all(where)[name] for _, _, where, name in self._listing(project)]
+        return islice(newest, limit)
+
+    def summaries(
+        self, project: str | None = None, *, limit: int | None = None, after: str | None = None
+    ) -> Iterator[ConversationSummary]:
+        """See `Store`."""
+        with self._lock:
+            rows = [
+                summarise(self._all(where)[name]).but(cursor=cursor(first_ns, number))
+                for first_ns, number, where, name in self._listing(project)
+                if (first_ns, number) < place(after)
+            ]
+        return islice(rows, limit)
+
+    def traces(
+        self, project: str | None = None, *, limit: int | None = None, after: str | None = None
+    ) -> Iterator[TraceSummary]:
+        """See `Store`."""
+        with self._lock:
+            rows = [row for name in self._names(project) for row in self._traces(name)]
+        rows.sort(key=lambda row: place(row.cursor), reverse=True)
+        return islice((row for row in rows if place(row.cursor) < place(after)), limit)
+
+    def raw_spans(self, conversation_id: str, project: str | None = None) -> list[RawSpan]:
+        """See `Store`."""
+        return self._part(conversation_id, project).spans
+
+    def raw_logs(self, conversation_id: str, project: str | None = None) -> list[RawLog]:
+        """See `Store`."""
+        return self._part(conversation_id, project).logs
+
+    def projects(self) -> list[str]:
+        """See `Store`."""
+        return self._names(None)
+
+    def settle(self, limit: int | None = None) -> int:
+        """See `Store`."""
+        with self._lock:
+            changed = [name for name, project in self._projects.items() if project.changed]
+            return sum(len(self._read(name).groups) for name in changed)
+
+    def add_result(self, suite_id: str, result: CaseResult) -> None:
+        """See `Store`."""
+        with self._lock:
+            self._suites.setdefault(suite_id, []).append((datetime.now(UTC), result))
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def results(self, suite_id: str) -> list[CaseResult]:
+        """See `Store`."""
+        if suite_id not in self._suites:
+            raise NotFound(f"there is no suite {suite_id!r}", where="the store")
+        return [result for _, result in self._suites[suite_id]]
+
+    def result(self, run_id: str) -> CaseResult:
+        """See `Store`."""
+        results = [result for suite in self._suites.values() for _, result in suite]
+        runs = [(one.run.id, number) for number, result in enumerate(results) for one in result.attempts]
+        return results[only_run(run_id, [run for run in runs if run[0].startswith(run_id)])]
+
+    def suites(self) -> list[SuiteSummary]:
+        """See `Store`."""
+        return sorted(map(self._suite, self._suites), key=lambda suite: suite.started_at, reverse=True)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _project(self, name: str) -> _Project:
+        return self._projects.setdefault(name, _Project())
+
+    def _names(self, project: str | None) -> list[str]:
+        return sorted(name for name in self._projects if project in (None, name))
+
+    def _number(self, project: str, name: str) -> int:
+        """In which order things came, for a listing of those of the same moment."""
+        return self._order.setdefault((project, name), len(self._order))
+
+    def _keep_span(self, project: str, span: RawSpan) -> tuple[str, str] | None:
+        there = self._project(project)
+        key = (span.trace_id, span.span_id)
+        if key in there.spans and not more_complete(weight(span), weight(there.spans[key])):
+            return None
+        there.spans[key] = span
+        there.changed = True
+        self._number(project, span.session_id or span.trace_id)
+        self._number(project, f"trace {span.trace_id}")
+        return key
+
+    def _read(self, name: str) -> _Project:
+        """The project with everything in it read."""
+        there = self._project(name)
+        if there.changed:
+            material = Material(
+                spans=sorted(there.spans.values(), key=lambda span: span.start_ns),
+                logs=sorted(there.logs.values(), key=lambda log: log.at_ns),
+            )
+            there.groups = {group.name: group for group in groups(material)}
+            there.readings = {id: read(group, name) for id, group in there.groups.items()}
+            there.imports = {id: one for id, one in there.imports.items() if id not in there.groups}
+            there.changed = False
+        return there
+
+    def _all(self, name: str) -> dict[str, Conversation]:
+        there = self._read(name)
+        return {**there.imports, **there.readings}
+
+    def _listing(self, project: str | None) -> list[tuple[int, int, str, str]]:
+        """Time, order, project and id of each conversation, the newest first."""
+        rows = [
+            (self._first_ns(where, name), self._number(where, name), where, name)
+            for where in self._names(project)
+            for name in self._all(where)
+        ]
+        return sorted(rows, reverse=True)
+
+    def _first_ns(self, project: str, name: str) -> int:
+        there = self._read(project)
+        if name in there.imports:
+            return moment_ns(there.imports[name].started_at)
+        return min((span.start_ns for span in there.groups[name].spans if span.start_ns), default=0)
+
+    def _find(self, id: str, project: str | None) -> tuple[str, str]:
+        every = [(where, name) for where in self._names(project) for name in self._all(where)]
+        found = [one for one in every if one[1] == id]
+        if not found and len(id) >= SHORTEST_PREFIX:
+            found = [one for one in every if one[1].startswith(id) or self._has_trace(*one, id.lower())]
+        numbered = [Found(key=every.index(one), project=one[0], name=one[1]) for one in found]
+        return every[only_one(id, numbered, project=project, names=[name for _, name in every]).key]
+
+    def _has_trace(self, project: str, name: str, beginning: str) -> bool:
+        group = self._read(project).groups.get(name)
+        return group is not None and any(trace_id.startswith(beginning) for trace_id in group.trace_ids)
+
+    def _part(self, id: str, project: str | None) -> Material:
+        with self._lock:
+            where, name = self._find(id, project)
+            there = self._read(where)
+            if name not in there.groups:
+                return Material()
+            spans = sorted(there.spans.values(), key=lambda span: span.start_ns)
+            logs = sorted(there.logs.values(), key=lambda log: log.at_ns)
+            return part_of(there.groups[name], Material(spans=spans, logs=logs))
+
+    def _traces(self, project: str) -> list[TraceSummary]:
+        there = self._read(project)
+        traces: dict[str, list[RawSpan]] = {}
+        for span in there.spans.values():
+            traces.setdefault(span.trace_id, []).append(span)
+        return [self._trace(project, id, spans) for id, spans in traces.items()]
+
+    def _trace(self, project: str, id: str, spans: list[RawSpan]) -> TraceSummary:
+        first_ns = min((span.start_ns for span in spans if span.start_ns), default=0)
+        return TraceSummary(
+            id=id,
+            project=project,
+            conversations=tuple(sorted(n for n, group in self._read(project).groups.items() if id in group.trace_ids)),
+            started_at=moment(first_ns),
+            ended_at=moment(max(max(span.start_ns, span.end_ns) for span in spans)),
+            spans=len(spans),
+            errors=sum(span.is_error for span in spans),
+            cursor=cursor(first_ns, self._number(project, f"trace {id}")),
+        )
+
+    def _suite(self, id: str) -> SuiteSummary:
+        moments = [at for at, _ in self._suites[id]]
+        kinds = [result.verdict.kind for _, result in self._suites[id]]
+        counts = {str(kind): kinds.count(kind) for kind in kinds}
+        return SuiteSummary(id=id, started_at=min(moments), ended_at=max(moments), counts=counts)
