@@ -17,7 +17,6 @@ import pytest
 from taketwo.errors import BadSetting, TakeTwoError
 
 if TYPE_CHECKING:
-    from taketwo.config import Settings
     from taketwo.events import CaseErrored, CaseFinished
     from taketwo.replay.agents import Agent
     from taketwo.report.lines import Page
@@ -69,13 +68,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     is_worker = hasattr(session.config, "workerinput")
     if is_worker or session.config.option.collectonly:
         return
-    _insist_on_agent(session.config, any(isinstance(item, ScenarioItem) for item in session.items))
+    _insist_on_setup(session.config, any(isinstance(item, ScenarioItem) for item in session.items))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: Iterable[str]) -> None:
     """The same under pytest-xdist, where only the workers collect."""
-    _insist_on_agent(node.config, any(suffix + "::" in id for id in ids for suffix in SUFFIXES))
+    _insist_on_setup(node.config, any(suffix + "::" in id for id in ids for suffix in SUFFIXES))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -146,8 +145,9 @@ class ScenarioItem(pytest.Item):
         from taketwo.suite.runner import run_suite
 
         found: list[CaseFinished | CaseErrored] = []
-        async with _agent(self.config) as agent:
-            async for event in run_suite([self.suite_case], agent, concurrency=1, **_how(self.config)):
+        setup = _setup(self.config)
+        async with _opened(setup) as agent:
+            async for event in run_suite([self.suite_case], agent, concurrency=1, **setup.how):
                 if isinstance(event, CaseFinished | CaseErrored):
                     found.append(event)
         (one,) = found
@@ -160,7 +160,9 @@ class ScenarioItem(pytest.Item):
         self.user_properties.append((VERDICT, verdict.kind))
         if verdict.kind == "pass":
             return
-        self.user_properties += [(REASON, headline(verdict)), (NEXT_STEP, verdict.next_step or "")]
+        self.user_properties.append((REASON, headline(verdict)))
+        if verdict.next_step is not None:
+            self.user_properties.append((NEXT_STEP, verdict.next_step))
         if verdict.kind == "fail" or self.config.option.taketwo_strict:
             raise Regressed(event)
         self.add_report_section("call", SECTION, "\n".join(_block(event, _plain_page())))
@@ -253,73 +255,79 @@ def _plain_page() -> Page:
 
 
 def _summary(report: pytest.TestReport) -> Iterator[str]:
-    """The whole block of what changed; of what is inconclusive the reason and what it needs."""
+    """The whole block of what changed; of what is inconclusive or flaky the reason and what it needs."""
     properties = dict(report.user_properties)
-    yield f"{report.nodeid}  {properties[REASON]}"
     if properties[VERDICT] == "changed":
         yield from (text for name, text in report.sections if SECTION in name)
-    elif properties[NEXT_STEP]:
+        return
+    yield f"{report.nodeid}  {properties[REASON]}"
+    if NEXT_STEP in properties:
         yield f"    next: {properties[NEXT_STEP]}"
 
 
-def _insist_on_agent(config: pytest.Config, has_scenarios: bool) -> None:
+class Setup(NamedTuple):
+    """How this session replays."""
+
+    spec: str
+    """The agent's SPEC."""
+    api_key: str | None
+    """The key of an agent behind a URL."""
+    how: dict[str, Any]
+    """Further arguments of `run_suite`."""
+
+
+_SETUP = pytest.StashKey[Setup]()
+
+
+def _insist_on_setup(config: pytest.Config, has_scenarios: bool) -> None:
     """Raises UsageError when there are scenarios, and no agent or a setting that means nothing."""
-    if not has_scenarios:
-        return
+    if has_scenarios:
+        try:
+            _setup(config)
+        except TakeTwoError as error:
+            raise pytest.UsageError(f"taketwo: {error}") from None
+
+
+def _setup(config: pytest.Config) -> Setup:
+    """Options first, then the ini file, then the settings of the place; read once a session. Raises BadSetting."""
+    if _SETUP not in config.stash:
+        from taketwo.config import load_settings
+        from taketwo.replay.engine import Limits
+        from taketwo.replay.tools import ToolPolicy
+
+        settings = load_settings(os.environ, config.rootpath)
+        spec = config.option.taketwo_agent or config.getini("taketwo_agent") or settings.agent
+        if not spec:
+            raise BadSetting(NO_AGENT, todo=WHERE_TO_SAY_IT)
+        how = {
+            "limits": Limits(turn_timeout_s=_ini(config, "taketwo_timeout", settings.turn_timeout_s, float)),
+            "tools": ToolPolicy(on_miss=_ini(config, "taketwo_on_miss", "stop", OnMiss)),
+            "repeat": _ini(config, "taketwo_repeat", 1, int),
+        }
+        config.stash[_SETUP] = Setup(spec, settings.agent_key, how)
+    return config.stash[_SETUP]
+
+
+def _ini(config: pytest.Config, name: str, default: object, kind: Any) -> Any:
+    import msgspec
+
     try:
-        _how(config)
-        _spec(config)
-    except TakeTwoError as error:
-        raise pytest.UsageError(f"taketwo: {error}") from None
-
-
-def _spec(config: pytest.Config) -> str:
-    """The SPEC of the agent: the option, else the ini file, else the settings of the place."""
-    spec = config.option.taketwo_agent or config.getini("taketwo_agent") or _settings(config).agent
-    if not spec:
-        raise BadSetting(NO_AGENT, todo=WHERE_TO_SAY_IT)
-    return str(spec)
-
-
-def _settings(config: pytest.Config) -> Settings:
-    from taketwo.config import load_settings
-
-    return load_settings(os.environ, config.rootpath)
+        return msgspec.convert(config.getini(name) or default, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadSetting(f"{error}", where=f"ini setting {name}") from None
 
 
 @asynccontextmanager
-async def _agent(config: pytest.Config) -> AsyncIterator[Agent]:
+async def _opened(setup: Setup) -> AsyncIterator[Agent]:
     """The agent, opened in the loop that it will be used in, since its connections belong to that loop."""
     from taketwo.replay.agents import open_agent
 
-    agent = open_agent(_spec(config), api_key=_settings(config).agent_key)
+    agent = open_agent(setup.spec, api_key=setup.api_key)
     try:
         yield agent
     finally:
         if (close := getattr(agent, "aclose", None)) is not None:
             await close()
-
-
-def _how(config: pytest.Config) -> dict[str, Any]:
-    """The ini settings as `run_suite` takes them. Raises BadSetting naming the one that means nothing."""
-    from taketwo.replay.engine import Limits
-    from taketwo.replay.tools import ToolPolicy
-
-    timeout = config.getini("taketwo_timeout") or _settings(config).turn_timeout_s
-    return {
-        "limits": Limits(turn_timeout_s=_ini("taketwo_timeout", timeout, float)),
-        "tools": ToolPolicy(on_miss=_ini("taketwo_on_miss", config.getini("taketwo_on_miss") or "stop", OnMiss)),
-        "repeat": _ini("taketwo_repeat", config.getini("taketwo_repeat") or 1, int),
-    }
-
-
-def _ini(name: str, value: object, kind: Any) -> Any:
-    import msgspec
-
-    try:
-        return msgspec.convert(value, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise BadSetting(f"{error}", where=f"ini setting {name}") from None
 
 
 def _outside_any_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:

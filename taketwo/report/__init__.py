@@ -57,6 +57,7 @@ def _open(path: str) -> TextIO:
     if path == "-":
         return sys.stdout
     try:
-        return open(path, "w", encoding="utf-8")
+        # The report of the run before stays there until this one is complete.
+        return open(path, "a", encoding="utf-8")
     except OSError as error:
         raise BadSetting(f"cannot be written: {error.strerror}", where=path) from error

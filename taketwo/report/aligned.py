@@ -48,9 +48,14 @@ class AlignedStep(NamedTuple):
         return next((step for step in (self.replayed, self.recorded) if isinstance(step, Call)), None)
 
     @property
+    def is_missed(self) -> bool:
+        """Whether nothing answered the replayed call."""
+        return self.answer is not None and self.answer.tier == "miss"
+
+    @property
     def result_changed(self) -> bool:
         """Whether the call gave something else."""
-        return any(change.kind == "result_changed" for change in self.changes)
+        return not self.is_missed and any(change.kind == "result_changed" for change in self.changes)
 
     @property
     def has_raw_arguments(self) -> bool:
@@ -122,7 +127,7 @@ class AlignedTurn(NamedTuple):
     def is_quiet(self) -> bool:
         """Whether there is nothing in it that a person must see."""
         failed = any(score.value is False for score in self.scores)
-        missed = any(step.answer is not None and step.answer.tier == "miss" for step in self.steps)
+        missed = any(step.is_missed for step in self.steps)
         moved = self.user_answer is not None and self.user_answer.rung != "recorded"
         return not (self.changes or failed or missed or moved or self.divergences or self.ending)
 

@@ -22,8 +22,10 @@ STYLES: dict[str, Style] = {
 }
 """The colour of each verdict, and of what could not be done."""
 
-MAX_REASONS = 6
+MORE_REASONS = 4
+"""Reasons that are shown after the headline."""
 REASON_LIMIT = 600
+"""Characters of one reason."""
 _INDENT = 4
 
 
@@ -58,11 +60,14 @@ def _head(result: CaseResult, page: Page) -> Iterator[str]:
 
 
 def _reasons(verdict: Verdict, page: Page) -> Iterator[str]:
+    """The headline and the next ones; a reason that only repeats a part of an earlier one is left out."""
     yield from _indented(headline(verdict), page, "bold")
-    for reason in verdict.reasons[1:MAX_REASONS]:
-        yield from _indented(reason.text, page)
-    if len(verdict.reasons) > MAX_REASONS:
-        yield from _indented(f"and {counted(len(verdict.reasons) - MAX_REASONS, 'more reason')}", page)
+    texts = [reason.text for reason in verdict.reasons]
+    more = [text for place, text in enumerate(texts) if not any(text in earlier for earlier in texts[:place])][1:]
+    for text in more[:MORE_REASONS]:
+        yield from _indented(text, page)
+    if len(more) > MORE_REASONS:
+        yield from _indented(f"and {counted(len(more) - MORE_REASONS, 'more reason')}", page, "dim")
 
 
 def _attempt(event: CaseFinished, attempt: Attempt, page: Page) -> Iterator[str]:

@@ -53,12 +53,15 @@ class Gathered:
 
 
 def finish(out: TextIO, text: str) -> None:
-    """Write the whole document, then close the file unless it is standard output."""
-    out.write(text)
+    """Write the whole document in the place of what the file held, then close it, unless it is standard output."""
     if out is sys.stdout:
+        out.write(text)
         out.flush()
-    else:
-        out.close()
+        return
+    with out:
+        if out.seekable():
+            out.truncate(0)
+        out.write(text)
 
 
 def _place(event: CaseFinished) -> tuple[str, int, str, str]:

@@ -141,7 +141,7 @@ def _step(step: AlignedStep, page: Page) -> Iterator[str]:
         style: Style = "plain" if step.changes else "dim"
         yield from _labelled("same", [Span(_words_of(step.replayed), style)], page)
     for change in step.changes:
-        if change.kind == "result_changed":
+        if change.kind == "result_changed" and step.result_changed:
             yield from _other_result(change, page)
     if step.answer is not None and step.answer.miss is not None and step.call is not None:
         for line in miss_in_words(step.answer.miss, step.call.tool):
@@ -162,7 +162,9 @@ def _one_sided(step: AlignedStep, page: Page) -> Iterator[str]:
     if step.recorded is not None:
         yield from _labelled("recorded", [Span(_words_of(step.recorded), "was"), *_result(step.recorded)], page)
     if step.replayed is not None:
-        yield from _labelled("replayed", [Span(_words_of(step.replayed), "now"), *_result(step.replayed)], page)
+        # What a missed call gave is Take Two's own error; the miss itself is told below it.
+        result = [] if step.is_missed else _result(step.replayed)
+        yield from _labelled("replayed", [Span(_words_of(step.replayed), "now"), *result], page)
 
 
 def _words_of(step: Step) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -114,12 +115,6 @@ def keep(
     path = folder / f"{name}.scenario.yaml"
     save(scenario, path)
     return path
-
-
-def case_line(path: Path) -> int:
-    """Where the first case of a file begins."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return next(number for number, line in enumerate(lines, 1) if line.lstrip().startswith("- "))
 
 
 def test_a_case_that_passes_is_a_passed_test_named_after_file_and_case(shop: pytest.Pytester) -> None:
@@ -359,3 +354,24 @@ def test_loading_the_plugin_imports_nothing_of_taketwo_but_its_errors(pytester: 
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=pytester.path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "['taketwo', 'taketwo.errors', 'taketwo.pytest_plugin']"
+
+
+def test_every_option_and_setting_is_in_the_documentation(pytester: pytest.Pytester) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text(encoding="utf-8")
+    offered = set(re.findall(r"(?:--taketwo-[a-z]+|taketwo_[a-z_]+)", run(pytester, "--help").stdout.str()))
+    assert len(offered) == 6
+    assert {name for name in offered if f"`{name}" not in page} == set()
+
+
+def test_the_failure_in_the_documentation_is_what_pytest_shows(shop: pytest.Pytester) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text(encoding="utf-8")
+    shown = run(shop, "--taketwo-agent", "shop:pays").stdout.str()
+    for words in (
+        "kept because: ",
+        "\n      recorded   ",
+        "\n      replayed   ",
+        "\n      reply was  ",
+        "a write is different",
+    ):
+        assert words in page
+        assert words in shown

@@ -329,7 +329,7 @@ def hostile() -> CaseFinished:
         Change(kind="arguments_changed", severity="critical", summary=EVIL, recorded_turn=0, replayed_turn=0, recorded=at, replayed=at, tool="look", before={EVIL: 1}, after={EVIL: 2}),
         Change(kind="result_changed", severity="major", summary=EVIL, recorded_turn=0, replayed_turn=0, recorded=at, replayed=at, before=EVIL, after="x" * 1_000_000),
         Change(kind="order_changed", severity="minor", summary=EVIL, recorded_turn=0, replayed_turn=0),
-        Change(kind="reply_reworded", severity="major", summary=EVIL, recorded_turn=0, replayed_turn=0, before=EVIL, after=EVIL),
+        Change(kind="reply_reworded", severity="major", summary=EVIL, recorded_turn=0, replayed_turn=0, before=old[2], after=new[2]),
         ending=Ending(reason="missed", detail=EVIL, turn_index=0),
         scores=[Score(name=EVIL, value=False, reason=EVIL, turn_index=0), Unscored(name=EVIL, why=EVIL)],
         tool_answers=[ToolAnswer(place=at, tier="miss", miss=miss)],

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import made_results as made
@@ -43,13 +42,23 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_run(tmp_path: Path)
     assert "no/report.html" in str(caught.value)
 
 
+def test_the_report_of_the_run_before_stays_until_this_one_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text("the report before, which is longer than nothing\n" * 1000)
+    writer = open_writers(json_path=str(path))[1]
+    assert path.read_text().startswith("the report before")
+    for event in made.suite(made.passed()):
+        writer.write(event)
+    writer.close()
+    assert Report.from_json(path.read_bytes()).counts == {"pass": 1}
+
+
 def test_a_suite_that_is_broken_off_leaves_reports_of_what_there_is(tmp_path: Path) -> None:
-    writers = open_writers(html_path=str(tmp_path / "r.html"), junit_path=str(tmp_path / "r.xml"))
+    writers = open_writers(html_path=str(tmp_path / "r.html"), junit_path=str(tmp_path / "r.xml"))[1:]
     for event in made.suite(made.failed(), made.passed())[:2]:
-        for writer in writers[1:]:
+        for writer in writers:
             writer.write(event)
-    for writer in writers[1:]:
+    for writer in writers:
         writer.close()
     assert "stopped before its end" in (tmp_path / "r.html").read_text()
     assert 'tests="1"' in (tmp_path / "r.xml").read_text()
-    assert isinstance(io.StringIO(), io.TextIOBase)
