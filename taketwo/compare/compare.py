@@ -105,6 +105,7 @@ def _unknown_reply(exchange: Exchange, gaps: Gaps) -> str | None:
     """Why the replies of these turns cannot be compared; None when they can."""
     for name, turns, known in zip(("recorded", "replayed"), (exchange.recorded, exchange.replayed), gaps, strict=True):
         for turn in turns:
-            if turn.reply is None and (why := known.get(f"turns[{turn.index}].reply")):
+            # A reply that is there may have been cut off by the sender.
+            if why := known.get(f"turns[{turn.index}].reply"):
                 return f"reply of {name} turn {turn.index + 1}: {why}"
     return None

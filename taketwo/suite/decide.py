@@ -164,9 +164,12 @@ def _open_ending(ending: Ending) -> Iterator[Reason]:
 
 
 def _ended(ending: Ending, what: str, severity: Severity) -> Reason:
-    turn = "" if ending.turn_index is None else f"turn {ending.turn_index + 1}: "
-    detail = "" if ending.detail is None else f": {ending.detail}"
-    return Reason(text=f"{turn}{what}{detail}", turn_index=ending.turn_index, severity=severity)
+    turn = "" if ending.turn_index is None else f"turn {ending.turn_index + 1}"
+    detail = ending.detail or ""
+    # The detail of a miss names the turn itself.
+    place = f"{turn}: " if turn and turn not in detail else ""
+    text = f"{place}{what}: {detail}" if detail else f"{place}{what}"
+    return Reason(text=text, turn_index=ending.turn_index, severity=severity)
 
 
 def _unscored(attempt: Attempt) -> Iterator[Reason]:

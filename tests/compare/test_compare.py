@@ -276,6 +276,12 @@ def test_what_was_not_captured_is_not_compared() -> None:
     assert "reply of recorded turn 1: hidden by the sender" in found.not_comparable
 
 
+def test_a_reply_that_was_cut_off_is_not_compared() -> None:
+    gaps = (Gap(where="turns[0].reply", why="cut off at 10 characters"),)
+    cut = undeclared(turn("Why?", reply="It costs $"), gaps=gaps)
+    assert compare(cut, undeclared(turn("Why?", reply="It costs $20."))).changes == ()
+
+
 # what a tool is
 
 

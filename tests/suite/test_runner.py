@@ -115,12 +115,14 @@ async def test_a_result_knows_where_its_case_stands() -> None:
     assert attempt.comparison.changes == ()
 
 
-async def test_another_agent_fails_the_case() -> None:
+async def test_an_agent_that_asks_what_was_not_recorded_is_inconclusive() -> None:
     refund = call("check_status", {"order_id": "A-1042"}, result="approved").but(tool="check_order")
     other = conversation(TALK.turns[0], turn("What is the status of my refund?", refund, reply="Done."), TALK.turns[2])
     (result,) = results(await events(cases(1), CallableAgent(ScriptedAgent(other))))
     assert result.verdict.kind == "inconclusive"
-    assert result.verdict.reasons[0].text.startswith("turn 2: a tool call had no recorded answer")
+    assert result.verdict.reasons[0].text.startswith(
+        'a tool call had no recorded answer: check_order(order_id="A-1042") in turn 2: '
+    )
 
 
 async def test_attempts_of_a_case_are_told_together_and_in_order() -> None:
