@@ -44,7 +44,7 @@ def reconstruct(
         id=session or (found[0].span.trace_id if found else ""),
         project=project,
         session_id=session,
-        user_id=next((name for seen in found if (name := user_named(seen.span.attributes))), None),
+        user_id=_user(found),
         channel="voice" if any(seen.reading.voice for seen in found) else "text",
         started_at=_started(built, turns),
         ended_at=_ended(turns),
@@ -100,6 +100,13 @@ def _session(found: Sequence[Seen]) -> str | None:
     named = named or [name for seen in found if (name := session_named(seen.span.resource)) is not None]
     named = named or [n for seen in found for e in seen.span.events if (n := session_named(e.attributes)) is not None]
     return min(named, key=lambda pair: pair[0])[1] if named else None
+
+
+def _user(found: Sequence[Seen]) -> str | None:
+    """The user that the spans name, else their events and log records."""
+    named = (user_named(seen.span.attributes) for seen in found)
+    in_events = (user_named(event.attributes) for seen in found for event in seen.span.events)
+    return next((name for name in named if name), None) or next((name for name in in_events if name), None)
 
 
 def _started(built: Sequence[Turn], turns: Sequence[Draft]) -> datetime | None:

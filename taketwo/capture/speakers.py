@@ -74,7 +74,10 @@ def gaps_of_agent(agent: Agent, turns: Sequence[Turn], calls: Sequence[Seen]) ->
         gaps.append(Gap(where="agent.system_prompt", why="no captured request shows it"))
     named = {tool.name for tool in agent.tools}
     used = sorted({call.tool for turn in turns for call in turn.calls})
-    if not named and used:
+    by_tools_alone = not any(seen.reading.tools for call in calls for seen in (call, *call.ancestors()))
+    if named and by_tools_alone:
+        gaps.append(Gap(where="agent.tools", why="only the tools that ran show their definitions"))
+    elif not named and used:
         gaps.append(Gap(where="agent.tools", why="no captured request shows the tool definitions"))
     elif named and all(tool.parameters is None for tool in agent.tools):
         gaps.append(Gap(where="agent.tools", why="the definitions were captured without parameters"))

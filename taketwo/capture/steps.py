@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from taketwo.capture import wrapper
 from taketwo.capture.moments import milliseconds, moment
@@ -33,6 +34,7 @@ def turn_of(draft: Draft, index: int, notes: Notes, *, first_of_run: bool) -> Tu
     end = max((each.call.span.end_ns for each in draft.calls), default=0)
     user = _line(draft, index, start, notes)
     steps = [_step(item, index, number, start, end, notes) for number, item in enumerate(draft.items)]
+    steps = _in_time(steps)
     for position, node in draft.hidden:
         if position < len(draft.items):
             notes.add(f"turns[{index}].steps", f"words before steps[{position}]: {node.utterance.flaw}")
@@ -50,6 +52,18 @@ def turn_of(draft: Draft, index: int, notes: Notes, *, first_of_run: bool) -> Tu
         ),
         cost_usd=_sum(each.call.reading.cost_usd for each in draft.calls),
     )
+
+
+def _in_time(steps: Sequence[Step]) -> list[Step]:
+    """The steps with no text later than the calls after it: tools may run while the model's stream still goes on."""
+    ordered: list[Step] = []
+    latest: datetime | None = None
+    for step in reversed(steps):
+        if isinstance(step, Say) and step.at is not None and latest is not None and step.at > latest:
+            step = step.but(at=latest)
+        latest = min(filter(None, (latest, step.at)), default=None)
+        ordered.append(step)
+    return ordered[::-1]
 
 
 def _start(draft: Draft, first_of_run: bool) -> int:

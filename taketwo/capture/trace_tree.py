@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from taketwo.capture import dialects
+from taketwo.capture.cut import value_limit, with_cuts_marked
 from taketwo.capture.reading import Reading
 from taketwo.span import LogRecord, Span, SpanEvent
 
@@ -60,7 +60,8 @@ class Seen:
 def gather(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> list[Seen]:
     """Every span once, read and linked to its parent, in the order of their starts."""
     unique = sorted(once(with_logs(spans, logs)), key=lambda span: (span.start_ns, span.end_ns, span.span_id))
-    found = [Seen(span, dialects.read(span), order=order) for order, span in enumerate(unique)]
+    limit = value_limit(unique)
+    found = [Seen(span, _read(span, limit), order=order) for order, span in enumerate(unique)]
     by_id = {(seen.span.trace_id, seen.span.span_id): seen for seen in found}
     for seen in found:
         parent = by_id.get((seen.span.trace_id, seen.span.parent_id or ""))
@@ -68,6 +69,11 @@ def gather(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> list[Seen]:
             seen.parent = parent
             parent.children.append(seen)
     return found
+
+
+def _read(span: Span, limit: int | None) -> Reading:
+    reading = dialects.read(span)
+    return reading if limit is None else with_cuts_marked(reading, limit)
 
 
 def once(spans: Iterable[Span]) -> list[Span]:
@@ -136,21 +142,3 @@ def _stand_in(key: tuple[str, str], records: Sequence[LogRecord]) -> Span:
         scope=records[0].scope,
         resource=records[0].resource,
     )
-
-
-def value_limit(spans: Iterable[Span]) -> int | None:
-    """The length at which the sender's SDK cut texts off, None when it cut none.
-
-    SDKs cut without a mark. Where at least three different texts are exactly as long as the longest of all, a limit
-    did it: chance does not.
-    """
-    longest: Counter[int] = Counter()
-    texts = {
-        value for span in spans for value in span.attributes.values() if isinstance(value, str) and len(value) > 31
-    }
-    for text in texts:
-        longest[len(text)] += 1
-    if not longest:
-        return None
-    length = max(longest)
-    return length if longest[length] >= 3 else None

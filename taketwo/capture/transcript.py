@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from taketwo.capture.alignment import joins, window
+from taketwo.capture.dialects.marks import CUT
 from taketwo.capture.reading import Message, ToolResult
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.utterances import Utterance, alike, utterances
@@ -119,7 +120,7 @@ class Transcript:
             start = before.end if before is not None else self._start(call, said)
             at, trimmed = self._follow(start, said, call)
             if reading.request_lacks == "tail":
-                at = self._tip_below(at)
+                at = self._after_lost_tail(self._tip_below(at), call)
             placed = Placed(call, at, at, blind=False, trimmed=trimmed)
         self._respond(placed)
         placed.at.asked.append(placed)
@@ -237,13 +238,23 @@ class Transcript:
 
     def _place_blindly(self, call: Seen, before: Placed | None) -> Placed:
         """A call whose request is unknown goes on where the talk stands."""
-        last = before or next((p for p in reversed(self.placed) if _stands_alike(p.call, call)), None)
+        last = before or self._last_talk(call)
         at = self._tip_below(last.end) if last is not None else self.root
         if last is None or not _goes_on(last, at, call):
             why = call.reading.hidden or "the request was not captured"
             line = Utterance("user", flaw=why)
             at = self._grow(at, line, call, call.reading.request_rule or "no request")
         return Placed(call, at, at, blind=True)
+
+    def _after_lost_tail(self, at: Node, call: Seen) -> Node:
+        """The end of a request whose tail was cut off: a line of the user is in it unless the turn goes on."""
+        last = self._last_talk(call)
+        if last is None or at is not last.end or _goes_on(last, at, call):
+            return at
+        return self._grow(at, Utterance("user", flaw=CUT), call, call.reading.request_rule)
+
+    def _last_talk(self, call: Seen) -> Placed | None:
+        return next((placed for placed in reversed(self.placed) if _stands_alike(placed.call, call)), None)
 
     def _respond(self, placed: Placed) -> None:
         reading = placed.call.reading

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from taketwo.capture.dialects.loose_json import loosely, text_of
+import re
+
+from taketwo.capture.dialects.loose_json import encoded, looks_like_json, loosely, text_of
 from taketwo.conversation import ToolDefinition
 from taketwo.value import JSON
 
@@ -17,6 +19,8 @@ def read_definitions(value: JSON) -> tuple[ToolDefinition, ...]:
 def _collect(value: JSON, found: list[ToolDefinition]) -> None:
     for item in value if isinstance(value, list) else [value]:
         item = loosely(item)
+        if isinstance(item, str) and (rest := _cut_definition(item)) is not None:
+            found.append(rest)
         if not isinstance(item, dict):
             continue
         nested = next((item[name] for name in _LISTS if isinstance(item.get(name), list)), None)
@@ -24,6 +28,19 @@ def _collect(value: JSON, found: list[ToolDefinition]) -> None:
             _collect(nested, found)
         elif (definition := _definition(item)) is not None:
             found.append(definition)
+
+
+_NAME = re.compile(r'"name"\s*:\s*"([^"\\]+)"')
+_DESCRIPTION = re.compile(r'"description"\s*:\s*("(?:[^"\\]|\\.)*")')
+
+
+def _cut_definition(text: str) -> ToolDefinition | None:
+    """What is left of a definition that a limit on the length of attributes cut off."""
+    name = _NAME.search(text) if looks_like_json(text) else None
+    if name is None:
+        return None
+    description = _DESCRIPTION.search(text)
+    return ToolDefinition(name=name[1], description=text_of(encoded(description[1])) if description else None)
 
 
 _LISTS = ("function_declarations", "functionDeclarations", "function_tools", "tools")
@@ -43,8 +60,8 @@ def _definition(item: dict[str, JSON]) -> ToolDefinition | None:
     for wrapper in ("tool", "toolSpec", "function"):
         if isinstance(inner := item.get(wrapper), dict):
             item = inner
-    if isinstance(schema := loosely(item.get("json_schema")), dict) and "name" not in item:
-        return _definition(schema)
+    if "name" not in item and (schema := loosely(item.get("json_schema"))) is not None:
+        return _definition(schema) if isinstance(schema, dict) else _cut_definition(str(schema))
     name = text_of(item.get("name"))
     if name is None:
         return None
