@@ -107,15 +107,16 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[ScenarioItem]:
         """One item a case. Raises CollectError with one line when the file cannot be read."""
         from taketwo.freeze.files import load, locate
+        from taketwo.report.words import plain
         from taketwo.suite.runner import SuiteCase
 
         try:
             scenario, lines = load(self.path), locate(self.path)
         except TakeTwoError as error:
-            raise self.CollectError(str(error)) from None
+            raise self.CollectError(plain(str(error))) from None
         for case in scenario.cases:
             suite_case = SuiteCase(case=case, scenario=scenario.name, file=self.nodeid, line=lines[case.id])
-            yield ScenarioItem.from_parent(self, name=case.id, suite_case=suite_case)
+            yield ScenarioItem.from_parent(self, name=plain(case.id), suite_case=suite_case)
 
 
 class ScenarioItem(pytest.Item):
@@ -154,7 +155,7 @@ class ScenarioItem(pytest.Item):
         return one
 
     def _judge(self, event: CaseFinished) -> None:
-        from taketwo.report.words import headline
+        from taketwo.report.words import headline, plain
 
         verdict = event.result.verdict
         self.user_properties.append((VERDICT, verdict.kind))
@@ -162,7 +163,7 @@ class ScenarioItem(pytest.Item):
             return
         self.user_properties.append((REASON, headline(verdict)))
         if verdict.next_step is not None:
-            self.user_properties.append((NEXT_STEP, verdict.next_step))
+            self.user_properties.append((NEXT_STEP, plain(verdict.next_step)))
         if verdict.kind == "fail" or self.config.option.taketwo_strict:
             raise Regressed(event)
         self.add_report_section("call", SECTION, "\n".join(_block(event, _plain_page())))
@@ -176,11 +177,13 @@ class ScenarioItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The turn and the change, or one line about what could not be done; a stack trace only for our own faults."""
+        from taketwo.report.words import plain
+
         match excinfo.value:
             case Regressed() | CouldNotReplay():
                 return CaseRepr(excinfo.value.event, self)
             case TakeTwoError():
-                return f"{self.suite_case.file}:{self.suite_case.line}: {excinfo.value}"
+                return plain(f"{self.suite_case.file}:{self.suite_case.line}: {excinfo.value}")
             case _:
                 return super().repr_failure(excinfo)
 

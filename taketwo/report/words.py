@@ -9,7 +9,7 @@ from typing import assert_never
 
 from taketwo.comparison import ChangeKind, Severity
 from taketwo.conversation import Call
-from taketwo.run import Ending, Miss, Rung, StepPlace, Tier, ToolAnswer, UserAnswer
+from taketwo.run import Ending, Miss, Rung, Tier, ToolAnswer, UserAnswer
 from taketwo.value import JSON
 from taketwo.verdict import CaseResult, Verdict
 
@@ -125,11 +125,6 @@ def turn_in_words(turn_index: int | None) -> str:
     return "the conversation" if turn_index is None else f"turn {turn_index + 1}"
 
 
-def place_in_words(place: StepPlace) -> str:
-    """The turn of a step."""
-    return turn_in_words(place.turn_index)
-
-
 def value_in_words(value: JSON, limit: int = VALUE_LIMIT) -> str:
     """One line of JSON, long ones cut, with nothing unseen in it."""
     return plain(shortened(json.dumps(value, ensure_ascii=False), limit))
@@ -159,7 +154,7 @@ def miss_in_words(miss: Miss, tool: str) -> tuple[str, ...]:
     lines = [f"no recorded answer: {MISSES[miss.kind]}"]
     if miss.nearest is not None:
         arguments = arguments_in_words(miss.nearest_arguments) if miss.nearest_arguments else ""
-        lines.append(f"nearest: {place_in_words(miss.nearest)}, {plain(tool)}({arguments})")
+        lines.append(f"nearest: {turn_in_words(miss.nearest.turn_index)}, {plain(tool)}({arguments})")
     return (*lines, *(plain(shortened(line, VALUE_LIMIT)) for line in miss.differences))
 
 
@@ -171,9 +166,12 @@ def user_answer_in_words(answer: UserAnswer) -> str:
 
 
 def tool_answer_in_words(answer: ToolAnswer) -> str:
-    """What answered the tool call, and of which turn where it is another one."""
-    moved = answer.recorded is not None and answer.recorded.turn_index != answer.place.turn_index
-    source = f", of {turn_in_words(answer.recorded.turn_index)}" if answer.recorded and moved else ""
+    """What answered the tool call, and from where if it stood elsewhere in the recording or in another one."""
+    source = ""
+    if answer.recorded is not None and answer.recorded_in is not None:
+        source = f", from {turn_in_words(answer.recorded.turn_index)} of {plain(answer.recorded_in)}"
+    elif answer.recorded is not None and answer.recorded.turn_index != answer.place.turn_index:
+        source = f", from {turn_in_words(answer.recorded.turn_index)}"
     again = ", which had answered another call already" if answer.reused else ""
     return f"{TIERS[answer.tier]}{source}{again}"
 
@@ -184,7 +182,7 @@ def is_plain_answer(answer: UserAnswer | ToolAnswer) -> bool:
         case UserAnswer():
             return answer.rung == "recorded"
         case ToolAnswer():
-            return answer.tier in ("exact", "agent") and not answer.reused
+            return answer.tier in ("exact", "agent") and not answer.reused and answer.recorded_in is None
         case _:
             assert_never(answer)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
-from taketwo.conversation import Call, Conversation, Say, Turn, UserLine
+from taketwo.conversation import Agent, Call, Conversation, Say, ToolDefinition, Turn, UserLine
 from taketwo.freeze.files import save
 from taketwo.freeze.freeze import freeze
-from taketwo.scenario import Expectation, MustCall, MustNotCall
+from taketwo.scenario import Expectation, MustCall, MustNotCall, MustNotSay
 
 pytest_plugins = ["pytester"]
 
@@ -327,6 +331,50 @@ def test_junit_xml_of_pytest_names_the_turn_and_the_verdict(shop: pytest.Pyteste
     assert "\x1b" not in text
 
 
+class _Endpoint(BaseHTTPRequestHandler):
+    """The good desk behind an OpenAI-compatible endpoint."""
+
+    desk: ClassVar[dict[str, Any]] = {}
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        said = self.desk["good"](asked["messages"])
+        message = said if isinstance(said, dict) else {"role": "assistant", "content": said}
+        body = json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    exec(SHOP, _Endpoint.desk)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Endpoint) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/v1/chat/completions"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_an_agent_behind_a_url_serves_case_after_case_and_leaves_nothing_open(
+    shop: pytest.Pytester, endpoint: str
+) -> None:
+    tools = tuple(ToolDefinition(name=name, parameters={"type": "object"}) for name in ("find_order", "check_status"))
+    desk = Agent(model="desk-1", tools=tools)
+    conversations = [talk(id).but(agent=desk) for id in ("sess-ada", "sess-ben", "sess-cleo")]
+    keep(shop, *conversations)
+    result = shop.runpytest_subprocess("--taketwo-agent", endpoint, "-p", "no:asyncio", "-W", "error")
+    result.assert_outcomes(passed=3)
+
+
 @pytest.mark.slow
 def test_workers_of_xdist_replay_side_by_side_and_everything_is_listed(shop: pytest.Pytester) -> None:
     keep(shop, talk("sess-ada"), talk("sess-ben"), name="others", expected=())
@@ -354,6 +402,17 @@ def test_loading_the_plugin_imports_nothing_of_taketwo_but_its_errors(pytester: 
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=pytester.path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "['taketwo', 'taketwo.errors', 'taketwo.pytest_plugin']"
+
+
+def test_hostile_names_and_words_do_nothing_to_the_terminal(shop: pytest.Pytester) -> None:
+    path = keep(shop, talk(), expected=(MustNotSay(text="\x1b]0;title\x07"), MustCall(tool="no\x1b[2Jtool")))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("id: sess-dana", r'id: "sess-\e[31m\u202e"'), encoding="utf-8")
+    result = run(shop, "--taketwo-agent", "shop:tells_more", "-v")
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str() + result.stderr.str()
+    assert "\x1b" not in text and "\u202e" not in text
+    assert "sess-\\e[31m\\u202e" in text
 
 
 def test_every_option_and_setting_is_in_the_documentation(pytester: pytest.Pytester) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import get_args
+from typing import get_args, get_type_hints
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,7 +53,8 @@ def test_every_kind_has_words() -> None:
     assert set(words.SEVERITY_MEANINGS) == set(get_args(Severity))
     assert set(words.RUNGS) == set(get_args(Rung))
     assert set(words.TIERS) == set(get_args(Tier))
-    assert set(words.MISSES) == set(get_args(Miss.__annotations__["kind"])) or len(words.MISSES) == 4
+    assert set(words.MISSES) == set(get_args(get_type_hints(Miss)["kind"]))
+    assert set(words.ENDINGS) == set(get_args(get_type_hints(Ending)["reason"]))
     assert set(words.OUTCOMES) == set(words.GRAVEST_FIRST) == {*get_args(VerdictKind), "error"}
 
 
@@ -75,8 +76,15 @@ def test_an_answer_from_another_turn_or_a_second_use_is_said() -> None:
     here, there = StepPlace(turn_index=2, step_index=0), StepPlace(turn_index=0, step_index=0)
     answer = ToolAnswer(place=here, tier="exact", recorded=there, reused=True)
     assert words.tool_answer_in_words(answer) == (
-        "the recorded result of the same call, of turn 1, which had answered another call already"
+        "the recorded result of the same call, from turn 1, which had answered another call already"
     )
+
+
+def test_an_answer_from_another_conversation_names_it() -> None:
+    place = StepPlace(turn_index=2, step_index=0)
+    answer = ToolAnswer(place=place, tier="exact", recorded=place, recorded_in="sess-ada")
+    assert words.tool_answer_in_words(answer) == "the recorded result of the same call, from turn 3 of sess-ada"
+    assert not words.is_plain_answer(answer)
 
 
 def test_a_reason_is_given_only_where_the_line_is_not_simply_the_recorded_one() -> None:
