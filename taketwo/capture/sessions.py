@@ -102,7 +102,11 @@ def _named(spans: list[Span], logs: list[LogRecord], extra_keys: Sequence[str]) 
         if (name := session_named(attributes, extra_keys)) is not None:
             found.append((name[0], at_ns, span_id, name[1]))
     surest = min((rank for rank, *_ in found), default=0)
-    return {span_id: name for rank, _, span_id, name in sorted(found, reverse=True) if rank == surest}
+    named: dict[str, str] = {}
+    for rank, _, span_id, name in sorted(found):
+        if rank == surest:
+            named.setdefault(span_id, name)
+    return named
 
 
 def _details(span: Span) -> tuple[SpanEvent, ...]:
