@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from taketwo.compare.align import Pair, align
 from taketwo.compare.likeness import MOVED_TURNS_BELOW, LikenessOfTurns, WeighedTurn, said
-from taketwo.compare.wording import Alphabet, likeness
+from taketwo.compare.wording import Alphabet, alike
 from taketwo.conversation import Conversation, Turn
 
 
@@ -30,10 +29,15 @@ class Exchange(NamedTuple):
 def exchanges(recorded: Conversation, replayed: Conversation, alphabet: Alphabet) -> list[Exchange]:
     """The turns of both sides, aligned, with split answers put together."""
     one, other = ([WeighedTurn(turn, alphabet) for turn in side.turns] for side in (recorded, replayed))
-    pairs = align(one, other, LikenessOfTurns(), moves_below=MOVED_TURNS_BELOW)
-    if len(one) == len(other) == sum(None not in pair for pair in pairs):
-        return [_exchange(pair, recorded, replayed) for pair in pairs]
-    return list(_put_together([_exchange(pair, recorded, replayed) for pair in pairs], alphabet))
+    together: list[Exchange] = []
+    for pair in align(one, other, LikenessOfTurns(), moves_below=MOVED_TURNS_BELOW):
+        exchange = _exchange(pair, recorded, replayed)
+        joined = _joined(together[-1], exchange, alphabet) if together else None
+        if joined is None:
+            together.append(exchange)
+        else:
+            together[-1] = joined
+    return together
 
 
 def _exchange(pair: Pair, recorded: Conversation, replayed: Conversation) -> Exchange:
@@ -44,36 +48,20 @@ def _exchange(pair: Pair, recorded: Conversation, replayed: Conversation) -> Exc
     )
 
 
-def _put_together(found: Sequence[Exchange], alphabet: Alphabet) -> Iterator[Exchange]:
-    """A turn alone without a word of the user goes to the one before it, where that makes the answers more alike."""
-    last: Exchange | None = None
-    for exchange in found:
-        joined = _joined(last, exchange) if last is not None else None
-        if (
-            last is not None
-            and joined is not None
-            and _answers_alike(joined, alphabet) > _answers_alike(last, alphabet)
-        ):
-            last = joined
-            continue
-        if last is not None:
-            yield last
-        last = exchange
-    if last is not None:
-        yield last
+def _joined(before: Exchange, alone: Exchange, alphabet: Alphabet) -> Exchange | None:
+    """Both as one exchange, where the second is a turn without a word of the user that goes on with the first answer.
 
-
-def _joined(before: Exchange, alone: Exchange) -> Exchange | None:
-    """Both as one exchange; None where the second is no continuation of a pair."""
-    sides = (alone.recorded, alone.replayed)
-    if not before.recorded or not before.replayed or all(sides):
+    It does if the answers are more alike with it than without; None where it does not.
+    """
+    if not before.recorded or not before.replayed or (alone.recorded and alone.replayed):
         return None
     turn = (alone.recorded or alone.replayed)[0]
     ahead = (before.recorded if alone.recorded else before.replayed)[-1]
     if turn.user is not None or turn.index != ahead.index + 1:
         return None
-    return Exchange(before.recorded + alone.recorded, before.replayed + alone.replayed, before.moved)
+    joined = Exchange(before.recorded + alone.recorded, before.replayed + alone.replayed, before.moved)
+    return joined if _answers_alike(joined, alphabet) > _answers_alike(before, alphabet) else None
 
 
 def _answers_alike(exchange: Exchange, alphabet: Alphabet) -> float:
-    return likeness(alphabet.bag(said(exchange.recorded)), alphabet.bag(said(exchange.replayed)))
+    return alike(alphabet.bag(said(exchange.recorded)), alphabet.bag(said(exchange.replayed)))

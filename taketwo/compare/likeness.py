@@ -10,7 +10,7 @@ import msgspec
 from rapidfuzz.fuzz import ratio
 
 from taketwo.compare.align import NEVER
-from taketwo.compare.wording import Alphabet, likeness, plain
+from taketwo.compare.wording import Alphabet, alike, plain
 from taketwo.conversation import Call, Say, Step, Turn
 from taketwo.value import JSON, same_json
 
@@ -90,7 +90,7 @@ class LikenessOfTurns:
     def costs(self, item: WeighedTurn, others: Sequence[WeighedTurn], within: int) -> list[int]:
         """0 for the same turns, at most 400 for the same line of the user, 700 and more for strangers."""
         # The innermost loop of an alignment: no calls of our own, and nothing is weighed that cannot matter any more.
-        user, user_bag, calls, reply_bag = item.user, item.user_bag, item.calls, item.reply_bag
+        user, user_bag, calls = item.user, item.user_bag, item.calls
         found = []
         for other in others:
             has_calls = calls or other.calls
@@ -101,9 +101,9 @@ class LikenessOfTurns:
                     cost -= cost * (1 - OTHER_USER_LINE) * ratio(user_bag, other.user_bag) / 100
             if has_calls and cost < within and calls != other.calls:
                 cost += CALLS - CALLS * ratio(calls, other.calls) / 100
-            if cost < within and reply_bag != other.reply_bag:
+            if cost < within and item.reply_bag != other.reply_bag:
                 weight = REPLY if has_calls else REPLY_WITHOUT_CALLS
-                cost += weight - weight * ratio(reply_bag, other.reply_bag) / 100
+                cost += weight - weight * ratio(item.reply_bag, other.reply_bag) / 100
             if cost < LEAST:
                 cost = 0 if same_turn(item.turn, other.turn) else LEAST
             found.append(round(cost))
@@ -142,8 +142,8 @@ class LikenessOfSteps:
             case Call(), Call() if one.tool == other.tool:
                 return OTHER_STEP + round(OTHER_ARGUMENTS * _arguments_differ(one.arguments, other.arguments))
             case Say(), Say():
-                alike = likeness(self._alphabet.bag(one.text), self._alphabet.bag(other.text))
-                return OTHER_STEP + round(OTHER_WORDS * (1 - alike))
+                shared = alike(self._alphabet.bag(one.text), self._alphabet.bag(other.text))
+                return OTHER_STEP + round(OTHER_WORDS * (1 - shared))
             case _:
                 return NEVER
 

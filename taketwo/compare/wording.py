@@ -28,7 +28,7 @@ class Alphabet(dict[str, str]):
         return "".join(sorted([self[word] for word in words[:MOST_WORDS]]))
 
 
-def likeness(one: str, other: str) -> float:
+def alike(one: str, other: str) -> float:
     """From 0 for bags without a common word to 1 for equal ones."""
     return ratio(one, other) / 100
 

@@ -92,6 +92,27 @@ def test_what_is_missing_stands_before_what_is_new_in_its_place() -> None:
     assert aligned(["a", "b", "c"], ["a", "x", "c"]) == [Pair(0, 0), Pair(1, None), Pair(None, 1), Pair(2, 2)]
 
 
+class Numbers:
+    """Only the same number is alike; fast enough for long sequences."""
+
+    def same(self, one: int, other: int) -> bool:
+        return one == other
+
+    def key(self, item: int) -> str:
+        return str(item)
+
+    def costs(self, item: int, others: Sequence[int], within: int) -> list[int]:
+        return [0 if item == other else NEVER for other in others]
+
+
+def test_sequences_longer_than_the_band_are_aligned_around_what_was_put_in() -> None:
+    one = list(range(900))
+    other = [-1, *one[:300], *range(1000, 1200), *one[300:600], *one[700:], -2]
+    pairs = align(one, other, Numbers(), moves_below=0)
+    kept = {pair.recorded: pair.replayed for pair in pairs if pair.recorded is not None and pair.replayed is not None}
+    assert kept == {n: other.index(n) for n in one if n in set(other)}
+
+
 def test_a_thousand_items_more_on_one_side_stay_aligned_at_both_ends() -> None:
     one = [f"{number:c}" for number in range(200, 700)]
     pairs = aligned(one, [*one[:250], *(["new"] * 1500), *one[250:]])
