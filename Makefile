@@ -30,9 +30,9 @@ fmt: $(STAMP)  ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMP)  ## the figures of docs/performance.md, on this machine
-	$(BIN)/python -m benchmarks.replay
-	$(BIN)/python -m benchmarks.ingest
-	$(BIN)/python -m benchmarks.read
+	$(BIN)/python benchmarks/replay.py
+	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/read.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache
