@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from taketwo.errors import StoreUnavailable
@@ -22,16 +23,19 @@ def migrate(connection: sqlite3.Connection, *, to: int = NEWEST) -> None:
 
     Raises StoreUnavailable where the file is newer than this code or holds something else.
     """
-    while _version(connection) < to:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            version = _version(connection)
-            if version < to:
-                _take(connection, version)
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+    while _in_transaction(connection, "BEGIN", _version) < to:
+        _in_transaction(connection, "BEGIN IMMEDIATE", partial(_take_step, to=to))
+
+
+def _in_transaction(connection: sqlite3.Connection, begin: str, work: Callable[[sqlite3.Connection], int]) -> int:
+    connection.execute(begin)
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    return result
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -49,11 +53,16 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _take(connection: sqlite3.Connection, version: int) -> None:
+def _take_step(connection: sqlite3.Connection, *, to: int) -> int:
+    """The next step, unless another process was faster; gives the version after it."""
+    version = _version(connection)
+    if version >= to:
+        return version
     for statement in _statements(_STEPS[version].read_text(encoding="utf-8")):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {version + 1}")
+    return version + 1
 
 
 def _statements(script: str) -> Iterator[str]:

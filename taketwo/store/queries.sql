@@ -261,7 +261,7 @@ SELECT body FROM result WHERE suite_id = (SELECT id FROM suite WHERE name = ?) O
 SELECT name, result_id FROM run WHERE name >= :low AND name < :high LIMIT 4
 
 -- name: result
--- By its key.
+-- The whole of one result, once it is known which.
 SELECT body FROM result WHERE id = ?
 
 -- name: suites

@@ -26,7 +26,7 @@ from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummar
 from taketwo.store.writer import Writer
 from taketwo.verdict import CaseResult
 
-PAGE = 100
+PAGE = 50
 """Rows of a listing that are read together."""
 
 MOST_SETTLED_FIRST = 200
@@ -49,6 +49,7 @@ class SqliteStore:
         self._readers = Readers(self._path)
         self._writer = Writer(self._path)
         self._envelopes: dict[bytes, bytes] = {}
+        self._refiled = 0
         with self._readers.snapshot():
             pass
 
@@ -75,27 +76,25 @@ class SqliteStore:
 
     def conversations(self, project: str | None = None, *, limit: int | None = None) -> Iterator[Conversation]:
         """See `Store`."""
-        self._settle_traces(project, MOST_SETTLED_FIRST)
-        readings = (self._read(row["id"]) for row in self._pages("page_of_conversations", project, None))
-        return islice((reading for reading in readings if reading is not None), limit)
+        for row, reading in islice(self._listed(project, None, limit), limit):
+            found = reading or self._read(row["id"])
+            if found is not None:
+                yield found
 
     def summaries(
         self, project: str | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[ConversationSummary]:
         """See `Store`."""
-        self._settle_traces(project, MOST_SETTLED_FIRST)
-        rows = self._pages("page_of_conversations", project, after)
-        found = ((row, self._summary(row)) for row in rows)
-        return islice(
-            (summary.but(cursor=cursor(row["first_ns"], row["id"])) for row, summary in found if summary is not None),
-            limit,
-        )
+        for row, reading in islice(self._listed(project, after, limit), limit):
+            summary = ConversationSummary.from_json(row["summary"]) if reading is None else summarise(reading)
+            yield summary.but(cursor=cursor(row["first_ns"], row["id"]))
 
     def traces(
         self, project: str | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[TraceSummary]:
         """See `Store`."""
-        return islice(map(self._trace, self._pages("page_of_traces", project, after)), limit)
+        pages = self._pages(partial(self._page, "page_of_traces", project), after, limit)
+        return (self._trace(row) for row in islice(pages, limit))
 
     def raw_spans(self, conversation_id: str, project: str | None = None) -> list[RawSpan]:
         """See `Store`."""
@@ -179,7 +178,13 @@ class SqliteStore:
             if found.changes_nothing_else and not wait:
                 self._writer.offer(partial(file, finding=found))
                 return found.readings[found.row.name]
-            self._writer.do(partial(file, finding=found))
+            try:
+                self._refiled += self._writer.do(partial(file, finding=found))
+            except StoreBusy:
+                if wait:
+                    raise
+                # Whoever only wants to read need not wait for those who write.
+                return found.readings.get(found.row.name)
         raise StoreBusy("spans of this conversation arrive faster than it is read", todo="try again in a moment")
 
     def _look(self, key: int) -> Finding | Conversation | None:
@@ -203,11 +208,26 @@ class SqliteStore:
             self._read(key, wait=True)
         return len(keys)
 
-    def _summary(self, row: _Row) -> ConversationSummary | None:
-        if row["changes"] == row["settled"]:
-            return ConversationSummary.from_json(row["summary"])
-        reading = self._read(row["id"])
-        return None if reading is None else summarise(reading)
+    def _listed(
+        self, project: str | None, after: str | None, limit: int | None
+    ) -> Iterator[tuple[_Row, Conversation | None]]:
+        """Conversations, the newest first, with the reading of those that had to be read for it."""
+        self._settle_traces(project, MOST_SETTLED_FIRST)
+        found: dict[int, Conversation | None] = {}
+
+        def settled_page(first_ns: int, key: int, size: int) -> list[_Row]:
+            """A page that lacks nothing: what is read may turn out to belong elsewhere, which changes the page."""
+            for _ in range(MOST_LOOKS):
+                rows = self._page("page_of_conversations", project, first_ns, key, size)
+                refiled = self._refiled
+                found.clear()
+                found.update((row["id"], self._read(row["id"])) for row in rows if row["changes"] != row["settled"])
+                if refiled == self._refiled:
+                    break
+            return [row for row in rows if found.get(row["id"], row) is not None]
+
+        for row in self._pages(settled_page, after, limit):
+            yield row, found.get(row["id"])
 
     def _trace(self, row: _Row) -> TraceSummary:
         with self._readers.snapshot() as connection:
@@ -242,20 +262,21 @@ class SqliteStore:
 
         return envelope
 
-    def _pages(self, statement: str, project: str | None, after: str | None) -> Iterator[_Row]:
+    def _pages(
+        self, page: Callable[[int, int, int], list[_Row]], after: str | None, limit: int | None
+    ) -> Iterator[_Row]:
         """Rows of a listing, read page by page: it holds no snapshot while its reader thinks."""
         first_ns, key = place(after)
-        while True:
-            wanted = {"first_ns": first_ns, "id": key, "limit": PAGE}
-            with self._readers.snapshot() as connection:
-                if project is None:
-                    rows = _rows(connection.execute(SQL[statement], wanted))
-                else:
-                    rows = _rows(connection.execute(SQL[f"{statement}_in_project"], {**wanted, "project": project}))
+        size = PAGE if limit is None else max(1, min(PAGE, limit))
+        while rows := page(first_ns, key, size):
             yield from rows
-            if len(rows) < PAGE:
-                return
             first_ns, key = rows[-1]["first_ns"], rows[-1]["id"]
+
+    def _page(self, statement: str, project: str | None, first_ns: int, key: int, size: int) -> list[_Row]:
+        wanted = {"first_ns": first_ns, "id": key, "limit": size, "project": project}
+        name = statement if project is None else f"{statement}_in_project"
+        with self._readers.snapshot() as connection:
+            return _rows(connection.execute(SQL[name], wanted))
 
 
 _Row = dict[str, Any]
