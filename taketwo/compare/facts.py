@@ -219,8 +219,9 @@ def _sort(fact: Fact) -> str:
 
 def _turned_round(before: str, after: str) -> Iterator[str]:
     """Whether one of the texts refuses or negates and the other does not."""
+    cleaned = [HARMLESS.sub(" ", text.replace("’", "'")) for text in (before, after)]
     for name, words in (("refuses", REFUSALS), ("negates", NEGATIONS)):
-        was, now = (words.search(HARMLESS.sub(" ", text.replace("’", "'"))) for text in (before, after))
+        was, now = map(words.search, cleaned)
         if (was is None) != (now is None):
             yield f"{name} now: {now[0]}" if now else f"no longer {name}: {was[0] if was else ''}"
             return
