@@ -37,8 +37,6 @@ class AlignedStep(NamedTuple):
     """Where the replayed step stands; None where there is none."""
     changes: tuple[Change, ...]
     """What is different about it."""
-    is_first_divergence: bool
-    """Whether the replay left the recording here."""
     answer: ToolAnswer | None = None
     """What answered the replayed call; None when nothing is known, or it is no call."""
 
@@ -124,6 +122,18 @@ class AlignedTurn(NamedTuple):
         return min((change.severity for change in self.changes), key=SEVERITIES.index, default=None)
 
     @property
+    def other_user_line(self) -> str | None:
+        """The recorded user's line where the replayed one is another; None where they are the same or one lacks."""
+        was, now = self.recorded and self.recorded.user, self.replayed and self.replayed.user
+        return was.text if was and now and was.text != now.text else None
+
+    @property
+    def oddities(self) -> tuple[Divergence, ...]:
+        """What was noticed while it ran and nothing else here tells of."""
+        told = ("tool_missed", "agent_failed")
+        return () if self.changes else tuple(one for one in self.divergences if one.kind not in told)
+
+    @property
     def is_quiet(self) -> bool:
         """Whether there is nothing in it that a person must see."""
         failed = any(score.value is False for score in self.scores)
@@ -193,14 +203,14 @@ def _turn(
     return AlignedTurn(
         recorded=before,
         replayed=after,
-        steps=tuple(_steps(before, after, pair, changes, first)),
+        steps=tuple(_steps(before, after, pair, changes)),
         changes=changes,
         is_first_divergence=any(change is first for change in changes),
     )
 
 
 def _steps(
-    before: Turn | None, after: Turn | None, pair: TurnPair, changes: tuple[Change, ...], first: Change | None
+    before: Turn | None, after: Turn | None, pair: TurnPair, changes: tuple[Change, ...]
 ) -> Iterator[AlignedStep]:
     """The steps of a pair of turns, without the words that its replies show."""
     is_reply = _is_words if any(change.kind.startswith("reply_") for change in changes) else _is_reply
@@ -211,13 +221,7 @@ def _steps(
             continue
         was, now = _place(pair.recorded, old), _place(pair.replayed, new)
         here = tuple(c for c in changes if (now and c.replayed == now) or (was and c.recorded == was))
-        yield AlignedStep(
-            recorded=recorded,
-            replayed=replayed,
-            place=now,
-            changes=here,
-            is_first_divergence=any(change is first for change in here),
-        )
+        yield AlignedStep(recorded=recorded, replayed=replayed, place=now, changes=here)
 
 
 def _place(turn_index: int | None, step_index: int | None) -> StepPlace | None:

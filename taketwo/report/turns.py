@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from taketwo.comparison import Change, Severity
-from taketwo.conversation import Call, Say, Step
+from taketwo.conversation import Say, Step
 from taketwo.report.aligned import AlignedArgument, AlignedStep, AlignedTurn
 from taketwo.report.lines import Page, Span, Style
 from taketwo.report.worddiff import Piece, word_diff
 from taketwo.report.words import (
     SEVERITY_MEANINGS,
+    call_in_words,
     is_plain_answer,
     miss_in_words,
     plain,
@@ -29,7 +30,7 @@ MAX_TURNS = 8
 USER_LINE_LIMIT = 300
 """Characters of what the user said."""
 TEXT_LIMIT = 800
-"""Characters of a reply or an argument in a line of text; HTML shows more."""
+"""Characters of a reply; HTML shows more."""
 RESULT_LIMIT = 200
 """Characters of the result of a call that is on one side only."""
 CONTEXT_WORDS = 8
@@ -52,9 +53,12 @@ def turn_lines(turns: Sequence[AlignedTurn], page: Page) -> Iterator[str]:
     """Every turn in which something is different or could not be answered; the rest is counted or left out."""
     loud = [turn for turn in turns if not turn.is_quiet]
     folded = [turn for turn in loud if _is_about_words_only(turn)]
-    folded = folded if len(folded) < len(loud) else []
+    if len(folded) < len(loud):
+        loud = [turn for turn in loud if not _is_about_words_only(turn)]
+    else:
+        folded = []
     left = MAX_TURNS
-    for unreached, group in groupby((turn for turn in loud if turn not in folded), key=_was_not_reached):
+    for unreached, group in groupby(loud, key=_was_not_reached):
         if unreached:
             yield from _unreached_lines(list(group), page)
             continue
@@ -99,6 +103,9 @@ def _lines_of_turn(turn: AlignedTurn, page: Page) -> Iterator[str]:
     yield from _head(turn, page)
     if turn.user_answer is not None and not is_plain_answer(turn.user_answer):
         yield from _labelled("user", [Span(user_answer_in_words(turn.user_answer), "doubt")], page)
+    if turn.other_user_line is not None:
+        text = f"recorded: “{_one_line(shortened(turn.other_user_line, USER_LINE_LIMIT))}”"
+        yield from _labelled("", [Span(text, "dim")], page)
     for step in turn.steps:
         yield from _step(step, page)
     if turn.reply_changed:
@@ -108,10 +115,12 @@ def _lines_of_turn(turn: AlignedTurn, page: Page) -> Iterator[str]:
     for change in turn.changes:
         if change.kind not in _SHOWN_ELSEWHERE:
             yield from _labelled("note", [Span(plain(shortened(change.summary, TEXT_LIMIT)))], page)
+    for oddity in turn.oddities:
+        yield from _labelled("note", [Span(plain(shortened(oddity.why, TEXT_LIMIT)))], page)
 
 
 def _head(turn: AlignedTurn, page: Page) -> Iterator[str]:
-    """`turn 4  “…”  changes the world`."""
+    """`turn 4  “…”  a write is different ◂ first divergence`."""
     spans = [Span(turn_in_words(turn.position), "bold")]
     if turn.recorded is not None and turn.recorded.index != turn.position:
         spans.append(Span(f" (recorded as {turn_in_words(turn.recorded.index)})", "dim"))
@@ -170,8 +179,7 @@ def _one_sided(step: AlignedStep, page: Page) -> Iterator[str]:
 def _words_of(step: Step) -> str:
     if isinstance(step, Say):
         return f"says “{_one_line(shortened(step.text, TEXT_LIMIT))}”"
-    arguments = ", ".join(f"{plain(name)}={value_in_words(value)}" for name, value in step.arguments.items())
-    return f"{plain(step.tool)}({arguments or plain(shortened(step.arguments_text or '', TEXT_LIMIT))})"
+    return call_in_words(step)
 
 
 def _result(step: Step) -> list[Span]:
@@ -182,7 +190,7 @@ def _result(step: Step) -> list[Span]:
 
 def _changed_call(step: AlignedStep) -> list[Span]:
     """`issue_refund(order_id="A-1042", amount=20 → 25)`, before and after marked."""
-    spans = [Span(f"{plain(step.call.tool)}(" if isinstance(step.call, Call) else "(")]
+    spans = [Span(f"{plain(step.call.tool)}(" if step.call else "(")]
     for place, argument in enumerate(step.arguments()):
         spans += [Span(", ")] if place else []
         spans += _argument(argument)

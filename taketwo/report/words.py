@@ -99,7 +99,7 @@ ENDINGS = {
 }
 """How a replay ended."""
 
-VALUE_LIMIT = 2_000
+VALUE_LIMIT = 1_000
 """Characters of one argument or result that a report shows."""
 
 
@@ -142,11 +142,11 @@ def arguments_in_words(arguments: dict[str, JSON]) -> str:
     return ", ".join(f"{plain(name)}={value_in_words(value)}" for name, value in arguments.items())
 
 
-def result_in_words(call: Call) -> str:
+def result_in_words(call: Call, limit: int = VALUE_LIMIT) -> str:
     """What the agent read: the error, the text, or JSON; several lines may stay several."""
     if call.error is not None:
-        return f"error: {shortened(call.error, VALUE_LIMIT)}"
-    return shortened(call.result, VALUE_LIMIT) if isinstance(call.result, str) else value_in_words(call.result)
+        return f"error: {shortened(call.error, limit)}"
+    return shortened(call.result, limit) if isinstance(call.result, str) else value_in_words(call.result, limit)
 
 
 def miss_in_words(miss: Miss, tool: str) -> tuple[str, ...]:

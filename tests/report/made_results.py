@@ -313,6 +313,16 @@ def long(turns: int = 30) -> CaseFinished:
     return finished(recorded, Verdict(kind="changed", reasons=(reason,)), made, line=200)
 
 
+def other_line() -> CaseFinished:
+    """The user says another line than the recorded one, and something is noticed that is no change."""
+    recorded = conversation("sess-ivo", ("Never mind.", [], "Fine."))
+    replayed = conversation("sess-ivo-replayed", ("It is A-1.", [], "Fine."))
+    answer = UserAnswer(turn_index=0, rung="facts", reason="the agent asked for the order")
+    noticed = Divergence(kind="tool_reused", turn_index=0, why="find_order was answered twice by one recorded call")
+    made = attempt(recorded, replayed, user_answers=[answer], divergences=[noticed])
+    return finished(recorded, Verdict(kind="inconclusive"), made, line=220)
+
+
 EVIL = "\x1b[31mred\x1b]0;title\x07 <script>alert(1)</script> \u202eevil\u202c {{ 7*7 }} ]]> &amp; \x00 \U000e0041"
 
 

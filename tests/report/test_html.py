@@ -132,6 +132,12 @@ def test_what_answered_is_said_in_words(tmp_path: Path) -> None:
     assert "user turns: 5 recorded; calls: 3 exact, 1 state" in text
 
 
+def test_another_user_line_and_what_was_noticed_are_shown(tmp_path: Path) -> None:
+    text = Read(page(tmp_path, made.other_line())).text
+    assert "It is A-1. recorded: “Never mind.” from the facts" in text
+    assert "find_order was answered twice by one recorded call" in text
+
+
 def test_checks_show_their_evidence_and_what_was_not_judged(tmp_path: Path) -> None:
     text = Read(page(tmp_path, made.failed())).text
     assert "✗ must call check_status in turn 4 turn 4 called only issue_refund" in text

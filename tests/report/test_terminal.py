@@ -77,6 +77,16 @@ def test_a_user_line_that_was_not_the_recorded_one_says_what_it_was() -> None:
     assert "from the facts that this user gave in the recording" in shown(made.suite(made.long()))
 
 
+def test_a_user_line_other_than_the_recorded_one_is_shown_beside_it() -> None:
+    text = shown(made.suite(made.other_line()))
+    assert "turn 1  “It is A-1.”" in text
+    assert "recorded: “Never mind.”" in text
+
+
+def test_what_was_noticed_without_a_change_is_noted() -> None:
+    assert re.search(r"note +find_order was answered twice by one recorded call", shown(made.suite(made.other_line())))
+
+
 def test_a_flaky_case_shows_the_attempt_that_failed() -> None:
     text = shown(made.suite(made.flaky()))
     assert "issue_refund(" in text
