@@ -112,6 +112,7 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "words": words,
+        "TEXT_LIMIT": TEXT_LIMIT,
         "diff": _diff,
         "rows_of": _rows,
         "kind_of": lambda value: type(value).__name__,
