@@ -80,8 +80,8 @@ def main(endpoint: str) -> None:
     for name, lines in CUSTOMERS.items():
         asyncio.run(serve_customer(name, lines))
     provider.shutdown()
-    lines = sum(map(len, CUSTOMERS.values()))
-    print(f"{len(CUSTOMERS)} customers served, {lines} lines answered, every span sent to {endpoint}/v1/traces")
+    answered = sum(map(len, CUSTOMERS.values()))
+    print(f"{len(CUSTOMERS)} customers served, {answered} lines answered, every span sent to {endpoint}/v1/traces")
 
 
 if __name__ == "__main__":
