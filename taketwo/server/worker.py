@@ -12,12 +12,13 @@ import signal
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from contextlib import suppress
+from threading import Event, Lock, Thread
 from typing import BinaryIO
 
 import msgspec
 
-from taketwo.errors import TakeTwoError
+from taketwo.errors import StoreUnavailable, TakeTwoError
 from taketwo.server.answers import refused
 from taketwo.server.frames import ABORT, BEGIN, END, HEAD, PIECE, READY, FrameKind, frame
 from taketwo.server.intake import Delivery, take
@@ -26,6 +27,12 @@ from taketwo.store import Store, open_store
 
 THREADS = 8
 """Requests at the same time: while some wait for the disk others are read, and those that wait share its fsync."""
+
+QUIET_S = 1.0
+"""After so long without a request, what came is read into conversations, so that nobody has to wait for that later."""
+
+SETTLED_AT_ONCE = 5
+"""How many conversations are read before looking again whether requests have come."""
 
 
 def main() -> None:
@@ -38,12 +45,32 @@ def main() -> None:
     except TakeTwoError as error:
         sys.exit(str(error))
     limits = Limits.from_json(sys.argv[2])
-    work(store, limits, os.fdopen(os.dup(0), "rb", buffering=MIB), answers)
+    arrived, ended = Event(), Event()
+    arrived.set()  # the process before may have left something
+    settling = Thread(target=settle_when_quiet, args=(store, arrived, ended), name="taketwo-settling")
+    settling.start()
+    work(store, limits, os.fdopen(os.dup(0), "rb", buffering=MIB), answers, arrived)
+    ended.set()
+    arrived.set()
+    settling.join()
     store.close()
 
 
-def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Take requests until there are no more, and wait for the last answer."""
+def settle_when_quiet(store: Store, arrived: Event, ended: Event) -> None:
+    """Read what came into conversations whenever nothing comes, until `ended`."""
+    while not ended.is_set():
+        arrived.wait()
+        while arrived.is_set() and not ended.is_set():
+            arrived.clear()
+            ended.wait(QUIET_S)
+        # What cannot be written now is tried again after the next request, and read without it as long.
+        with suppress(StoreUnavailable):
+            while not arrived.is_set() and not ended.is_set() and store.settle(SETTLED_AT_ONCE):
+                pass
+
+
+def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, arrived: Event) -> None:
+    """Take requests until there are no more, and wait for the last answer; sets `arrived` for each of them."""
     lock = Lock()
 
     def send(request: int, kind: FrameKind, content: bytes = b"") -> None:
@@ -65,6 +92,7 @@ def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO) ->
         while len(head := requests.read(HEAD.size)) == HEAD.size:
             request, kind, length = HEAD.unpack(head)
             content = requests.read(length)
+            arrived.set()
             if kind == BEGIN:
                 open_requests[request] = (Delivery.from_json(content), bytearray())
             elif kind == PIECE:

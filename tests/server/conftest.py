@@ -81,3 +81,5 @@ def server_process() -> Iterator[type[Process]]:
     for one in started:
         if one.process.poll() is None:
             one.kill()
+        if one.process.stdout is not None:
+            one.process.stdout.close()

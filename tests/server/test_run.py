@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -56,9 +57,11 @@ def test_spans_of_the_real_sdk_read_back(server_process, tmp_path: Path, compres
     sdk = provider(server.address, compression=compression)
     tracer = sdk.get_tracer("test")
     for number in range(1_200):
-        with tracer.start_as_current_span("turn", attributes={"session.id": f"desk-{number // 100}"}):
-            with tracer.start_as_current_span("step", attributes={"note": "x" * 500}):
-                pass
+        with (
+            tracer.start_as_current_span("turn", attributes={"session.id": f"desk-{number // 100}"}),
+            tracer.start_as_current_span("step", attributes={"note": "x" * 500}),
+        ):
+            pass
     sdk.shutdown()
     store = open_store(url)
     assert store.projects() == ["shop"]
@@ -66,6 +69,21 @@ def test_spans_of_the_real_sdk_read_back(server_process, tmp_path: Path, compres
     assert [len(store.raw_spans(f"desk-{number}")) for number in range(12)] == [200] * 12
     store.close()
     assert server.end() == 0
+
+
+@pytest.mark.slow
+def test_what_came_is_read_into_conversations_as_soon_as_it_is_quiet(server_process, tmp_path: Path) -> None:
+    server = server_process(f"sqlite:///{tmp_path}/store.sqlite3")
+    body = trace_request(*(chat_span(trace, 1, session=f"desk-{trace}") for trace in range(1, 30)))
+    answer = httpx.post(f"{server.address}/v1/traces", content=body, headers={"content-type": PROTOBUF})
+    assert answer.status_code == 200
+    until = time.monotonic() + 20
+    with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
+        unsettled = "SELECT count(*) FROM conversation WHERE changes > settled"
+        while connection.execute(unsettled).fetchone() != (0,):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert connection.execute("SELECT count(*) FROM reading").fetchone() == (29,)
 
 
 @pytest.mark.slow

@@ -1,0 +1,213 @@
+"""How many conversations a second can be replayed, and how near slow agents come to the time they take themselves.
+
+    python benchmarks/replay.py              every measurement, each in a process of its own
+    python benchmarks/replay.py suite-fast   one of them
+    python benchmarks/replay.py profile      where the time of suite-fast goes
+
+Conversations have 5 turns with 2 tool calls each; the agent is an async function that uses `@taketwo.tool`. `ideal` is
+the time that the agent alone takes at that concurrency.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import pstats
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from machine import describe
+
+import taketwo
+from taketwo.conversation import Agent, Call, Conversation, Say, ToolDefinition, Turn, UserLine
+from taketwo.events import CaseErrored, CaseFinished
+from taketwo.replay.agents.callable import CallableAgent
+from taketwo.replay.engine import replay
+from taketwo.run import Run
+from taketwo.scenario import Case, MustCall
+from taketwo.store import Store, open_store
+from taketwo.suite.runner import SuiteCase, run_suite
+
+TURNS = 5
+LATENCY_S = 0.2
+FAST_CONVERSATIONS = 1_000
+MEASUREMENTS = {
+    "replay-fast": "replayed only, an agent without latency",
+    "suite-fast": "replayed, compared, checked and stored, an agent without latency",
+    "suite-100": f"the same, an agent that takes {LATENCY_S * 1000:.0f} ms a turn, 100 at a time",
+    "suite-1000": f"the same, an agent that takes {LATENCY_S * 1000:.0f} ms a turn, 1,000 at a time",
+}
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("measurement", nargs="?", choices=[*MEASUREMENTS, "profile"])
+    chosen = parser.parse_args().measurement
+    match chosen:
+        case None:
+            print(describe())
+            for name in MEASUREMENTS:
+                subprocess.run([sys.executable, __file__, name], check=True)
+        case "profile":
+            with cProfile.Profile() as profile:
+                asyncio.run(suite(FAST_CONVERSATIONS, concurrency=20, latency_s=0))
+            pstats.Stats(profile).sort_stats("cumulative").print_stats(60)
+        case _:
+            measure(chosen)
+
+
+def measure(name: str) -> None:
+    """One measurement, told in a line."""
+    began, used = time.perf_counter(), time.process_time()
+    ideal_s = None
+    match name:
+        case "replay-fast":
+            count, counts = FAST_CONVERSATIONS, asyncio.run(replays(FAST_CONVERSATIONS, concurrency=20))
+        case "suite-fast":
+            count, counts = FAST_CONVERSATIONS, asyncio.run(suite(FAST_CONVERSATIONS, concurrency=20, latency_s=0))
+        case "suite-100":
+            count, ideal_s = 1_000, 1_000 / 100 * TURNS * LATENCY_S
+            counts = asyncio.run(suite(count, concurrency=100, latency_s=LATENCY_S))
+        case _:
+            count, ideal_s = 5_000, 5_000 / 1_000 * TURNS * LATENCY_S
+            counts = asyncio.run(suite(count, concurrency=1_000, latency_s=LATENCY_S))
+    took_s, cpu_s = time.perf_counter() - began, time.process_time() - used
+    of_ideal = "" if ideal_s is None else f", {ideal_s / took_s:.1%} of the ideal {ideal_s:.1f} s"
+    memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"{name:<12} {count:,} conversations in {took_s:.2f} s: {count / took_s:,.0f}/s{of_ideal}; "
+        f"processor {cpu_s:.2f} s, peak memory {memory_mib:.0f} MiB; {dict(counts)}   ({MEASUREMENTS[name]})",
+        flush=True,
+    )
+
+
+async def replays(count: int, *, concurrency: int) -> Counter[str]:
+    """Replay only; counts the endings."""
+    agent = CallableAgent(Desk(0))
+    cases = iter(Cases(count))
+    endings: Counter[str] = Counter()
+
+    async def work() -> None:
+        for suite_case in cases:
+            run: Run = await replay(suite_case.case, agent)
+            assert not run.divergences
+            endings[run.ending.reason] += 1
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(concurrency):
+            group.create_task(work())
+    return endings
+
+
+async def suite(count: int, *, concurrency: int, latency_s: float) -> Counter[str]:
+    """The whole road from a case to a stored result; counts the verdicts."""
+    verdicts: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        store: Store = open_store(f"sqlite:///{Path(folder) / 'results.sqlite3'}")
+        agent = CallableAgent(Desk(latency_s))
+        async for event in run_suite(Cases(count), agent, concurrency=concurrency, store=store, suite_id="benchmark"):
+            match event:
+                case CaseFinished(result=result):
+                    verdicts[result.verdict.kind] += 1
+                case CaseErrored(error=error):
+                    raise SystemExit(error)
+                case _:
+                    pass
+        assert sum(1 for suite in store.suites()) == 1
+        store.close()
+    return verdicts
+
+
+@taketwo.tool
+async def find_order(order_id: str) -> dict[str, Any]:
+    """What was bought."""
+    return {"order_id": order_id, "item": "copper kettle", "total": 39.9}
+
+
+@taketwo.tool
+async def check_status(order_id: str, carrier: str) -> str:
+    """Where the parcel is."""
+    return f"Order {order_id} is on its way with {carrier} and arrives on 2026-11-18."
+
+
+class Desk:
+    """An agent that looks an order up and tells how it stands."""
+
+    def __init__(self, latency_s: float) -> None:
+        """latency_s: what its model takes for a turn, in seconds."""
+        self._latency_s = latency_s
+
+    async def __call__(self, messages: list[dict[str, Any]]) -> str:
+        """The reply."""
+        order_id = messages[-1]["content"].rpartition(" ")[2]
+        if self._latency_s:
+            await asyncio.sleep(self._latency_s)
+        order = await find_order(order_id=order_id)
+        status = await check_status(order_id=order_id, carrier="DHL")
+        return f"Your {order['item']} for ${order['total']}: {status}"
+
+
+class Cases(Collection[SuiteCase]):
+    """Recorded conversations, made when they are asked for."""
+
+    def __init__(self, count: int) -> None:
+        """count: how many."""
+        self._count = count
+
+    def __len__(self) -> int:
+        """How many."""
+        return self._count
+
+    def __contains__(self, item: object) -> bool:
+        """Nobody asks."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[SuiteCase]:
+        """One after the other."""
+        for number in range(self._count):
+            yield SuiteCase(_case(number), scenario="benchmark")
+
+
+def _case(number: int) -> Case:
+    recorded = Conversation(
+        id=f"recorded-{number}", agent=AGENT, turns=tuple(_turn(number, position) for position in range(TURNS))
+    )
+    expected = (MustCall(tool="check_status", turn=TURNS), MustCall(tool="find_order", times=TURNS))
+    return Case(id=f"case-{number}", recorded=recorded, expected=expected)
+
+
+AGENT = Agent(name="desk", tools=(ToolDefinition(name="find_order"), ToolDefinition(name="check_status")))
+
+
+def _turn(number: int, position: int) -> Turn:
+    """What the desk does with its real tools."""
+    order_id = f"A-{number:05}-{position}"
+    status = f"Order {order_id} is on its way with DHL and arrives on 2026-11-18."
+    reply = f"Your copper kettle for $39.9: {status}"
+    found = f'{{"order_id": "{order_id}", "item": "copper kettle", "total": 39.9}}'
+    arguments = {"order_id": order_id}
+    return Turn(
+        index=position,
+        user=UserLine(text=f"Hello, I would like to know how my order stands, it is number {order_id}"),
+        steps=(
+            Call(call_id=None, tool="find_order", arguments=arguments, result=found, message=0),
+            Call(
+                call_id=None, tool="check_status", arguments={**arguments, "carrier": "DHL"}, result=status, message=1
+            ),
+            Say(text=reply, message=2),
+        ),
+        reply=reply,
+    )
+
+
+if __name__ == "__main__":
+    main()
