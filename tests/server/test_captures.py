@@ -1,0 +1,239 @@
+"""What was captured, as pages and as JSON; everything recorded is hostile."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import TypeAlias
+
+import httpx
+import pytest
+from made_spans import chat_span, raw_spans
+
+from taketwo.conversation import Agent, Call, Conversation, Gap, Say, Source, ToolDefinition, Turn, UserLine
+from taketwo.server.pages import conversation_address
+from taketwo.store import Store, open_store
+
+Serving: TypeAlias = Callable[..., AbstractContextManager[httpx.Client]]
+
+AT = datetime(2026, 11, 17, 9, 30, tzinfo=UTC)
+PAGE = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>\u202e{{ 7 * 7 }}"
+
+
+def talk(id: str = "desk-1", *, word: str = "plain", project: str = "default", at: datetime = AT) -> Conversation:
+    """A conversation with the same word in every place that holds text."""
+    source = Source(rule=word, span_id=word)
+    failed = Call(call_id=word, tool=word, arguments={word: word}, error=word, source=source)
+    asked = Call(call_id=word, tool=word, arguments_text=word, result={"nested": [word]}, latency_ms=12.0)
+    steps = (failed, asked, Say(text=word, source=source))
+    return Conversation(
+        id=id,
+        project=project,
+        user_id=word,
+        started_at=at,
+        agent=Agent(name=word, model=word, system_prompt=word, tools=(ToolDefinition(name=word, description=word),)),
+        turns=(Turn(index=0, user=UserLine(text=word, source=source), steps=steps, reply=word, latency_ms=1_500.0),),
+        gaps=(Gap(where=word, why=word),),
+    )
+
+
+@pytest.fixture(scope="module")
+def served(serving: Serving) -> Iterator[tuple[httpx.Client, Store]]:
+    store = open_store("memory:")
+    store.put_conversation(talk())
+    with serving(store) as client:
+        yield client, store
+
+
+@pytest.fixture
+def client(served: tuple[httpx.Client, Store]) -> httpx.Client:
+    return served[0]
+
+
+@pytest.fixture
+def store(served: tuple[httpx.Client, Store]) -> Store:
+    return served[1]
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements, their attributes, its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_health_is_answered(client: httpx.Client) -> None:
+    assert client.get("/health").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/api/sessions/desk-1", {}),
+        ("/api/sessions/desk-1", PAGE),
+        ("/sessions/desk-1", {}),
+        ("/sessions/desk-1", {"accept": "application/json"}),
+        ("/sessions/desk-1.json", PAGE),
+    ],
+)
+def test_a_conversation_is_json_for_programs(client: httpx.Client, path: str, headers: dict[str, str]) -> None:
+    answer = client.get(path, headers=headers)
+    assert answer.headers["content-type"] == "application/json"
+    assert Conversation.from_json(answer.content) == talk()
+
+
+def test_a_conversation_is_a_page_for_people(client: httpx.Client) -> None:
+    answer = client.get("/sessions/desk-1", headers=PAGE)
+    assert answer.headers["content-type"].startswith("text/html")
+    page = Page(answer.text)
+    for words in (
+        "Turn 1",
+        "1 gap",
+        "System prompt",
+        "1 tool offered",
+        "failed",
+        "12 ms",
+        "1.5 s",
+        "2026-11-17 09:30 UTC",
+    ):
+        assert words in page.words
+    assert page.tags.count("details") == 5
+    said_once = [words for words in re.findall(r'class="says agent"', answer.text)]
+    assert len(said_once) == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/index.json", "/api/sessions"])
+def test_conversations_are_listed_for_programs(client: httpx.Client, path: str) -> None:
+    listing = client.get(path).json()
+    assert "desk-1" in [row["id"] for row in listing["sessions"]]
+
+
+def test_listings_are_read_page_by_page(serving: Serving) -> None:
+    store = open_store("memory:")
+    for number in range(7):
+        store.put_conversation(talk(f"chat-{number}", at=AT + timedelta(hours=number), project="a" if number else "b"))
+    store.add_spans("a", raw_spans(*(chat_span(trace, 1, session="spans") for trace in range(1, 6))))
+    with serving(store) as client:
+        for path, key, total in (("/api/sessions", "sessions", 8), ("/api/traces", "traces", 5)):
+            seen: list[str] = []
+            after: str | None = ""
+            while after is not None:
+                listing = client.get(path, params={"limit": 3, "after": after}).json()
+                seen += [row["id"] for row in listing[key]]
+                after = listing["next"]
+            assert len(seen) == len(set(seen)) == total
+        assert [row["id"] for row in client.get("/api/sessions", params={"project": "b"}).json()["sessions"]] == [
+            "chat-0"
+        ]
+        page = Page(client.get("/", params={"limit": 3}, headers=PAGE).text)
+        (older,) = [value for name, value in page.attributes if name == "href" and value and "after=" in value]
+        assert "chat-3" in client.get(older, headers=PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/sessions/nothing-like-it", 404),
+        ("/api/sessions?limit=0", 400),
+        ("/api/sessions?limit=1e9", 400),
+        ("/api/sessions?limit=501", 400),
+        ("/api/traces?limit=٣", 400),
+        ("/api/sessions?after=x", 404),
+        ("/api/sessions?after=99999999999999999999-1", 404),
+        ("/nowhere", 404),
+        ("/sessions/nothing.json", 404),
+        ("/static/../app.py", 404),
+        ("/static/%2e%2e/app.py", 404),
+    ],
+)
+def test_errors_are_problems_for_programs_and_pages_for_people(client: httpx.Client, path: str, status: int) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    problem = answer.json()
+    assert problem["status"] == status and problem["title"] and problem["detail"]
+    page = client.get(path, headers=PAGE)
+    assert page.status_code == status
+    if not path.startswith("/api/") and not path.endswith(".json"):
+        assert problem["title"] in Page(page.text).words
+
+
+def test_an_id_that_several_projects_have_is_a_conflict_that_names_them(client: httpx.Client, store: Store) -> None:
+    store.put_conversation(talk("shared", project="a"))
+    store.put_conversation(talk("shared", project="b"))
+    answer = client.get("/api/sessions/shared")
+    assert answer.status_code == 409
+    assert "a and b" in answer.json()["detail"]
+    assert client.get("/api/sessions/shared?project=b").json()["project"] == "b"
+
+
+@pytest.mark.parametrize("id", ["a/b/c", "a?b=c#d", "50% off", "日本語", "x y", EVIL, "a.json", "\x07bell"])
+def test_whatever_an_id_holds_its_page_is_found(client: httpx.Client, store: Store, id: str) -> None:
+    store.put_conversation(talk(id, project=EVIL))
+    address = conversation_address(id, EVIL)
+    if not id.endswith(".json"):
+        assert client.get(address).json()["id"] == id
+    assert client.get(address.replace("?", ".json?", 1)).json()["id"] == id
+
+
+def test_nothing_recorded_becomes_a_part_of_a_page(client: httpx.Client, store: Store) -> None:
+    store.put_conversation(talk(EVIL, word=EVIL, project=EVIL))
+    for address in ("/", conversation_address(EVIL, EVIL), "/sessions/" + EVIL.replace("/", "%2f")):
+        answer = client.get(address, headers=PAGE)
+        page = Page(answer.text)
+        assert not {"script", "img"} & set(page.tags)
+        assert not [name for name, _ in page.attributes if name.startswith("on") or name == "style"]
+        assert "\u202e" not in answer.text
+        assert "{{ 7 * 7 }}" in page.words
+
+
+def test_a_page_may_load_nothing_foreign_and_run_nothing(client: httpx.Client) -> None:
+    for path in ("/", "/sessions/desk-1", "/nowhere", "/static/pages.css"):
+        answer = client.get(path, headers=PAGE)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy and "script-src" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "169.254.1.1", ""]
+)
+def test_a_strangers_name_is_not_answered(client: httpx.Client, host: str) -> None:
+    answer = client.get("/api/sessions", headers={"host": host})
+    assert answer.status_code in (400, 421)
+    assert "desk-1" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:4318", "127.0.0.1:4318", "127.0.0.53", "[::1]:4318"])
+def test_this_machines_own_names_are_answered(client: httpx.Client, host: str) -> None:
+    assert client.get("/health", headers={"host": host}).status_code == 200
+
+
+def test_an_empty_store_says_how_to_fill_it(serving: Serving) -> None:
+    with serving(open_store("memory:")) as client:
+        page = Page(client.get("/", headers=PAGE).text)
+        assert f"OTEL_EXPORTER_OTLP_ENDPOINT={str(client.base_url).rstrip('/')}" in page.words
+
+
+def test_a_long_result_is_cut_on_the_page_and_whole_in_json(client: httpx.Client, store: Store) -> None:
+    long = talk("long").turns[0]
+    result = Call(call_id="c", tool="export", result="row " * 1_000_000)
+    store.put_conversation(talk("long").but(turns=(long.but(steps=(result,)),)))
+    page = client.get("/sessions/long", headers=PAGE)
+    assert len(page.text) < 100_000
+    assert "more characters" in page.text
+    assert len(client.get("/sessions/long").json()["turns"][0]["steps"][0]["result"]) == 4_000_000
