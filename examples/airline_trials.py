@@ -1,8 +1,8 @@
 """Replay real conversations against an agent made of another trial of the same task.
 
-The tau-bench airline data holds four trials of each task: what one customer with one goal did with four runs of the agent.
-Each trial is frozen into a case and replayed against the words and calls that another trial's agent used. Run it with the
-path of the data: `python examples/airline_trials.py conversations.jsonl`.
+The tau-bench airline data holds four trials of each task: what one customer with one goal did with four runs of the
+agent. Each trial is frozen into a case and replayed against the words and calls that another trial's agent used. Run it
+with the path of the data: `python examples/airline_trials.py conversations.jsonl`.
 """
 
 from __future__ import annotations

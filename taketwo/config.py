@@ -1,4 +1,4 @@
-"""The configuration, read once at the doors: defaults, then `[tool.taketwo]` of pyproject.toml, then the environment."""
+"""The configuration, read once at the doors: defaults, `[tool.taketwo]` of pyproject.toml, the environment."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Call(Value, tag_field="kind", tag="call"):
     result: JSON = None
     """What the agent read: usually text, else the JSON value; None, with a gap, when it was not recorded."""
     error: str | None = None
-    """The error as the agent read it, `result` is None then; None when the call succeeded or the capture does not say."""
+    """The error as the agent read it (`result` is None then); None when it succeeded or the capture does not say."""
     raised: str | None = None
     """The error as the tool itself raised it, where that differs from what the agent read; None otherwise."""
     at: datetime | None = None
