@@ -37,6 +37,10 @@ class CaseErrored(Value, tag_field="event", tag="case_errored"):
     """The case or file."""
     error: str
     """One line: where, what, what to do."""
+    file: str | None = None
+    """The scenario file it came from; None when it came from the store."""
+    line: int | None = None
+    """Line of the case in that file, from 1; None when it came from the store."""
 
 
 class SuiteFinished(Value, tag_field="event", tag="suite_finished"):

@@ -89,8 +89,7 @@ def _finished(event: CaseFinished, *, strict: bool) -> xml.Element:
         "testcase",
         {"classname": _classname(result), "name": plain(result.case_id), "time": f"{_seconds(result):.3f}"},
     )
-    if result.file is not None:
-        case.attrib |= {"file": plain(result.file), "line": str(result.line or 1)}
+    case.attrib |= _address(result.file, result.line)
     kind = result.verdict.kind
     if kind == "pass":
         return case
@@ -115,8 +114,14 @@ def _classname(result: CaseResult) -> str:
 
 def _errored(event: CaseErrored) -> xml.Element:
     case = xml.Element("testcase", classname="not replayed", name=plain(event.name), time="0.000")
+    case.attrib |= _address(event.file, event.line)
     _add(case, "error", plain(event.error), "error", plain(event.error))
     return case
+
+
+def _address(file: str | None, line: int | None) -> dict[str, str]:
+    """Where a CI system puts its annotation; nothing for what came from a store."""
+    return {} if file is None else {"file": plain(file), "line": str(line or 1)}
 
 
 def _add(case: xml.Element, tag: str, message: str, kind: str, text: str) -> None:

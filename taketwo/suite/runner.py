@@ -146,7 +146,7 @@ class _Open:
         case, scenario, file, line = self.suite_case
         if self.error is not None:
             place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
-            return CaseErrored(name=case.id, error=f"{place}{case.id}: {self.error}")
+            return CaseErrored(name=case.id, error=f"{place}{case.id}: {self.error}", file=file, line=line)
         if not self.attempts:
             return None
         in_order = tuple(sorted(self.attempts, key=lambda attempt: attempt.run.attempt))

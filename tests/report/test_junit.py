@@ -108,3 +108,9 @@ def test_junitparser_reads_it(path: Path) -> None:
 
 def test_a_run_without_cases_is_a_document_too(path: Path) -> None:
     assert write(path).attrib["tests"] == "0"
+
+
+def test_what_could_not_be_replayed_names_its_place_in_the_file(path: Path) -> None:
+    error = made.errored().but(file="replays/a.scenario.yaml", line=7)
+    (case,) = write(path, error).iter("testcase")
+    assert (case.get("file"), case.get("line")) == ("replays/a.scenario.yaml", "7")
