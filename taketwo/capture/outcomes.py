@@ -43,6 +43,8 @@ def _unread(read: ToolResult | None, ran: Execution | None) -> Outcome:
         return _judged(ToolResult(value=ran.result, failed=ran.failed or None), ran)
     if ran is not None and ran.error is not None:
         return Outcome(error=ran.error)
+    if ran is not None and ran.failed:
+        return Outcome(flaw="the tool failed and its error was not captured")
     why = (read.flaw if read is not None else None) or (ran.flaw if ran is not None else None)
     return Outcome(flaw=why or "no result was recorded")
 

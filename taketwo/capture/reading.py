@@ -158,5 +158,7 @@ class Reading(Value):
     """Whether it is a guard's or a judge's, which are no part of the talk."""
     voice: bool = False
     """Whether it belongs to a spoken conversation."""
+    unread: str | None = None
+    """Why the span could not be read at all."""
     metadata: dict[str, JSON] = {}
     """Whatever else is worth keeping, under the sender's names."""

@@ -14,7 +14,7 @@ from taketwo.capture.speakers import agent_of, gaps_of_agent, other_agents
 from taketwo.capture.steps import Notes, turn_of
 from taketwo.capture.talk import Known, choose
 from taketwo.capture.trace_tree import Seen, gather
-from taketwo.capture.transcript import Placed, Transcript
+from taketwo.capture.transcript import Transcript
 from taketwo.capture.turns import Draft, drafts, insert_unasked, number_messages
 from taketwo.conversation import Conversation, Gap, Outcome, Turn
 from taketwo.span import LogRecord, Span
@@ -34,7 +34,7 @@ def reconstruct(
     A conversation without turns means that no span tells of one. Never raises for what is in the spans.
     """
     found = gather(spans, logs)
-    transcript, turns, by_code = _talk(found)
+    turns, by_code = _talk(found)
     notes = Notes()
     built = _built(turns, notes)
     session = session_id or _session(found)
@@ -51,13 +51,13 @@ def reconstruct(
         agent=agent,
         turns=built,
         outcome=Outcome(ended_reason=_ended_reason(found), scores=_scores(found)),
-        gaps=(*notes.gaps, *_gaps(transcript.placed, turns), *gaps_of_agent(agent, built, calls)),
+        gaps=(*notes.gaps, *_gaps(found, turns), *gaps_of_agent(agent, built, calls)),
         metadata=_metadata(found) | other_agents(turns) | _side_information(by_code),
     )
 
 
-def _talk(found: Sequence[Seen]) -> tuple[Transcript, list[Draft], list[Seen]]:
-    """All model calls in one tree, the talk in it as turns, and the tools that no model asked for."""
+def _talk(found: Sequence[Seen]) -> tuple[list[Draft], list[Seen]]:
+    """The talk in all model calls as turns, and the tools that no model asked for."""
     calls = model_calls(found)
     transcript = Transcript(templates(calls))
     for call in calls:
@@ -71,7 +71,7 @@ def _talk(found: Sequence[Seen]) -> tuple[Transcript, list[Draft], list[Seen]]:
     by_code = insert_unasked(turns, unasked)
     for turn in turns:
         number_messages(turn)
-    return transcript, turns, by_code
+    return turns, by_code
 
 
 def _known(calls: Iterable[Seen]) -> Known:
@@ -137,10 +137,11 @@ def _scores(found: Iterable[Seen]) -> dict[str, JSON]:
     return scores
 
 
-def _gaps(placed: Iterable[Placed], turns: Sequence[Draft]) -> list[Gap]:
+def _gaps(found: Iterable[Seen], turns: Sequence[Draft]) -> list[Gap]:
     """What was lost around the turns."""
     calls = [each for turn in turns for each in turn.calls]
-    gaps = []
+    unread = ((seen.span.span_id, seen.reading.unread) for seen in found)
+    gaps = [Gap(where="turns", why=f"span {span_id}: {why}") for span_id, why in unread if why is not None]
     first = calls[0] if calls else None
     if first is not None and first.call.reading.request_lacks == "head" and not first.trimmed:
         gaps.append(Gap(where="turns[0]", why="what was said before was dropped by the sender's limit on attributes"))

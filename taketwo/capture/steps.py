@@ -221,11 +221,13 @@ def _next_message(draft: Draft) -> int:
 def _why_no_reply(draft: Draft) -> str:
     if draft.hidden and draft.hidden[-1][0] == len(draft.items):
         return draft.hidden[-1][1].utterance.flaw or ""
-    last = draft.calls[-1].call.reading if draft.calls else None
-    if last is not None and last.error is not None:
-        return f"the model call failed: {last.error}"
-    if last is not None and last.response is None and last.hidden is not None:
-        return last.hidden
+    call = draft.calls[-1].call if draft.calls else None
+    if call is not None and call.span.status == "error":
+        return (
+            f"the model call failed: {call.reading.error or call.span.attributes.get('error.type', 'nobody says why')}"
+        )
+    if call is not None and call.reading.response is None and call.reading.hidden is not None:
+        return call.reading.hidden
     return "the turn ended without an answer"
 
 

@@ -152,7 +152,7 @@ class Transcript:
         rooted = walk.node is not self.root
         anchor, skip = self._anchor(walk.node, spoken, call, rooted=rooted)
         if anchor is walk.node and skip == 0:
-            self._append(walk, said[position:], call)
+            self._append(walk, said, position, call)
             return walk.node, False
         return self._rejoin(walk, anchor, said[position:], skip, call), True
 
@@ -206,7 +206,7 @@ class Transcript:
             if isinstance(item, ToolResult):
                 walk.give(item, by_order=False)
             elif passed == skip:
-                self._append(walk, said[position:], call)
+                self._append(walk, said, position, call)
                 break
             else:
                 passed += 1
@@ -214,9 +214,10 @@ class Transcript:
                     anchor.told = item.text
         return walk.node
 
-    def _append(self, walk: _Walk, said: Iterable[Utterance | ToolResult], call: Seen) -> None:
-        after_result = False
-        for item in said:
+    def _append(self, walk: _Walk, said: Sequence[Utterance | ToolResult], begin: int, call: Seen) -> None:
+        """Add what is new in a request, from a position on."""
+        after_result = begin > 0 and isinstance(said[begin - 1], ToolResult)
+        for item in said[begin:]:
             if isinstance(item, ToolResult):
                 walk.give(item)
                 after_result = True

@@ -61,12 +61,22 @@ def read(span: Span) -> Reading:
     Where several conventions are on one span, the special one says what the span is, the one with the richest
     messages brings the messages, and each fills in what the ones before it do not know.
     """
-    found = [dialect.read(span) for dialect in DIALECTS.values() if dialect is not generic and dialect.reads(span)]
+    special = {name: dialect for name, dialect in DIALECTS.items() if dialect is not generic}
+    found = [_read_by(name, dialect, span) for name, dialect in special.items() if dialect.reads(span)]
     if not found:
-        return generic.read(span) if generic.reads(span) else Reading()
+        return _read_by("generic", generic, span) if generic.reads(span) else Reading()
     reading: Reading = found[0]
     for other in found[1:]:
         reading = combined(reading, other)
+    return reading
+
+
+def _read_by(name: str, dialect: ModuleType, span: Span) -> Reading:
+    """What one dialect reads; whatever a sender wrote, one span must not cost the conversation."""
+    try:
+        reading: Reading = dialect.read(span)
+    except Exception as error:
+        return Reading(rule=name, unread=f"{name} cannot read it: {type(error).__name__}: {error}")
     return reading
 
 

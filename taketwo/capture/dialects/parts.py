@@ -89,6 +89,7 @@ def add_part(part: JSON, draft: Draft) -> None:
 
 def _add_typed(part: dict[str, JSON], draft: Draft) -> None:
     kind = part.get("type")
+    kind = kind if isinstance(kind, str) else None
     if kind in _TEXT_TYPES:
         _add_text_part(part, draft)
     elif (

@@ -82,11 +82,10 @@ def called_with(value: JSON) -> dict[str, JSON] | None:
 
 
 def failure(span: Span) -> str | None:
-    """Why a span failed: the exception's message, else what the status says; None when it did not."""
+    """Why a span failed: the exception's message, else what the status says; None when it did not, or nobody says."""
     if span.status != "error":
         return None
     for event in reversed(span.events):
         if event.name == "exception" and (message := text_of(event.attributes.get("exception.message"))):
             return message.partition("Traceback (most recent call last)")[0].strip() or message
-    said = span.status_message.partition("Traceback (most recent call last)")[0].strip()
-    return said or text_of(span.attributes.get("error.type")) or "error"
+    return span.status_message.partition("Traceback (most recent call last)")[0].strip() or None

@@ -46,7 +46,7 @@ def read(span: Span) -> Reading:
 
 
 def _is_model(attributes: Mapping[str, JSON]) -> bool:
-    word = attributes.get("llm.request.type")
+    word = text_of(attributes.get("llm.request.type"))
     return word in MODEL_TYPES or "gen_ai.prompt.0.role" in attributes or "gen_ai.completion.0.role" in attributes
 
 
