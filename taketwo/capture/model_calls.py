@@ -117,13 +117,26 @@ def _stand_ins(found: Sequence[Seen], calls: Sequence[Seen]) -> list[Seen]:
             if run.reading.kind == "agent" or not calls:
                 runs.setdefault(id(run), run)
     stand_ins = [_stand_in(run) for run in runs.values()]
+    _chain(stand_ins)
     return [call for call in stand_ins if not calls or call.reading.request or call.reading.response]
+
+
+def _chain(stand_ins: Iterable[Seen]) -> None:
+    """Runs that were given lines alone go on one from the other, so that a repeated line is a turn of its own."""
+    before: str | None = None
+    for call in sorted(stand_ins, key=lambda seen: (seen.span.start_ns, seen.order)):
+        if call.reading.request_is_line:
+            call.reading = call.reading.but(response_id=call.span.span_id, previous_response_id=before)
+            before = call.span.span_id
 
 
 def _stand_in(run: Seen) -> Seen:
     reading = run.reading
-    said = _said(reading)
-    request, response = said if said is not None else (_line(reading), _answer(reading))
+    state = _said(reading)
+    if reading.request is not None or reading.response is not None:
+        request, response = reading.request, reading.response
+    else:
+        request, response = state if state is not None else (_line(reading), _answer(reading))
     missing = "the model calls of this turn were not captured"
     return Seen(
         run.span,
@@ -133,9 +146,11 @@ def _stand_in(run: Seen) -> Seen:
             evidence="wrapper",
             request=request,
             request_rule="the run's input",
+            request_lacks=reading.request_lacks,
+            request_is_line=reading.request_is_line,
             response=response,
             response_rule="the run's output",
-            response_lacks_calls=said is None,
+            response_lacks_calls=state is None,
             system=reading.system,
             tools=reading.tools,
             agent=reading.agent,

@@ -108,6 +108,8 @@ class Reading(Value):
     """The attribute that the request was found in."""
     request_lacks: Lacks = "nothing"
     """Which end of the request was lost on the way."""
+    request_is_line: bool = False
+    """Whether the request is the user's new line alone, to an agent that knows by itself what was said before."""
     response: tuple[Message, ...] | None = None
     """The messages that the model gave; None when the span does not say."""
     response_rule: str = ""

@@ -19,6 +19,7 @@ from taketwo.capture.dialects import (
     mlflow,
     openinference,
     otel_genai,
+    own,
     pipecat,
     pydantic_ai,
     strands,
@@ -30,6 +31,7 @@ from taketwo.capture.reading import EVIDENCE, Reading
 from taketwo.span import Span
 
 DIALECTS: dict[str, ModuleType] = {
+    "taketwo": own,
     "livekit": livekit,
     "pipecat": pipecat,
     "vercel": vercel,
