@@ -39,10 +39,15 @@ class Group(Value):
         return frozenset(one.trace_id for some in (self.spans, self.logs) for one in some)
 
 
+def decoded(material: Material) -> tuple[list[Span], list[LogRecord]]:
+    """The material with its attributes."""
+    return list(map(decode_span, material.spans)), list(map(decode_log, material.logs))
+
+
 def groups(material: Material) -> list[Group]:
     """The conversations in the material; spans of simulators and log records without spans make none."""
     found: dict[str, Group] = {}
-    for session in sessions(map(decode_span, material.spans), map(decode_log, material.logs)):
+    for session in sessions(*decoded(material)):
         if session.id is None and not session.spans:
             continue
         name = session.id or session.spans[0].trace_id

@@ -90,7 +90,7 @@ class MemoryStore:
     def conversations(self, project: str | None = None, *, limit: int | None = None) -> Iterator[Conversation]:
         """See `Store`."""
         with self._lock:
-            newest = [self._all(where)[name] for _, _, where, name in self._listing(project)]
+            newest = [conversation for _, _, conversation in self._listing(project)]
         return islice(newest, limit)
 
     def summaries(
@@ -99,8 +99,8 @@ class MemoryStore:
         """See `Store`."""
         with self._lock:
             rows = [
-                summarise(self._all(where)[name]).but(cursor=cursor(first_ns, number))
-                for first_ns, number, where, name in self._listing(project)
+                summarise(conversation).but(cursor=cursor(first_ns, number))
+                for first_ns, number, conversation in self._listing(project)
                 if (first_ns, number) < place(after)
             ]
         return islice(rows, limit)
@@ -198,14 +198,14 @@ class MemoryStore:
         there = self._read(name)
         return {**there.imports, **there.readings}
 
-    def _listing(self, project: str | None) -> list[tuple[int, int, str, str]]:
-        """Time, order, project and id of each conversation, the newest first."""
+    def _listing(self, project: str | None) -> list[tuple[int, int, Conversation]]:
+        """Time, order and conversation, the newest first."""
         rows = [
-            (self._first_ns(where, name), self._number(where, name), where, name)
+            (self._first_ns(where, name), self._number(where, name), conversation)
             for where in self._names(project)
-            for name in self._all(where)
+            for name, conversation in self._all(where).items()
         ]
-        return sorted(rows, reverse=True)
+        return sorted(rows, key=lambda row: row[:2], reverse=True)
 
     def _first_ns(self, project: str, name: str) -> int:
         there = self._read(project)
@@ -218,8 +218,8 @@ class MemoryStore:
         found = [one for one in every if one[1] == id]
         if not found and len(id) >= SHORTEST_PREFIX:
             found = [one for one in every if one[1].startswith(id) or self._has_trace(*one, id.lower())]
-        numbered = [Found(key=every.index(one), project=one[0], name=one[1]) for one in found]
-        return every[only_one(id, numbered, project=project, names=[name for _, name in every]).key]
+        numbered = [Found(key=key, project=where, name=name) for key, (where, name) in enumerate(found)]
+        return found[only_one(id, numbered, project=project, names=[name for _, name in every]).key]
 
     def _has_trace(self, project: str, name: str, beginning: str) -> bool:
         group = self._read(project).groups.get(name)

@@ -193,11 +193,11 @@ WHERE membership.trace_id = ? ORDER BY conversation.name
 SELECT id FROM conversation WHERE changes > settled ORDER BY id LIMIT :limit
 
 -- name: unsettled_traces
--- Traces without a session: until they are looked at, nobody knows whether they stand alone.
+-- Traces without a session, the newest first: until they are looked at, nobody knows whether they stand alone.
 SELECT id FROM conversation
 WHERE changes > settled AND origin = 'trace'
   AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
-ORDER BY id LIMIT :limit
+ORDER BY id DESC LIMIT :limit
 
 -- name: linked_conversations
 -- Who may belong together with a trace; the newest, if a link is shared by more than can be looked at.

@@ -13,7 +13,7 @@ from taketwo.span import RawLog, RawSpan
 from taketwo.store import chunks
 from taketwo.store.arrivals import join, leave, open_conversation, project_key
 from taketwo.store.bodies import packed
-from taketwo.store.grouping import Group, Material, groups, read, together
+from taketwo.store.grouping import Group, Material, decoded, groups, read, together
 from taketwo.store.links import links
 from taketwo.store.statements import SQL
 from taketwo.store.summary import summarise
@@ -59,12 +59,13 @@ class Finding(msgspec.Struct, frozen=True):
     """The links of traces without a session, by key."""
 
     @property
-    def changes_nothing_else(self) -> bool:
-        """Whether the spans of a session are filed where they belong already, all of them."""
-        if self.row.origin != "session" or len(self.groups) != 1:
-            return False
+    def moves_traces(self) -> bool:
+        """Whether traces are filed elsewhere than where they belong."""
+        if len(self.groups) != 1 or len(self.seen) != 1:
+            return True
         group = self.groups[0]
-        return group.is_session and group.name == self.row.name and group.trace_ids == frozenset(self.traces)
+        is_same = (group.name, group.is_session) == (self.row.name, self.row.origin == "session")
+        return not is_same or group.trace_ids != frozenset(self.traces)
 
 
 def row_of(connection: sqlite3.Connection, key: int) -> Row | None:
@@ -79,7 +80,7 @@ def look(connection: sqlite3.Connection, row: Row, envelope: Envelopes) -> Findi
     materials = _materials(connection, row.id, envelope)
     linked: dict[int, frozenset[int]] = {}
     if row.origin == "trace":
-        linked = {trace: _links(material) for (trace, _), material in materials.items()}
+        linked = {trace: links(*decoded(material)) for (trace, _), material in materials.items()}
         for other in _candidates(connection, row, linked):
             seen[other.id] = other.changes
             materials |= _materials(connection, other.id, envelope)
@@ -144,10 +145,6 @@ def _material(connection: sqlite3.Connection, trace: int, trace_id: bytes, envel
     spans: list[RawSpan] = chunks.unpack_spans(trace_id, bodies[chunks.SPANS], envelope)
     logs: list[RawLog] = chunks.unpack_logs(trace_id, bodies[chunks.LOGS], envelope)
     return Material(spans=spans, logs=logs)
-
-
-def _links(material: Material) -> frozenset[int]:
-    return frozenset().union(*(links(group.spans, group.logs) for group in groups(material) if not group.is_session))
 
 
 def _candidates(connection: sqlite3.Connection, row: Row, linked: Mapping[int, Iterable[int]]) -> list[Row]:

@@ -29,8 +29,8 @@ from taketwo.verdict import CaseResult
 PAGE = 50
 """Rows of a listing that are read together."""
 
-MOST_SETTLED_FIRST = 200
-"""How many new traces without a session a reader looks at before it reads: some may belong to what it asks for."""
+MOST_SETTLED_TO_FIND = 200
+"""How many new traces without a session are looked at for an id that is not found: some senders hide theirs well."""
 
 MOST_LOOKS = 5
 """How often a conversation is read again because something of it arrives meanwhile."""
@@ -49,7 +49,7 @@ class SqliteStore:
         self._readers = Readers(self._path)
         self._writer = Writer(self._path)
         self._envelopes: dict[bytes, bytes] = {}
-        self._refiled = 0
+        self._moved = 0
         with self._readers.snapshot():
             pass
 
@@ -150,10 +150,9 @@ class SqliteStore:
         return self._writer.do(partial(arrivals.keep, project=project, arrivals=arrivals_)) if arrivals_ else 0
 
     def _found(self, id: str, project: str | None) -> tuple[int, Conversation]:
-        """Key and reading of a conversation; what nobody looked at yet is looked at before it is said not to be."""
-        self._settle_traces(project, MOST_SETTLED_FIRST)
+        """Key and reading of a conversation; before it is said not to be, what nobody looked at yet is looked at."""
         found = self._look_up(id, project)
-        if not found and self._settle_traces(project, -1):
+        if not found and self._settle(SQL["unsettled_traces"], {"project": project, "limit": MOST_SETTLED_TO_FIND}):
             found = self._look_up(id, project)
         with self._readers.snapshot() as connection:
             names = [] if found else connection.execute(SQL["latest_names"], {"project": project}).fetchall()
@@ -175,16 +174,17 @@ class SqliteStore:
             found = self._look(key)
             if not isinstance(found, Finding):
                 return found
-            if found.changes_nothing_else and not wait:
+            if found.row.origin == "session" and not found.moves_traces and not wait:
                 self._writer.offer(partial(file, finding=found))
                 return found.readings[found.row.name]
             try:
-                self._refiled += self._writer.do(partial(file, finding=found))
+                done = self._writer.do(partial(file, finding=found))
             except StoreBusy:
                 if wait:
                     raise
                 # Whoever only wants to read need not wait for those who write.
                 return found.readings.get(found.row.name)
+            self._moved += done and found.moves_traces
         raise StoreBusy("spans of this conversation arrive faster than it is read", todo="try again in a moment")
 
     def _look(self, key: int) -> Finding | Conversation | None:
@@ -197,10 +197,6 @@ class SqliteStore:
                 return unpacked(_reading(connection, key), Conversation)
             return look(connection, row, self._envelope_reader(connection))
 
-    def _settle_traces(self, project: str | None, limit: int) -> int:
-        """Look at traces without a session, the earliest arrival first: each may belong to another or to a session."""
-        return self._settle(SQL["unsettled_traces"], {"project": project, "limit": limit})
-
     def _settle(self, statement: str, values: dict[str, object]) -> int:
         with self._readers.snapshot() as connection:
             keys = connection.execute(statement, values).fetchall()
@@ -212,17 +208,16 @@ class SqliteStore:
         self, project: str | None, after: str | None, limit: int | None
     ) -> Iterator[tuple[_Row, Conversation | None]]:
         """Conversations, the newest first, with the reading of those that had to be read for it."""
-        self._settle_traces(project, MOST_SETTLED_FIRST)
         found: dict[int, Conversation | None] = {}
 
         def settled_page(first_ns: int, key: int, size: int) -> list[_Row]:
             """A page that lacks nothing: what is read may turn out to belong elsewhere, which changes the page."""
             for _ in range(MOST_LOOKS):
                 rows = self._page("page_of_conversations", project, first_ns, key, size)
-                refiled = self._refiled
+                moved = self._moved
                 found.clear()
                 found.update((row["id"], self._read(row["id"])) for row in rows if row["changes"] != row["settled"])
-                if refiled == self._refiled:
+                if moved == self._moved:
                     break
             return [row for row in rows if found.get(row["id"], row) is not None]
 

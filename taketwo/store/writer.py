@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, TypeAlias, TypeVar
 
-from taketwo.errors import StoreBusy, StoreUnavailable, TakeTwoError
+from taketwo.errors import StoreBusy
 from taketwo.store.connections import connect, telling
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class Writer:
             items, ended = self._next()
             try:
                 connection = connection or connect(self._path)
-            except TakeTwoError as error:
+            except Exception as error:  # whatever it was, whoever waits must hear of it
                 _fail(items, error)
                 continue
             self._write(connection, items)
@@ -149,4 +149,4 @@ def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, Base
 
 def _fail(items: list[tuple[Work[Any], Future[Any]]], error: Exception) -> None:
     for _, done in items:
-        done.set_exception(error if isinstance(error, TakeTwoError) else StoreUnavailable(str(error)))
+        done.set_exception(error)
