@@ -99,8 +99,8 @@ def _named(spans: list[Span], logs: list[LogRecord], extra_keys: Sequence[str]) 
         else [(span.start_ns, span.span_id, span.resource) for span in spans]
     )
     for at_ns, span_id, attributes in sources:
-        if (name := session_named(attributes, extra_keys)) is not None:
-            found.append((name[0], at_ns, span_id, name[1]))
+        if (ranked := session_named(attributes, extra_keys)) is not None:
+            found.append((ranked[0], at_ns, span_id, ranked[1]))
     surest = min((rank for rank, *_ in found), default=0)
     named: dict[str, str] = {}
     for rank, _, span_id, name in sorted(found):

@@ -72,7 +72,7 @@ def instructions(value: JSON) -> str | None:
 
 def _instruction(item: JSON) -> str:
     if isinstance(item, dict):
-        inner = item.get("content", item.get("text"))
+        inner = item.get("content", item.get("text", item.get("parts")))
         return instructions(inner) or "" if inner is not None else ""
     return item if isinstance(item, str) else ""
 
