@@ -8,17 +8,25 @@ from pathlib import Path
 from typing import Final
 
 from taketwo.capture.body import unpacked
-from taketwo.capture.imports import openai_chat, otlp_file
+from taketwo.capture.imports import openai_chat, otlp_file, phoenix
 from taketwo.capture.imports.imported import FileFormat, Imported, Unread
 from taketwo.errors import BadSetting, TraceUnreadable
 
-__all__ = ["FORMATS", "Imported", "Unread", "read_file"]
+__all__ = ["DESCRIPTIONS", "FORMATS", "Imported", "Unread", "read_file"]
 
 FORMATS: Final[dict[str, FileFormat]] = {
     "otlp": otlp_file,
+    "phoenix": phoenix,
     "openai-chat": openai_chat,
 }
 """Every format by its name, the ones that are told by surer signs first."""
+
+DESCRIPTIONS: Final[dict[str, str]] = {
+    "otlp": "spans and logs as exporters and the OpenTelemetry Collector write them: protobuf, JSON, JSON lines",
+    "phoenix": "spans from Phoenix: answers of its REST API, dataframes as JSON lines or CSV",
+    "openai-chat": "chats with `messages` in OpenAI form, one a line, as for fine-tuning",
+}
+"""What each format is, in one line for people."""
 
 _HEAD_BYTES: Final = 256 * 1024
 _BUFFER_BYTES: Final = 1024 * 1024

@@ -88,7 +88,7 @@ def test_a_folder_and_a_file_that_is_not_there_are_named(tmp_path: Path) -> None
 def test_a_format_that_there_is_not_is_answered_with_those_there_are(written: Callable[[bytes], Path]) -> None:
     with pytest.raises(BadSetting, match="'chatml'") as caught:
         read_file(written(LINES), "chatml")
-    assert "otlp, openai-chat" in str(caught.value)
+    assert ", ".join(FORMATS) in str(caught.value)
 
 
 def test_a_named_format_is_taken_at_its_word(written: Callable[[bytes], Path]) -> None:

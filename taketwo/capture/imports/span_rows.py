@@ -1,0 +1,151 @@
+"""Spans out of other tools' tables, as the OTLP spans that their dialects read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from taketwo.capture.imports.imported import Imported, Unread
+from taketwo.capture.imports.moment_texts import nanoseconds
+from taketwo.capture.otlp import ReceivedSpans, spans_in
+from taketwo.errors import TraceUnreadable
+from taketwo.span import RawSpan
+from taketwo.value import JSON, Value, clean_json, content_hash
+
+_TRACE_DIGITS: Final = 32
+_SPAN_DIGITS: Final = 16
+_HEX: Final = re.compile(r"[0-9a-f]+")
+_SPANS_TOGETHER: Final = 256
+_BYTES_TOGETHER: Final = 4 * 1024 * 1024
+
+
+class SpanRow(Value):
+    """One span as a table has it, before it is an OTLP span."""
+
+    trace: str
+    """Name of the trace in the table's own spelling; see `trace_id`."""
+    span: str
+    """Name of the span in the table's own spelling; see `span_id`."""
+    parent: str | None = None
+    """The parent's name in the same spelling; None for a root."""
+    name: str = ""
+    """The span's name."""
+    start: JSON = None
+    """When it began, in any spelling that `nanoseconds` reads."""
+    end: JSON = None
+    """When it ended."""
+    failed: bool | None = None
+    """Whether it failed; None when the table does not say."""
+    message: str = ""
+    """What the table says about the failure."""
+    attributes: dict[str, JSON] = {}
+    """What its dialect reads. Nulls are left out; an object is written as JSON, as SDKs do."""
+    events: tuple[tuple[str, JSON, dict[str, JSON]], ...] = ()
+    """Its events: name, moment and attributes."""
+    scope: str = ""
+    """The instrumentation scope that its dialect goes by."""
+    resource: dict[str, JSON] = {}
+    """Attributes of the resource."""
+
+
+def raw_span(row: SpanRow) -> RawSpan:
+    """The row as an OTLP span; the same row gives the same bytes at every import.
+
+    Raises TraceUnreadable where a moment is none or a rule of OTLP is broken.
+    """
+    received = spans_in(
+        {
+            "resourceSpans": [
+                {
+                    "resource": {"attributes": _attributes(row.resource)},
+                    "scopeSpans": [{"scope": {"name": row.scope}, "spans": [_span(row)]}],
+                }
+            ]
+        }
+    )
+    if received.rejected:
+        raise TraceUnreadable(received.rejected[0])
+    return received.spans[0]
+
+
+def trace_id(name: str) -> str:
+    """32 hex digits for a trace: its name itself where that has so many, as a UUID has, else a hash of it."""
+    plain = name.lower().replace("-", "")
+    return plain if len(plain) == _TRACE_DIGITS and _HEX.fullmatch(plain) else content_hash(name)[:_TRACE_DIGITS]
+
+
+def span_id(name: str) -> str:
+    """16 hex digits for a span: its name itself where that has so many, else a hash of it.
+
+    A UUID is hashed, because its first half is mostly time, and two runs of one moment would become one.
+    """
+    plain = name.lower()
+    return plain if len(plain) == _SPAN_DIGITS and _HEX.fullmatch(plain) else content_hash(plain)[:_SPAN_DIGITS]
+
+
+def together(found: Iterable[RawSpan | Unread]) -> Iterator[Imported]:
+    """The spans in batches that a store takes at once, what could not be read in between."""
+    batch: list[RawSpan] = []
+    size = 0
+    for item in found:
+        if isinstance(item, Unread):
+            yield item
+            continue
+        batch.append(item)
+        size += len(item.body)
+        if len(batch) >= _SPANS_TOGETHER or size >= _BYTES_TOGETHER:
+            yield ReceivedSpans(spans=batch)
+            batch, size = [], 0
+    if batch:
+        yield ReceivedSpans(spans=batch)
+
+
+def json_text(value: JSON) -> str:
+    """A text as it is, anything else as JSON: the way in which SDKs write a value into an attribute."""
+    return value if isinstance(value, str) else json.dumps(clean_json(value), ensure_ascii=False)
+
+
+def _span(row: SpanRow) -> dict[str, JSON]:
+    return {
+        "traceId": trace_id(row.trace),
+        "spanId": span_id(row.span),
+        "parentSpanId": span_id(row.parent) if row.parent else None,
+        "name": row.name,
+        "startTimeUnixNano": _moment("start", row.start),
+        "endTimeUnixNano": _moment("end", row.end),
+        "status": {"code": {None: 0, False: 1, True: 2}[row.failed], "message": row.message},
+        "attributes": _attributes(row.attributes),
+        "events": [
+            {"name": name, "timeUnixNano": _moment(name, at), "attributes": _attributes(attributes)}
+            for name, at, attributes in row.events
+        ],
+    }
+
+
+def _moment(what: str, value: JSON) -> int:
+    try:
+        return nanoseconds(value)
+    except (ValueError, OverflowError) as error:
+        raise TraceUnreadable(f"the {what} cannot be {str(value)[:40]!r}") from error
+
+
+def _attributes(given: dict[str, JSON]) -> list[JSON]:
+    return [{"key": key, "value": _any_value(value)} for key, value in given.items() if value is not None]
+
+
+def _any_value(value: JSON) -> JSON:
+    match value:
+        case str():
+            return {"stringValue": value}
+        case bool():
+            return {"boolValue": value}
+        case int() if abs(value) < 2**63:
+            return {"intValue": value}
+        case float():
+            return {"doubleValue": value}
+        case list() if value and not any(isinstance(item, dict | list | None) for item in value):
+            return {"arrayValue": {"values": [_any_value(item) for item in value]}}
+        case _:
+            return {"stringValue": json_text(value)}
