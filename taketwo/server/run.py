@@ -73,7 +73,7 @@ def _bound(host: str, port: int) -> socket.socket:
             todo="use 127.0.0.1, and a tunnel such as `ssh -L 4318:127.0.0.1:4318` from elsewhere",
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends without delay only on sockets that say they are TCP; with it every answer takes 40 ms.
+    # asyncio sends without delay only on sockets that say they are TCP; on others every answer waits 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

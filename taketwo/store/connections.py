@@ -16,9 +16,6 @@ from taketwo.store.migrate import migrate
 BUSY_TIMEOUT_S = 5.0
 """How long one process waits for another's transaction."""
 
-CHECKPOINT_PAGES = 4_000
-"""The log is folded into the file about every 16 MB: at SQLite's own 4 MB that costs a fifth of the ingest."""
-
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -38,7 +35,6 @@ def connect(path: Path, *, only_read: bool = False) -> sqlite3.Connection:
         try:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             migrate(connection)
             connection.execute(f"PRAGMA query_only = {int(only_read)}")
         except BaseException:

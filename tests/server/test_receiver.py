@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -215,6 +217,24 @@ def test_too_much_at_once_is_sent_away_with_a_time_to_come_back(tmp_path: Path, 
         assert Status.FromString(answer.content).code == 14
         little = trace_request(chat_span(18, 1, session="little", said=["x"]))
         assert client.post("/v1/traces", content=little, headers={"content-type": PROTOBUF}).status_code == 200
+    store.close()
+
+
+def test_a_sender_that_goes_away_leaves_no_trace_and_gives_its_room_back(tmp_path: Path, serving: Serving) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    body = trace_request(chat_span(20, 1, session="whole", padding="x" * 2_000))
+    with serving(store, LIMITS.but(bytes_in_flight=5_000)) as client:
+        for _ in range(5):
+            with socket.create_connection((client.base_url.host, client.base_url.port)) as half:
+                head = f"Host: localhost\r\nContent-Type: {PROTOBUF}\r\nContent-Length: 4000\r\n\r\n"
+                half.sendall(b"POST /v1/traces HTTP/1.1\r\n" + head.encode() + body[:1_000])
+        for _ in range(100):
+            answer = client.post("/v1/traces", content=body, headers={"content-type": PROTOBUF})
+            if answer.status_code == 200:
+                break
+            time.sleep(0.05)
+        assert answer.status_code == 200
+    assert [row.id for row in store.traces()] == [f"{20:032x}"]
     store.close()
 
 
