@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from taketwo.capture.body import unpacked
-from taketwo.capture.imports import openai_chat, otlp_file, phoenix
+from taketwo.capture.imports import langfuse, openai_chat, otlp_file, phoenix
 from taketwo.capture.imports.imported import FileFormat, Imported, Unread
 from taketwo.errors import BadSetting, TraceUnreadable
 
@@ -17,6 +17,7 @@ __all__ = ["DESCRIPTIONS", "FORMATS", "Imported", "Unread", "read_file"]
 FORMATS: Final[dict[str, FileFormat]] = {
     "otlp": otlp_file,
     "phoenix": phoenix,
+    "langfuse": langfuse,
     "openai-chat": openai_chat,
 }
 """Every format by its name, the ones that are told by surer signs first."""
@@ -24,6 +25,7 @@ FORMATS: Final[dict[str, FileFormat]] = {
 DESCRIPTIONS: Final[dict[str, str]] = {
     "otlp": "spans and logs as exporters and the OpenTelemetry Collector write them: protobuf, JSON, JSON lines",
     "phoenix": "spans from Phoenix: answers of its REST API, dataframes as JSON lines or CSV",
+    "langfuse": "observations and traces from Langfuse: export files, answers of its API, blob storage; JSON or CSV",
     "openai-chat": "chats with `messages` in OpenAI form, one a line, as for fine-tuning",
 }
 """What each format is, in one line for people."""
