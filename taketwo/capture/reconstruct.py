@@ -68,6 +68,7 @@ def _talk(found: Sequence[Seen]) -> tuple[list[Draft], list[Seen]]:
     for turn in turns:
         for item in turn.items:
             item.ran = spans.get(id(item.node))
+        turn.items = [item for item in turn.items if item.ran is not None or not item.is_nameless]
     by_code = insert_unasked(turns, unasked)
     for turn in turns:
         number_messages(turn)

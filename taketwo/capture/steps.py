@@ -186,8 +186,13 @@ def _reply(draft: Draft, index: int, steps: list[Step], notes: Notes) -> str | N
     hidden_last = any(position == len(draft.items) for position, _ in draft.hidden)
     last = [item for item in draft.items if item.message == draft.items[-1].message] if draft.items else []
     if last and not hidden_last and not any(item.is_call for item in last):
-        return _said(last, index, notes)
+        return _heard(draft.run) or _said(last, index, notes)
     return _reply_by_run(draft, index, steps, notes)
+
+
+def _heard(run: Seen | None) -> str | None:
+    """What the user heard of an answer that was interrupted; None when it was not."""
+    return wrapper.answered(run.reading.output) if run is not None and run.reading.cut_short else None
 
 
 def _said(last: Sequence[Item], index: int, notes: Notes) -> str | None:

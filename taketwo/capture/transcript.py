@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from taketwo.capture.alignment import joins, window
-from taketwo.capture.dialects.marks import CUT
-from taketwo.capture.reading import Message, ToolResult
+from taketwo.capture.dialects.marks import CUT, LEFT_OUT
+from taketwo.capture.reading import Message, ToolCall, ToolResult
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.utterances import Utterance, alike, utterances
 
@@ -219,7 +219,9 @@ class Transcript:
         after_result = begin > 0 and isinstance(said[begin - 1], ToolResult)
         for item in said[begin:]:
             if isinstance(item, ToolResult):
-                walk.give(item)
+                if not walk.give(item) and (item.id or item.name):
+                    walk.node = self._grow(walk.node, _call_of(item), call, call.reading.request_rule)
+                    walk.give(item)
                 after_result = True
             else:
                 walk.node = self._grow(walk.node, item, call, call.reading.request_rule)
@@ -296,7 +298,8 @@ class _Walk:
         """Follow known utterances; gives the position of the first one that is not known here."""
         for position, item in enumerate(said):
             if isinstance(item, ToolResult):
-                self.give(item)
+                if not self.give(item) and (item.id or item.name):
+                    return position
                 continue
             child = self.node.child(item)
             if child is None:
@@ -305,15 +308,19 @@ class _Walk:
             self.node = child
         return len(said)
 
-    def give(self, result: ToolResult, *, by_order: bool = True) -> None:
-        """Give a result to its call: the one with its id, else the first one of the last calls without a result."""
+    def give(self, result: ToolResult, *, by_order: bool = True) -> bool:
+        """Give a result to its call: the one with its id, else the first one of the last calls without a result.
+
+        False when there is none.
+        """
         target = self._by_id(result) or (self._by_order(result) if by_order else None)
         if target is None:
-            return
+            return False
         self._given.add(id(target))
         known = target.result
         if known is None or (known.flaw is not None and result.flaw is None):
             target.result = result
+        return True
 
     def _by_id(self, result: ToolResult) -> Node | None:
         if not result.id:
@@ -336,6 +343,12 @@ class _Walk:
         return candidates[-1] if candidates else None
 
 
+def _call_of(result: ToolResult) -> Utterance:
+    """The call that a result answers, where no message has it."""
+    call = ToolCall(name=result.name or "", id=result.id, flaw=LEFT_OUT)
+    return Utterance("call", call.name, call, call.flaw)
+
+
 def _stands_alike(one: Seen, other: Seen) -> bool:
     """Whether two calls stand both in the talk or both in the same tool."""
     return one.tool_above is other.tool_above and one.is_aside == other.is_aside
@@ -345,4 +358,6 @@ def _goes_on(last: Placed, at: Node, call: Seen) -> bool:
     """Whether a call with unknown request belongs to the same turn as the one before it."""
     if last.call.run is call.run or at.utterance.call is not None:
         return True
+    if last.end is last.at is at and call.reading.response and last.call.span.status != "error":
+        return True  # a stream's answer on a span of its own
     return (last.call.reading.finish or "").lower() in UNFINISHED and last.end is at

@@ -22,6 +22,11 @@ class Item:
     message: int = 0
 
     @property
+    def is_nameless(self) -> bool:
+        """Whether all that is known of a call is that it had a result."""
+        return self.node is not None and self.node.utterance.kind == "call" and not self.node.utterance.text
+
+    @property
     def is_call(self) -> bool:
         """Whether it is a tool call."""
         return self.node is None or self.node.utterance.kind == "call"

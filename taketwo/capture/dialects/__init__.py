@@ -70,6 +70,8 @@ def read(span: Span) -> Reading:
     reading: Reading = found[0]
     for other in found[1:]:
         reading = combined(reading, other)
+    if reading.kind == "model" and reading.evidence == "nothing" and generic.reads(span):
+        reading = combined(reading, _read_by("generic", generic, span))
     return reading
 
 

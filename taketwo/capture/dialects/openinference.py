@@ -45,7 +45,7 @@ def read(span: Span) -> Reading:
     """The span by its kind."""
     attributes = span.attributes
     word = str(attributes["openinference.span.kind"]).upper()
-    kind = KINDS.get(word, "other")
+    kind = "model" if _holds_a_model_call(attributes) else KINDS.get(word, "other")
     reading = Reading(kind=kind, rule="openinference", aside=word in ASIDES, error=failure(span))
     match kind:
         case "model":
@@ -58,6 +58,11 @@ def read(span: Span) -> Reading:
                 input=attributes.get("input.value"),
                 output=attributes.get("output.value"),
             )
+
+
+def _holds_a_model_call(attributes: Mapping[str, JSON]) -> bool:
+    """Whether a model call was written to the span whatever its kind: under ADK 2 all of a run go to the agent's."""
+    return "llm.output_messages.0.message.role" in attributes and "llm.token_count.prompt" in attributes
 
 
 def _named_agent(span: Span) -> str | None:
@@ -76,6 +81,7 @@ def _model(span: Span, reading: Reading) -> Reading:
     if response is None and (whole := raw_messages(output, response=True)) is not None:
         response, response_rule = whole, "output.value"
     talk, system = without_system(request) if request is not None else (None, None)
+    response = _without_stale_calls(talk, response)
     settings = _settings(attributes)
     return reading.but(
         evidence="flat" if request is not None or response is not None else "nothing",
@@ -97,6 +103,18 @@ def _model(span: Span, reading: Reading) -> Reading:
         finish=text_of(attributes.get("llm.finish_reason")),
         first_token_ms=_first_token(span),
         hidden=_why_hidden(raw, output, span),
+    )
+
+
+def _without_stale_calls(
+    request: tuple[Message, ...] | None, response: tuple[Message, ...] | None
+) -> tuple[Message, ...] | None:
+    """The response without the calls that the request has already: they are of an earlier call on the same span."""
+    past = {call.id for message in request or () for call in message.calls if call.id}
+    if response is None or not any(call.id in past for message in response for call in message.calls):
+        return response
+    return tuple(
+        message.but(calls=tuple(call for call in message.calls if call.id not in past)) for message in response
     )
 
 
@@ -219,7 +237,7 @@ def _tool(span: Span, reading: Reading) -> Reading:
     if given is None and parameters is not None and "properties" not in parameters:
         given = parameters
     name = text_of(attributes.get("tool.name"))
-    if name is None:
+    if name is None or name == "(merged tools)":
         return reading.but(kind="other")
     ran = execution(
         span,
