@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from taketwo.capture.body import unpacked
-from taketwo.capture.imports import langfuse, openai_chat, otlp_file, phoenix
+from taketwo.capture.imports import langfuse, langsmith, openai_chat, otlp_file, parquet_file, phoenix
 from taketwo.capture.imports.imported import FileFormat, Imported, Unread
 from taketwo.errors import BadSetting, TraceUnreadable
 
@@ -18,6 +18,8 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "otlp": otlp_file,
     "phoenix": phoenix,
     "langfuse": langfuse,
+    "langsmith": langsmith,
+    "parquet": parquet_file,
     "openai-chat": openai_chat,
 }
 """Every format by its name, the ones that are told by surer signs first."""
@@ -26,6 +28,8 @@ DESCRIPTIONS: Final[dict[str, str]] = {
     "otlp": "spans and logs as exporters and the OpenTelemetry Collector write them: protobuf, JSON, JSON lines",
     "phoenix": "spans from Phoenix: answers of its REST API, dataframes as JSON lines or CSV",
     "langfuse": "observations and traces from Langfuse: export files, answers of its API, blob storage; JSON or CSV",
+    "langsmith": "runs from LangSmith: list_runs as JSON or JSON lines, answers of its API",
+    "parquet": "parquet with the columns of phoenix, langfuse or langsmith (needs the extra 'parquet')",
     "openai-chat": "chats with `messages` in OpenAI form, one a line, as for fine-tuning",
 }
 """What each format is, in one line for people."""

@@ -1,0 +1,93 @@
+"""Parquet: the tables of all tools, told by their columns, and never read without the package for it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from imported_story import SAMPLES, assert_is_the_story, conversations_of, read
+
+from taketwo.capture.imports import read_file
+from taketwo.errors import MissingExtra, TraceUnreadable
+
+pyarrow = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+
+def packed(rows: list[dict[str, Any]], **columns: Any) -> bytes:
+    table = pyarrow.Table.from_pylist(rows)
+    for name, kind in columns.items():
+        position = table.schema.get_field_index(name)
+        table = table.set_column(position, name, table.column(name).cast(kind))
+    file = io.BytesIO()
+    parquet.write_table(table, file, row_group_size=5)
+    return file.getvalue()
+
+
+def lines(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (SAMPLES / name).read_text(encoding="utf-8").splitlines()]
+
+
+def dataframe() -> bytes:
+    """As pandas writes it: moments to the nanosecond, message columns as lists of structs."""
+    rows = [
+        {**row, **{key: datetime.fromtimestamp(row[key] / 1000, UTC) for key in ("start_time", "end_time")}}
+        for row in lines("phoenix-dataframe.jsonl")
+    ]
+    return packed(rows, start_time=pyarrow.timestamp("ns", "UTC"), end_time=pyarrow.timestamp("ns", "UTC"))
+
+
+def blob_storage() -> bytes:
+    return packed(
+        [{**row, "metadata": json.dumps(row["metadata"])} for row in lines("langfuse-blob-observations-v2.jsonl")]
+    )
+
+
+def bulk_export() -> bytes:
+    """As LangSmith writes it: objects as JSON."""
+    return packed(
+        [
+            {key: json.dumps(value) if isinstance(value, dict) else value for key, value in row.items()}
+            for row in lines("langsmith-runs.jsonl")
+        ]
+    )
+
+
+@pytest.mark.parametrize("made", [dataframe, blob_storage, bulk_export])
+def test_the_columns_say_whose_table_it_is(made: Any) -> None:
+    body = made()
+    (conversation,) = conversations_of(read("parquet", body))
+    assert_is_the_story(conversation)
+    assert conversation.id == "sess-acme-0001"
+    assert [turn.latency_ms for turn in conversation.turns] == [1294.0, 1899.0, 1252.0, 605.0]
+    assert read("parquet", body) == read("parquet", body)
+
+
+def test_columns_of_no_known_table_are_named() -> None:
+    with pytest.raises(TraceUnreadable, match="no known table: apples, pears"):
+        read("parquet", packed([{"pears": 1, "apples": 2}]))
+
+
+def test_a_table_without_rows_holds_nothing() -> None:
+    assert read("parquet", packed([])) == []
+
+
+@pytest.mark.parametrize("cut", [8, 400, -1])
+def test_a_damaged_file_says_so(cut: int, tmp_path: Path) -> None:
+    path = tmp_path / "export.parquet"
+    path.write_bytes(bulk_export()[:cut])
+    (item,) = read_file(path)
+    assert "the parquet file cannot be read" in item.why  # type: ignore[union-attr]  # it is an Unread
+
+
+def test_without_its_package_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "export.parquet"
+    path.write_bytes(bulk_export())
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtra, match="'parquet'"):
+        list(read_file(path))
