@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from taketwo.replay.agents.shapes import AgentInput, AgentResponse
     from taketwo.run import Run
     from taketwo.scenario import Case, Scenario
+    from taketwo.sdk.agent import agent
+    from taketwo.sdk.record import record
+    from taketwo.sdk.session import session
     from taketwo.sdk.tool import tool
     from taketwo.sdk.tool_error import ToolError
 
@@ -32,6 +35,9 @@ __all__ = [
     "ToolError",
     "Turn",
     "__version__",
+    "agent",
+    "record",
+    "session",
     "tool",
 ]
 
@@ -47,6 +53,9 @@ _HOMES = {
     "TakeTwoError": "taketwo.errors",
     "ToolError": "taketwo.sdk.tool_error",
     "Turn": "taketwo.conversation",
+    "agent": "taketwo.sdk.agent",
+    "record": "taketwo.sdk.record",
+    "session": "taketwo.sdk.session",
     "tool": "taketwo.sdk.tool",
 }
 

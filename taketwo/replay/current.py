@@ -120,9 +120,18 @@ def scene_for(tool: str) -> Scene | None:
     scene = CURRENT.get()
     if scene is not None:
         return scene
-    if _scenes or (_threads_left and threading.current_thread() in _threads_left):
+    if _may_belong():
         raise _refused(tool)
     return None
+
+
+def is_near() -> bool:
+    """Whether this code belongs to a replay, or may."""
+    return CURRENT.get() is not None or _may_belong()
+
+
+def _may_belong() -> bool:
+    return bool(_scenes) or (bool(_threads_left) and threading.current_thread() in _threads_left)
 
 
 def _refused(tool: str) -> ToolRefused:

@@ -60,6 +60,16 @@ def answered(
     return as_returned(came_back.result, shape.returns)
 
 
+def called_with(
+    function: Callable[..., Any], ignore: frozenset[str], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, JSON]:
+    """The arguments as the model sent them; those given by name where they do not fit the function."""
+    try:
+        return _shape(function, ignore).arguments(args, kwargs)
+    except TypeError:
+        return _as_json(kwargs)
+
+
 @contextmanager
 def lived(scene: Scene, live: Live) -> Iterator[Live]:
     """Around the real call: takes down its result or its error."""

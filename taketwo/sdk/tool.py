@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from taketwo.replay.current import REGISTERED, RegisteredTool, scene_for
+from taketwo.sdk.recorded import recorded
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,6 +36,8 @@ def tool(
     ignore: Collection[str] = (),
 ) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """Mark a function as a tool of the agent: outside a replay nothing changes, inside one it is answered, not run.
+
+    While the process is recorded, see `record`, its calls are taken down with their results and errors.
 
     name: the tool's name as the model knows it; the function's own when left out.
     writes: a call changes the world. In a replay it is then never answered more often than it was recorded.
@@ -62,7 +65,8 @@ def tool_of(function: Callable[P, R], *, name: str | None, writes: bool, ignore:
     named = name or function.__name__
     wrapped = _async_tool if inspect.iscoroutinefunction(function) else _plain_tool
     REGISTERED[named] = RegisteredTool(function, writes)
-    return cast("Callable[P, R]", wrapped(function, named, frozenset(ignore)))
+    hidden = frozenset(ignore)
+    return cast("Callable[P, R]", wrapped(recorded(function, named, hidden), named, hidden))
 
 
 def _plain_tool(function: Callable[..., Any], name: str, ignore: frozenset[str]) -> Callable[..., Any]:
