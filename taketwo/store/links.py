@@ -1,8 +1,8 @@
 """What two traces without a session id share if one goes on where the other ended.
 
-`capture.chaining` decides that; but it looks at every trace, and a store has millions. So each trace is kept under a
-few hashes of how its talk begins, as far as the agent's first words or call, and of the responses that it names. Traces
-that may be chained share one of these at least: only those are looked at together.
+`capture.chaining` decides that; but it looks at every trace, and a store has millions. So each trace is kept under
+hashes of what had been said when it ended, and of what had been said before it began. Only traces of which one ends
+with what another begins with are looked at together.
 """
 
 from __future__ import annotations
@@ -12,40 +12,75 @@ from collections.abc import Iterable, Sequence
 
 from taketwo.capture.model_calls import model_calls
 from taketwo.capture.reading import Message
-from taketwo.capture.trace_tree import gather
+from taketwo.capture.trace_tree import Seen, gather
 from taketwo.capture.utterances import Utterance, utterances
 from taketwo.span import LogRecord, Span
-from taketwo.value import canonical_json
+from taketwo.value import Value, canonical_json
+
+MOST_BEGINNINGS = 16
+"""How far back a trace remembers what was said before it: so much of it may be lost."""
 
 
-def links(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> frozenset[int]:
+class Links(Value):
     """The hashes of one trace, 63 bits each."""
+
+    ends: frozenset[int] = frozenset()
+    """What had been said when it ended, with and without calls, and the response that it ended with."""
+    begins: frozenset[int] = frozenset()
+    """What had been said before it began, with and without calls: the history, its beginnings, and a response."""
+
+
+def links(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> Links:
+    """The links of one trace; none where no model call tells of a talk."""
     calls = [call for call in model_calls(gather(spans, logs)) if call.tool_above is None and not call.is_aside]
-    found: set[str] = set()
-    for call in calls:
-        said = _said((call.reading.request or ()) + (call.reading.response or ()))
-        # Some histories leave the calls out, so each trace is to be found with and without them.
-        found |= {_beginning(said), _beginning([utterance for utterance in said if utterance.kind != "call"])}
-        found |= {f"response {id}" for id in (call.reading.response_id, call.reading.previous_response_id) if id}
-    return frozenset(_hash(text) for text in found if text)
+    if not calls:
+        return Links()
+    first, last = calls[0].reading, max(calls, key=_told).reading
+    opening = _said(first.request or ())
+    closing = _said((last.request or ()) + (last.response or ()))
+    ends = {_states(closing)[-1], _states(_spoken(closing))[-1]} if closing else set()
+    begins = {*_beginnings(opening), *_beginnings(_spoken(opening))}
+    if last.response_id:
+        ends.add(_hash(0, f"response {last.response_id}"))
+    if first.previous_response_id:
+        begins.add(_hash(0, f"response {first.previous_response_id}"))
+    return Links(ends=frozenset(ends), begins=frozenset(begins))
+
+
+def _told(call: Seen) -> tuple[int, int]:
+    return len(call.reading.request or ()), call.order
 
 
 def _said(messages: Sequence[Message]) -> list[Utterance]:
     return [item for item in utterances(messages) if isinstance(item, Utterance)]
 
 
-def _beginning(said: Sequence[Utterance]) -> str:
-    """All up to the first thing that the agent said or did; empty where it did nothing."""
-    end = next((position for position, utterance in enumerate(said) if utterance.kind != "user"), None)
-    return "" if end is None else canonical_json([_content(utterance) for utterance in said[: end + 1]])
+def _spoken(said: Sequence[Utterance]) -> list[Utterance]:
+    """Some histories leave the calls out, so each trace is to be found with and without them."""
+    return [utterance for utterance in said if utterance.kind != "call"]
 
 
-def _content(utterance: Utterance) -> list[str]:
+def _beginnings(said: Sequence[Utterance]) -> list[int]:
+    """The longest beginnings that hold something of the agent: what users say alone is no evidence."""
+    first = next((position for position, utterance in enumerate(said) if utterance.kind != "user"), len(said))
+    return _states(said)[first + 1 :][-MOST_BEGINNINGS:]
+
+
+def _states(said: Sequence[Utterance]) -> list[int]:
+    """A number for every beginning of what was said, the empty one first: equal beginnings have equal numbers."""
+    states = [0]
+    for utterance in said:
+        states.append(_hash(states[-1], f"{utterance.kind} {_content(utterance)}"))
+    return states
+
+
+def _content(utterance: Utterance) -> str:
     if utterance.call is None:
-        return [utterance.kind, utterance.text.strip()]
-    return [utterance.kind, utterance.call.name, canonical_json(utterance.call.arguments)]
+        return utterance.text.strip()
+    return f"{utterance.call.name} {canonical_json(utterance.call.arguments)}"
 
 
-def _hash(text: str) -> int:
-    """Below 2**63, SQLite's largest number."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()) >> 1
+def _hash(before: int, text: str) -> int:
+    """The same in every process; below 2**63, SQLite's largest number."""
+    key = before.to_bytes(8)
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8, key=key).digest()) >> 1

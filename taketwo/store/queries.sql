@@ -206,7 +206,7 @@ FROM link
 JOIN membership ON membership.trace_id = link.trace_id
 JOIN conversation ON conversation.id = membership.conversation_id
 JOIN project ON project.id = conversation.project_id
-WHERE link.hash = :link AND link.project_id = (SELECT id FROM project WHERE name = :project) AND origin = 'trace'
+WHERE link.hash = :hash AND link.role = :role AND link.project_id = (SELECT id FROM project WHERE name = :project) AND origin = 'trace'
 ORDER BY link.trace_id DESC LIMIT :limit
 
 -- name: drop_links
@@ -214,8 +214,8 @@ ORDER BY link.trace_id DESC LIMIT :limit
 DELETE FROM link WHERE trace_id = ?
 
 -- name: add_link
--- Keeps a trace findable by how its talk begins.
-INSERT INTO link (project_id, hash, trace_id) VALUES (?, ?, ?)
+-- Keeps a trace findable by how its talk begins and ends.
+INSERT INTO link (project_id, hash, role, trace_id) VALUES (?, ?, ?, ?)
 
 -- name: settle
 -- In the same transaction in which it was made sure that nothing had come meanwhile.

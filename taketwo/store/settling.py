@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import msgspec
 
@@ -14,12 +14,15 @@ from taketwo.store import chunks
 from taketwo.store.arrivals import join, leave, open_conversation, project_key
 from taketwo.store.bodies import packed
 from taketwo.store.grouping import Group, Material, decoded, groups, read, together
-from taketwo.store.links import links
+from taketwo.store.links import Links, links
 from taketwo.store.statements import SQL
 from taketwo.store.summary import summarise
 
-MOST_CANDIDATES = 100
-"""How many traces that may belong together are looked at with one of them."""
+MOST_CANDIDATES = 20
+"""How many others that may belong to a conversation are looked at with it; many talks begin with the same greeting."""
+
+ENDS, BEGINS = 0, 1
+"""The two roles of a link; the numbers are on disk."""
 
 Envelopes: TypeAlias = Callable[[bytes], bytes]
 """Finds an envelope by its hash."""
@@ -55,17 +58,16 @@ class Finding(msgspec.Struct, frozen=True):
     """How they belong together."""
     readings: dict[str, Conversation]
     """The conversations of those groups of which all was seen, by id."""
-    links: dict[int, frozenset[int]]
-    """The links of traces without a session, by key."""
+    links: dict[int, Links]
+    """The links of the traces of the conversation, by key, where it has no session."""
+    candidates: frozenset[int]
+    """Keys of other conversations that were looked at because they might belong to it."""
 
     @property
     def moves_traces(self) -> bool:
         """Whether traces are filed elsewhere than where they belong."""
-        if len(self.groups) != 1 or len(self.seen) != 1:
-            return True
-        group = self.groups[0]
-        is_same = (group.name, group.is_session) == (self.row.name, self.row.origin == "session")
-        return not is_same or group.trace_ids != frozenset(self.traces)
+        is_one = len(self.groups) == len(self.seen) == 1
+        return not (is_one and _is_filed(self.groups[0], self.row, self.traces))
 
 
 def row_of(connection: sqlite3.Connection, key: int) -> Row | None:
@@ -76,33 +78,48 @@ def row_of(connection: sqlite3.Connection, key: int) -> Row | None:
 
 def look(connection: sqlite3.Connection, row: Row, envelope: Envelopes) -> Finding:
     """Find out what the spans of a conversation say."""
-    seen = {row.id: row.changes}
-    materials = _materials(connection, row.id, envelope)
-    linked: dict[int, frozenset[int]] = {}
+    materials = {row: _materials(connection, row.id, envelope)}
+    linked: dict[int, Links] = {}
     if row.origin == "trace":
-        linked = {trace: links(*decoded(material)) for (trace, _), material in materials.items()}
-        for other in _candidates(connection, row, linked):
-            seen[other.id] = other.changes
-            materials |= _materials(connection, other.id, envelope)
-    found = groups(together(materials.values()))
-    whole = [group for group in found if group.name == row.name or not group.is_session]
+        linked = {trace: links(*decoded(material)) for (trace, _), material in materials[row].items()}
+        materials |= {one: _materials(connection, one.id, envelope) for one in _candidates(connection, row, linked)}
+    found = groups(together(material for some in materials.values() for material in some.values()))
+    filed = {one: {trace_id: trace for trace, trace_id in some} for one, some in materials.items()}
+    # Most candidates stay what they are, and are neither read again nor waited for.
+    others = {one for one in filed if one != row and any(_is_filed(group, one, filed[one]) for group in found)}
+    found = [group for group in found if not any(_is_filed(group, one, filed[one]) for one in others)]
+    # Of other sessions not all traces were seen, and of a trace that left a session not who may belong to it.
+    whole = [group for group in found if (group.name == row.name if row.origin == "session" else not group.is_session)]
     return Finding(
         row=row,
-        seen=seen,
-        traces={trace_id: trace for trace, trace_id in materials},
+        seen={one.id: one.changes for one in filed if one not in others},
+        traces={
+            trace_id: trace for one, some in filed.items() if one not in others for trace_id, trace in some.items()
+        },
         groups=found,
         readings={group.name: read(group, row.project) for group in whole},
         links=linked,
+        candidates=frozenset(one.id for one in filed if one != row),
     )
 
 
-def file(connection: sqlite3.Connection, finding: Finding) -> bool:
-    """Keep what was found; False if something arrived meanwhile, so that it must be looked at again."""
+def _is_filed(group: Group, row: Row, traces: Mapping[str, int]) -> bool:
+    """Whether a group is just what a conversation is."""
+    named = (group.name, group.is_session) == (row.name, row.origin == "session")
+    return named and group.trace_ids == frozenset(traces)
+
+
+def file(connection: sqlite3.Connection, finding: Finding, *, is_first_look: bool) -> bool:
+    """Keep what was found; False if something of it has changed meanwhile, so that it must be looked at again.
+
+    After the first look it must also be alone still: another process may have filed what belongs to it meanwhile.
+    """
     for key, changes in finding.seen.items():
         row = row_of(connection, key)
         if row is None or row.changes != changes:
             return False
-    if any(other.id not in finding.seen for other in _candidates(connection, finding.row, finding.links)):
+    others = {other.id for other in _candidates(connection, finding.row, finding.links)}
+    if is_first_look and not others <= finding.candidates:
         return False
     project_id = project_key(connection, finding.row.project)
     keys = {
@@ -116,9 +133,10 @@ def file(connection: sqlite3.Connection, finding: Finding) -> bool:
             join(connection, key, trace)
         for key in there - wanted:
             leave(connection, key, trace)
-    for trace, hashes in finding.links.items():
+    for trace, found in finding.links.items():
         connection.execute(SQL["drop_links"], (trace,))
-        connection.executemany(SQL["add_link"], [(project_id, number, trace) for number in sorted(hashes)])
+        rows = [(project_id, number, role, trace) for role in (ENDS, BEGINS) for number in _hashes(found, role)]
+        connection.executemany(SQL["add_link"], rows)
     for name, conversation in finding.readings.items():
         connection.execute(SQL["settle"], {"id": keys[name], "summary": summarise(conversation).to_json().decode()})
         connection.execute(SQL["put_reading"], (keys[name], packed(conversation)))
@@ -147,12 +165,17 @@ def _material(connection: sqlite3.Connection, trace: int, trace_id: bytes, envel
     return Material(spans=spans, logs=logs)
 
 
-def _candidates(connection: sqlite3.Connection, row: Row, linked: Mapping[int, Iterable[int]]) -> list[Row]:
-    """Other conversations without a session that share a link."""
+def _candidates(connection: sqlite3.Connection, row: Row, linked: Mapping[int, Links]) -> list[Row]:
+    """Other conversations without a session that end as this one begins, or begin as it ends."""
     found: dict[int, Row] = {}
-    for number in sorted(frozenset().union(*linked.values())):
-        wanted: dict[str, Any] = {"link": number, "project": row.project, "limit": MOST_CANDIDATES}
-        for other in connection.execute(SQL["linked_conversations"], wanted):
-            found[other[0]] = Row(*other)
+    for one in linked.values():
+        for theirs, mine in ((ENDS, BEGINS), (BEGINS, ENDS)):
+            for number in _hashes(one, mine):
+                wanted = {"hash": number, "role": theirs, "project": row.project, "limit": MOST_CANDIDATES}
+                found |= {other[0]: Row(*other) for other in connection.execute(SQL["linked_conversations"], wanted)}
     found.pop(row.id, None)
     return list(found.values())[:MOST_CANDIDATES]
+
+
+def _hashes(found: Links, role: int) -> frozenset[int]:
+    return found.ends if role == ENDS else found.begins

@@ -14,7 +14,8 @@ from typing import Any
 from taketwo.conversation import Conversation
 from taketwo.errors import NotFound, StoreBusy, StoreUnavailable, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
-from taketwo.store import arrivals, chunks
+from taketwo.store import chunks
+from taketwo.store.arrivals import keep, project_key
 from taketwo.store.bodies import packed, unpacked
 from taketwo.store.connections import Readers, make_file
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run, trace_range
@@ -146,20 +147,25 @@ class SqliteStore:
         self._writer.close()
         self._readers.close()
 
-    def _keep(self, project: str, arrivals_: list[chunks.Packed]) -> int:
-        return self._writer.do(partial(arrivals.keep, project=project, arrivals=arrivals_)) if arrivals_ else 0
+    def _keep(self, project: str, arrivals: list[chunks.Packed]) -> int:
+        return self._writer.do(partial(keep, project=project, arrivals=arrivals)) if arrivals else 0
 
     def _found(self, id: str, project: str | None) -> tuple[int, Conversation]:
         """Key and reading of a conversation; before it is said not to be, what nobody looked at yet is looked at."""
-        found = self._look_up(id, project)
-        if not found and self._settle(SQL["unsettled_traces"], {"project": project, "limit": MOST_SETTLED_TO_FIND}):
+        for _ in range(MOST_LOOKS):
             found = self._look_up(id, project)
+            if not found and self._settle(SQL["unsettled_traces"], {"project": project, "limit": MOST_SETTLED_TO_FIND}):
+                found = self._look_up(id, project)
+            names = [] if found else self._latest_names(project)
+            key = only_one(id, found, project=project, names=names).key
+            # Where its spans turned out to belong elsewhere, it is found there the next time.
+            if (reading := self._read(key)) is not None:
+                return key, reading
+        raise StoreBusy(f"what belongs to {id!r} is being sorted", todo="try again in a moment")
+
+    def _latest_names(self, project: str | None) -> list[str]:
         with self._readers.snapshot() as connection:
-            names = [] if found else connection.execute(SQL["latest_names"], {"project": project}).fetchall()
-        key = only_one(id, found, project=project, names=[name for (name,) in names]).key
-        reading = self._read(key)
-        # Whose spans turned out to belong elsewhere is found there the second time.
-        return (key, reading) if reading is not None else self._found(id, project)
+            return [name for (name,) in connection.execute(SQL["latest_names"], {"project": project})]
 
     def _look_up(self, id: str, project: str | None) -> list[Found]:
         with self._readers.snapshot() as connection:
@@ -170,15 +176,15 @@ class SqliteStore:
 
         If it had to be read out of its spans, that is kept for the next reader: soon, or before this returns.
         """
-        for _ in range(MOST_LOOKS):
+        for number in range(MOST_LOOKS):
             found = self._look(key)
             if not isinstance(found, Finding):
                 return found
             if found.row.origin == "session" and not found.moves_traces and not wait:
-                self._writer.offer(partial(file, finding=found))
+                self._writer.offer(partial(file, finding=found, is_first_look=number == 0))
                 return found.readings[found.row.name]
             try:
-                done = self._writer.do(partial(file, finding=found))
+                done = self._writer.do(partial(file, finding=found, is_first_look=number == 0))
             except StoreBusy:
                 if wait:
                     raise
@@ -305,7 +311,7 @@ def _reading(connection: sqlite3.Connection, key: int) -> bytes:
 
 
 def _put_import(connection: sqlite3.Connection, *, conversation: Conversation, body: bytes) -> bool:
-    project_id = arrivals.project_key(connection, conversation.project)
+    project_id = project_key(connection, conversation.project)
     place = {"name": conversation.id, "project_id": project_id}
     found = connection.execute(SQL["find_import"], place).fetchone()
     if found is not None and found[1] != "import":

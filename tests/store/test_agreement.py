@@ -70,7 +70,7 @@ sent = st.tuples(
 """Trace, span, session, whether the span has ended, turns before, and whether the store settles something after."""
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(sent, max_size=12))
 def test_whatever_is_sent_in_whatever_order_both_stores_agree(
     all_sent: list[tuple[int, int, str | None, bool, int, bool]],

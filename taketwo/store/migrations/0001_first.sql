@@ -68,12 +68,14 @@ CREATE TABLE membership (
 
 CREATE INDEX membership_by_trace ON membership (trace_id);
 
--- How the talk of a trace without a session begins (see links.py): traces that belong together share one of these.
+-- What had been said when a trace without a session ended (role 0) and before it began (role 1), see links.py: where
+-- one trace begins as another ends, they may belong together.
 CREATE TABLE link (
     project_id INTEGER NOT NULL REFERENCES project,
     hash       INTEGER NOT NULL,
+    role       INTEGER NOT NULL CHECK (role IN (0, 1)),
     trace_id   INTEGER NOT NULL REFERENCES trace,
-    PRIMARY KEY (project_id, hash, trace_id)
+    PRIMARY KEY (project_id, hash, role, trace_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX link_by_trace ON link (trace_id);
