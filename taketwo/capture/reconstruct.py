@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from taketwo.capture import wrapper
+from taketwo.capture.dialects.loose_json import loosely
 from taketwo.capture.executions import executions, matched
 from taketwo.capture.identity import session_named, user_named
 from taketwo.capture.model_calls import model_calls, templates
@@ -149,6 +150,18 @@ def _gaps(found: Iterable[Seen], turns: Sequence[Draft]) -> list[Gap]:
     return gaps
 
 
+_OWN = (
+    "metadata",
+    "tag.tags",
+    "langfuse.tags",
+    "langfuse.trace.metadata.",
+    "langfuse.trace.name",
+    "langfuse.trace.tags",
+    "traceloop.association.properties.",
+    "ai.telemetry.metadata.",
+    "mlflow.traceTag.",
+)
+_NOT_OWN = ("session_id", "user_id", "thread_id", "sessionId", "userId", "threadId", "_integration", "_agent_name")
 _KEPT = ("service.name", "service.version", "deployment.environment.name", "deployment.environment", "langfuse.release")
 
 
@@ -161,8 +174,17 @@ def _metadata(found: Sequence[Seen]) -> dict[str, JSON]:
                 kept.setdefault(key, seen.span.resource[key])
         for key, value in seen.reading.metadata.items():
             kept.setdefault(key, value)
+        if seen.parent is None:
+            _keep_own(seen.span, kept)
     kept.pop("ended_reason", None)
     return kept
+
+
+def _keep_own(span: Span, kept: dict[str, JSON]) -> None:
+    """What the application itself put on the topmost spans, such as tags, a plan or an experiment."""
+    for key, value in span.attributes.items():
+        if key.startswith(_OWN) and not key.endswith(_NOT_OWN) and value is not None:
+            kept.setdefault(key, loosely(value))
 
 
 def _side_information(by_code: Iterable[Seen]) -> dict[str, JSON]:

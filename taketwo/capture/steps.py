@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from datetime import datetime
 
 from taketwo.capture import wrapper
@@ -32,6 +33,8 @@ def turn_of(draft: Draft, index: int, notes: Notes, *, first_of_run: bool) -> Tu
     """The turn. `first_of_run`: its run began with it, so that the run's start is when the user's line came."""
     start = _start(draft, first_of_run)
     end = max((each.call.span.end_ns for each in draft.calls), default=0)
+    if not draft.calls:
+        notes.add(f"turns[{index}].trace_id", "no span of this turn arrived; a later request tells of it")
     user = _line(draft, index, start, notes)
     steps = [_step(item, index, number, start, end, notes) for number, item in enumerate(draft.items)]
     steps = _in_time(steps)
@@ -141,9 +144,9 @@ def _call(item: Item, where: str, start: int, end: int, notes: Notes) -> Call:
     return Call(
         call_id=(asked.id if asked is not None else None) or (ran.call_id if ran is not None else None),
         tool=(asked.name if asked is not None else "") or (ran.name if ran is not None else ""),
-        arguments=arguments,
+        arguments=deepcopy(arguments),  # what was read is kept for other spans
         arguments_text=asked.text if asked is not None and asked.arguments is None and flaw is not None else None,
-        result=came.result,
+        result=deepcopy(came.result),
         error=came.error,
         raised=came.raised,
         at=moment(_between(_asked_at(item), start, end)),

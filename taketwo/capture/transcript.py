@@ -6,6 +6,7 @@ tree. What repeats falls together; a regenerated answer, an edited line or a tit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,10 @@ MOST_PATHS = 8
 
 UNFINISHED = {"tool_calls", "tool_call", "tool-calls", "tool_use", "function_call"}
 """Reasons to stop that mean: the model waits for tools."""
+
+
+HAND_OFF = re.compile(r"^(transfer|hand_?(off|over)|delegate|switch)", re.IGNORECASE)
+"""Names of the tools by which frameworks hand the talk to another agent."""
 
 
 @dataclass(eq=False, slots=True)
@@ -119,6 +124,7 @@ class Transcript:
             said = utterances(reading.request, self._templates)
             start = before.end if before is not None else self._start(call, said)
             at, trimmed = self._follow(start, said, call)
+            at = self._after_hand_off(at, call)
             if reading.request_lacks == "tail":
                 at = self._after_lost_tail(self._tip_below(at), call)
             placed = Placed(call, at, at, blind=False, trimmed=trimmed)
@@ -248,6 +254,16 @@ class Transcript:
             line = Utterance("user", flaw=why)
             at = self._grow(at, line, call, call.reading.request_rule or "no request")
         return Placed(call, at, at, blind=True)
+
+    def _after_hand_off(self, at: Node, call: Seen) -> Node:
+        """The hand-off that led to another agent's call, which may know nothing of it."""
+        last = self._last_talk(call)
+        if last is None or last.end.utterance.kind != "call" or last.call.run is not call.run:
+            return at
+        handed_on = (
+            HAND_OFF.search(last.end.utterance.text) is not None and last.call.reading.system != call.reading.system
+        )
+        return last.end if handed_on and at in last.end.above() and not last.end.children else at
 
     def _after_lost_tail(self, at: Node, call: Seen) -> Node:
         """The end of a request whose tail was cut off: a line of the user is in it unless the turn goes on."""

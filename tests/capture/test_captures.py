@@ -5,6 +5,7 @@ What a library does not export, and where the scenario went another way, stands 
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from typing import Any
 
@@ -267,7 +268,7 @@ def test_a_turn_that_the_model_failed_to_answer_is_kept() -> None:
     assert "internal error" in found.gaps[0].why
 
 
-def test_images_come_out_with_their_address_or_as_a_gap() -> None:
+def test_images_and_sounds_come_out_with_their_address_or_as_a_gap() -> None:
     found = conversation("openinference-openai-image")
     line = found.turns[0].user
     assert line is not None
@@ -275,7 +276,9 @@ def test_images_come_out_with_their_address_or_as_a_gap() -> None:
     assert [(each.kind, each.url) for each in line.attachments] == [
         ("image", None),
         ("image", "https://example.com/mug.png"),
+        ("audio", "data:audio/wav;base64,UklGRg=="),
     ]
+    assert line.attachments[2].sha256 == hashlib.sha256(b"RIFF").hexdigest()
     assert [gap.where for gap in found.gaps] == ["turns[0].user.attachments[0]"]
 
 
@@ -341,3 +344,11 @@ def test_calls_of_nobody_knows_whom_are_talks_of_their_own() -> None:
         talk = reconstruct(each.spans, each.logs)
         assert [(turn.user, turn.reply, turn.steps) for turn in talk.turns] == [(None, None, ())]
         assert {"turns[0].user", "turns[0].reply"} <= {gap.where for gap in talk.gaps}
+
+
+def test_a_session_whose_first_half_is_lost_says_that_something_came_before() -> None:
+    spans, _ = recorded_trace("openinference-openai-long")
+    late = [span for span in spans if span.dropped_attributes]
+    found = reconstruct(late[-6:])
+    assert "turns[0]" in [gap.where for gap in found.gaps]
+    assert [turn.reply for turn in found.turns][-1] == "You're welcome! Anything else?"

@@ -453,3 +453,35 @@ def test_a_call_without_a_text_before_it_stands_in_the_message_of_its_response()
     made.chat([WHERE, LOOK, FOUND, again, result("c2", "York")], IN_ELY)
     steps = reconstruct(made.spans).turns[0].steps
     assert [(isinstance(step, Call), step.message) for step in steps] == [(True, 0), (False, 1), (True, 1), (False, 2)]
+
+
+def test_an_agent_that_is_handed_the_talk_without_its_past_goes_on_with_it() -> None:
+    hand_over = calls(("h1", "transfer_to_refunds", {}))
+    made = Recorder()
+    run = made.agent()
+    made.chat([WHERE], hand_over, parent=run)
+    made.chat([WHERE], IN_ELY, system="You do refunds.", parent=run)
+    conversation = reconstruct(made.spans)
+    assert lines(conversation) == TWO_TURNS[1:]
+    assert [call.tool for call in conversation.turns[0].calls] == ["transfer_to_refunds"]
+
+
+def test_a_turn_that_only_a_later_request_tells_of_says_so() -> None:
+    conversation = reconstruct(recorded_two_turns(traces=(1, 2, 2)).spans[1:])
+    assert lines(conversation) == TWO_TURNS
+    assert conversation.turns[0].trace_id is None
+    assert why(conversation) == {"turns[0].trace_id": "no span of this turn arrived; a later request tells of it"}
+
+
+def test_what_the_application_says_of_the_talk_is_kept_under_its_own_names() -> None:
+    made = Recorder(**{"metadata": '{"plan": "gold"}', "tag.tags": ["prod"]})
+    made.chat([HELLO], HI, resource={"service.name": "shop"})
+    metadata = reconstruct(made.spans).metadata
+    assert metadata == {"service.name": "shop", "metadata": {"plan": "gold"}, "tag.tags": ["prod"]}
+
+
+def test_changing_a_conversation_changes_no_other() -> None:
+    spans = recorded_two_turns(traces=(1, 2, 2)).spans
+    first = reconstruct(spans)
+    first.turns[1].calls[0].arguments["order"] = "changed"
+    assert reconstruct(spans).turns[1].calls[0].arguments == {"order": "A-1"}

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from taketwo.capture.dialects.loose_json import encoded, looks_like_json, loosely, text_of
 from taketwo.conversation import ToolDefinition
 from taketwo.value import JSON
 
+LARGEST_KEPT = 65536
+"""Characters of a list that is kept for the next span, which has the same tools."""
+
 
 def read_definitions(value: JSON) -> tuple[ToolDefinition, ...]:
     """The tools in a list of any known shape, as text or not; what is no tool is left out."""
+    return _kept(value) if isinstance(value, str) and len(value) <= LARGEST_KEPT else _read(value)
+
+
+def _read(value: JSON) -> tuple[ToolDefinition, ...]:
     found: list[ToolDefinition] = []
     _collect(loosely(value), found)
     return tuple(found)
+
+
+_kept = lru_cache(maxsize=256)(_read)
 
 
 def _collect(value: JSON, found: list[ToolDefinition]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from taketwo.capture.dialects import otel_genai, traceloop
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.flat import family, in_order
+from taketwo.capture.dialects.flat import family
 from taketwo.capture.dialects.loose_json import python_literal, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.tool_spans import failure
@@ -36,7 +36,7 @@ def read(span: Span) -> Reading:
         request=request,
         response=response,
         system=reading.system or flat.system,
-        tools=reading.tools or read_definitions(in_order(family(span.attributes, traceloop.FUNCTIONS))),
+        tools=reading.tools or read_definitions(family(span.attributes, traceloop.FUNCTIONS)),
     )
 
 

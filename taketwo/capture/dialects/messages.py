@@ -8,6 +8,9 @@ them all, so that a convention need not know whose messages it carries.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.loose_json import Unreadable, loosely, parse, text_of
@@ -17,6 +20,9 @@ from taketwo.value import JSON
 
 DEEPEST = 12
 """How many wrappers around a message are looked through."""
+
+LARGEST_KEPT = 4096
+"""Bytes of a message that is kept for the next span."""
 
 ROLES: dict[str, Role] = {
     "user": "user",
@@ -44,9 +50,41 @@ ROLES: dict[str, Role] = {
 
 def read_messages(value: JSON, role: Role = "user") -> tuple[Message, ...]:
     """The messages in a value of any known shape; `role` is whose words a bare text is."""
+    if isinstance(value, str) and value.startswith("["):
+        listed = messages_in_list(value, role)
+        if listed is not None:
+            return listed
     found: list[Message] = []
     _collect(loosely(value), role, found, DEEPEST)
     return tuple(found)
+
+
+def messages_in_list(text: str, role: Role) -> tuple[Message, ...] | None:
+    """The messages in the text of a JSON list, None where it is none.
+
+    Every request repeats the ones before it, so most elements were read already.
+    """
+    try:
+        elements = _elements(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return None
+    found: list[Message] = []
+    for element in elements:
+        raw = bytes(element)
+        found.extend(_kept(raw, role) if len(raw) <= LARGEST_KEPT else _in_element(raw, role))
+    return tuple(found)
+
+
+_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def _in_element(raw: bytes, role: Role) -> tuple[Message, ...]:
+    found: list[Message] = []
+    _collect(parse(raw.decode()), role, found, DEEPEST - 1)
+    return tuple(found)
+
+
+_kept = lru_cache(maxsize=4096)(_in_element)
 
 
 def without_system(messages: Iterable[Message]) -> tuple[tuple[Message, ...], str | None]:

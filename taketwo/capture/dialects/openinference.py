@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.flat import begins_late, family, in_order
+from taketwo.capture.dialects.flat import family, flat_messages
 from taketwo.capture.dialects.loose_json import Unreadable, as_object, decimal_of, loosely, number_of, parse, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.tool_spans import execution, failure
@@ -71,12 +71,12 @@ def _named_agent(span: Span) -> str | None:
 
 def _model(span: Span, reading: Reading) -> Reading:
     attributes = span.attributes
-    members = family(attributes, INPUT)
-    request, rule, lacks = read_family(members, INPUT, dropped=span.dropped_attributes)
+    request, rule, lacks = read_family(attributes, INPUT, dropped=span.dropped_attributes)
     raw = attributes.get("input.value")
-    if (request is None or lacks == "head") and (whole := raw_messages(raw)) is not None:
+    has_audio = isinstance(raw, str) and '"input_audio"' in raw  # the flattened form has no place for it
+    if (request is None or lacks == "head" or has_audio) and (whole := raw_messages(raw)) is not None:
         request, rule, lacks = whole, "input.value", "nothing"
-    response, response_rule, _ = read_family(family(attributes, OUTPUT), OUTPUT)
+    response, response_rule, _ = read_family(attributes, OUTPUT)
     output = attributes.get("output.value")
     if response is None and (whole := raw_messages(output, response=True)) is not None:
         response, response_rule = whole, "output.value"
@@ -119,21 +119,11 @@ def _without_stale_calls(
 
 
 def read_family(
-    members: Mapping[int, JSON], prefix: str, *, dropped: int = 0
+    attributes: Mapping[str, JSON], prefix: str, *, dropped: int = 0
 ) -> tuple[tuple[Message, ...] | None, str, Lacks]:
-    """The messages of a flattened family, the rule that read them, and which end of it is lost.
-
-    A family whose beginning was thrown away begins with the first member that still has its role: the rest of an
-    older one may be there without it.
-    """
-    if not members:
-        return None, "", "nothing"
-    late = begins_late(members) and dropped > 0
-    listed = in_order(members)
-    while late and listed and "role" not in _inner(listed[0]):
-        listed = listed[1:]
-    messages = read_messages(listed, "assistant" if "output" in prefix else "user")
-    return with_empty_arguments(messages), prefix.rstrip("."), "head" if late else "nothing"
+    """The messages of a flattened family, the rule that read them, and which end of it is lost."""
+    found, lacks = flat_messages(attributes, prefix, "assistant" if "output" in prefix else "user", dropped=dropped)
+    return None if found is None else with_empty_arguments(found), prefix.rstrip("."), lacks
 
 
 def with_empty_arguments(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -150,11 +140,6 @@ def with_empty_arguments(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 def _empty(call: ToolCall) -> ToolCall:
     return call.but(arguments={}, flaw=None)
-
-
-def _inner(member: JSON) -> dict[str, JSON]:
-    inner = member.get("message", member) if isinstance(member, dict) else {}
-    return inner if isinstance(inner, dict) else {}
 
 
 def raw_messages(value: JSON, *, response: bool = False) -> tuple[Message, ...] | None:
@@ -182,7 +167,7 @@ NO_SETTINGS = {
 
 
 def _tools(attributes: Mapping[str, JSON]) -> tuple[ToolDefinition, ...]:
-    return read_definitions(in_order(family(attributes, "llm.tools.")))
+    return read_definitions(family(attributes, "llm.tools."))
 
 
 def _model_name(attributes: Mapping[str, JSON]) -> str | None:

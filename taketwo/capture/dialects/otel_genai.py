@@ -19,7 +19,7 @@ from taketwo.capture.dialects.loose_json import (
     text_of,
     whole_elements,
 )
-from taketwo.capture.dialects.messages import instructions, read_messages, without_system
+from taketwo.capture.dialects.messages import instructions, messages_in_list, read_messages, without_system
 from taketwo.capture.dialects.tool_spans import execution, failure
 from taketwo.capture.reading import Kind, Lacks, Message, Reading, Role
 from taketwo.span import Span, SpanEvent
@@ -140,6 +140,8 @@ def message_list(value: JSON, *, response: bool = False) -> tuple[tuple[Message,
     if value is None or value == "":
         return None, "nothing"
     role: Role = "assistant" if response else "user"
+    if isinstance(value, str) and (listed := messages_in_list(value, role)) is not None:
+        return listed, "nothing"
     if isinstance(value, str) and is_cut(value):
         whole = whole_elements(value)
         return (read_messages(whole, role), "tail") if whole and not response else (None, "nothing")

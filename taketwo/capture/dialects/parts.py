@@ -257,6 +257,8 @@ def read_attachment(part: dict[str, JSON]) -> Attachment | None:
         return None
     source = _attachment_source(part, inline)
     media_type = _word(source, "media_type", "mime_type", "mimeType", "mediaType")
+    if media_type is None and kind == "audio" and (form := _word(source, "format")) is not None:
+        media_type = f"audio/{form}"
     modality = part.get("modality")
     kind = modality if isinstance(modality, str) else _kind_of(media_type) or kind or "file"
     return Attachment(kind=kind, media_type=media_type, url=_attachment_url(source, media_type))

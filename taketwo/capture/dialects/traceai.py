@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.flat import family, in_order
+from taketwo.capture.dialects.flat import family
 from taketwo.capture.dialects.loose_json import as_object, number_of, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.openinference import ASIDES, KINDS, NO_SETTINGS, read_family
@@ -48,7 +48,7 @@ def read(span: Span) -> Reading:
 def _agent(span: Span, reading: Reading, word: str) -> Reading:
     """A run; of a call that was recorded elsewhere the whole transcript."""
     attributes = span.attributes
-    transcript = in_order(family(attributes, TRANSCRIPT)) or attributes.get("gen_ai.voice.transcript")
+    transcript = family(attributes, TRANSCRIPT) or attributes.get("gen_ai.voice.transcript")
     name = text_of(attributes.get("gen_ai.agent.name")) or text_of(attributes.get("graph.node.id"))
     return reading.but(
         agent=name,
@@ -88,15 +88,16 @@ def _messages(
     attributes: Mapping[str, JSON], prefixes: tuple[str, ...], dropped: int = 0
 ) -> tuple[tuple[Message, ...] | None, str, Lacks]:
     for prefix in prefixes:
-        if members := family(attributes, prefix):
-            return read_family(members, prefix, dropped=dropped)
+        found = read_family(attributes, prefix, dropped=dropped)
+        if found[0] is not None:
+            return found
         if isinstance(whole := attributes.get(prefix.rstrip(".")), str):
             return read_messages(whole, "assistant" if "output" in prefix else "user"), prefix.rstrip("."), "nothing"
     return None, "", "nothing"
 
 
 def _tools(attributes: Mapping[str, JSON]) -> tuple[ToolDefinition, ...]:
-    listed = in_order(family(attributes, "gen_ai.tool.definitions.")) or in_order(family(attributes, "llm.tools."))
+    listed = family(attributes, "gen_ai.tool.definitions.") or family(attributes, "llm.tools.")
     return read_definitions(attributes.get("gen_ai.tool.definitions")) or read_definitions(listed)
 
 

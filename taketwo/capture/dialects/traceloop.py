@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.flat import begins_late, family, in_order
+from taketwo.capture.dialects.flat import family, flat_messages
 from taketwo.capture.dialects.loose_json import encoded, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.otel_genai import finish, read_settings, usage
@@ -69,8 +69,7 @@ def _tool(span: Span, reading: Reading) -> Reading:
 
 def _model(span: Span, reading: Reading) -> Reading:
     attributes = span.attributes
-    members = family(attributes, PROMPT)
-    request = read_messages(in_order(members)) if members else None
+    request, lacks = flat_messages(attributes, PROMPT, "user", dropped=span.dropped_attributes)
     response = completion_messages(attributes)
     talk, system = without_system(request) if request is not None else (None, None)
     known = request is not None or response is not None
@@ -79,11 +78,11 @@ def _model(span: Span, reading: Reading) -> Reading:
         evidence="flat" if known else "nothing",
         request=talk,
         request_rule=PROMPT.rstrip("."),
-        request_lacks="head" if begins_late(members) and span.dropped_attributes else "nothing",
+        request_lacks=lacks,
         response=response,
         response_rule=COMPLETION.rstrip("."),
         system=system,
-        tools=read_definitions(in_order(family(attributes, FUNCTIONS))),
+        tools=read_definitions(family(attributes, FUNCTIONS)),
         settings=read_settings(attributes),
         finish=finish(attributes.get("gen_ai.response.finish_reasons"))
         or text_of(attributes.get("gen_ai.completion.0.finish_reason")),
@@ -93,7 +92,7 @@ def _model(span: Span, reading: Reading) -> Reading:
 
 def completion_messages(attributes: Mapping[str, JSON]) -> tuple[Message, ...] | None:
     """The response in `gen_ai.completion.N`: N counts choices, or, in LiteLLM, the tool calls of the one choice."""
-    members = in_order(family(attributes, COMPLETION))
+    members = family(attributes, COMPLETION)
     if not members:
         return None
     return tuple(
