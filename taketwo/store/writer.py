@@ -48,10 +48,7 @@ class Writer:
 
     def later(self, work: Work[object]) -> None:
         """Run the work soon; `flush` tells whether it failed."""
-        done: Future[object] = Future()
-        done.add_done_callback(self._remember)
-        self._start()
-        self._waiting.put((work, done))
+        self._enqueue(work).add_done_callback(self._remember)
 
     def offer(self, work: Work[object]) -> None:
         """Run the work soon if there is room; nobody hears of it when there is none, or when it fails."""
@@ -62,7 +59,7 @@ class Writer:
     def flush(self) -> None:
         """Wait for all that was given to `later`. Raises what the first one of it that failed raised."""
         if self._thread is not None:
-            self.do(lambda connection: None)
+            self._enqueue(lambda connection: None).result()
         with self._lock:
             failed, self._failed = self._failed, None
         if failed is not None:
@@ -75,6 +72,13 @@ class Writer:
         if thread is not None:
             self._waiting.put(None)
             thread.join()
+
+    def _enqueue(self, work: Work[object]) -> Future[object]:
+        """Put the work behind what waits, as soon as there is room."""
+        done: Future[object] = Future()
+        self._start()
+        self._waiting.put((work, done))
+        return done
 
     def _remember(self, done: Future[object]) -> None:
         error = done.exception()
