@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
+from taketwo.canonical import canonical
 from taketwo.compare.align import Pair
 from taketwo.compare.likeness import same_call
 from taketwo.compare.paths import differences_in_words, path_differences
@@ -17,6 +18,16 @@ from taketwo.value import JSON, in_words, same_json
 
 Writes: TypeAlias = Callable[[str], bool | None]
 """Whether a tool changes the world; None when nobody knows."""
+CHANGE_KINDS: dict[CallDifference, ChangeKind] = {
+    "call_added": "call_added",
+    "call_lost": "call_lost",
+    "arguments_changed": "arguments_changed",
+    "arguments_respelled": "arguments_changed",
+    "order_changed": "order_changed",
+    "result_changed": "result_changed",
+    "outcome_changed": "result_changed",
+}
+"""The kind of change that tells of a difference."""
 Gaps: TypeAlias = tuple[Mapping[str, str], Mapping[str, str]]
 """What the recorded and the replayed conversation do not say: path and reason."""
 
@@ -84,11 +95,10 @@ def call_change(
     """A Change about a call that both sides have."""
     (was_at, was), (is_at, now) = before, after
     values: tuple[JSON, JSON] = (_arguments(was), _arguments(now))
-    if kind in ("result_changed", "outcome_changed"):
+    if CHANGE_KINDS[kind] == "result_changed":
         values = (was.result if was.error is None else was.error, now.result if now.error is None else now.error)
-    change_kind: ChangeKind = "result_changed" if kind == "outcome_changed" else kind
     return Change(
-        kind=change_kind,
+        kind=CHANGE_KINDS[kind],
         severity=CALL_SEVERITIES[kind][writes(now.tool)],
         summary=summary,
         recorded_turn=was_at.turn_index,
@@ -127,7 +137,9 @@ def _differences(
     ends = ((before.place, was), (after.place, now), writes)
     asked_otherwise = not same_call(was, now) and not _is_unknown("arguments", before, after, gaps)
     if asked_otherwise:
-        yield call_change("arguments_changed", *ends, f"{now.tool}: {_arguments_in_words(was, now)}")
+        means_the_same = canonical(_arguments(was)) == canonical(_arguments(now))
+        kind: CallDifference = "arguments_respelled" if means_the_same else "arguments_changed"
+        yield call_change(kind, *ends, f"{now.tool}: {_arguments_in_words(was, now)}")
     elif overtaken:
         other, is_before = overtaken[0]
         order = f"{now.in_words} comes {'before' if is_before else 'after'} {other.in_words} now"

@@ -11,9 +11,16 @@ from taketwo.comparison import Severity
 from taketwo.conversation import Conversation
 
 CallDifference: TypeAlias = Literal[
-    "call_added", "call_lost", "arguments_changed", "order_changed", "result_changed", "outcome_changed"
+    "call_added",
+    "call_lost",
+    "arguments_changed",
+    "arguments_respelled",
+    "order_changed",
+    "result_changed",
+    "outcome_changed",
 ]
-"""What can be different about a call. `outcome_changed` is a `result_changed` where only one side is an error."""
+"""What can be different about a call. `arguments_respelled` is an `arguments_changed` that means the same, as 25 and
+"25.0" do, `outcome_changed` a `result_changed` where only one side is an error."""
 
 OtherDifference: TypeAlias = Literal[
     "facts_changed",
@@ -33,6 +40,8 @@ CALL_SEVERITIES: dict[CallDifference, dict[bool | None, Severity]] = {
     "call_added": {True: "critical", False: "minor", None: "major"},
     "call_lost": {True: "critical", False: "minor", None: "major"},
     "arguments_changed": {True: "critical", False: "minor", None: "major"},
+    # The recording answers such a call as the same one, so a comparison must not make more of it.
+    "arguments_respelled": {True: "wording", False: "wording", None: "wording"},
     # The same calls with the same arguments; a write at another moment may still meet another world.
     "order_changed": {True: "major", False: "minor", None: "minor"},
     # The agent did the same; the world, or what answered for it, was another.

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from taketwo.replay.canonical import canonical
+from taketwo.canonical import canonical
 from taketwo.value import JSON, canonical_json, clean_json, clean_text
 
 Arguments: TypeAlias = dict[str, JSON]

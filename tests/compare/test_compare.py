@@ -367,3 +367,13 @@ def test_every_turn_and_step_stands_in_exactly_one_pair(one: Conversation, other
 def test_pairs_of_an_untouched_conversation_name_their_steps() -> None:
     talk = undeclared(turn("Why?", STATUS, reply="So."))
     assert compare(talk, talk).pairs == (TurnPair(recorded=0, replayed=0, steps=((0, 0), (1, 1))),)
+
+
+def test_arguments_that_the_recording_answers_as_the_same_are_only_spelled_differently() -> None:
+    recorded = conversation(turn("Refund it.", call("issue_refund", {"amount": 25, "on": "2026-11-05"}), reply="Done."))
+    replayed = conversation(
+        turn("Refund it.", call("issue_refund", {"amount": "25.0", "on": "5 Nov 2026"}), reply="Done.")
+    )
+    (change,) = compare(recorded, replayed).changes
+    assert (change.kind, change.severity) == ("arguments_changed", "wording")
+    assert compare(recorded, replayed).first_divergence is None
