@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from taketwo.capture import wrapper
-from taketwo.capture.dialects import combined
+from taketwo.capture.dialects import combined, own
 from taketwo.capture.reading import Message, Reading
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.utterances import Utterance, alike, utterances
@@ -14,8 +14,12 @@ from taketwo.capture.utterances import Utterance, alike, utterances
 def model_calls(found: Sequence[Seen]) -> list[Seen]:
     """The model calls, each once, in the order of their starts; runs without any stand in for theirs."""
     calls = _same_response_once(_outermost([seen for seen in found if seen.reading.kind == "model"]))
+    calls = _without_shadows(calls)
+    _open_tools(calls)
     calls += _stand_ins(found, calls)
-    return sorted(calls, key=lambda seen: (seen.span.start_ns, seen.order))
+    calls.sort(key=lambda seen: (seen.span.start_ns, seen.order))
+    _chain(calls)
+    return calls
 
 
 def templates(calls: Iterable[Seen]) -> dict[str, str]:
@@ -94,6 +98,33 @@ def _same_response_once(calls: list[Seen]) -> list[Seen]:
     return kept
 
 
+def _without_shadows(calls: list[Seen]) -> list[Seen]:
+    """The calls without spans that say nothing and lie beside one that says what was said at that time."""
+    telling = [call for call in calls if call.reading.evidence != "nothing"]
+    return [call for call in calls if call.reading.evidence != "nothing" or not _is_shadow(call, telling)]
+
+
+def _is_shadow(call: Seen, telling: Sequence[Seen]) -> bool:
+    mine = call.reading
+    for other in telling:
+        theirs = other.reading
+        same_trace = other.span.trace_id == call.span.trace_id
+        overlap = other.span.start_ns < call.span.end_ns and call.span.start_ns < other.span.end_ns
+        counts = {(mine.input_tokens, mine.output_tokens), (theirs.input_tokens, theirs.output_tokens)}
+        if same_trace and overlap and len(counts - {(None, None)}) < 2:
+            return True
+    return False
+
+
+def _open_tools(calls: Sequence[Seen]) -> None:
+    """Where every call is inside of a tool, as of an agent that is itself served as one, the tool is the run."""
+    if calls and all(call.tool_above is not None for call in calls):
+        for call in calls:
+            for above in call.ancestors():
+                if above.reading.kind == "tool":
+                    above.reading = above.reading.but(kind="agent", execution=None)
+
+
 def _agree(one: Reading, other: Reading) -> bool:
     """Whether two readings can be of the same call: what both know is the same."""
     return _alike(one.request, other.request) and _alike(one.response, other.response)
@@ -117,17 +148,18 @@ def _stand_ins(found: Sequence[Seen], calls: Sequence[Seen]) -> list[Seen]:
             if run.reading.kind == "agent" or not calls:
                 runs.setdefault(id(run), run)
     stand_ins = [_stand_in(run) for run in runs.values()]
-    _chain(stand_ins)
     return [call for call in stand_ins if not calls or call.reading.request or call.reading.response]
 
 
-def _chain(stand_ins: Iterable[Seen]) -> None:
-    """Runs that were given lines alone go on one from the other, so that a repeated line is a turn of its own."""
-    before: str | None = None
-    for call in sorted(stand_ins, key=lambda seen: (seen.span.start_ns, seen.order)):
-        if call.reading.request_is_line:
-            call.reading = call.reading.but(response_id=call.span.span_id, previous_response_id=before)
-            before = call.span.span_id
+def _chain(calls: Iterable[Seen]) -> None:
+    """A run that was given a line alone goes on from the run before, so that a repeated line is a turn of its own."""
+    before: Seen | None = None
+    for call in calls:
+        if call.reading.request_is_line and before is not None:
+            before.reading = before.reading.but(response_id=before.reading.response_id or before.span.span_id)
+            call.reading = call.reading.but(previous_response_id=before.reading.response_id)
+        if call.run.reading.rule == own.RULE:
+            before = call
 
 
 def _stand_in(run: Seen) -> Seen:

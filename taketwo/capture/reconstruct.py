@@ -37,7 +37,7 @@ def reconstruct(
     found = gather(spans, logs)
     turns, by_code = _talk(found)
     notes = Notes()
-    built = _built(turns, notes)
+    built = tuple(turn_of(turn, index, notes) for index, turn in enumerate(turns))
     session = session_id or _session(found)
     calls = [each.call for turn in turns for each in turn.calls]
     agent = agent_of(calls)
@@ -53,7 +53,7 @@ def reconstruct(
         turns=built,
         outcome=Outcome(ended_reason=_ended_reason(found), scores=_scores(found)),
         gaps=(*notes.gaps, *_gaps(found, turns), *gaps_of_agent(agent, built, calls)),
-        metadata=_metadata(found) | other_agents(turns) | _side_information(by_code),
+        metadata=_metadata(found) | other_agents(turns) | _side_information(turns, by_code),
     )
 
 
@@ -84,16 +84,6 @@ def _known(calls: Iterable[Seen]) -> Known:
         asked=frozenset(text.strip() for text in asked if text),
         answered=frozenset(text.strip() for text in answered if text),
     )
-
-
-def _built(turns: Sequence[Draft], notes: Notes) -> tuple[Turn, ...]:
-    built: list[Turn] = []
-    runs: set[int] = set()
-    for index, turn in enumerate(turns):
-        first_of_run = turn.run is not None and id(turn.run) not in runs
-        built.append(turn_of(turn, index, notes, first_of_run=first_of_run))
-        runs.update(id(each.call.run) for each in turn.calls)
-    return tuple(built)
 
 
 def _session(found: Sequence[Seen]) -> str | None:
@@ -187,11 +177,16 @@ def _keep_own(span: Span, kept: dict[str, JSON]) -> None:
             kept.setdefault(key, loosely(value))
 
 
-def _side_information(by_code: Iterable[Seen]) -> dict[str, JSON]:
-    """Tools that the application called by itself: no steps of the agent, but part of what happened."""
-    listed = []
+def _side_information(turns: Sequence[Draft], by_code: Iterable[Seen]) -> dict[str, JSON]:
+    """What is no step of the agent but part of what happened.
+
+    Tools that the application called by itself, and turns in which the model was not told all that had been said.
+    """
+    listed: list[JSON] = []
     for seen in by_code:
         ran = seen.reading.execution
         if ran is not None:
             listed.append({"tool": ran.name, "arguments": ran.arguments, "span_id": seen.span.span_id})
-    return {"called_by_code": listed} if listed else {}
+    trimmed: list[JSON] = [index for index, turn in enumerate(turns) if any(each.trimmed for each in turn.calls)]
+    told = {"called_by_code": listed, "context_trimmed": trimmed}
+    return {name: value for name, value in told.items() if value}

@@ -15,7 +15,8 @@ def agent_of(calls: Sequence[Seen]) -> Agent:
     """The agent that the user met first: after a hand-off others speak with other instructions and tools."""
     if not calls:
         return Agent()
-    mine = [call for call in calls if voice(call) == voice(calls[0])]
+    first = next((call for call in calls if call.reading.system or call.reading.tools), calls[0])
+    mine = [call for call in calls if voice(call) == voice(first)]
     readings = [call.reading for call in mine]
     answering = [reading for reading in readings if reading.response] or readings
     return Agent(

@@ -29,9 +29,9 @@ class Notes:
         self.gaps.append(Gap(where=where, why=why))
 
 
-def turn_of(draft: Draft, index: int, notes: Notes, *, first_of_run: bool) -> Turn:
-    """The turn. `first_of_run`: its run began with it, so that the run's start is when the user's line came."""
-    start = _start(draft, first_of_run)
+def turn_of(draft: Draft, index: int, notes: Notes) -> Turn:
+    """The turn at that index, its gaps noted."""
+    start = _start(draft)
     end = max((each.call.span.end_ns for each in draft.calls), default=0)
     if not draft.calls:
         notes.add(f"turns[{index}].trace_id", "no span of this turn arrived; a later request tells of it")
@@ -69,10 +69,10 @@ def _in_time(steps: Sequence[Step]) -> list[Step]:
     return ordered[::-1]
 
 
-def _start(draft: Draft, first_of_run: bool) -> int:
+def _start(draft: Draft) -> int:
     """When the user's line reached the agent: when the run began, else when the first model call did."""
     starts = [each.call.span.start_ns for each in draft.calls if each.call.span.start_ns > 0]
-    if draft.run is not None and first_of_run and draft.run.span.start_ns > 0:
+    if draft.run is not None and draft.run.span.start_ns > 0:
         starts.append(draft.run.span.start_ns)
     return min(starts, default=0)
 

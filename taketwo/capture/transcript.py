@@ -22,7 +22,6 @@ MOST_PATHS = 8
 UNFINISHED = {"tool_calls", "tool_call", "tool-calls", "tool_use", "function_call"}
 """Reasons to stop that mean: the model waits for tools."""
 
-
 HAND_OFF = re.compile(r"^(transfer|hand_?(off|over)|delegate|switch)", re.IGNORECASE)
 """Names of the tools by which frameworks hand the talk to another agent."""
 
@@ -122,7 +121,7 @@ class Transcript:
             placed = self._place_blindly(call, before)
         else:
             said = utterances(reading.request, self._templates)
-            start = before.end if before is not None else self._start(call, said)
+            start = self._start(call, said, before)
             at, trimmed = self._follow(start, said, call)
             at = self._after_hand_off(at, call)
             if reading.request_lacks == "tail":
@@ -140,8 +139,15 @@ class Transcript:
         ends = [node for node in self.root.below() if not node.children]
         return sorted(ends, key=lambda node: self._latest.get(id(node), (-1, 0)))
 
-    def _start(self, call: Seen, said: Sequence[Utterance | ToolResult]) -> Node:
-        """Where a request begins: an agent that is never told the past may be asked the same thing twice."""
+    def _start(self, call: Seen, said: Sequence[Utterance | ToolResult], before: Placed | None) -> Node:
+        """Where a request begins: after the response that it names, unless it repeats the past all the same.
+
+        An agent that is never told the past may be asked the same thing twice.
+        """
+        if before is not None:
+            first = next((item for item in said if isinstance(item, Utterance)), None)
+            repeats = first is not None and self.root.child(first) is not None
+            return self.root if repeats and len(said) > len(before.end.path()) else before.end
         if call.reading.system in self._without_memory and len(said) == 1:
             last = self._last_of_same_voice(call)
             if last is not None and last.call.run is not call.run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,10 +44,8 @@ class Draft:
     calls: list[Placed] = field(default_factory=list)
     """The model calls that answer it, in the order of their starts."""
 
-    @property
-    def run(self) -> Seen | None:
-        """What answered the line of the user; None when no model call was captured."""
-        return self.calls[0].call.run if self.calls else None
+    run: Seen | None = None
+    """What answered the line of the user and nothing else; None when nothing did that for this turn alone."""
 
 
 def drafts(path: Sequence[Node], placed: Sequence[Placed]) -> list[Draft]:
@@ -68,7 +67,16 @@ def drafts(path: Sequence[Node], placed: Sequence[Placed]) -> list[Draft]:
         turn = turn_of.get(id(each.at)) or (found[0] if found and each.at.parent is None else None)
         if turn is not None and _belongs(each, turn_of, voices):
             turn.calls.append(each)
+    _find_runs(found)
     return found
+
+
+def _find_runs(turns: Sequence[Draft]) -> None:
+    """Give every turn the run that is its own: a span around several turns is nobody's."""
+    runs = [{id(each.call.run): each.call.run for each in turn.calls} for turn in turns]
+    shared = Counter(run for own in runs for run in own)
+    for turn, own in zip(turns, runs, strict=True):
+        turn.run = next((run for run in own.values() if shared[id(run)] == 1), None)
 
 
 def _begins(node: Node, before: Draft) -> bool:

@@ -68,9 +68,18 @@ def alike(one: Utterance, other: Utterance) -> bool:
 
 
 def _same_call(one: ToolCall, other: ToolCall) -> bool:
-    """Ids may differ between a response and the history that repeats it; then name and arguments decide."""
-    if one.id and one.id == other.id:
-        return True
+    """Whether two calls are one: name and arguments decide, and a long id where arguments were written otherwise.
+
+    Ids may differ between a response and the history that repeats it, and weak providers count `call_0` anew in every
+    response.
+    """
+    same_id = bool(one.id) and one.id == other.id
     if one.name != other.name:
-        return False
-    return one.flaw is not None or other.flaw is not None or (one.arguments, one.text) == (other.arguments, other.text)
+        return same_id and not (one.name and other.name)
+    if one.flaw is not None or other.flaw is not None or (one.arguments, one.text) == (other.arguments, other.text):
+        return True
+    return same_id and len(one.id or "") >= UNIQUE_ID
+
+
+UNIQUE_ID = 12
+"""Letters of an id from which on it is taken to be unique."""

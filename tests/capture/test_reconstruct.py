@@ -485,3 +485,65 @@ def test_changing_a_conversation_changes_no_other() -> None:
     first = reconstruct(spans)
     first.turns[1].calls[0].arguments["order"] = "changed"
     assert reconstruct(spans).turns[1].calls[0].arguments == {"order": "A-1"}
+
+
+def test_providers_that_count_calls_anew_in_every_response_confuse_nothing() -> None:
+    first, second = calls(("call_0", "look_up", {"order": "A-1"})), calls(("call_0", "look_up", {"order": "B-2"}))
+    made = Recorder()
+    made.chat([WHERE], first)
+    made.tool("look_up", {"order": "A-1"}, "Ely", call_id="call_0")
+    made.chat([WHERE, first, result("call_0", "Ely")], second)
+    made.tool("look_up", {"order": "B-2"}, "York", call_id="call_0")
+    made.chat([WHERE, first, result("call_0", "Ely"), second, result("call_0", "York")], IN_ELY)
+    turn = reconstruct(made.spans).turns[0]
+    assert [(call.arguments["order"], call.result, call.message) for call in turn.calls] == [
+        ("A-1", "Ely", 0),
+        ("B-2", "York", 1),
+    ]
+    assert all(call.latency_ms == 50 for call in turn.calls)
+
+
+def test_a_span_around_the_whole_session_answers_no_single_turn() -> None:
+    made = Recorder()
+    root = made.agent(None, "It is in Ely.", lasts=10_000)
+    made.chat([HELLO], None, parent=root, error="internal error", at=2000)
+    made.chat([HELLO, WHERE], IN_ELY, parent=root, at=3000)
+    conversation = reconstruct(made.spans)
+    assert lines(conversation) == [("Hello", None), ("Where is A-1?", "It is in Ely.")]
+    assert [turn.latency_ms for turn in conversation.turns] == [50, 50]
+
+
+def test_an_agent_that_is_itself_served_as_a_tool_has_its_talk() -> None:
+    made = Recorder()
+    tool = made.tool("ask_agent", {"question": "Where is A-1?"}, "It is in Ely.", lasts=500)
+    made.chat([WHERE], LOOK, parent=tool)
+    made.chat([WHERE, LOOK, FOUND], IN_ELY, parent=tool)
+    conversation = reconstruct(made.spans)
+    assert lines(conversation) == TWO_TURNS[1:]
+    assert tools(conversation.turns[0]) == [("look_up", "It is in Ely.")]
+
+
+def test_a_span_that_says_nothing_beside_one_that_does_counts_nothing() -> None:
+    usage = {"gen_ai.usage.input_tokens": 5, "gen_ai.usage.output_tokens": 2}
+    made = Recorder()
+    run = made.agent()
+    made.chat([HELLO], HI, parent=run, attributes=usage, at=200)
+    made.chat(None, None, parent=run, attributes=usage, at=210, lasts=20, system=None, tools=False)
+    conversation = reconstruct(made.spans)
+    assert lines(conversation) == TWO_TURNS[:1]
+    assert conversation.turns[0].tokens.input == 5
+
+
+def test_a_request_that_names_the_response_before_may_repeat_the_past_all_the_same() -> None:
+    made = Recorder()
+    made.chat([HELLO], HI, trace=1, attributes={"gen_ai.response.id": "r1"})
+    made.chat([HELLO, HI, WHERE], IN_ELY, trace=2, attributes={"gen_ai.request.previous_response_id": "r1"})
+    assert lines(reconstruct(made.spans)) == TWO_TURNS
+
+
+def test_turns_in_which_the_model_was_not_told_all_are_named() -> None:
+    made = Recorder()
+    made.chat([WHERE], LOOK, trace=1)
+    made.chat([WHERE, LOOK, FOUND], IN_ELY, trace=1)
+    made.chat([WHERE, IN_ELY, HELLO], HI, trace=2)
+    assert reconstruct(made.spans).metadata["context_trimmed"] == [1]
