@@ -17,7 +17,9 @@ from taketwo.errors import TakeTwoError
 
 EXTRAS = {
     "server": (("starlette", "uvicorn", "zstandard"), "taketwo serve"),
+    "grpc": (("grpc",), "receiving OTLP over gRPC"),
     "otel": (("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"), "sending OpenTelemetry spans"),
+    "parquet": (("pyarrow",), "importing parquet files"),
     "demo": (("starlette", "opentelemetry.sdk", "pytest"), "taketwo demo"),
 }
 """Each extra: the modules it brings, and what needs it."""
