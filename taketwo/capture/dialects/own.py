@@ -6,6 +6,9 @@ from taketwo.capture.dialects import otel_genai
 from taketwo.capture.reading import Reading
 from taketwo.span import Span
 
+RULE = "taketwo"
+"""Name of this dialect."""
+
 SCOPE = "taketwo"
 """Name of the SDK's instrumentation scope."""
 
@@ -24,7 +27,7 @@ def read(span: Span) -> Reading:
     request, lacks = otel_genai.message_list(span.attributes.get(otel_genai.INPUT))
     response, _ = otel_genai.message_list(span.attributes.get(otel_genai.OUTPUT), response=True)
     return reading.but(
-        rule="taketwo",
+        rule=RULE,
         request=request,
         request_lacks=lacks,
         response=response,
