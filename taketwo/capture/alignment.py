@@ -24,7 +24,9 @@ def joins(known: Sequence[Utterance], said: Sequence[Utterance]) -> tuple[int, i
             found = (found[0], count)
         elif utterance.kind == "user":
             break
-    return found or _reworded(known, said)
+    begin, past = (found[0] + 1, found[1]) if found is not None else (0, 0)
+    end = _reworded(known[begin:], said[past:])
+    return (begin + end[0], past + end[1]) if end is not None else found
 
 
 def _next(known: Sequence[Utterance], position: int, utterance: Utterance) -> int | None:
@@ -35,9 +37,11 @@ def _next(known: Sequence[Utterance], position: int, utterance: Utterance) -> in
 
 
 def _reworded(known: Sequence[Utterance], said: Sequence[Utterance]) -> tuple[int, int] | None:
-    """The same turn with another wording of its last text, which a later line of the user follows."""
+    """The same turn with another wording of its last text, or with one at last, which a line of the user follows."""
     if len(said) < 2 or said[0].kind != "say" or said[1].kind != "user":
         return None
+    if known and known[-1].kind == "call" and all(utterance.kind != "user" for utterance in known):
+        return len(known) - 1, 0
     end = next((index for index, utterance in enumerate(known) if utterance.kind == "user"), len(known))
     says = [index for index in range(end) if known[index].kind == "say"]
     return (says[-1], 1) if says and says[-1] == end - 1 else None

@@ -195,8 +195,7 @@ class Transcript:
         last = self._last_of_same_voice(call)
         if last is None or not any(utterance.kind == "user" for utterance in spoken):
             return self.root
-        same_run = last.call.run is call.run and call.reading.request_lacks == "nothing"
-        if same_run:
+        if _same_run(last.call, call) and call.reading.request_lacks == "nothing":
             return self.root
         self._without_memory.add(call.reading.system)
         return self._tip_below(last.end)
@@ -204,9 +203,7 @@ class Transcript:
     def _last_of_same_voice(self, call: Seen) -> Placed | None:
         """The last model call of the talk with the same instructions."""
         for placed in reversed(self.placed):
-            mine, theirs = call.reading.system, placed.call.reading.system
-            same = mine == theirs if mine and theirs else call.agent == placed.call.agent
-            if same and _stands_alike(placed.call, call):
+            if _same_voice(placed.call, call) and _stands_alike(placed.call, call):
                 return placed
         return None
 
@@ -371,6 +368,21 @@ def _call_of(result: ToolResult) -> Utterance:
     return Utterance("call", call.name, call, call.flaw)
 
 
+def _same_voice(one: Seen, other: Seen) -> bool:
+    """Whether two calls may be the same agent's: by the instructions, by the name where those are not captured."""
+    if all(seen.reading.evidence not in ("nothing", "wrapper") for seen in (one, other)):
+        return one.reading.system == other.reading.system
+    return one.agent is None or other.agent is None or one.agent == other.agent
+
+
+def _same_run(one: Seen, other: Seen) -> bool:
+    """Whether two calls answer the same line of the user; a trace without a span around its runs is one."""
+    if one.run is other.run:
+        return True
+    orphaned = "agent" not in (one.run.reading.kind, other.run.reading.kind)
+    return orphaned and one.span.trace_id == other.span.trace_id
+
+
 def _stands_alike(one: Seen, other: Seen) -> bool:
     """Whether two calls stand both in the talk or both in the same tool."""
     return one.tool_above is other.tool_above and one.is_aside == other.is_aside
@@ -378,7 +390,7 @@ def _stands_alike(one: Seen, other: Seen) -> bool:
 
 def _goes_on(last: Placed, at: Node, call: Seen) -> bool:
     """Whether a call with unknown request belongs to the same turn as the one before it."""
-    if last.call.run is call.run or at.utterance.call is not None:
+    if _same_run(last.call, call) or at.utterance.call is not None:
         return True
     if last.end is last.at is at and call.reading.response and last.call.span.status != "error":
         return True  # a stream's answer on a span of its own

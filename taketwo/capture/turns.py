@@ -167,6 +167,8 @@ def _is_new_message(before: Item, item: Item, asker: Placed | None) -> bool:
     one, other = before.node.said_by, item.node.said_by
     if one is not None and other is not None:
         return one is not other
+    if one is not None and before.is_call and not item.is_call:
+        return True
     if not item.node.after_result:
         return False
     incomplete = asker is not None and (not asker.call.reading.response or asker.call.reading.response_lacks_calls)

@@ -547,3 +547,47 @@ def test_turns_in_which_the_model_was_not_told_all_are_named() -> None:
     made.chat([WHERE, LOOK, FOUND], IN_ELY, trace=1)
     made.chat([WHERE, IN_ELY, HELLO], HI, trace=2)
     assert reconstruct(made.spans).metadata["context_trimmed"] == [1]
+
+
+def test_a_title_made_in_a_trace_of_its_own_is_no_turn() -> None:
+    made = Recorder()
+    made.chat([HELLO], HI, trace=1)
+    made.chat([user("Write a title for: Hello")], says("Greeting"), system=None, tools=False, trace=2)
+    made.chat([HELLO, HI, WHERE], IN_ELY, trace=3)
+    assert lines(reconstruct(made.spans)) == TWO_TURNS
+
+
+def test_a_run_whose_model_call_was_lost_is_the_turn_that_it_says() -> None:
+    made = Recorder()
+    for trace, (line, answer) in enumerate(TWO_TURNS, start=1):
+        run = made.agent(line, answer, trace=trace)
+        made.chat([HELLO, HI, WHERE][: 2 * trace - 1], [HI, IN_ELY][trace - 1], trace=trace, parent=run)
+    assert lines(reconstruct(made.spans[:-1])) == TWO_TURNS
+
+
+def test_an_answer_that_only_a_history_without_tool_steps_has_comes_after_them() -> None:
+    made = Recorder()
+    made.chat([WHERE], LOOK, trace=1)
+    made.tool("look_up", {"order": "A-1"}, "It is in Ely.", call_id="c1", trace=1)
+    made.chat([WHERE, IN_ELY, HELLO], HI, trace=2)
+    conversation = reconstruct(made.spans)
+    assert lines(conversation) == [("Where is A-1?", "It is in Ely."), ("Hello", "Hi, how can I help?")]
+    assert tools(conversation.turns[0]) == [("look_up", "It is in Ely.")]
+    assert [step.message for step in conversation.turns[0].steps] == [0, 1]
+
+
+@pytest.mark.parametrize("lost", [3, 4])
+def test_a_polished_or_lost_answer_deep_in_a_trimmed_history_costs_no_tool_step(lost: int) -> None:
+    again = calls(("c2", "look_up", {"order": "B-2"}))
+    made = Recorder()
+    made.chat([WHERE], LOOK, trace=1)
+    made.chat([WHERE, LOOK, FOUND], IN_ELY, trace=1)
+    made.chat([WHERE, IN_ELY, HELLO], again, trace=2)
+    made.chat([WHERE, IN_ELY, HELLO, again, result("c2", "York")], says("Hi!"), trace=2)
+    made.chat([WHERE, IN_ELY, HELLO, HI, user("Thanks")], says("Bye"), trace=3)
+    conversation = reconstruct([span for number, span in enumerate(made.spans) if number != lost])
+    assert [turn.user.text for turn in conversation.turns if turn.user] == ["Where is A-1?", "Hello", "Thanks"][
+        : lost - 1
+    ]
+    assert [call.tool for call in conversation.turns[1].calls] == ["look_up"]
+    assert conversation.turns[1].reply == ("Hi, how can I help?" if lost == 3 else "Hi!")
