@@ -587,7 +587,7 @@ def test_a_polished_or_lost_answer_deep_in_a_trimmed_history_costs_no_tool_step(
     made.chat([WHERE, IN_ELY, HELLO, HI, user("Thanks")], says("Bye"), trace=3)
     conversation = reconstruct([span for number, span in enumerate(made.spans) if number != lost])
     assert [turn.user.text for turn in conversation.turns if turn.user] == ["Where is A-1?", "Hello", "Thanks"][
-        : lost - 1
+        : 6 - lost
     ]
     assert [call.tool for call in conversation.turns[1].calls] == ["look_up"]
     assert conversation.turns[1].reply == ("Hi, how can I help?" if lost == 3 else "Hi!")
