@@ -21,7 +21,7 @@ SEND_EVERY_S = 0.25
 """How long a finished span waits for others, in seconds. `OTEL_BSP_SCHEDULE_DELAY` wins."""
 
 EXIT_WITHIN_S = 5.0
-"""How long the end of the process may be put off by spans that are still to be sent, in seconds."""
+"""How long the end of the process waits for a request with the last spans to arrive, in seconds."""
 
 OF_REPLAY = SIMULATOR_KEYS[1]
 """Marks spans of a replay, for exporters that are not ours."""
@@ -68,15 +68,18 @@ class Sender(SpanProcessor):
         return True
 
     def shutdown(self) -> None:
-        """Send what is left, unless that takes too long. Needs no thread: none can be begun at the end of a process."""
+        """Send what is left, as long as requests arrive. Needs no thread: none can be begun at the end of a process."""
         if self._is_closed:
             return
         self._is_closed = True
-        if self.force_flush(int(EXIT_WITHIN_S * 1000)):
-            self._batches.shutdown()  # type: ignore[no-untyped-call]  # unannotated in OpenTelemetry
-        else:
-            log.warning("taketwo: the last spans could not be sent within %g s", EXIT_WITHIN_S)
-            self._exporter.shutdown()
+        arrived = self._exporter.arrived
+        while not self.force_flush(int(EXIT_WITHIN_S * 1000)):
+            if self._exporter.arrived == arrived:
+                log.warning("taketwo: the last spans could not be sent within %g s", EXIT_WITHIN_S)
+                self._exporter.shutdown()
+                return
+            arrived = self._exporter.arrived
+        self._batches.shutdown()  # type: ignore[no-untyped-call]  # unannotated in OpenTelemetry
 
     def _is_drained(self) -> bool:
         """Whether the latest span has left. After a fork what came before it is the parent's to send."""
@@ -90,14 +93,20 @@ class InPieces(SpanExporter):
         """exporter: what sends a request."""
         self._exporter = exporter
         self.latest: ReadableSpan | None = None
+        self.arrived = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send them; whether all of them arrived."""
+        outcome = SpanExportResult.SUCCESS
         try:
-            results = [self._exporter.export(piece) for piece in pieces(spans)]
+            for piece in pieces(spans):
+                if self._exporter.export(piece) is SpanExportResult.SUCCESS:
+                    self.arrived += 1
+                else:
+                    outcome = SpanExportResult.FAILURE
         finally:
             self.latest = spans[-1]
-        return SpanExportResult.SUCCESS if set(results) <= {SpanExportResult.SUCCESS} else SpanExportResult.FAILURE
+        return outcome
 
     def shutdown(self) -> None:
         """Give up what is under way."""
