@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from taketwo.capture.reading import Execution
 from taketwo.capture.trace_tree import Seen
@@ -34,9 +34,6 @@ def matched(calls: Sequence[Node], ran: Sequence[tuple[Seen, Execution]]) -> tup
                     spans[id(node)] = taken[0]
                     free.remove(taken)
     return spans, [seen for seen, _ in free]
-
-
-Fits = Callable[[Node, Seen, Execution], bool]
 
 
 def _by_id_in_trace(node: Node, seen: Seen, ran: Execution) -> bool:

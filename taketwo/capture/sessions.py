@@ -45,15 +45,13 @@ def sessions(spans: Iterable[Span], logs: Iterable[LogRecord] = (), *, extra_key
     attributes that name a session besides the known ones, and before them.
     """
     pieces = _pieces([span for span in once(spans) if not is_simulated(span)], list(logs), extra_keys)
-    grouped: dict[tuple[str, str, str], list[_Trace]] = {}
-    unnamed: list[_Trace] = []
+    unnamed = [piece for piece in pieces if piece.id is None]
+    named: dict[str, list[_Trace]] = {}
     for piece in pieces:
-        if piece.id is None:
-            unnamed.append(piece)
-        else:
-            grouped.setdefault((piece.id, *_place(piece.spans)), []).append(piece)
+        if piece.id is not None:
+            named.setdefault(piece.id, []).append(piece)
     chains = chained([(piece.spans, piece.logs) for piece in unnamed])
-    found = [_session(group) for group in grouped.values()]
+    found = [_session(group) for same_id in named.values() for group in _scoped(same_id)]
     found += [_session([unnamed[index] for index in chain]) for chain in chains]
     return sorted(found, key=lambda session: (_start(session.spans), session.id or "", _first_trace(session)))
 
@@ -135,11 +133,18 @@ def _project(spans: Iterable[Span]) -> str | None:
     return next((name for span in spans if (name := project_named(span.resource))), None)
 
 
-def _place(spans: Iterable[Span]) -> tuple[str, str]:
-    """Project and environment, which scope an id."""
-    spans = list(spans)
-    environment = next((str(s.resource[key]) for s in spans for key in ENVIRONMENT_KEYS if key in s.resource), "")
-    return _project(spans) or "", environment
+def _scoped(pieces: Sequence[_Trace]) -> list[list[_Trace]]:
+    """Traces with the same id, apart where they name different projects or environments; not all name one."""
+    places = [(_project(piece.spans) or "", _environment(piece.spans)) for piece in pieces]
+    only = tuple(named.pop() if len(named := {place[n] for place in places} - {""}) == 1 else "" for n in (0, 1))
+    groups: dict[tuple[str, str], list[_Trace]] = {}
+    for piece, (project, environment) in zip(pieces, places, strict=True):
+        groups.setdefault((project or only[0], environment or only[1]), []).append(piece)
+    return list(groups.values())
+
+
+def _environment(spans: Iterable[Span]) -> str:
+    return next((str(s.resource[key]) for s in spans for key in ENVIRONMENT_KEYS if key in s.resource), "")
 
 
 def _start(spans: Sequence[Span]) -> int:

@@ -95,8 +95,6 @@ class Placed:
     """Where its request ends."""
     end: Node
     """Where its response ends."""
-    blind: bool
-    """Whether the span does not say what the request was."""
     trimmed: bool = False
     """Whether the request left out what had been said before."""
 
@@ -126,7 +124,7 @@ class Transcript:
             at = self._after_hand_off(at, call)
             if reading.request_lacks == "tail":
                 at = self._after_lost_tail(self._tip_below(at), call)
-            placed = Placed(call, at, at, blind=False, trimmed=trimmed)
+            placed = Placed(call, at, at, trimmed=trimmed)
         self._respond(placed)
         placed.at.asked.append(placed)
         self.placed.append(placed)
@@ -256,7 +254,7 @@ class Transcript:
             why = call.reading.hidden or "the request was not captured"
             line = Utterance("user", flaw=why)
             at = self._grow(at, line, call, call.reading.request_rule or "no request")
-        return Placed(call, at, at, blind=True)
+        return Placed(call, at, at)
 
     def _after_hand_off(self, at: Node, call: Seen) -> Node:
         """The hand-off that led to another agent's call, which may know nothing of it."""

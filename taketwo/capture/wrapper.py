@@ -66,7 +66,7 @@ def _words_in(value: dict[str, JSON], role: Role, names: tuple[str, ...], depth:
         if value.get(name) is not None:
             return _words(value[name], role, names, depth - 1)
     if len(value) == 1 and isinstance(only := next(iter(value.values())), str):
-        return only if only.strip() and not marks.why_hidden(only) else None
+        return only if " " in only.strip() and not marks.why_hidden(only) else None  # one word is a key, not a line
     return None
 
 

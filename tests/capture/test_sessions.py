@@ -222,3 +222,10 @@ def test_no_order_of_arrival_changes_the_sessions(name: str) -> None:
     spans, logs = recorded_trace(name)
     assert sessions(spans[::-1], logs[::-1]) == sessions(spans, logs)
     assert sessions([*spans, *spans[:5]], logs) == sessions(spans, logs)
+
+
+def test_a_service_that_names_no_environment_is_in_the_one_of_the_others() -> None:
+    made = Recorder("s-1")
+    made.chat([HELLO], HI, trace=1, resource={"deployment.environment.name": "production"})
+    made.chat([HELLO, HI, WHERE], IN_ELY, trace=2)
+    assert traces(sessions(made.spans)) == [("s-1", [1, 2])]
