@@ -56,7 +56,7 @@ USER_KEYS: tuple[str, ...] = (
 )
 """Attributes that name the user, the surest first."""
 
-PROJECT_KEYS = ("openinference.project.name", "project_name", "taketwo.project", "langsmith.project")
+PROJECT_KEYS = ("taketwo.project", "openinference.project.name", "project_name", "langsmith.project")
 """Attributes of a resource that name the project."""
 
 SIMULATOR_KEYS = ("fi.simulator.is_simulator_trace", "gen_ai.simulator.is_simulator_trace")

@@ -72,7 +72,7 @@ WRITE_WORDS = frozenset(
     return revoke rotate save schedule sell send set settle ship shutdown sign start stop submit subscribe suspend
     switch sync terminate toggle transfer trigger unblock unlock unsubscribe update upgrade upload upsert void withdraw
     write
-    """.split()  # noqa: SIM905 - as a list it would take a line a word
+    """.split()
 )
 """Verbs of tools that change the world."""
 READ_WORDS = frozenset(
@@ -81,7 +81,7 @@ READ_WORDS = frozenset(
     explain extract fetch filter find get has inspect is list load locate look lookup match peek ping plan preview
     query quote read recommend retrieve scan score search select show status suggest summarize think track translate
     validate verify view
-    """.split()  # noqa: SIM905 - as a list it would take a line a word
+    """.split()
 )
 """Verbs of tools that only look."""
 

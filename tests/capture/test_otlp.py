@@ -263,7 +263,7 @@ def test_values_that_json_does_not_have_get_its_nearest() -> None:
 
 def test_text_that_is_no_utf8_is_named() -> None:
     body = request(with_attributes(("key", "XXXX"))).replace(b"XXXX", b"\xff\xfe\xfd\xfc")
-    with pytest.raises(TraceUnreadable, match="no OTLP trace request: .*pars"):
+    with pytest.raises(TraceUnreadable, match=r"no OTLP trace request: .*pars"):
         read_spans(body, PROTOBUF)
 
 
