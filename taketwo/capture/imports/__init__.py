@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from taketwo.capture.body import unpacked
-from taketwo.capture.imports import langfuse, langsmith, openai_chat, otlp_file, parquet_file, phoenix
+from taketwo.capture.imports import (
+    langfuse,
+    langsmith,
+    openai_chat,
+    otlp_file,
+    parquet_file,
+    phoenix,
+    sharegpt,
+)
 from taketwo.capture.imports.imported import FileFormat, Imported, Unread
 from taketwo.errors import BadSetting, TraceUnreadable
 
@@ -20,6 +28,7 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "langfuse": langfuse,
     "langsmith": langsmith,
     "parquet": parquet_file,
+    "sharegpt": sharegpt,
     "openai-chat": openai_chat,
 }
 """Every format by its name, the ones that are told by surer signs first."""
@@ -30,6 +39,7 @@ DESCRIPTIONS: Final[dict[str, str]] = {
     "langfuse": "observations and traces from Langfuse: export files, answers of its API, blob storage; JSON or CSV",
     "langsmith": "runs from LangSmith: list_runs as JSON or JSON lines, answers of its API",
     "parquet": "parquet with the columns of phoenix, langfuse or langsmith (needs the extra 'parquet')",
+    "sharegpt": "training sets with `conversations` of `from` and `value`, tool calls as JSON or in tags",
     "openai-chat": "chats with `messages` in OpenAI form, one a line, as for fine-tuning",
 }
 """What each format is, in one line for people."""

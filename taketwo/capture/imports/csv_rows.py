@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from taketwo.capture.imports.imported import Unread
 from taketwo.capture.imports.json_records import Record
-from taketwo.errors import TooLarge
+from taketwo.errors import TooLarge, TraceUnreadable
 from taketwo.value import LONE_SURROGATE
 
 LONGEST_CELL: Final = 16 * 1024 * 1024
@@ -33,12 +33,15 @@ def csv_rows(stream: BinaryIO) -> Iterator[Record | Unread]:
     """Every row after the first as an object of texts, without its empty cells.
 
     A row that has more cells than there are columns, too long a cell or bytes that are no UTF-8 is an `Unread`. Raises
-    TooLarge for a line of more than 64 MiB.
+    TooLarge for a line of more than 64 MiB, TraceUnreadable where not even the names of the columns can be read.
     """
     # The limit is one for the whole process; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
     rows = csv.reader(_lines(stream))
-    columns = next(rows, [])
+    try:
+        columns = next(rows, [])
+    except csv.Error as error:
+        raise TraceUnreadable(f"the first line is no row of CSV: {error}") from error
     while True:
         where = f"line {rows.line_num + 1}"
         try:

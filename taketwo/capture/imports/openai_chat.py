@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final
 
 from taketwo.capture.chat_messages import conversation_from_messages
+from taketwo.capture.imports.chat_facts import Ids, open_questions
 from taketwo.capture.imports.imported import Imported, Unread
 from taketwo.capture.imports.json_records import elements, json_records, record_keys
-from taketwo.conversation import Agent, Conversation, Gap, Outcome, ToolDefinition
+from taketwo.conversation import Agent, Conversation, Outcome, ToolDefinition
 from taketwo.errors import TraceUnreadable
-from taketwo.value import JSON, canonical_json, clean_json, content_hash
+from taketwo.value import JSON, clean_json
 
-_WITHOUT_TIMES: Final = Gap(where="turns", why="a chat file says no times, latencies, tokens and costs")
-_WITHOUT_MODEL: Final = Gap(where="agent.model", why="the record does not name the model")
-_WITHOUT_TOOLS: Final = Gap(where="agent.tools", why="the record does not define the tools that were called")
 _READ_KEYS: Final = frozenset({"id", "messages", "model", "reward"})
 
 
@@ -26,14 +24,14 @@ def reads(head: bytes) -> bool:
 
 def read(stream: BinaryIO) -> Iterator[Imported]:
     """The conversations of the file; one that repeats another's id with other content gets an id of its own."""
-    known: dict[str, str] = {}
+    ids = Ids("chat")
     for record in json_records(stream):
         if isinstance(record, Unread):
             yield record
             continue
         for element in [record] if _are_messages(record.value) else elements(record):
             try:
-                yield _conversation(clean_json(element.value), known)
+                yield _conversation(clean_json(element.value), ids)
             except TraceUnreadable as error:
                 yield Unread(where=element.where, why=error.what)
 
@@ -42,7 +40,7 @@ def _are_messages(value: JSON) -> bool:
     return isinstance(value, list) and any(isinstance(item, dict) and "role" in item for item in value)
 
 
-def _conversation(value: JSON, known: dict[str, str]) -> Conversation:
+def _conversation(value: JSON, ids: Ids) -> Conversation:
     record = {"messages": value} if _are_messages(value) else value
     if not isinstance(record, dict) or not _are_messages(record.get("messages")):
         raise TraceUnreadable("this is no chat: it has no messages with roles")
@@ -51,25 +49,12 @@ def _conversation(value: JSON, known: dict[str, str]) -> Conversation:
     said = {*_READ_KEYS, "tools"} if _spelled(tools) == record.get("tools") else _READ_KEYS
     conversation = conversation_from_messages(
         record["messages"],
-        id=_id(record, known),
+        id=ids.of(record.get("id"), record),
         agent=Agent(model=model if isinstance(model, str) else None, tools=tools),
         outcome=Outcome(scores={"reward": record["reward"]} if "reward" in record else {}),
         metadata={key: item for key, item in record.items() if key not in said},
     )
-    return conversation.but(gaps=(*_gaps(conversation), *conversation.gaps))
-
-
-def _id(record: dict[str, JSON], known: dict[str, str]) -> str:
-    """The record's own id, so that importing it again changes nothing; a hash of the record where it has none."""
-    digest = content_hash(canonical_json(record))
-    match record.get("id"):
-        case str(given) if given:
-            pass
-        case int(number) if not isinstance(number, bool):
-            given = str(number)
-        case _:
-            return f"chat-{digest[:24]}"
-    return given if known.setdefault(given, digest) == digest else f"{given}-{digest[:8]}"
+    return conversation.but(gaps=(*open_questions(conversation), *conversation.gaps))
 
 
 def _tools(given: JSON) -> tuple[ToolDefinition, ...]:
@@ -96,11 +81,3 @@ def _spelled(tools: Sequence[ToolDefinition]) -> list[JSON]:
         {"type": "function", "function": {name: said for name in fields if (said := getattr(tool, name)) is not None}}
         for tool in tools
     ]
-
-
-def _gaps(conversation: Conversation) -> Iterator[Gap]:
-    yield _WITHOUT_TIMES
-    if conversation.agent.model is None:
-        yield _WITHOUT_MODEL
-    if not conversation.agent.tools and any(conversation.calls()):
-        yield _WITHOUT_TOOLS

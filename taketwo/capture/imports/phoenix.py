@@ -7,6 +7,7 @@ them (Phoenix: src/phoenix/server/api/routers/v1/spans.py and trace/attributes.p
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -29,11 +30,13 @@ _WRITTEN_AS_JSON: Final = (*_JSON_TEXTS, "json_schema", "llm.invocation_paramete
 _LISTS: Final = ("llm.input_messages", "llm.output_messages", "llm.tools", "retrieval.documents", "tag.tags")
 _COUNTS: Final = ("llm.token_count.", "llm.cost.")
 _PREFIX: Final = "attributes."
+_OTLP_BEGINS: Final = re.compile(rb'\s*\{\s*"data"\s*:\s*\[\s*\{\s*"attributes"\s*:\s*\[\s*\{\s*"key"')
+"""Where the ids come only after the attributes, which may be long."""
 
 
 def reads(head: bytes) -> bool:
     """Whether a file that begins so holds Phoenix's spans."""
-    return is_row(columns(head))
+    return bool(_OTLP_BEGINS.match(head)) or is_row(columns(head))
 
 
 def is_row(keys: set[str]) -> bool:

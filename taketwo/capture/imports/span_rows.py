@@ -12,7 +12,7 @@ from taketwo.capture.imports.moment_texts import nanoseconds
 from taketwo.capture.otlp import ReceivedSpans, spans_in
 from taketwo.errors import TraceUnreadable
 from taketwo.span import RawSpan
-from taketwo.value import JSON, Value, clean_json, content_hash
+from taketwo.value import JSON, Value, clean_json, clean_text, content_hash
 
 _TRACE_DIGITS: Final = 32
 _SPAN_DIGITS: Final = 16
@@ -73,7 +73,8 @@ def raw_span(row: SpanRow) -> RawSpan:
 def trace_id(name: str) -> str:
     """32 hex digits for a trace: its name itself where that has so many, as a UUID has, else a hash of it."""
     plain = name.lower().replace("-", "")
-    return plain if len(plain) == _TRACE_DIGITS and _HEX.fullmatch(plain) else content_hash(name)[:_TRACE_DIGITS]
+    is_id = len(plain) == _TRACE_DIGITS and _HEX.fullmatch(plain)
+    return plain if is_id else content_hash(clean_text(name))[:_TRACE_DIGITS]
 
 
 def span_id(name: str) -> str:
@@ -82,7 +83,8 @@ def span_id(name: str) -> str:
     A UUID is hashed, because its first half is mostly time, and two runs of one moment would become one.
     """
     plain = name.lower()
-    return plain if len(plain) == _SPAN_DIGITS and _HEX.fullmatch(plain) else content_hash(plain)[:_SPAN_DIGITS]
+    is_id = len(plain) == _SPAN_DIGITS and _HEX.fullmatch(plain)
+    return plain if is_id else content_hash(clean_text(plain))[:_SPAN_DIGITS]
 
 
 def together(found: Iterable[RawSpan | Unread]) -> Iterator[Imported]:
