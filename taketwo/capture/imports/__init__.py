@@ -16,6 +16,8 @@ from taketwo.capture.imports import (
     parquet_file,
     phoenix,
     sharegpt,
+    tau2_bench,
+    tau_bench,
 )
 from taketwo.capture.imports.imported import FileFormat, Imported, Unread
 from taketwo.errors import BadSetting, TraceUnreadable
@@ -28,6 +30,8 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "langfuse": langfuse,
     "langsmith": langsmith,
     "parquet": parquet_file,
+    "tau2-bench": tau2_bench,
+    "tau-bench": tau_bench,
     "sharegpt": sharegpt,
     "openai-chat": openai_chat,
 }
@@ -39,6 +43,8 @@ DESCRIPTIONS: Final[dict[str, str]] = {
     "langfuse": "observations and traces from Langfuse: export files, answers of its API, blob storage; JSON or CSV",
     "langsmith": "runs from LangSmith: list_runs as JSON or JSON lines, answers of its API",
     "parquet": "parquet with the columns of phoenix, langfuse or langsmith (needs the extra 'parquet')",
+    "tau2-bench": "results of tau2-bench: all simulations in one file, or one a file",
+    "tau-bench": "trajectories of tau-bench",
     "sharegpt": "training sets with `conversations` of `from` and `value`, tool calls as JSON or in tags",
     "openai-chat": "chats with `messages` in OpenAI form, one a line, as for fine-tuning",
 }
