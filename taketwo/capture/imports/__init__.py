@@ -11,6 +11,7 @@ from taketwo.capture.body import unpacked
 from taketwo.capture.imports import (
     langfuse,
     langsmith,
+    livekit_session,
     openai_chat,
     otlp_file,
     parquet_file,
@@ -30,6 +31,7 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "langfuse": langfuse,
     "langsmith": langsmith,
     "parquet": parquet_file,
+    "livekit-session": livekit_session,
     "tau2-bench": tau2_bench,
     "tau-bench": tau_bench,
     "sharegpt": sharegpt,
@@ -43,6 +45,7 @@ DESCRIPTIONS: Final[dict[str, str]] = {
     "langfuse": "observations and traces from Langfuse: export files, answers of its API, blob storage; JSON or CSV",
     "langsmith": "runs from LangSmith: list_runs as JSON or JSON lines, answers of its API",
     "parquet": "parquet with the columns of phoenix, langfuse or langsmith (needs the extra 'parquet')",
+    "livekit-session": "session reports of LiveKit Agents, or session.history alone",
     "tau2-bench": "results of tau2-bench: all simulations in one file, or one a file",
     "tau-bench": "trajectories of tau-bench",
     "sharegpt": "training sets with `conversations` of `from` and `value`, tool calls as JSON or in tags",
