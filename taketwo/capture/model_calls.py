@@ -9,6 +9,7 @@ from taketwo.capture.dialects import combined, own
 from taketwo.capture.reading import Message, Reading
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.utterances import Utterance, alike, utterances
+from taketwo.capture.voices import name_voices
 
 
 def model_calls(found: Sequence[Seen]) -> list[Seen]:
@@ -19,6 +20,7 @@ def model_calls(found: Sequence[Seen]) -> list[Seen]:
     calls += _stand_ins(found, calls)
     calls.sort(key=lambda seen: (seen.span.start_ns, seen.order))
     _chain(calls)
+    name_voices(calls)
     return calls
 
 

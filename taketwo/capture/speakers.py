@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taketwo.capture.talk import voice
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.turns import Draft
 from taketwo.conversation import Agent, Gap, ToolDefinition, Turn
@@ -16,7 +15,7 @@ def agent_of(calls: Sequence[Seen]) -> Agent:
     if not calls:
         return Agent()
     first = next((call for call in calls if call.reading.system or call.reading.tools), calls[0])
-    mine = [call for call in calls if voice(call) == voice(first)]
+    mine = [call for call in calls if call.voice == first.voice]
     readings = [call.reading for call in mine]
     answering = [reading for reading in readings if reading.response] or readings
     return Agent(
@@ -53,7 +52,7 @@ def other_agents(turns: Sequence[Draft]) -> dict[str, JSON]:
     met: dict[str, dict[str, JSON]] = {}
     for index, turn in enumerate(turns):
         for each in turn.calls:
-            name = voice(each.call)
+            name = each.call.voice
             if name not in met:
                 reading = each.call.reading
                 tools: list[JSON] = [tool.name for tool in reading.tools]

@@ -71,15 +71,10 @@ def choose(transcript: Transcript, known: Known) -> list[Node]:
     return path
 
 
-def voice(call: Seen) -> str:
-    """What tells who speaks in a model call: the instructions, else the agent's name."""
-    return call.reading.system or call.agent or ""
-
-
 def _voices_of_the_talk(transcript: Transcript, known: Known) -> set[str]:
     """The voices that answer lines which the runs' spans know."""
     return {
-        voice(placed.call)
+        placed.call.voice
         for placed in transcript.placed
         for line in [next((node for node in placed.at.above() if node.utterance.kind == "user"), None)]
         if line is not None and line.utterance.text.strip() in known.asked
@@ -137,8 +132,8 @@ def _count_call(branch: _Branch, call: Seen, weights: dict[str, int]) -> None:
     branch.latest, branch.earliest = max(branch.latest, call.order), min(branch.earliest, call.order)
     if call.tool_above is None and not call.is_aside:
         branch.talks = True
-        if weights[voice(call)] > branch.weight:
-            branch.voice, branch.weight = voice(call), weights[voice(call)]
+        if weights[call.voice] > branch.weight:
+            branch.voice, branch.weight = call.voice, weights[call.voice]
 
 
 def _count_child(branch: _Branch, child: _Branch) -> None:
@@ -157,7 +152,7 @@ def _weights(placed: Sequence[Placed]) -> dict[str, int]:
     agents = set()
     for each in placed:
         reading = each.call.reading
-        weights[voice(each.call)] += 1
+        weights[each.call.voice] += 1
         if reading.tools or any(message.calls for message in reading.response or ()):
-            agents.add(voice(each.call))
+            agents.add(each.call.voice)
     return {name: count + (_AGENT if name in agents else 0) for name, count in weights.items()}

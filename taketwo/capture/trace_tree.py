@@ -21,6 +21,8 @@ class Seen:
     parent: Seen | None = None
     children: list[Seen] = field(default_factory=list)
     order: int = 0
+    voice: str = ""
+    """Of a model call, what tells which agent it is; see `voices`."""
 
     def ancestors(self) -> Iterator[Seen]:
         """The spans above, nearest first."""

@@ -15,6 +15,7 @@ from taketwo.capture.dialects.marks import CUT, LEFT_OUT
 from taketwo.capture.reading import Message, ToolCall, ToolResult
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.utterances import Utterance, alike, utterances
+from taketwo.capture.voices import same_voice
 
 MOST_PATHS = 8
 """How many of the latest branches are searched for a history that does not begin at the beginning."""
@@ -109,7 +110,7 @@ class Transcript:
         self._templates = templates
         self._by_response: dict[str, Placed] = {}
         self._latest: dict[int, tuple[int, int]] = {}
-        self._without_memory: set[str | None] = set()
+        self._without_memory: set[str] = set()
 
     def place(self, call: Seen) -> Placed:
         """Put a model call in its place; calls come in the order of their starts."""
@@ -146,7 +147,11 @@ class Transcript:
             first = next((item for item in said if isinstance(item, Utterance)), None)
             repeats = first is not None and self.root.child(first) is not None
             return self.root if repeats and len(said) > len(before.end.path()) else before.end
-        if call.reading.system in self._without_memory and len(said) == 1:
+        if said and isinstance(said[0], ToolResult) and (last := self._last_talk(call)) is not None:
+            tip = self._tip_below(last.end)
+            if _Walk(tip, call).waits_for(said[0]):
+                return tip  # only what is new is recorded
+        if call.voice in self._without_memory and len(said) == 1:
             last = self._last_of_same_voice(call)
             if last is not None and last.call.run is not call.run:
                 return self._tip_below(last.end)
@@ -189,19 +194,22 @@ class Transcript:
         return best
 
     def _without_history(self, spoken: Sequence[Utterance], call: Seen) -> Node:
-        """Where a request without any known past goes on: after the last turn if the same agent is asked again."""
+        """Where a request without any known past goes on: after the last turn if the same agent is asked again.
+
+        Other work for a model in the same run, such as a part of a longer text, is no line of the user.
+        """
         last = self._last_of_same_voice(call)
         if last is None or not any(utterance.kind == "user" for utterance in spoken):
             return self.root
         if _same_run(last.call, call) and call.reading.request_lacks == "nothing":
             return self.root
-        self._without_memory.add(call.reading.system)
+        self._without_memory.add(call.voice)
         return self._tip_below(last.end)
 
     def _last_of_same_voice(self, call: Seen) -> Placed | None:
         """The last model call of the talk with the same instructions."""
         for placed in reversed(self.placed):
-            if _same_voice(placed.call, call) and _stands_alike(placed.call, call):
+            if same_voice(placed.call, call) and _stands_alike(placed.call, call):
                 return placed
         return None
 
@@ -261,9 +269,7 @@ class Transcript:
         last = self._last_talk(call)
         if last is None or last.end.utterance.kind != "call" or last.call.run is not call.run:
             return at
-        handed_on = (
-            HAND_OFF.search(last.end.utterance.text) is not None and last.call.reading.system != call.reading.system
-        )
+        handed_on = HAND_OFF.search(last.end.utterance.text) is not None and last.call.voice != call.voice
         return last.end if handed_on and at in last.end.above() and not last.end.children else at
 
     def _after_lost_tail(self, at: Node, call: Seen) -> Node:
@@ -325,6 +331,11 @@ class _Walk:
             self.node = child
         return len(said)
 
+    def waits_for(self, result: ToolResult) -> bool:
+        """Whether the call that a result answers was passed and has no result yet."""
+        call = self._by_id(result)
+        return call is not None and call.result is None
+
     def give(self, result: ToolResult, *, by_order: bool = True) -> bool:
         """Give a result to its call: the one with its id, else the first one of the last calls without a result.
 
@@ -364,13 +375,6 @@ def _call_of(result: ToolResult) -> Utterance:
     """The call that a result answers, where no message has it."""
     call = ToolCall(name=result.name or "", id=result.id, flaw=LEFT_OUT)
     return Utterance("call", call.name, call, call.flaw)
-
-
-def _same_voice(one: Seen, other: Seen) -> bool:
-    """Whether two calls may be the same agent's: by the instructions, by the name where those are not captured."""
-    if all(seen.reading.evidence not in ("nothing", "wrapper") for seen in (one, other)):
-        return one.reading.system == other.reading.system
-    return one.agent is None or other.agent is None or one.agent == other.agent
 
 
 def _same_run(one: Seen, other: Seen) -> bool:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from taketwo.capture.talk import voice
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.transcript import Node, Placed
 
@@ -62,7 +61,7 @@ def drafts(path: Sequence[Node], placed: Sequence[Placed]) -> list[Draft]:
         else:
             found[-1].hidden.append((len(found[-1].items), node))
         turn_of[id(node)] = found[-1]
-    voices = {voice(each.call) for each in placed if each.end is not each.at and id(each.end) in turn_of}
+    voices = {each.call.voice for each in placed if each.end is not each.at and id(each.end) in turn_of}
     for each in placed:
         turn = turn_of.get(id(each.at)) or (found[0] if found and each.at.parent is None else None)
         if turn is not None and _belongs(each, turn_of, voices):
@@ -96,7 +95,7 @@ def _belongs(each: Placed, turn_of: Mapping[int, Draft], voices: set[str]) -> bo
     """Whether a model call is part of the talk: its answer is in it, or it is another try of the same voice."""
     if not _is_talk(each.call):
         return False
-    return each.end is each.at or id(each.end) in turn_of or voice(each.call) in voices
+    return each.end is each.at or id(each.end) in turn_of or each.call.voice in voices
 
 
 def insert_unasked(turns: Sequence[Draft], ran: Iterable[Seen]) -> list[Seen]:

@@ -42,6 +42,7 @@ def utterances(messages: Iterable[Message], templates: Mapping[str, str] = {}) -
     for message in messages:
         if message.role == "system":
             continue
+        found.extend(message.results)
         if message.role == "user" and (message.text.strip() or message.attachments or message.flaw):
             text = templates.get(message.text, message.text)
             found.append(Utterance("user", text, flaw=message.flaw, attachments=message.attachments))
@@ -49,7 +50,6 @@ def utterances(messages: Iterable[Message], templates: Mapping[str, str] = {}) -
             found.append(Utterance("say", message.text, flaw=message.flaw))
         for call in message.calls:
             found.append(Utterance("call", call.name, call, call.flaw))
-        found.extend(message.results)
     return found
 
 

@@ -591,3 +591,40 @@ def test_a_polished_or_lost_answer_deep_in_a_trimmed_history_costs_no_tool_step(
     ]
     assert [call.tool for call in conversation.turns[1].calls] == ["look_up"]
     assert conversation.turns[1].reply == ("Hi, how can I help?" if lost == 3 else "Hi!")
+
+
+def test_instructions_that_tell_the_time_are_one_agents() -> None:
+    made = Recorder()
+    made.chat([HELLO], HI, trace=1, system="Be brief. It is Monday, 10:15.")
+    made.chat([WHERE], IN_ELY, trace=2, system="Be brief. It is Tuesday, 9:40.")
+    conversation = reconstruct(made.spans)
+    assert lines(conversation) == TWO_TURNS
+    assert "agents" not in conversation.metadata
+
+
+def test_instructions_with_what_was_looked_up_are_one_agents() -> None:
+    opening = "You answer questions about orders from the pages below and from nothing else. "
+    made = Recorder()
+    made.chat([HELLO], HI, trace=1, tools=False, system=opening + "Page 1: mugs")
+    made.chat([WHERE], IN_ELY, trace=2, tools=False, system=opening + "Page 2: shipping by DHL")
+    assert lines(reconstruct(made.spans)) == TWO_TURNS
+
+
+def test_requests_that_record_only_what_is_new_go_on_from_each_other() -> None:
+    made = Recorder()
+    made.chat([WHERE], LOOK, trace=1)
+    made.chat([FOUND], IN_ELY, trace=1)
+    made.chat([HELLO], HI, trace=2)
+    conversation = reconstruct(made.spans)
+    assert lines(conversation) == [("Where is A-1?", "It is in Ely."), ("Hello", "Hi, how can I help?")]
+    assert tools(conversation.turns[0]) == [("look_up", "It is in Ely.")]
+
+
+def test_a_line_that_comes_with_a_result_is_the_next_turn() -> None:
+    made = Recorder()
+    made.chat([WHERE], LOOK, trace=1)
+    both = {"role": "user", "parts": [*HELLO["parts"], *FOUND["parts"]]}
+    made.chat([WHERE, LOOK, both], HI, trace=2)
+    conversation = reconstruct(made.spans)
+    assert lines(conversation) == [("Where is A-1?", None), ("Hello", "Hi, how can I help?")]
+    assert tools(conversation.turns[0]) == [("look_up", "It is in Ely.")]
