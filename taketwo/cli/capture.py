@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from taketwo.errors import MissingExtra, TraceUnreadable
 from taketwo.report.words import counted, plain
 from taketwo.store import Store
 
+if TYPE_CHECKING:
+    from taketwo.server.run import Listening
+
 UNREAD_SHOWN = 20
 """How many records that could not be read are named one by one; the others are counted."""
 
@@ -23,12 +27,17 @@ UNREAD_SHOWN = 20
 @click.option(
     "--port", default=4318, show_default=True, metavar="P", help="Port of receiver and page; 0 for any free one."
 )
+@click.option(
+    "--grpc-port", type=int, metavar="P", help="Port of the receiver's gRPC; 0 for any free one.  [default: 4317]"
+)
 @store_option
-def serve_command(host: str, port: int, store_url: str | None) -> None:
+def serve_command(host: str, port: int, grpc_port: int | None, store_url: str | None) -> None:
     """Receive OpenTelemetry traces and logs, and show what was captured.
 
-    OTLP/HTTP arrives at /v1/traces and /v1/logs, where default exporters send it; a request is answered only after its
-    spans are safely on disk. The page is at the same address.
+    OTLP/HTTP arrives at /v1/traces and /v1/logs, and OTLP/gRPC at a port of its own, where default exporters send it; a
+    request is answered only after its spans are safely on disk. The page is at the address of HTTP.
+
+    gRPC needs the extra 'grpc'. Where it is missing, or 4317 is taken and no port was named, HTTP is served alone.
     """
     try:
         from taketwo.server.run import serve
@@ -36,12 +45,14 @@ def serve_command(host: str, port: int, store_url: str | None) -> None:
         raise MissingExtra("server", needed_for="taketwo serve") from error
     url = store_url or settings().store
     with opened_store(url) as store:
-        serve(
-            store,
-            host=host,
-            port=port,
-            on_ready=lambda address: click.echo(f"listening on {address} , keeping in {url}"),
-        )
+        serve(store, host=host, port=port, grpc_port=grpc_port, on_ready=lambda listening: _announce(listening, url))
+
+
+def _announce(listening: Listening, url: str) -> None:
+    grpc = f"gRPC {listening.grpc} , " if listening.grpc else ""
+    click.echo(f"listening on {listening.http} , {grpc}keeping in {url}")
+    if listening.without_grpc:
+        click.echo(f"no gRPC: {listening.without_grpc}", err=True)
 
 
 @click.command("import")

@@ -16,11 +16,11 @@ Signal: TypeAlias = Literal["traces", "logs"]
 PROTOBUF = "application/x-protobuf"
 JSON_TYPE = "application/json"
 
-RULES_SHOWN = 5
-"""How many broken rules a partial success names; a thousand spans usually break the same one."""
+RULES_SHOWN = 100
+"""How many broken rules a partial success names, each with its span: an answer stays far below OTLP's 4 MiB."""
 
-GRPC_CODES = {400: 3, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
-"""The gRPC code that says the same as an HTTP status (grpc/doc/http-grpc-status-mapping.md); 2 is `UNKNOWN`."""
+GRPC_CODES = {400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
+"""The gRPC code that says the same as an HTTP status; what is not among them is 2, `UNKNOWN`."""
 
 
 class Answer(Value):
@@ -34,6 +34,8 @@ class Answer(Value):
     """The body."""
     retry_after_s: int | None = None
     """After how many seconds the sender may come back; None when it need not."""
+    reason: str = ""
+    """Why the request was refused; empty when it was not. The body says the same."""
 
 
 def accepted(signal: Signal, content_type: str, rejected: Sequence[str]) -> Answer:
@@ -46,22 +48,34 @@ def accepted(signal: Signal, content_type: str, rejected: Sequence[str]) -> Answ
 
 def refused(status: int, message: str, content_type: str, *, retry_after_s: int | None = None) -> Answer:
     """The request as a whole was not taken; senders try again only after 429, 502, 503 and 504."""
-    code = GRPC_CODES.get(status, 2)
+    code = grpc_code(status)
     if _is_protobuf(content_type):
-        return Answer(
-            status=status, content_type=PROTOBUF, body=status_message(code, message), retry_after_s=retry_after_s
-        )
-    body = json.dumps({"code": code, "message": message}).encode()
-    return Answer(status=status, content_type=JSON_TYPE, body=body, retry_after_s=retry_after_s)
+        body, content_type = status_message(code, message), PROTOBUF
+    else:
+        body, content_type = json.dumps({"code": code, "message": message}).encode(), JSON_TYPE
+    return Answer(status=status, content_type=content_type, body=body, retry_after_s=retry_after_s, reason=message)
 
 
-def status_message(code: int, message: str) -> bytes:
-    """A google.rpc.Status by hand: `int32 code = 1; string message = 2;`, which is not worth a dependency.
+def not_kept(signal: str, content_type: str) -> Answer:
+    """Metrics and profiles are refused for good: a sender that is told that all is well would look for them later."""
+    advice = " (OTEL_METRICS_EXPORTER=none keeps them from being sent)" if signal == "metrics" else ""
+    return refused(404, f"only traces and logs are kept here, no {signal}{advice}", content_type)
 
-    Source: github.com/googleapis/googleapis, google/rpc/status.proto. `code` is below 128, so that it is one byte.
+
+def grpc_code(status: int) -> int:
+    """The gRPC code that says the same as an HTTP status."""
+    return GRPC_CODES.get(status, 2)
+
+
+def status_message(code: int, message: str, detail: bytes = b"") -> bytes:
+    """A google.rpc.Status by hand: `int32 code = 1; string message = 2; repeated Any details = 3;`.
+
+    It is not worth a dependency. Source: github.com/googleapis/googleapis, google/rpc/status.proto. `code` is below
+    128, so that it is one byte; `detail` is a google.protobuf.Any.
     """
     text = message.encode("utf-8", "replace")
-    return b"\x08" + bytes([code]) + b"\x12" + _varint(len(text)) + text
+    details = b"\x1a" + _varint(len(detail)) + detail if detail else b""
+    return b"\x08" + bytes([code]) + b"\x12" + _varint(len(text)) + text + details
 
 
 def _varint(number: int) -> bytes:

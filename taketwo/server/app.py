@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,11 +23,24 @@ from taketwo.server.guard import Guard
 from taketwo.server.limits import Limits
 from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
+from taketwo.server.room import Room
 from taketwo.store import Store
 
+if TYPE_CHECKING:
+    from taketwo.server.otlp_grpc import GrpcDoor
 
-def create_app(store: Store, *, limits: Limits = Limits()) -> Starlette:  # noqa: B008  # a value, never changed
-    """The application; the process that writes to the store runs as long as it does."""
+FINISH_WITHIN_S = 30
+"""How long requests that are under way may take when the server is told to stop."""
+
+
+def create_app(
+    store: Store,
+    *,
+    limits: Limits = Limits(),  # noqa: B008  # a value, never changed
+    grpc_door: GrpcDoor | None = None,
+) -> Starlette:
+    """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC."""
+    room = Room(limits)
     intake: Intake = BesideTheServer(store.url, limits) if store.url.startswith("sqlite:") else InThreads(store, limits)
 
     @asynccontextmanager
@@ -35,12 +49,16 @@ def create_app(store: Store, *, limits: Limits = Limits()) -> Starlette:  # noqa
         async with asyncio.TaskGroup() as tasks:
             work = tasks.create_task(intake.run(started))
             await started.wait()
+            if grpc_door is not None:
+                await grpc_door.open(intake, room, tasks)
             yield
+            if grpc_door is not None:
+                await grpc_door.close(FINISH_WITHIN_S)
             work.cancel()
 
     return Starlette(
         routes=[
-            *Receiver(intake, limits).routes(),
+            *Receiver(intake, limits, room).routes(),
             Route("/health", _health),
             Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
             *Captures(store).routes(),

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from taketwo.capture.body import decompress
 from taketwo.capture.identity import project_named
 from taketwo.capture.otlp import UnknownContentType, read_logs, read_spans
-from taketwo.errors import StoreUnavailable, TooLarge, TraceUnreadable
+from taketwo.errors import MissingExtra, StoreUnavailable, TooLarge, TraceUnreadable
 from taketwo.server.answers import Answer, Signal, accepted, refused
 from taketwo.server.limits import MIB, Limits
 from taketwo.span import RawLog, RawSpan
@@ -60,10 +60,20 @@ def take(store: Store, delivery: Delivery, body: bytes, limits: Limits) -> Answe
         return refused(413, str(error), delivery.content_type)
     except TraceUnreadable as error:
         return refused(400, str(error), delivery.content_type)
+    except MissingExtra as error:
+        return refused(415, str(error), delivery.content_type)
+    except MemoryError:
+        return refused(503, "there is no memory left", delivery.content_type, retry_after_s=limits.retry_after_s)
     except StoreUnavailable as error:
         # Also where the disk is full: whoever frees it should find that nothing was lost.
         return refused(503, str(error), delivery.content_type, retry_after_s=limits.retry_after_s)
     return accepted(delivery.signal, delivery.content_type, rejected)
+
+
+def too_late(delivery: Delivery, limits: Limits) -> Answer:
+    """What a request is told that has waited so long that its sender may have given up, and sent it again."""
+    message = f"nothing could be kept for {limits.waiting_s:g} s"
+    return refused(503, message, delivery.content_type, retry_after_s=limits.retry_after_s)
 
 
 def _keep(store: Store, delivery: Delivery, plain: bytes) -> list[str]:

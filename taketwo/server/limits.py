@@ -14,5 +14,9 @@ class Limits(Value):
     """Largest request body, as sent and again after unpacking; what OTLP recommends."""
     bytes_in_flight: int = 256 * MIB
     """Bodies that are received or worked on at the same time; beyond that senders are told to come back."""
+    requests_in_flight: int = 512
+    """Requests that are received or worked on at the same time, whatever their size."""
+    waiting_s: float = 5.0
+    """How long a request may wait for its turn: whoever is answered later than that has mostly given up by then."""
     retry_after_s: int = 1
     """After how many seconds they are told to."""

@@ -22,6 +22,9 @@ STATUSES: tuple[tuple[type[TakeTwoError], HTTPStatus], ...] = (
 )
 """The first class that fits decides; the others are our own fault."""
 
+OTLP_PATHS = ("/v1/traces", "/v1/logs", "/v1/metrics", "/v1development/profiles")
+"""How the addresses end where senders of OTLP expect answers in OTLP's form."""
+
 
 def tell(request: Request, error: Exception) -> Response:
     """What we could not do, as an answer."""
@@ -34,7 +37,7 @@ def tell_http(request: Request, error: Exception) -> Response:
     """What HTTP itself forbids: unknown addresses and methods. Senders of OTLP read it in their own form."""
     assert isinstance(error, HTTPException)  # the application asks for no others
     headers = dict(error.headers or {})
-    if request.url.path.endswith(("/v1/traces", "/v1/logs")):
+    if request.url.path.endswith(OTLP_PATHS):
         answer = refused(error.status_code, error.detail, request.headers.get("content-type", ""))
         return Response(answer.body, answer.status, {**headers, "content-type": answer.content_type})
     return _problem(request, HTTPStatus(error.status_code), error.detail, headers)

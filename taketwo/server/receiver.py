@@ -9,10 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from taketwo.errors import StoreBusy, TooLarge
-from taketwo.server.answers import Answer, Signal, refused
+from taketwo.server.answers import Answer, Signal, not_kept, refused
 from taketwo.server.dispatch import Intake
 from taketwo.server.intake import Delivery
 from taketwo.server.limits import Limits
+from taketwo.server.room import Place, Room
 
 PREFIXES = ("", "/api/public/otel", "/tracer", "/otel")
 """Where senders put /v1/traces: OTLP itself, Langfuse, traceAI, LangSmith."""
@@ -24,19 +25,21 @@ PROJECT_HEADERS = ("x-taketwo-project", "x-project-name")
 class Receiver:
     """Takes OTLP requests as long as there is room for them."""
 
-    def __init__(self, intake: Intake, limits: Limits) -> None:
-        """Begin with nothing in flight."""
+    def __init__(self, intake: Intake, limits: Limits, room: Room) -> None:
+        """Keep what is needed; the room is shared with whoever else receives."""
         self._intake = intake
         self._limits = limits
-        self._in_flight = 0
+        self._room = room
 
     def routes(self) -> list[Route]:
         """The addresses that senders use."""
-        return [
-            Route(f"{prefix}/v1/{signal}", endpoint, methods=["POST"])
-            for prefix in PREFIXES
-            for signal, endpoint in (("traces", self.traces), ("logs", self.logs))
-        ]
+        endpoints = (
+            ("/v1/traces", self.traces),
+            ("/v1/logs", self.logs),
+            ("/v1/metrics", _metrics),
+            ("/v1development/profiles", _profiles),
+        )
+        return [Route(prefix + path, endpoint, methods=["POST"]) for prefix in PREFIXES for path, endpoint in endpoints]
 
     async def traces(self, request: Request) -> Response:
         """POST /v1/traces."""
@@ -55,44 +58,34 @@ class Receiver:
             encoding=headers.get("content-encoding"),
             project=next((headers[name].strip() for name in PROJECT_HEADERS if headers.get(name, "").strip()), None),
         )
-        room = _Room()
+        announced = headers.get("content-length", "")
         try:
-            announced = headers.get("content-length", "")
-            self._grow(room, int(announced) if announced.isdigit() else 0)
-            return await self._intake.take(delivery, self._pieces(request, room))
+            with self._room.place(int(announced) if announced.isdigit() else 0) as place:
+                return await self._intake.take(delivery, _pieces(request, place))
         except TooLarge as error:
             return refused(413, str(error), content_type)
         except StoreBusy as error:
             return refused(503, str(error), content_type, retry_after_s=self._limits.retry_after_s)
         except ClientDisconnect:
             return refused(400, "the body ended too early", content_type)
-        finally:
-            self._in_flight -= room.taken
-
-    async def _pieces(self, request: Request, room: _Room) -> AsyncIterator[bytes]:
-        """The body as it comes, counted while it comes: it may be longer than announced, or nothing was announced."""
-        received = 0
-        async for piece in request.stream():
-            received += len(piece)
-            self._grow(room, received)
-            if piece:
-                yield piece
-
-    def _grow(self, room: _Room, wanted: int) -> None:
-        """Make room for so many bytes. Raises TooLarge, StoreBusy."""
-        if wanted > self._limits.body_bytes:
-            raise TooLarge(f"the body is larger than {self._limits.body_bytes:,} bytes", todo="send smaller batches")
-        more = max(0, wanted - room.taken)
-        if self._in_flight + more > self._limits.bytes_in_flight:
-            raise StoreBusy("too much is being received just now", todo="send it again in a moment")
-        self._in_flight += more
-        room.taken += more
 
 
-class _Room:
-    """What one request takes of the bytes in flight."""
+async def _metrics(request: Request) -> Response:
+    return _response(not_kept("metrics", request.headers.get("content-type", "")))
 
-    taken: int = 0
+
+async def _profiles(request: Request) -> Response:
+    return _response(not_kept("profiles", request.headers.get("content-type", "")))
+
+
+async def _pieces(request: Request, place: Place) -> AsyncIterator[bytes]:
+    """The body as it comes, counted while it comes: it may be longer than announced, or nothing was announced."""
+    received = 0
+    async for piece in request.stream():
+        received += len(piece)
+        place.grow(received)
+        if piece:
+            yield piece
 
 
 def _response(answer: Answer) -> Response:

@@ -8,16 +8,32 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from taketwo.errors import BadSetting, StoreUnavailable
-from taketwo.server.app import create_app
+from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
+from taketwo.server.app import FINISH_WITHIN_S, create_app
 from taketwo.server.limits import Limits
 from taketwo.store import Store
+from taketwo.value import Value
 
-FINISH_WITHIN_S = 30
-"""How long requests that are under way may take when the server is told to stop."""
+if TYPE_CHECKING:
+    from taketwo.server.otlp_grpc import GrpcDoor
+
+GRPC_PORT = 4317
+"""Where exporters send OTLP/gRPC by default."""
+
+
+class Listening(Value):
+    """Where the server answers."""
+
+    http: str
+    """URL of receiver and page."""
+    grpc: str | None = None
+    """Host and port for OTLP/gRPC; None when there is none."""
+    without_grpc: str | None = None
+    """Why there is none, and what to do about it; None when there is one."""
 
 
 def serve(
@@ -25,23 +41,27 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 4318,
-    on_ready: Callable[[str], None] = lambda address: None,
+    grpc_port: int | None = None,
+    on_ready: Callable[[Listening], None] = lambda listening: None,
     limits: Limits = Limits(),  # noqa: B008  # a value, never changed
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way.
 
-    `on_ready` gets the address as soon as requests are answered; `port` 0 takes any free one. Raises BadSetting for a
-    host that is not this machine alone and for a port that is taken, StoreUnavailable.
+    `on_ready` is told as soon as requests are answered; a port of 0 is any free one. Without a `grpc_port` OTLP/gRPC is
+    served on 4317 where that can be had. Raises BadSetting for a host that is not this machine alone and for a port
+    that is taken, MissingExtra for a `grpc_port` without grpcio, StoreUnavailable.
     """
     with _bound(host, port) as listening:
+        door, without = _grpc_door(host, grpc_port, limits)
         config = uvicorn.Config(
-            create_app(store, limits=limits),
+            create_app(store, limits=limits, grpc_door=door),
             log_level="warning",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=FINISH_WITHIN_S,
         )
-        server = _Server(config, lambda: on_ready(_address(host, listening)))
+        http = Listening(http=f"http://{_named(host, listening.getsockname()[1])}", without_grpc=without)
+        server = _Server(config, door, lambda at: on_ready(http if at is None else http.but(grpc=_named(host, at))))
         if threading.current_thread() is threading.main_thread():
             # uvicorn raises the signal again when it has finished, which must not end the process before the store is.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -52,19 +72,40 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready."""
+    """Says when it is ready, with the port for gRPC if there is one."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, door: GrpcDoor | None, on_ready: Callable[[int | None], None]) -> None:
         super().__init__(config)
+        self._door = door
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        grpc_port = self._door.bind() if self._door is not None else None
         await super().startup(sockets)
         if self.started:
-            self._on_ready()
+            self._on_ready(grpc_port)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _grpc_door(host: str, port: int | None, limits: Limits) -> tuple[GrpcDoor | None, str | None]:
+    """The door for gRPC, else why there is none. Raises BadSetting, MissingExtra where one was asked for."""
+    try:
+        from taketwo.server.otlp_grpc import GrpcDoor
+    except ModuleNotFoundError as error:
+        missing = MissingExtra("grpc", needed_for="OTLP/gRPC")
+        if port is not None:
+            raise missing from error
+        return None, str(missing)
+    try:
+        # Tried with a socket of our own: what gRPC finds wrong with a port it prints, and does not tell.
+        _bound(host, GRPC_PORT if port is None else port, "--grpc-port").close()
+    except BadSetting as error:
+        if port is not None:
+            raise
+        return None, str(error)
+    return GrpcDoor(host, GRPC_PORT if port is None else port, limits), None
+
+
+def _bound(host: str, port: int, option: str = "--port") -> socket.socket:
     """A socket on this machine's own address. Until there are keys, nobody else may read what is captured."""
     if host != "localhost" and not _is_loopback(host):
         raise BadSetting(
@@ -81,7 +122,7 @@ def _bound(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listening.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadSetting(f"cannot listen on port {port}: {reason}", where="--port", todo="name another one") from error
+        raise BadSetting(f"cannot listen on port {port}: {reason}", where=option, todo="name another one") from error
     return listening
 
 
@@ -92,6 +133,5 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _address(host: str, listening: socket.socket) -> str:
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{listening.getsockname()[1]}"
+def _named(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,7 +22,7 @@ import msgspec
 from taketwo.errors import StoreUnavailable, TakeTwoError
 from taketwo.server.answers import refused
 from taketwo.server.frames import ABORT, BEGIN, END, HEAD, PIECE, READY, FrameKind, frame
-from taketwo.server.intake import Delivery, take
+from taketwo.server.intake import Delivery, take, too_late
 from taketwo.server.limits import MIB, Limits
 from taketwo.store import Store, open_store
 
@@ -37,7 +38,8 @@ SETTLED_AT_ONCE = 5
 
 def main() -> None:
     """Serve frames until stdin ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the whole group; the server says when to end
+    for reaches_the_whole_group in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(reaches_the_whole_group, signal.SIG_IGN)  # the server says when to end
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that prints may get between the frames
     try:
@@ -78,9 +80,9 @@ def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, ar
             answers.write(frame(request, kind, content))
             answers.flush()
 
-    def answer(request: int, delivery: Delivery, body: bytes) -> None:
+    def answer(request: int, delivery: Delivery, body: bytes, until: float) -> None:
         try:
-            done = take(store, delivery, body, limits)
+            done = take(store, delivery, body, limits) if time.monotonic() < until else too_late(delivery, limits)
         except Exception as error:  # whatever it was, the sender must get an answer
             traceback.print_exc()
             done = refused(500, f"internal error: {error!r}", delivery.content_type)
@@ -99,7 +101,7 @@ def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, ar
                 open_requests[request][1].extend(content)
             elif kind == END:
                 delivery, body = open_requests.pop(request)
-                threads.submit(answer, request, delivery, bytes(body))
+                threads.submit(answer, request, delivery, bytes(body), time.monotonic() + limits.waiting_s)
             elif kind == ABORT:
                 del open_requests[request]
 

@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
 
 import httpx
 import pytest
@@ -16,23 +17,41 @@ import uvicorn
 
 from taketwo.server.app import create_app
 from taketwo.server.limits import Limits
+from taketwo.server.otlp_grpc import GrpcDoor
+from taketwo.server.run import _Server
 from taketwo.store import Store
+
+
+@dataclass(frozen=True)
+class Both:
+    """A server in a thread, over HTTP and over gRPC."""
+
+    http: httpx.Client
+    grpc: str
+
+
+@contextmanager
+def _serving_both(store: Store, limits: Limits | None = None) -> Iterator[Both]:
+    door = GrpcDoor("127.0.0.1", 0, limits or Limits())
+    app = create_app(store, limits=limits or Limits(), grpc_door=door)
+    ready: SimpleQueue[int | None] = SimpleQueue()
+    server = _Server(uvicorn.Config(app, port=0, log_level="warning"), door, ready.put)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    grpc_port = ready.get(timeout=30)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield Both(http=client, grpc=f"127.0.0.1:{grpc_port}")
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager
 def _serving(store: Store, limits: Limits | None = None) -> Iterator[httpx.Client]:
-    server = uvicorn.Server(uvicorn.Config(create_app(store, limits=limits or Limits()), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    with _serving_both(store, limits) as both:
+        yield both.http
 
 
 @pytest.fixture(scope="session")
@@ -41,15 +60,22 @@ def serving():
     return _serving
 
 
+@pytest.fixture(scope="session")
+def serving_both():
+    """The same with the address of its gRPC."""
+    return _serving_both
+
+
 class Process:
     """A `taketwo serve` of its own."""
 
     def __init__(self, store: str) -> None:
-        command = [sys.executable, "-m", "taketwo", "serve", "--port", "0", "--store", store]
+        command = [sys.executable, "-m", "taketwo", "serve", "--port", "0", "--grpc-port", "0", "--store", store]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
-        self.address = self.process.stdout.readline().split(" on ")[1].split()[0]
+        said = self.process.stdout.readline().split()
+        self.address, self.grpc = said[2], said[5]
 
     def end(self) -> int:
         """Stop it as a person would, with the exit code."""

@@ -43,12 +43,12 @@ def test_a_full_success_says_nothing() -> None:
 
 @pytest.mark.parametrize("content_type", [PROTOBUF, "application/json"])
 def test_a_partial_success_counts_what_was_refused_and_names_the_rules(content_type: str) -> None:
-    rules = ["span 1: the trace id is all zero"] * 1_000 + [f"span {number}: odd" for number in range(10)]
+    rules = ["span 1: the trace id is all zero"] * 1_000 + [f"span {number}: odd" for number in range(105)]
     body = accepted("traces", content_type, rules).body
     read = ExportTraceServiceResponse
     answer = read.FromString(body) if content_type == PROTOBUF else Parse(body, read())
-    assert answer.partial_success.rejected_spans == 1_010
+    assert answer.partial_success.rejected_spans == 1_105
     assert "the trace id is all zero; span 0: odd" in answer.partial_success.error_message
-    assert answer.partial_success.error_message.endswith("and 6 more")
+    assert answer.partial_success.error_message.endswith("span 98: odd; and 6 more")
     logs = accepted("logs", PROTOBUF, rules).body
-    assert ExportLogsServiceResponse.FromString(logs).partial_success.rejected_log_records == 1_010
+    assert ExportLogsServiceResponse.FromString(logs).partial_success.rejected_log_records == 1_105
