@@ -59,7 +59,11 @@ USER_KEYS: tuple[str, ...] = (
 PROJECT_KEYS = ("taketwo.project", "openinference.project.name", "project_name", "langsmith.project")
 """Attributes of a resource that name the project."""
 
-SIMULATOR_KEYS = ("fi.simulator.is_simulator_trace", "gen_ai.simulator.is_simulator_trace")
+SIMULATOR_KEYS = tuple(
+    f"{prefix}.simulator.{name}"
+    for prefix in ("fi", "gen_ai")
+    for name in ("is_simulator_trace", "run_test_id", "test_execution_id", "call_execution_id")
+)
 """Marks of spans that a test made: they are no production."""
 
 _SESSION_SET, _USER_SET = frozenset(SESSION_KEYS), frozenset(USER_KEYS)
@@ -94,7 +98,7 @@ def project_named(resource: Mapping[str, JSON]) -> str | None:
 
 def is_simulated(span: Span) -> bool:
     """Whether a simulator made the span."""
-    return any(str(span.attributes.get(key)).lower() == "true" for key in SIMULATOR_KEYS)
+    return any(str(span.attributes.get(key) or "false").lower() != "false" for key in SIMULATOR_KEYS)
 
 
 def _first(attributes: Mapping[str, JSON], keys: tuple[str, ...], what: str) -> tuple[int, str] | None:

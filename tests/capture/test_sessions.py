@@ -109,10 +109,14 @@ def test_the_same_id_in_two_projects_is_two_sessions() -> None:
     assert [(each.id, each.project) for each in found] == [("s-1", "shop"), ("s-1", "bank")]
 
 
-def test_what_a_simulator_made_is_no_production() -> None:
+@pytest.mark.parametrize(
+    ("key", "value"), [("fi.simulator.is_simulator_trace", True), ("gen_ai.simulator.run_test_id", "7")]
+)
+def test_what_a_simulator_made_is_no_production(key: str, value: object) -> None:
     made = Recorder("s-1")
-    made.chat([HELLO], HI, attributes={"fi.simulator.is_simulator_trace": True})
-    assert sessions(made.spans) == []
+    made.chat([HELLO], HI, trace=1, attributes={key: value})
+    made.chat([HELLO], HI, trace=2, attributes={"fi.simulator.is_simulator_trace": False})
+    assert traces(sessions(made.spans)) == [("s-1", [2])]
 
 
 def test_traces_without_any_id_are_put_together_by_their_histories() -> None:
