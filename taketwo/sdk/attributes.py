@@ -18,6 +18,15 @@ from taketwo.value import JSON, clean_json, clean_text
 
 log = logging.getLogger("taketwo")
 
+_warned: set[str] = set()
+
+
+def warn_once(warning: str) -> None:
+    """Say something that concerns more than this one turn, and would be said at each otherwise."""
+    if warning not in _warned:
+        _warned.add(warning)
+        log.warning("taketwo: %s", warning)
+
 
 @contextmanager
 def harmless(doing: str) -> Iterator[None]:

@@ -108,11 +108,21 @@ class Recording:
 
 def _exporter(endpoint: str | None, project: str | None) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.util.re import parse_env_headers
 
-    said = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    base = endpoint or (None if said else RECEIVER)
+    base = endpoint or (None if _said("ENDPOINT") else RECEIVER)
     address = None if base is None else f"{base.rstrip('/').removesuffix(TRACES)}{TRACES}"
-    return OTLPSpanExporter(endpoint=address, headers={} if project is None else {PROJECT_HEADER: project})
+    # Older exporters take either these headers or those of the environment.
+    headers = dict(parse_env_headers(_said("HEADERS"), liberal=True))
+    if project is not None:
+        headers[PROJECT_HEADER] = project
+    return OTLPSpanExporter(endpoint=address, headers=headers)
+
+
+def _said(what: str) -> str:
+    """What the environment says of the exporter; empty when it says nothing."""
+    names = (f"OTEL_EXPORTER_OTLP_TRACES_{what}", f"OTEL_EXPORTER_OTLP_{what}")
+    return next((said for name in names if (said := os.environ.get(name))), "")
 
 
 def _provider(project: str | None, service: str | None) -> TracerProvider:

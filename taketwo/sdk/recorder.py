@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from taketwo.capture.dialects.own import SCOPE
-from taketwo.sdk.attributes import harmless, log, write_arguments, write_failure, write_result
+from taketwo.sdk.attributes import harmless, warn_once, write_arguments, write_failure, write_result
 from taketwo.sdk.turn import Turn
 from taketwo.value import JSON, clean_text
 
@@ -34,7 +34,6 @@ class Recorder:
         """content: whether what is said and done goes along, not only that it was."""
         self._tracer = provider.get_tracer(SCOPE, version("taketwo"))
         self._content = content
-        self._called_outside: set[str] = set()
 
     def turn(self, name: str, given: object) -> Turn:
         """A call of the agent of that name with what it is given."""
@@ -45,7 +44,10 @@ class Recorder:
         """Around the real call of a tool."""
         called = Called()
         if not trace.get_current_span().get_span_context().is_valid:
-            self._warn_of_call_outside(name)
+            warn_once(
+                f"the tool {name} was called outside of any turn, so no conversation has the call; begin threads with "
+                "asyncio.to_thread or contextvars.copy_context().run"
+            )
             yield called
             return
         attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, "gen_ai.tool.type": "function"}
@@ -71,13 +73,3 @@ class Recorder:
         if user is not None:
             named["user.id"] = clean_text(str(user))
         return otel.attach(otel.set_value(SESSION, named))
-
-    def _warn_of_call_outside(self, name: str) -> None:
-        """Once for each tool: its call will be missing in the conversation."""
-        if name not in self._called_outside:
-            self._called_outside.add(name)
-            log.warning(
-                "taketwo: the tool %s was called outside of any turn, so no conversation will have the call; begin "
-                "threads with asyncio.to_thread or contextvars.copy_context().run",
-                name,
-            )

@@ -10,7 +10,7 @@ from typing import Any, Self
 from opentelemetry import context as otel
 from opentelemetry import trace
 
-from taketwo.sdk.attributes import harmless, log, write_failure, write_given, write_reply
+from taketwo.sdk.attributes import harmless, warn_once, write_failure, write_given, write_reply
 from taketwo.sdk.messages import joined, read_appended, read_reply
 
 
@@ -123,13 +123,16 @@ class Turn:
     def _write_reply(self, reply: object, finish: str) -> None:
         said = read_reply(reply)
         if said is None:
-            log.warning("taketwo: %s gave back %s, which is no reply to record", self._name, type(reply).__name__)
+            warn_once(f"{self._name} gave back {type(reply).__name__}, which is no reply that can be recorded")
         write_reply(self._span, joined(read_appended(self._appended()), said or ()), finish)
 
     def _heard(self) -> object:
-        """The reply as far as it came; where its pieces are no text, the first that is none."""
-        other = next((piece for piece in self._pieces if not isinstance(piece, str)), None)
-        return "".join(map(str, self._pieces)) if other is None else other
+        """The reply as far as it came; where its pieces are no text, the first that is none.
+
+        Nothing is a piece, too: the last one of a model's stream often is.
+        """
+        other = next((piece for piece in self._pieces if not isinstance(piece, str | None)), None)
+        return "".join(piece for piece in self._pieces if isinstance(piece, str)) if other is None else other
 
     def _appended(self) -> list[object]:
         """What was added to the end of the list that the agent was given: the usual loop keeps its calls there."""

@@ -208,12 +208,13 @@ def test_a_reply_in_pieces_is_one_reply(recorded: Recorded) -> None:
         yield "You "
         find("A-1")
         yield f"said {text}."
+        yield None  # type: ignore[misc]  # as the last chunk of a model has it
 
     for line in ("yes", "no"):
         with taketwo.session("sess-1"):
             pieces = answer(line)
         # Servers read a reply when the function that asked for it has returned.
-        assert "".join(pieces) == f"You said {line}."
+        assert "".join(piece for piece in pieces if piece) == f"You said {line}."
     calls = [("find", {"order_id": "A-1"}, FOUND)]
     assert recorded.turns() == [[line, *calls, f"You said {line}.", f"You said {line}."] for line in ("yes", "no")]
 
@@ -416,6 +417,10 @@ def test_sessions_in_parallel_threads_are_kept_apart(recorded: Recorded) -> None
 async def test_tools_in_threads_are_part_of_the_turn_if_they_know_of_it(
     recorded: Recorded, caplog: pytest.LogCaptureFixture
 ) -> None:
+    @taketwo.tool(name="look_up")
+    def find(order_id: str) -> str:
+        return "sent"
+
     @taketwo.agent
     async def answer(text: str) -> str:
         await asyncio.to_thread(find, "A-1")
@@ -427,9 +432,9 @@ async def test_tools_in_threads_are_part_of_the_turn_if_they_know_of_it(
 
     with taketwo.session("sess-1"):
         await answer("Hi")
-    assert recorded.turns() == [["Hi", *[("find", {"order_id": "A-1"}, FOUND)] * 2, "ok", "ok"]]
-    (warning,) = caplog.records
-    assert "the tool find was called outside of any turn" in warning.getMessage()
+    assert recorded.turns() == [["Hi", *[("look_up", {"order_id": "A-1"}, "sent")] * 2, "ok", "ok"]]
+    (warning,) = caplog.records  # once for both
+    assert "the tool look_up was called outside of any turn" in warning.getMessage()
 
 
 @dataclass
@@ -858,6 +863,31 @@ def test_what_is_too_large_to_be_sent_is_cut_and_marked(recorded: Recorded) -> N
         answer("Hi")
     (span, _) = recorded.spans
     assert span.attributes["gen_ai.tool.call.result"] == "ä" * (LARGEST_BYTES // 2) + " [truncated]"
+
+
+def test_a_reply_that_cannot_be_read_is_passed_on_and_said_once(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stream:
+        def __iter__(self) -> Iterator[int]:
+            yield 1
+
+    @taketwo.agent(name="streamer")
+    def answer(text: str) -> Stream:
+        return stream
+
+    @taketwo.agent(name="counter")
+    def count(text: str) -> Iterator[int]:
+        yield from stream
+
+    stream = Stream()
+    for _ in range(2):
+        assert answer("Hi") is stream
+        assert list(count("Hi")) == [1]
+    assert [record.getMessage() for record in caplog.records] == [
+        "taketwo: streamer gave back Stream, which is no reply that can be recorded",
+        "taketwo: counter gave back int, which is no reply that can be recorded",
+    ]
 
 
 @pytest.mark.parametrize("recording_is_on", [True, False])
