@@ -1,0 +1,1 @@
+"""Finds secrets and personal data, and makes what stands in their place."""

@@ -1,0 +1,110 @@
+"""Values whose key says what they are: which of them are what it says, and where else in a text they may stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from taketwo.capture.redaction import birth_dates
+from taketwo.capture.redaction.keys import BARE_NAME, TOKEN, kind_of_key, looks_secret
+from taketwo.capture.redaction.kinds import ADDRESS, BIRTH_DATE, CARD, IBAN, NAME, PHONE, SECRET, SSN, Found, listed
+
+_QUOTED_PAIR: Final = re.compile(
+    r"""(?P<q>\\*["'])(?P<key>[A-Za-z][\w .-]{1,60})(?P=q)\s{0,3}:\s{0,3}(?P<v>\\*["'])"""
+    r"""(?P<value>[^"'\\]{1,400})(?P=v)"""
+)
+"""A key and its value in what is nearly JSON: cut off, or written by Python."""
+
+_NO_VALUE: Final = re.compile(
+    r"(?:[*•x.\-_#\s]+|none|null|nil|true|false|string|str|text|password|secret|required|optional|invalid|unknown|n/?a"
+    r"|redacted|hidden|empty|set|unset|yes|no)",
+    re.IGNORECASE,
+)
+_NAME: Final = re.compile(r"[^\W\d_][^\W\d_.'’-]*(?:[ .,'’-]{1,2}[^\W\d_][^\W\d_.'’-]*){0,6}\.?")
+_PHONE_SIGNS: Final = re.compile(r"[\d\s().+/\-–x]+")
+_CARD_SIGNS: Final = re.compile(r"\d(?:[ -]?\d){11,18}")
+_IBAN_SIGNS: Final = re.compile(r"[A-Za-z]{2}\d\d(?:[ -]?[A-Za-z0-9]){11,30}")
+_SSN_SIGNS: Final = re.compile(r"\d{3}[ -]?\d\d[ -]?\d{4}")
+
+WORDS_TOO: Final = frozenset(
+    listed("""will may april june august mark grace hope faith joy bill art rose summer autumn sunny chase drew
+        grant guy dean young long day white black brown green gray king price page bond cash rich best good
+        little small short west north south east bank banks church street park hill wood woods stone rivers
+        lake field case major max van sky angel love early sharp wise strong power gold silver star pat sue
+        rob don jean victor miles frank earnest christian dawn eve ivy iris olive pearl ruby amber ginger
+        holly heather violet daisy lily jade paris london jordan austin dallas madison houston the and for
+        new san order status hello thanks""")
+)
+"""First and last names that are words or places too: alone, they stay what they are."""
+
+
+def kind_of_value(key: str, value: str, *, of_a_person: bool) -> str | None:
+    """Which kind the value is, given its key; None where the key says nothing or the value is not of that kind.
+
+    `of_a_person`: whether what stands around says that a bare `name` is a person's.
+    """
+    kind = kind_of_key(key)
+    if kind is None or not value or len(value) > 8192 or not _is(kind, value, of_a_person):
+        return None
+    return {TOKEN: SECRET, BARE_NAME: NAME}.get(kind, kind)
+
+
+def find_quoted(text: str) -> Iterator[Found]:
+    """Values behind keys in what is nearly JSON."""
+    if "':" in text or '":' in text:
+        for match in _QUOTED_PAIR.finditer(text):
+            if (kind := kind_of_value(match["key"], match["value"], of_a_person=False)) is not None:
+                yield Found(*match.span("value"), kind)
+
+
+def elsewhere(value: str, kind: str) -> Iterator[str]:
+    """The value and the parts of it that mean it also where no key says so; a name's words are some."""
+    match kind:
+        case "name":
+            words = [word.strip(".,") for word in value.split()]
+            yield from [value] if len(words) > 1 or _is_mere_name(value) else []
+            yield from filter(_is_mere_name, words)
+        case "secret":
+            yield from [value] if len(value) >= 6 and looks_secret(f"{value}xX1") and _has_digit(value) else []
+        case "address":
+            yield from [value] if len(value) >= 8 and _has_digit(value) else []
+        case _:
+            yield from [value] if len(value) >= 6 else []
+
+
+def pattern_of(values: Iterable[str]) -> re.Pattern[str] | None:
+    """Finds any of these values where it stands alone; None for none."""
+    longest_first = sorted(set(values), key=lambda value: (-len(value), value))
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if longest_first else None
+
+
+def _is(kind: str, value: str, of_a_person: bool) -> bool:
+    match kind:
+        case "secret":
+            sentence = value.count(" ") > 2 and "PRIVATE KEY" not in value
+            return not (_NO_VALUE.fullmatch(value) or sentence or value[0] in "[<${")
+        case "token":
+            return looks_secret(value) or (
+                value[:7].lower() in ("bearer ", "basic ") and looks_secret(value[7:].strip())
+            )
+        case "name":
+            return bool(_NAME.fullmatch(value.strip())) and len(value) <= 80 and not _NO_VALUE.fullmatch(value)
+        case "bare name":
+            return of_a_person and " " in value.strip() and value[0].isupper() and _is(NAME, value, True)
+        case _:
+            signs = {PHONE: _PHONE_SIGNS, CARD: _CARD_SIGNS, IBAN: _IBAN_SIGNS, SSN: _SSN_SIGNS}.get(kind)
+            if signs is not None:
+                digits = sum(map(str.isdecimal, value))
+                return bool(signs.fullmatch(value.strip())) and (kind != PHONE or 7 <= digits <= 17)
+            if kind == BIRTH_DATE:
+                return birth_dates.read(value) is not None
+            return kind == ADDRESS and any(map(str.isalpha, value)) and len(value) <= 120
+
+
+def _is_mere_name(word: str) -> bool:
+    return len(word) >= 3 and word[0].isupper() and word.lower() not in WORDS_TOO
+
+
+def _has_digit(value: str) -> bool:
+    return any(map(str.isdecimal, value))

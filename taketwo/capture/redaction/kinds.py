@@ -1,0 +1,43 @@
+"""The kinds of secrets and personal data, and what a finder says of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, TypeAlias
+
+SECRET: Final = "secret"
+EMAIL: Final = "email"
+PHONE: Final = "phone"
+CARD: Final = "card"
+IBAN: Final = "iban"
+SSN: Final = "ssn"
+IP: Final = "ip"
+BIRTH_DATE: Final = "birth_date"
+NAME: Final = "name"
+ADDRESS: Final = "address"
+
+PERSONAL: Final = frozenset({EMAIL, PHONE, CARD, IBAN, SSN, IP, BIRTH_DATE, NAME, ADDRESS})
+"""The kinds of personal data; each is recognised by choice. Secrets always are."""
+
+
+class Found(NamedTuple):
+    """A stretch of a text that is a secret or personal."""
+
+    start: int
+    """Position of its first character."""
+    end: int
+    """Position after its last one."""
+    kind: str
+    """One of the kinds; a detector from elsewhere may name others."""
+
+
+Finder: TypeAlias = Callable[[str], Iterable[Found]]
+"""Finds one kind in a text; what it finds does not overlap."""
+
+Detector: TypeAlias = Callable[[str], Iterable[tuple[int, int, str]]]
+"""A finder from elsewhere: start, end and kind of what it finds in a text."""
+
+
+def listed(words: str) -> list[str]:
+    """The words of a text: long lists of words read best as texts."""
+    return words.split()
