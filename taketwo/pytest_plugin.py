@@ -104,8 +104,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 class ScenarioFile(pytest.File):
     """A scenario file; its cases are the tests in it."""
 
-    def collect(self) -> Iterator[ScenarioItem]:
-        """One item a case. Raises CollectError with one line when the file cannot be read."""
+    def collect(self) -> Iterator[ScenarioItem | UnreadableItem]:
+        """One item a case; one that fails when the file cannot be read, so that all other tests run."""
         from taketwo.freeze.files import load, locate
         from taketwo.report.words import plain
         from taketwo.suite.runner import SuiteCase
@@ -113,10 +113,24 @@ class ScenarioFile(pytest.File):
         try:
             scenario, lines = load(self.path), locate(self.path)
         except TakeTwoError as error:
-            raise self.CollectError(plain(str(error))) from None
+            yield UnreadableItem.from_parent(self, name="unreadable", why=plain(str(error)))
+            return
         for case in scenario.cases:
             suite_case = SuiteCase(case=case, scenario=scenario.name, file=self.nodeid, line=lines[case.id])
             yield ScenarioItem.from_parent(self, name=plain(case.id), suite_case=suite_case)
+
+
+class UnreadableItem(pytest.Item):
+    """A scenario file that cannot be read."""
+
+    def __init__(self, *, why: str, **kwargs: Any) -> None:
+        """why: one line, with file and line."""
+        super().__init__(**kwargs)
+        self.why = why
+
+    def runtest(self) -> None:
+        """Fail with the reason."""
+        pytest.fail(self.why, pytrace=False)
 
 
 class ScenarioItem(pytest.Item):

@@ -48,6 +48,7 @@ def freeze_command(
     The file holds its own copy of all that a replay needs: the user's lines, the tools' results, the replies. Read
     and edit it like any other file of the repository. Turns count from 1: `--must-call check_status@4`.
     """
+    from taketwo.evals.sense import insist_on_sense
     from taketwo.freeze.files import save
     from taketwo.freeze.freeze import freeze
 
@@ -66,6 +67,8 @@ def freeze_command(
         tags=tags,
         expected=expected,
     )
+    for case in scenario.cases:
+        insist_on_sense(case)
     for written in save(scenario, path):
         click.echo(f"wrote {written}")
     if not expected:
@@ -78,7 +81,12 @@ def _expected(given: Sequence[str], make: Callable[[str, int | None], Expectatio
     """Expectations of one kind from `WHAT@TURN` or `WHAT`."""
     for text in given:
         what, at, turn = text.rpartition("@")
-        yield make(what, int(turn)) if at and turn.isdigit() else make(text, None)
+        if at and what and turn.isdecimal() and int(turn) > 0:
+            yield make(what, int(turn))
+        elif at and " " not in turn and not what.endswith(" "):
+            raise BadSetting(f"{text!r}: after the @ stands a turn, counted from 1", todo="as in check_status@4")
+        else:
+            yield make(text, None)
 
 
 def _target(out: str, name: str, *, force: bool) -> Path:

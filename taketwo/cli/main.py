@@ -71,7 +71,15 @@ def main() -> None:
     except TakeTwoError as error:
         click.echo(f"taketwo: {error}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:
+        click.echo("taketwo: interrupted", err=True)
+        sys.exit(130)
     except BrokenPipeError:
         # The reader of a pipe has gone; writing on, even at shutdown, would only print a trace.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        # A full disk, a folder without write permission: where it can meet any command, it is answered here.
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"taketwo: {place}{error.strerror or error}", err=True)
+        sys.exit(2)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ import msgspec
 
 from taketwo.cli.settings import opened_store, project_option, settings, store_option
 from taketwo.config import Settings
-from taketwo.errors import BadSetting, NotFound
-from taketwo.events import SuiteFinished
+from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable
+from taketwo.events import CaseErrored, Event, SuiteFinished, SuiteStarted
 from taketwo.freeze.files import load, locate
 from taketwo.freeze.freeze import freeze
 from taketwo.replay.agents import Agent, open_agent
@@ -99,10 +100,14 @@ def replay_command(
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         cases = list(_cases(targets, store, project or here.project))
+        if json_path == "-":
+            # What the agent prints must not end up in the middle of the JSON.
+            cleanup.enter_context(redirect_stdout(sys.stderr))
         agent = open_agent(_spec(agent_spec, here), overrides=dict(map(_override, overrides)), api_key=here.agent_key)
         finished = asyncio.run(
             _replay(
-                cases,
+                [case for case in cases if isinstance(case, SuiteCase)],
+                [case for case in cases if isinstance(case, CaseErrored)],
                 agent,
                 writers,
                 store=store,
@@ -115,21 +120,49 @@ def replay_command(
     raise SystemExit(130 if finished.cancelled else exit_code(finished.counts, strict=strict))
 
 
-async def _replay(cases: Sequence[SuiteCase], agent: Agent, writers: Sequence[Writer], **how: Any) -> SuiteFinished:
-    """Run the suite, let every writer see every event, and end in order when Ctrl-C is pressed."""
+async def _replay(
+    cases: Sequence[SuiteCase], unreadable: Sequence[CaseErrored], agent: Agent, writers: Sequence[Writer], **how: Any
+) -> SuiteFinished:
+    """Run the suite, let every writer see every event, and end in order when Ctrl-C is pressed.
+
+    unreadable: targets that are no cases; the others are replayed all the same.
+    """
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    _stop_on_interrupt(asyncio.get_running_loop(), stop)
     suite_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     finished: SuiteFinished | None = None
     async for event in run_suite(cases, agent, stop=stop, suite_id=suite_id, **how):
-        for writer in writers:
-            writer.write(event)
-        if isinstance(event, SuiteFinished):
-            finished = event
+        match event:
+            case SuiteStarted():
+                _tell(writers, event.but(cases=event.cases + len(unreadable)), *unreadable)
+            case SuiteFinished():
+                errors = event.counts.get("error", 0) + len(unreadable)
+                finished = event.but(counts={**event.counts, "error": errors} if errors else event.counts)
+                _tell(writers, finished)
+            case _:
+                _tell(writers, event)
     for writer in writers:
         writer.close()
     assert finished is not None, "a suite always ends with SuiteFinished"
     return finished
+
+
+def _tell(writers: Sequence[Writer], *events: Event) -> None:
+    for event in events:
+        for writer in writers:
+            writer.write(event)
+
+
+def _stop_on_interrupt(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """The first Ctrl-C ends the suite in order; a second one ends it at once, even where an agent blocks the loop."""
+
+    def interrupt(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        loop.call_soon_threadsafe(stop.set)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def _spec(given: str | None, here: Settings) -> str:
@@ -140,23 +173,25 @@ def _spec(given: str | None, here: Settings) -> str:
 
 
 def _override(text: str) -> tuple[str, JSON]:
-    """`model=gpt-5`, `temperature=0`, `system_prompt=@FILE`: JSON where it is JSON, text where not."""
+    """`model=gpt-5`, `temperature=0`, `tools=@FILE`: JSON where it is JSON, text where not; a prompt is always text."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise BadSetting(f"--set takes KEY=VALUE, not {text!r}")
     if value.startswith("@"):
         try:
-            return key, Path(value[1:]).read_text(encoding="utf-8")
-        except OSError as error:
-            raise BadSetting(f"cannot be read: {error.strerror}", where=value[1:]) from error
+            value = Path(value[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadSetting(f"cannot be read: {error}", where=value[1:]) from error
+    if key == "system_prompt":
+        return key, value
     try:
         return key, msgspec.json.decode(value)
     except msgspec.DecodeError:
         return key, value
 
 
-def _cases(targets: Sequence[str], store: Store, project: str | None) -> Iterator[SuiteCase]:
-    """The cases of files, folders and ids, in the order given."""
+def _cases(targets: Sequence[str], store: Store, project: str | None) -> Iterator[SuiteCase | CaseErrored]:
+    """The cases of files, folders and ids, in the order given; what cannot be read does not keep the others out."""
     for target in targets:
         path = Path(target)
         if path.is_dir():
@@ -169,7 +204,7 @@ def _cases(targets: Sequence[str], store: Store, project: str | None) -> Iterato
             yield from _case_of_conversation(target, store, project)
 
 
-def _cases_of_folder(folder: Path) -> Iterator[SuiteCase]:
+def _cases_of_folder(folder: Path) -> Iterator[SuiteCase | CaseErrored]:
     files = sorted(file for file in folder.rglob("*") if file.name.endswith(SUFFIXES))
     if not files:
         raise NotFound("no *.scenario.yaml in this folder", where=str(folder), todo="`taketwo freeze` makes them")
@@ -177,16 +212,23 @@ def _cases_of_folder(folder: Path) -> Iterator[SuiteCase]:
         yield from _cases_of_file(file)
 
 
-def _cases_of_file(path: Path) -> Iterator[SuiteCase]:
-    scenario, lines = load(path), locate(path)
+def _cases_of_file(path: Path) -> Iterator[SuiteCase | CaseErrored]:
+    try:
+        scenario, lines = load(path), locate(path)
+    except ScenarioUnreadable as error:
+        yield CaseErrored(name=path.name, error=str(error), file=str(path))
+        return
     for case in scenario.cases:
         yield SuiteCase(case=case, scenario=scenario.name, file=str(path), line=lines[case.id])
 
 
-def _case_of_conversation(id: str, store: Store, project: str | None) -> Iterator[SuiteCase]:
-    conversation = store.conversation(id, project)
-    scenario = freeze([conversation], name=conversation.id, at=datetime.now(UTC))
-    yield from (SuiteCase(case=case, scenario=scenario.name) for case in scenario.cases)
+def _case_of_conversation(id: str, store: Store, project: str | None) -> Iterator[SuiteCase | CaseErrored]:
+    try:
+        scenario = freeze([store.conversation(id, project)], name=id, at=datetime.now(UTC))
+    except (NotFound, ScenarioUnreadable) as error:
+        yield CaseErrored(name=id, error=str(error))
+        return
+    yield from (SuiteCase(case=case, scenario=case.recorded.id) for case in scenario.cases)
 
 
 @click.command("compare")

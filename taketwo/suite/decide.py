@@ -111,7 +111,7 @@ def _judge(case: Case, attempt: Attempt, policy: Policy) -> Judged:
     """One attempt by itself: what failed outweighs what is open, and that outweighs what changed."""
     ending = attempt.run.ending
     failed = [*_failed_checks(case, attempt), *_failed_agent(ending)]
-    open_ends = [*_open_ending(ending), *_unscored(attempt)]
+    open_ends = [*_nothing_said(case), *_open_ending(ending), *_unscored(attempt)]
     covered = _coverage(case, attempt)
     mattering = [change for change in _own_changes(attempt) if _matters(change, case, covered, policy)]
     mattering.sort(key=_gravity)
@@ -156,6 +156,11 @@ def _change_about(tool: str, turn_index: int | None, attempt: Attempt) -> Change
 def _failed_agent(ending: Ending) -> Iterator[Reason]:
     if ending.reason in OF_THE_AGENT:
         yield _ended(ending, OF_THE_AGENT[ending.reason], "critical")
+
+
+def _nothing_said(case: Case) -> Iterator[Reason]:
+    if not any(turn.user for turn in case.recorded.turns):
+        yield Reason(text="there is nothing to replay: the recorded user says nothing")
 
 
 def _open_ending(ending: Ending) -> Iterator[Reason]:

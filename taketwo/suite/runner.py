@@ -15,6 +15,7 @@ from taketwo.compare.compare import compare
 from taketwo.errors import AgentUnreachable, TakeTwoError
 from taketwo.evals.checks import check
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
+from taketwo.evals.sense import insist_on_sense
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
 from taketwo.replay import current
 from taketwo.replay.agents import Agent
@@ -206,6 +207,7 @@ class _Work:
             case.error = f"not tried, as {GIVE_UP_AFTER} replays before could not reach the agent"
             return
         try:
+            insist_on_sense(case.suite_case.case)
             done = await attempt(case.suite_case.case, number, self._terms)
         except AgentUnreachable as error:
             self._unreachable += 1

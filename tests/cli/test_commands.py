@@ -200,7 +200,7 @@ def test_bad_input_is_answered_with_where_and_what_to_do_and_exit_code_2(
     done = imported(*arguments)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.strip()
+    assert done.stderr.strip() or "ERROR" in done.stdout
 
 
 def test_the_schemas_describe_what_is_printed(imported: Run) -> None:
@@ -218,3 +218,49 @@ def test_doctor_tells_what_is_there(imported: Run) -> None:
     done = imported("doctor")
     assert done.returncode == 0, done.stderr
     assert "default" in done.stdout
+
+
+def test_one_unreadable_file_does_not_keep_the_others_from_being_replayed(imported: Run, tmp_path: Path) -> None:
+    assert imported("freeze", "chat-1", "--out", "kept/good.scenario.yaml").returncode == 0
+    (tmp_path / "kept/bad.scenario.yaml").write_text("taketwo: 1\nname: *a\n", encoding="utf-8")
+    done = imported("replay", "kept", "nobody", "--agent", "shop:answer", "--json", "out.json")
+    assert done.returncode == 2
+    counts = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["counts"]
+    assert (counts["pass"], counts["error"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "said"),
+    [
+        (("--must-call", "check_status@40"), "no turn 40"),
+        (("--must-say", "/(/"), "no regular expression"),
+        (("--must-call", "check_status@x"), "a turn"),
+    ],
+)
+def test_an_expectation_that_can_never_fail_is_refused(imported: Run, expectation: tuple[str, ...], said: str) -> None:
+    done = imported("freeze", "chat-1", "--out", "kept.scenario.yaml", *expectation)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_typo_in_a_kept_file_is_an_error_and_not_a_pass(imported: Run, tmp_path: Path) -> None:
+    imported("freeze", "chat-1", "--out", "kept.scenario.yaml", "--must-call", "check_status@1")
+    file = tmp_path / "kept.scenario.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("turn: 1", "turn: 9"), encoding="utf-8")
+    done = imported("replay", "kept.scenario.yaml", "--agent", "shop:answer")
+    assert done.returncode == 2
+    assert "there is no turn 9" in done.stdout
+
+
+def test_what_the_agent_prints_does_not_get_into_the_json(imported: Run, tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text("from shop import *\nprint('loading')\n" + LOUD, encoding="utf-8")
+    done = imported("replay", "chat-1", "--agent", "loud:loud", "--json", "-")
+    assert json.loads(done.stdout)["counts"] == {"pass": 1}
+    assert "thinking" in done.stderr
+
+
+LOUD = """
+def loud(messages: list) -> str:
+    print("thinking")
+    return answer(messages)
+"""

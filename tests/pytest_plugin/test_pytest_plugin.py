@@ -234,8 +234,8 @@ def test_an_agent_that_cannot_be_imported_is_one_line(shop: pytest.Pytester) -> 
 def test_a_file_that_cannot_be_read_is_an_error_with_file_and_line(shop: pytest.Pytester) -> None:
     broken = shop.path / "replays" / "broken.scenario.yaml"
     broken.write_text("name: x\ncases:\n  - id: [\n", encoding="utf-8")
-    result = run(shop, "--taketwo-agent", "shop:good", "--continue-on-collection-errors")
-    result.assert_outcomes(passed=1, errors=1)
+    result = run(shop, "--taketwo-agent", "shop:good")
+    result.assert_outcomes(passed=1, failed=1)
     result.stdout.re_match_lines([r".*broken\.scenario\.yaml:\d+: .*"])
     result.stdout.no_fnmatch_line("*Traceback*")
 

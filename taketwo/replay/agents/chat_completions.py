@@ -118,7 +118,8 @@ class ChatCompletionsAgent:
                 problem = f"the connection broke: {_words(error)}"
             wait_s = max(pause_s * random.uniform(0.75, 1.25), asked_to_wait_s)
             if not tries_left or asyncio.get_running_loop().time() + wait_s >= exchange.deadline:
-                raise AgentFailed(problem)
+                # The endpoint's trouble says nothing about the agent, so it must not look like a regression.
+                raise AgentUnreachable(problem, where=self.spec)
             await asyncio.sleep(wait_s)
             pause_s *= 2
         raise AssertionError("the last try either returns or raises")
@@ -190,7 +191,7 @@ def _refusal(status: int, quote: str, spec: str) -> str:
     if why := NO_ACCESS.get(status):
         todo = "set TAKETWO_AGENT_KEY" if status == 401 else None
         raise AgentUnreachable(f"the endpoint {why} ({status}): {quote}", where=spec, todo=todo)
-    return f"the endpoint answered {status}: {quote}"
+    return f"the endpoint answered {status}: {quote}" if quote else f"the endpoint answered {status}"
 
 
 async def _quote(response: httpx.Response) -> str:
