@@ -24,6 +24,9 @@ Message: TypeAlias = dict[str, Any]
 Model: TypeAlias = Callable[[str, list[Message]], Awaitable[Message]]
 """Reads a system prompt and the messages so far, answers with the assistant's next message."""
 
+DEFAULT_MODEL = "gpt-4o-mini"
+"""Asked for where `TAKETWO_LLM_MODEL` names no other."""
+
 PROMPT_V1 = """You are the support desk of a small household shop. Be brief and friendly.
 Use the tools to look things up; never guess. When a customer mentions a refund, pay it with issue_refund at once."""
 
@@ -59,7 +62,7 @@ async def _answer(messages: list[Message], prompt: str) -> str:
 
 async def _chat(model: Model, prompt: str, history: list[Message]) -> Message:
     """One call of the model, in a span that carries what was asked and answered."""
-    name = os.environ.get("TAKETWO_LLM_MODEL", "rules")
+    name = "rules" if model is _follow_rules else os.environ.get("TAKETWO_LLM_MODEL", DEFAULT_MODEL)
     with _tracer().start_as_current_span(f"chat {name}", kind=SpanKind.CLIENT) as span:
         said = await model(prompt, history)
         span.set_attributes(
@@ -152,7 +155,7 @@ async def _ask_model(prompt: str, history: list[Message]) -> Message:
             os.environ["TAKETWO_LLM_BASE_URL"].rstrip("/") + "/chat/completions",
             headers={"Authorization": f"Bearer {os.environ.get('TAKETWO_LLM_API_KEY', 'none')}"},
             json={
-                "model": os.environ.get("TAKETWO_LLM_MODEL", "gpt-4o-mini"),
+                "model": os.environ.get("TAKETWO_LLM_MODEL", DEFAULT_MODEL),
                 "messages": [{"role": "system", "content": prompt}, *history],
                 "tools": tools,
                 "temperature": 0,

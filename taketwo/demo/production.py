@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -77,9 +78,13 @@ def main(endpoint: str) -> None:
     provider.add_span_processor(_Marks())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces")))
     trace.set_tracer_provider(provider)
-    for name, lines in CUSTOMERS.items():
-        asyncio.run(serve_customer(name, lines))
-    provider.shutdown()
+    try:
+        for name, lines in CUSTOMERS.items():
+            asyncio.run(serve_customer(name, lines))
+    except httpx.HTTPError as error:
+        sys.exit(f"the model at {error.request.url} does not answer: {type(error).__name__} {error}")
+    finally:
+        provider.shutdown()
     answered = sum(map(len, CUSTOMERS.values()))
     print(f"{len(CUSTOMERS)} customers served, {answered} lines answered, every span sent to {endpoint}/v1/traces")
 
