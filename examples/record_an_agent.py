@@ -33,7 +33,7 @@ def answer(messages: list[dict[str, str]]) -> str:
         return "Which order is it about?"
     try:
         order = find_order(order_id=order_id[0])
-    except KeyError:
+    except (KeyError, taketwo.ToolError):  # the second is what a replay raises for it
         return f"I cannot find {order_id[0]}, sorry."
     return f"Your {order['item']} is {order['state']}."
 

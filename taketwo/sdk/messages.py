@@ -52,7 +52,7 @@ def read_given(given: object) -> Given:
             return Given((Message(role="user", text=clean_text(given)),), None, True)
     opened = _opened(given, DEEPEST)
     messages, system = without_system(read_messages(opened))
-    if messages or opened == []:
+    if messages or system is not None or opened == []:
         return Given(messages, system, False)
     line = wrapper.asked(opened)
     return Given((Message(role="user", text=line),) if line else None, system, line is not None)
@@ -64,11 +64,11 @@ def read_reply(reply: object) -> tuple[Message, ...] | None:
         said = read_said(reply)
     except AgentFailed:
         return None
+    text = said.text or ""
     if not said.calls:
-        return (Message(role="assistant", text=said.text),) if said.text else ()
+        return _words(text)
     calls = tuple(_asked(call) for call in said.calls)
     results = _results(said)
-    text = said.text or ""
     if len(results) < len(calls):
         return (Message(role="assistant", text=text, calls=calls), *results)
     # Who brings all results has come to the end of the turn: what it says it says after them.

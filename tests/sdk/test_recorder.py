@@ -597,6 +597,7 @@ class Chat:
         (taketwo.AgentInput(thread_id="t", messages=[user("Hi")]), "Hi"),
         ([user("\ud800")], "\ufffd"),
         ([], None),
+        ([{"role": "system", "content": "Greet."}], None),
         (None, None),
     ],
 )
