@@ -12,7 +12,6 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from taketwo.capture.identity import SIMULATOR_KEYS
 from taketwo.replay.current import is_near
 from taketwo.sdk.messages import LARGEST_BYTES
 from taketwo.sdk.recorder import SESSION
@@ -23,8 +22,8 @@ SEND_EVERY_S = 0.25
 EXIT_WITHIN_S = 5.0
 """How long the end of the process waits for a request with the last spans to arrive, in seconds."""
 
-OF_REPLAY = SIMULATOR_KEYS[1]
-"""Marks spans of a replay, for exporters that are not ours."""
+OF_REPLAY = "gen_ai.simulator.is_simulator_trace"
+"""Marks spans of a replay, for exporters that are not ours; `capture.identity` knows it."""
 
 log = logging.getLogger("taketwo")
 

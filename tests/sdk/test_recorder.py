@@ -795,6 +795,13 @@ async def test_a_replay_sends_nothing_and_what_others_send_is_marked(recorded: R
         run = await replay(Case(id="case", recorded=talk), CallableAgent(answer))
     assert run.ending.reason == "completed"
     assert [told(turn) for turn in run.conversation.turns] == turns
+
+    @taketwo.agent
+    async def stream(messages: list[dict[str, Any]]) -> AsyncIterator[str]:
+        yield str(find("A-1")["status"])
+
+    run = await replay(Case(id="case", recorded=talk), CallableAgent(stream))
+    assert [told(turn) for turn in run.conversation.turns] == turns
     assert len(recorded.spans) == before
     marks = {
         span.name: span.attributes.get("gen_ai.simulator.is_simulator_trace") for span in theirs.get_finished_spans()
