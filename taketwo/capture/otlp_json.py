@@ -87,7 +87,8 @@ def _fill(message: Message, given: JSON, depth: int, rejected: list[str]) -> Non
         raise TraceUnreadable(f"{message.DESCRIPTOR.name} is {_called(given)}, not an object")
     if depth > DEEPEST:
         raise TraceUnreadable(f"a value is nested more than {DEEPEST} messages deep")
-    fields = _fields(type(message))
+    # A class is hashable, whatever the stubs say of its instances.
+    fields = _fields(type(message))  # type: ignore[arg-type,unused-ignore]  # depends on the release of the stubs
     for key, value in given.items():
         field = fields.get(key)
         if field is None or value is None:
