@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from datetime import UTC, datetime
@@ -19,10 +20,10 @@ from taketwo.replay.session import Session
 from taketwo.replay.tools import DEFAULT_POLICY, RecordedCalls, ToolPolicy, ToolWorld
 from taketwo.replay.user import Line, Unanswerable, UserSide, user_side
 from taketwo.replay.watch import Outcome as Watched
-from taketwo.replay.watch import watch
+from taketwo.replay.watch import Watch
 from taketwo.run import Ending, Run
 from taketwo.scenario import Case
-from taketwo.value import Value, clean_json, clean_text
+from taketwo.value import JSON, Value, clean_json, clean_text
 
 
 class Limits(Value):
@@ -72,7 +73,7 @@ async def replay(
     one = _Replay(case, agent, limits, tools, user_side(users, case.recorded), scope, now)
     began = now()
     with _on_stage(one.session, stop):
-        ending = await one.until_its_end()
+        ending = await _undisturbed(one)
     ended = now()
     return Run(
         id=one.run_id,
@@ -87,8 +88,15 @@ async def replay(
         user_answers=tuple(one.session.journal.user_answers),
         tool_answers=tuple(one.session.journal.tool_answers),
         divergences=tuple(one.session.journal.divergences),
-        settings=clean_json({"users": users, "limits": limits, "tools": tools}),
+        settings=_settings(users, limits, tools),
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _settings(users: str, limits: Limits, tools: ToolPolicy) -> dict[str, JSON]:
+    """How it is replayed, as JSON; the same for all replays of a suite."""
+    told: dict[str, JSON] = clean_json({"users": users, "limits": limits, "tools": tools})
+    return told
 
 
 class _Replay:
@@ -106,7 +114,7 @@ class _Replay:
     ) -> None:
         self.run_id = uuid4().hex
         self._recorded = case.recorded
-        self._conversation_id = uuid4().hex
+        self._conversation_id = f"replay-{self.run_id}"
         self._agent = agent
         self._user = user
         self._limits = limits
@@ -120,17 +128,23 @@ class _Replay:
 
     async def until_its_end(self) -> Ending:
         """Turn by turn, until the user has nothing to say any more or something ends it."""
-        while self.session.ending is None:
-            line = await self._user.next_line(self.session.journal.turns)
-            match line:
-                case None:
-                    return Ending(reason="completed")
-                case Unanswerable():
-                    turn_index = self.session.journal.turn_index
-                    return Ending(reason="unanswerable", detail=line.why, turn_index=turn_index)
-                case Line():
-                    await self._turn(line)
-        return self.session.ending
+        watch = Watch(self._limits.turn_timeout_s)
+        self.session.wake_with(watch.stop)
+        try:
+            while self.session.ending is None:
+                line = await self._user.next_line(self.session.journal.turns)
+                match line:
+                    case None:
+                        return Ending(reason="completed")
+                    case Unanswerable():
+                        turn_index = self.session.journal.turn_index
+                        return Ending(reason="unanswerable", detail=line.why, turn_index=turn_index)
+                    case Line():
+                        await self._turn(line, watch)
+            return self.session.ending
+        finally:
+            self.session.wake_with(None)
+            watch.close()
 
     def conversation(self, began: datetime, ended: datetime, ending: Ending) -> Conversation:
         """What was said and done."""
@@ -145,7 +159,7 @@ class _Replay:
             gaps=tuple(self.session.journal.gaps),
         )
 
-    async def _turn(self, line: Line) -> None:
+    async def _turn(self, line: Line, watch: Watch) -> None:
         """The user's line and the agent's answer to it."""
         session = self.session
         user = None if line.user is None else line.user.but(at=self._now(), source=None)
@@ -153,7 +167,9 @@ class _Replay:
         new_message = None if user is None else self._as_message(user)
         if new_message is not None:
             self._messages.append(new_message)
-        watched = await self._answered(new_message)
+        context = copy_context()
+        context.run(current.CURRENT.set, session)
+        watched = await watch.over(_respond(self._agent, self._exchange(new_message)), context)
         reply = watched.answer
         if session.refused is not None:
             raise session.refused
@@ -168,10 +184,9 @@ class _Replay:
             self._messages.append({"role": "assistant", "content": reply.text})
         self._known_agent = reply.agent or self._known_agent
 
-    async def _answered(self, new_message: Message | None) -> Watched[Reply]:
-        """The agent's answer, or how it came to none."""
-        timeout_s = self._limits.turn_timeout_s
-        exchange = Exchange(
+    def _exchange(self, new_message: Message | None) -> Exchange:
+        """What the agent is given for this turn."""
+        return Exchange(
             self.session,
             recorded=self._recorded.agent,
             recorded_tools=self._recorded_tools,
@@ -179,12 +194,8 @@ class _Replay:
             execution_id=self.run_id,
             messages=list(self._messages),
             new_message=new_message,
-            deadline=asyncio.get_running_loop().time() + timeout_s,
+            deadline=asyncio.get_running_loop().time() + self._limits.turn_timeout_s,
         )
-        context = copy_context()
-        context.run(current.CURRENT.set, self.session)
-        work = _respond(self._agent, exchange)
-        return await watch(work, timeout_s=timeout_s, context=context, woken_by=self.session.wake_with)
 
     def _judge(self, watched: Watched[Reply], line: Line) -> None:
         """End the replay when the turn has not gone as a turn goes."""
@@ -227,6 +238,20 @@ class _Replay:
             return {"role": "user", "content": user.text}
         parts = [{"type": "image_url", "image_url": {"url": image.url}} for image in images]
         return {"role": "user", "content": [{"type": "text", "text": user.text}, *parts]}
+
+
+async def _undisturbed(one: _Replay) -> Ending:
+    """Play it in a task of its own, as libraries keep things by task, and as only `Watch` may cancel that one.
+
+    When the caller's task is cancelled, the replay is ended first; then the cancellation goes on its way.
+    """
+    task = asyncio.get_running_loop().create_task(one.until_its_end())
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        one.session.end(Ending(reason="cancelled", turn_index=one.session.journal.turn_index))
+        await asyncio.wait({task})
+        raise
 
 
 async def _respond(agent: Agent, exchange: Exchange) -> Reply:

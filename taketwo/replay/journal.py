@@ -22,6 +22,7 @@ class Journal:
         self._user: UserLine | None = None
         self._steps: list[Step] = []
         self._message = -1
+        self._calls = 0
         self._heard: list[str] = []
         self._streamed_earlier = False
 
@@ -38,7 +39,7 @@ class Journal:
     @property
     def calls_in_turn(self) -> int:
         """How many tool calls the turn has had so far."""
-        return sum(isinstance(step, Call) for step in self._steps)
+        return self._calls
 
     def begin_turn(self, user: UserLine | None) -> None:
         """The user has spoken, or the agent is to speak first."""
@@ -74,6 +75,7 @@ class Journal:
     def call(self, call: Call) -> StepPlace:
         """The agent called a tool; gives the call's place."""
         self._steps.append(call)
+        self._calls += 1
         return StepPlace(turn_index=self.turn_index, step_index=len(self._steps) - 1)
 
     def call_at(self, step_index: int) -> Call:
@@ -112,4 +114,4 @@ class Journal:
             )
         )
         # Not when the next turn begins: a task that the agent left running may act in between.
-        self._user, self._steps, self._message, self._streamed_earlier = None, [], -1, False
+        self._user, self._steps, self._message, self._calls, self._streamed_earlier = None, [], -1, 0, False

@@ -122,11 +122,9 @@ class Session(Scene):
         self._wake()
 
     def wake_with(self, wake: Callable[[], None] | None) -> None:
-        """Call this when the replay is ended from within a turn; at once if it has been already. None: nobody waits."""
+        """Call this when the replay is ended while a turn is going on; from any thread. None: nobody waits any more."""
         with self._lock:
             self._wake = wake or _nobody
-            if self._over:
-                self._wake()
 
     def close(self) -> None:
         """The replay is over; code of the agent that is left running gets no more answers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from taketwo.conversation import Call, Conversation
 from taketwo.replay.matching import Arguments, canonical_key, differences, exact_key, nearest, read_arguments, shown
@@ -23,7 +23,7 @@ class ToolPolicy(Value):
 DEFAULT_POLICY = ToolPolicy()
 
 
-class Recorded(NamedTuple):
+class Recorded(Value):
     """A recorded call that may answer."""
 
     other_conversation: str | None
@@ -36,7 +36,7 @@ class Recorded(NamedTuple):
     """Why it cannot answer: its arguments or its result were not recorded; None when it can."""
 
 
-class Found(NamedTuple):
+class Found(Value):
     """What answers a call, or why nothing does."""
 
     tier: Tier
@@ -56,6 +56,7 @@ class RecordedCalls:
         """Index the calls of these conversations, in this order. `are_others`: none is the case's own."""
         self._are_others = are_others
         self.by_tool: dict[str, list[Recorded]] = {}
+        self.by_turn: dict[int, list[Recorded]] = {}
         self._exact: dict[tuple[str, bytes], list[Recorded]] = {}
         self._canonical: dict[str, dict[bytes, list[Recorded]]] = {}
         for conversation in conversations:
@@ -83,8 +84,10 @@ class RecordedCalls:
         for turn_index, step_index, call in conversation.calls():
             unknown = _unknown(f"turns[{turn_index}].steps[{step_index}]", call, gaps) if gaps else None
             place = StepPlace(turn_index=turn_index, step_index=step_index)
-            recorded = Recorded(conversation.id if self._are_others else None, place, call, unknown)
+            other = conversation.id if self._are_others else None
+            recorded = Recorded(other_conversation=other, place=place, call=call, unknown=unknown)
             self.by_tool.setdefault(call.tool, []).append(recorded)
+            self.by_turn.setdefault(turn_index, []).append(recorded)
             if unknown is None:
                 key = (call.tool, _key(call.arguments, _unreadable(call)))
                 self._exact.setdefault(key, []).append(recorded)
@@ -122,18 +125,12 @@ class ToolWorld:
                 return self._use("canonical", recorded)
             if exact or alike:
                 return self._again(exact, alike, arguments)
-        return Found("miss", miss=self._missed(tool, arguments, text))
+        return Found(tier="miss", miss=self._missed(tool, arguments, text))
 
     def left_out(self, turn_index: int | None) -> list[Call]:
         """The calls recorded in a turn that have answered nothing so far."""
-        of_turn = (
-            recorded
-            for of_tool in self._own.by_tool.values()
-            for recorded in of_tool
-            if recorded.place.turn_index == turn_index
-        )
-        left = [recorded for recorded in of_turn if id(recorded) not in self._used]
-        return [recorded.call for recorded in sorted(left, key=lambda recorded: recorded.place.step_index)]
+        of_turn = () if turn_index is None else self._own.by_turn.get(turn_index, ())
+        return [recorded.call for recorded in of_turn if id(recorded) not in self._used]
 
     def tools(self) -> list[str]:
         """The tools of the case's own calls."""
@@ -150,7 +147,7 @@ class ToolWorld:
 
     def _use(self, tier: Tier, recorded: Recorded) -> Found:
         self._used.add(id(recorded))
-        return Found(tier, recorded)
+        return Found(tier=tier, recorded=recorded)
 
     def _again(self, exact: Sequence[Recorded], alike: Sequence[Recorded], arguments: Arguments) -> Found:
         """All equal calls have answered."""
@@ -160,8 +157,8 @@ class ToolWorld:
             said = (
                 f"recorded {'once' if times == 1 else f'{times} times'}, asked once more, and `{last.call.tool}` writes"
             )
-            return Found("miss", miss=_miss("used_up", last, (said,)))
-        return Found("exact" if exact else "canonical", last, reused=True)
+            return Found(tier="miss", miss=_miss("used_up", last, (said,)))
+        return Found(tier="exact" if exact else "canonical", recorded=last, reused=True)
 
     def _missed(self, tool: str, arguments: Arguments, text: str | None) -> Miss:
         """The nearest recorded call and what differs."""

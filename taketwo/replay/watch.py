@@ -1,9 +1,13 @@
-"""Runs the agent's code for one turn and comes back for certain, whatever that code does."""
+"""Runs the agent's code turn by turn and comes back for certain, whatever that code does.
+
+The code runs in the task of its replay, not in one of its own: with a thousand slow agents at a time, handing over from
+task to task would let each turn wait for all others that end in the same moment.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
+import contextlib
 import time
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
@@ -13,6 +17,7 @@ Answer = TypeVar("Answer")
 
 GRACE_S = 1.0
 """How long code that was told to stop may clean up, in seconds."""
+
 _never_ended: list[Any] = []
 """What refused to be closed; kept, as the interpreter complains about each when it is freed."""
 
@@ -30,106 +35,142 @@ class Outcome(NamedTuple, Generic[Answer]):
     """Whether it was stopped because of the time."""
 
 
-async def watch(
-    work: Coroutine[Any, Any, Answer],
-    *,
-    timeout_s: float,
-    context: Context,
-    woken_by: Callable[[Callable[[], None] | None], None],
-) -> Outcome[Answer]:
-    """Run the work until it ends, the time is over, or what `woken_by` was given is called, from any thread.
+class Watch:
+    """Watches over one replay. It belongs to the task that makes it, and nobody else may cancel that task.
 
-    It runs as a task of its own in a context of its own, so what it leaves behind in context variables stays there.
-    When it is not done by then it is cancelled; after a grace time it is closed, even if it catches its cancellation.
+    The agent's code may, as it runs in there: in code that uses task groups or timeouts, cancellations come and go, and
+    some versions of Python forget to take theirs back. Whatever is left of them after a turn is taken back here.
     """
-    loop = asyncio.get_running_loop()
-    over: asyncio.Future[bool] = loop.create_future()
 
-    def wake(timed_out: bool = False) -> None:
-        if not over.done():
-            over.set_result(timed_out)
+    def __init__(self, timeout_s: float) -> None:
+        """timeout_s: how long one turn may take, in seconds."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._loop = asyncio.get_running_loop()
+        self._timeout_s = timeout_s
+        self._guard: _Guard[Any] | None = None
+        # One timer for all turns, moved on when it finds that its turn is over: most turns take far less than they may.
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
 
-    def wake_from_anywhere() -> None:
-        loop.call_soon_threadsafe(wake)
+    async def over(self, work: Coroutine[Any, Any, Answer], context: Context) -> Outcome[Answer]:
+        """Run the work of a turn until it ends, the time is over, or `stop` is called.
 
-    woken_by(wake_from_anywhere)
-    guard = _Guard(work)
-    # Not a TaskGroup: that would wait without end for code that does not stop when it is told to.
-    task = loop.create_task(guard.run(), context=context)
-    task.add_done_callback(lambda _: wake())
-    timer = loop.call_later(timeout_s, wake, True)
-    try:
-        timed_out = await over
-    finally:
-        timer.cancel()
-        woken_by(None)
-        if not task.done():
-            await _stop(task, guard)
-    if guard.outcome is not None and not timed_out:
-        return guard.outcome
-    if task.done() and not task.cancelled():
-        task.result()  # raises what no one may keep from the process: KeyboardInterrupt
-    return Outcome(None, None, time.perf_counter() - guard.began, timed_out)
-
-
-class _Guard(Generic[Answer]):
-    """Stands between the event loop and the agent's code, and can leave without it."""
-
-    def __init__(self, work: Coroutine[Any, Any, Answer]) -> None:
-        self.work = work
-        self.outcome: Outcome[Answer] | None = None
-        self.began = time.perf_counter()
-        self.is_told_to_stop = False
-        self.is_given_up = False
-
-    async def run(self) -> None:
-        """Run the work and keep how it ended."""
-        self.began = time.perf_counter()
+        It runs in a context of its own, so what it leaves behind in context variables stays there. When it is not done
+        by then, it is cancelled; after a grace time it is closed, even if it catches its cancellation.
+        """
+        guard = self._guard = _Guard(work, context, self._task, self._loop)
+        self._start_timer()
+        began = time.perf_counter()
         answer: Answer | None = None
         error: BaseException | None = None
         try:
-            answer = await self
+            answer = await guard
         except (KeyboardInterrupt, GeneratorExit):
             raise
-        except asyncio.CancelledError as raised:
-            if self.is_told_to_stop:
-                raise
-            error = raised  # the agent's own doing
         except BaseException as raised:  # foreign code; even its `sys.exit()` must not end the other replays
             error = raised
-        self.outcome = Outcome(answer, error, time.perf_counter() - self.began)
+        finally:
+            took_s = time.perf_counter() - began
+            self._guard = None
+            guard.leave()
+        if self._task.cancelling():
+            await self._forget_cancellations()
+        if guard.is_told_to_stop:
+            return Outcome(None, None, took_s, guard.is_late)
+        return Outcome(answer, error, took_s)
+
+    def stop(self) -> None:
+        """Stop the work that is going on, if any; may be called from any thread."""
+        self._loop.call_soon_threadsafe(self._stop)
+
+    def close(self) -> None:
+        """There are no more turns."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _stop(self) -> None:
+        if self._guard is not None:
+            self._guard.stop()
+
+    def _start_timer(self) -> None:
+        self._deadline = self._loop.time() + self._timeout_s
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        self._timer = None
+        if self._guard is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_time)
+        else:
+            self._guard.stop(is_late=True)
+
+    async def _forget_cancellations(self) -> None:
+        """The task goes on as if nobody had cancelled it."""
+        while self._task.cancelling():
+            self._task.uncancel()
+        # One that was not delivered yet would come at the next await (until Python 3.13, which forgets it).
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+
+class _Guard(Generic[Answer]):
+    """Stands between the event loop and the agent's code in one turn: can interrupt it, and can leave without it."""
+
+    def __init__(
+        self,
+        work: Coroutine[Any, Any, Answer],
+        context: Context,
+        task: asyncio.Task[Any],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.is_told_to_stop = False
+        self.is_late = False
+        self._work = work
+        self._context = context
+        self._task = task
+        self._loop = loop
+        self._is_given_up = False
+        self._grace: asyncio.TimerHandle | None = None
 
     def __await__(self) -> Generator[Any, Any, Answer]:
         """Drive the work step by step, as `await` does, until it ends or is given up."""
-        step: Callable[[Any], Any] = self.work.send
+        step: Callable[[Any], Any] = self._work.send
         given: Any = None
         while True:
             try:
-                waiting_for = step(given)
+                waiting_for = self._context.run(step, given)
             except StopIteration as ended:
                 answer: Answer = ended.value
                 return answer
             try:
                 given = yield waiting_for
-                step = self.work.send
+                step = self._work.send
             except BaseException as raised:
-                if self.is_given_up:
-                    _close(self.work)
+                if self._is_given_up:
+                    self._context.run(_close, self._work)
                     raise
-                step, given = self.work.throw, raised
+                step, given = self._work.throw, raised
 
+    def stop(self, *, is_late: bool = False) -> None:
+        """Cancel the work. Called by the loop, so never while the work is running."""
+        if not self.is_told_to_stop:
+            self.is_told_to_stop = True
+            self.is_late = is_late
+            self._task.cancel()
+            self._grace = self._loop.call_later(GRACE_S, self._give_up)
 
-async def _stop(task: asyncio.Task[None], guard: _Guard[Any]) -> None:
-    """Cancel; and when that does not end it, give it up."""
-    guard.is_told_to_stop = True
-    task.cancel()
-    await asyncio.wait({task}, timeout=GRACE_S)
-    if not task.done():
-        guard.is_given_up = True
-        task.cancel()
-        await asyncio.wait({task}, timeout=GRACE_S)
-    if inspect.getcoroutinestate(guard.work) == inspect.CORO_CREATED:
-        guard.work.close()
+    def leave(self) -> None:
+        """The work has ended, in whatever way."""
+        if self._grace is not None:
+            self._grace.cancel()
+
+    def _give_up(self) -> None:
+        self._is_given_up = True
+        self._task.cancel()
 
 
 def _close(work: Coroutine[Any, Any, Any]) -> None:

@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any, NamedTuple
 
 import msgspec
@@ -187,16 +188,20 @@ def _returns(function: Callable[..., Any]) -> object:
 
 def _as_json(given: Mapping[str, Any]) -> dict[str, JSON]:
     """The arguments that JSON can hold."""
-    held = {name: _held(value) for name, value in given.items()}
-    return {name: value for name, value in held.items() if value is not NO_JSON}
+    return {name: held for name, value in given.items() if (held := _held(value)) is not NO_JSON}
 
 
 def _held(value: object) -> JSON:
-    if value is None or isinstance(value, bool | int | float):
-        return clean_json(value) if isinstance(value, float) else value
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, dict | list | tuple) or hasattr(value, "model_dump"):
+    match value:
+        case None | bool():
+            return value
+        case Enum():
+            return _held(value.value)
+        case str():
+            return clean_text(str.__str__(value))
+        case int() | float() | dict() | list() | tuple():
+            return clean_json(value)
+    if hasattr(value, "model_dump"):
         return clean_json(value)
     try:
         return clean_json(msgspec.to_builtins(value))

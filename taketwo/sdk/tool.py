@@ -48,7 +48,7 @@ def tool(
     back as what the function is annotated to return, and a recorded error is raised as ToolError. Works on plain and
     async functions, methods, and below `staticmethod` and `classmethod`.
 
-    Raises TypeError for a generator function, whose pieces no recording has.
+    Raises TypeError for a generator function, whose pieces no recording has, and for what has no name.
     """
     if function is None:
         return lambda given: tool_of(given, name=name, writes=writes, ignore=ignore)
@@ -62,7 +62,9 @@ def tool_of(function: Callable[P, R], *, name: str | None, writes: bool, ignore:
         return cast("Callable[P, R]", type(function)(inner))
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"@taketwo.tool: {function.__qualname__} yields; a tool must return its result")
-    named = name or function.__name__
+    named = name or getattr(function, "__name__", None)
+    if named is None:
+        raise TypeError(f"@taketwo.tool: {function!r} has no name of its own: give it one with name=")
     wrapped = _async_tool if inspect.iscoroutinefunction(function) else _plain_tool
     REGISTERED[named] = RegisteredTool(function, writes)
     hidden = frozenset(ignore)

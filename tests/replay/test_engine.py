@@ -508,6 +508,22 @@ async def test_a_cancelled_replay_stops_the_agent_and_leaves_nothing_behind() ->
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
+async def test_a_cancelled_replay_ends_even_if_the_agent_swallows_it() -> None:
+    async def agent(messages: Messages) -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return "swallowed"
+        return "late"
+
+    task = asyncio.ensure_future(run(DANA, agent))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
 async def test_user_words_that_were_not_captured_are_not_made_up() -> None:
     hidden = conversation(
         turn("Hi", reply="Hello"),

@@ -139,7 +139,8 @@ def _is_async(function: Callable[..., Any]) -> bool:
 
 
 def _copy(message: Message) -> Message:
-    return dict(message) if all(isinstance(value, str | None) for value in message.values()) else deepcopy(message)
+    is_flat = type(message["content"]) is str and "tool_calls" not in message
+    return message.copy() if is_flat else deepcopy(message)
 
 
 async def _gathered(stream: AsyncIterator[object], exchange: Exchange) -> str:

@@ -266,13 +266,6 @@ async def test_a_streamed_answer_is_put_together() -> None:
         (raw(200, b'{"ok": true}'), "the answer has no `choices`: {'ok': True}", None),
         (raw(200, b'{"choices": []}'), "the agent's answer has no message in its `choices`", None),
         (raw(200, b'{"choices": [{"message": {"content": 5}}]}'), "the agent's `content` is int (5), not a text", None),
-        (
-            raw(400, b'{"error": {"message": "context too long"}}'),
-            "the endpoint answered 400: context too long",
-            None,
-        ),
-        (raw(500, b"oh no"), "the endpoint answered 500: oh no", None),
-        (drop, "the connection broke: Server disconnected without sending a response.", None),
     ],
 )
 async def test_garbage_is_a_failure_of_the_agent_told_in_a_line(answer: Answer, detail: str, heard: str | None) -> None:
@@ -303,20 +296,33 @@ async def test_a_busy_endpoint_is_asked_again() -> None:
     assert len(fake.requests) == 5
 
 
-async def test_an_endpoint_that_stays_busy_is_given_up_after_some_tries() -> None:
-    with serving(raw(429, b'{"error": {"message": "slow down"}}')) as (url, fake):
-        done = await run(url)
-    assert done.ending.detail == "the endpoint answered 429: slow down"
-    assert len(fake.requests) == 5
+@pytest.mark.parametrize(
+    ("answer", "told", "tries"),
+    [
+        (raw(429, b'{"error": {"message": "slow down"}}'), "the endpoint answered 429: slow down", 5),
+        (raw(500, b"oh no"), "the endpoint answered 500: oh no", 5),
+        (raw(502, b""), "the endpoint answered 502", 5),
+        (raw(400, b'{"error": {"message": "no such model"}}'), "the endpoint answered 400: no such model", 1),
+        (drop, "the connection broke: Server disconnected without sending a response.", 5),
+    ],
+)
+async def test_trouble_of_the_endpoint_that_stays_is_no_finding_about_the_agent(
+    answer: Answer, told: str, tries: int
+) -> None:
+    with serving(plain("Hello"), answer) as (url, fake):
+        with pytest.raises(AgentUnreachable) as caught:
+            await run(url)
+        assert str(caught.value) == f"{url}: {told}"
+        assert len(fake.requests) == 1 + tries
 
 
 async def test_a_wait_that_is_longer_than_the_turn_may_take_is_not_begun() -> None:
     with serving(raw(429, b"wait", retry_after="30")) as (url, fake):
         began = time.perf_counter()
-        done = await run(url, limits=Limits(turn_timeout_s=5))
-    assert time.perf_counter() - began < 2
-    assert (done.ending.reason, done.ending.detail) == ("agent_failed", "the endpoint answered 429: wait")
-    assert len(fake.requests) == 1
+        with pytest.raises(AgentUnreachable, match="answered 429: wait"):
+            await run(url, limits=Limits(turn_timeout_s=5))
+        assert time.perf_counter() - began < 2
+        assert len(fake.requests) == 1
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
