@@ -14,8 +14,10 @@ from taketwo.errors import TooLarge, TraceUnreadable
 
 _PIECE: Final = 1024 * 1024
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(?P<mark>[{}\[\],])|(?P<cut>")', re.DOTALL)
-"""Texts and what stands between them; possessive, because a text without an end would be tried in every way."""
+_TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_TO_MARK: Final = re.compile(rb'(?:[^"{}\[\],]++|' + _TEXT + rb")*+(?P<mark>[{}\[\],])", re.DOTALL)
+_TO_BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|' + _TEXT + rb")*+(?P<mark>[{}\[\]])", re.DOTALL)
+"""Over texts and all else to the next sign that counts; possessive, because otherwise every way would be tried."""
 
 
 def json_elements(stream: io.BufferedReader, largest: int = LARGEST) -> Iterator[Record | Unread]:
@@ -67,13 +69,14 @@ class _Scan:
 
     def finished_items(self) -> Iterator[bytes]:
         start = 0
-        while (token := _TOKEN.search(self.buffer, self._at)) and not token["cut"]:
+        while token := (_TO_MARK if self.depth < 2 else _TO_BRACKET).match(self.buffer, self._at):
+            at = token.start("mark")
             if self.depth == 0:
-                self.leave_outside(token.start())
+                self.leave_outside(at)
             self._at = token.end()
-            match bytes(token["mark"] or b""):
+            match bytes(token["mark"]):
                 case b"," if self.depth == 1:
-                    yield bytes(self.buffer[start : token.start()])
+                    yield bytes(self.buffer[start:at])
                     start = self._at
                 case b"[" | b"{":
                     self.depth += 1
@@ -81,11 +84,10 @@ class _Scan:
                 case b"]" | b"}":
                     self.depth -= 1
                     if self.depth == 0:
-                        if last := self.buffer[start : token.start()].strip():
+                        if last := self.buffer[start:at].strip():
                             yield bytes(last)
                         start = self._at
-        if self.depth:
-            self._at = token.start() if token else len(self.buffer)
+        # What begins a text that is not all there yet is looked at once more with what follows.
         del self.buffer[:start]
         self._at -= start
 

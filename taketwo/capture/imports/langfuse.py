@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from taketwo.capture.dialects.loose_json import as_object, decimal_of, loosely
@@ -241,5 +242,6 @@ def _text(value: JSON) -> str:
     return value if isinstance(value, str) else ""
 
 
+@lru_cache(maxsize=1024)
 def _snake(key: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key).lstrip("_")

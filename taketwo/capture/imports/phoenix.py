@@ -19,7 +19,7 @@ from taketwo.capture.imports.span_rows import SpanRow, json_text, raw_span, toge
 from taketwo.capture.otlp import spans_in
 from taketwo.errors import TraceUnreadable
 from taketwo.span import RawSpan
-from taketwo.value import JSON, clean_json
+from taketwo.value import JSON
 
 _JSON_TEXTS: Final = ("metadata", "tool.parameters", "llm.prompt_template.variables")
 """Attributes that are JSON texts on the wire, and that Phoenix takes apart."""
@@ -151,7 +151,7 @@ def _flat(key: str, value: JSON) -> Iterator[tuple[str, JSON]]:
             for number, inner in enumerate(value):
                 yield from _flat(f"{key}.{number}", inner)
         case _:
-            yield key, clean_json(value)
+            yield key, value
 
 
 def _put_together(found: dict[str, JSON]) -> dict[str, JSON]:

@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
+from opentelemetry.proto.trace.v1 import trace_pb2
+
 from taketwo.capture.imports.imported import Imported, Unread
 from taketwo.capture.imports.moment_texts import nanoseconds
-from taketwo.capture.otlp import ReceivedSpans, spans_in
+from taketwo.capture.otlp import LAST_NS, ReceivedSpans, read_spans
 from taketwo.errors import TraceUnreadable
 from taketwo.span import RawSpan
-from taketwo.value import JSON, Value, clean_json, clean_text, content_hash
+from taketwo.value import JSON, Value, clean_text, content_hash
 
 _TRACE_DIGITS: Final = 32
 _SPAN_DIGITS: Final = 16
@@ -53,18 +57,13 @@ class SpanRow(Value):
 def raw_span(row: SpanRow) -> RawSpan:
     """The row as an OTLP span; the same row gives the same bytes at every import.
 
-    Raises TraceUnreadable where a moment is none or a rule of OTLP is broken.
+    Raises TraceUnreadable where a moment is none, a rule of OTLP is broken or a value is nested too deep.
     """
-    received = spans_in(
-        {
-            "resourceSpans": [
-                {
-                    "resource": {"attributes": _attributes(row.resource)},
-                    "scopeSpans": [{"scope": {"name": row.scope}, "spans": [_span(row)]}],
-                }
-            ]
-        }
-    )
+    try:
+        request = ExportTraceServiceRequest(resource_spans=[_resource_spans(row)])
+    except RecursionError as error:
+        raise TraceUnreadable("the row is nested too deep to read") from error
+    received = read_spans(request.SerializeToString(), "application/x-protobuf")
     if received.rejected:
         raise TraceUnreadable(received.rejected[0])
     return received.spans[0]
@@ -106,48 +105,67 @@ def together(found: Iterable[RawSpan | Unread]) -> Iterator[Imported]:
 
 def json_text(value: JSON) -> str:
     """A text as it is, anything else as JSON: the way in which SDKs write a value into an attribute."""
-    return value if isinstance(value, str) else json.dumps(clean_json(value), ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _span(row: SpanRow) -> dict[str, JSON]:
-    return {
-        "traceId": trace_id(row.trace),
-        "spanId": span_id(row.span),
-        "parentSpanId": span_id(row.parent) if row.parent else None,
-        "name": row.name,
-        "startTimeUnixNano": _moment("start", row.start),
-        "endTimeUnixNano": _moment("end", row.end),
-        "status": {"code": {None: 0, False: 1, True: 2}[row.failed], "message": row.message},
-        "attributes": _attributes(row.attributes),
-        "events": [
-            {"name": name, "timeUnixNano": _moment(name, at), "attributes": _attributes(attributes)}
+def _resource_spans(row: SpanRow) -> trace_pb2.ResourceSpans:
+    scope = trace_pb2.ScopeSpans(spans=[_span(row)])
+    scope.scope.name = row.scope
+    found = trace_pb2.ResourceSpans(scope_spans=[scope])
+    found.resource.attributes.extend(_attributes(row.resource))
+    return found
+
+
+def _span(row: SpanRow) -> trace_pb2.Span:
+    return trace_pb2.Span(
+        trace_id=bytes.fromhex(trace_id(row.trace)),
+        span_id=bytes.fromhex(span_id(row.span)),
+        parent_span_id=bytes.fromhex(span_id(row.parent)) if row.parent else b"",
+        name=clean_text(row.name),
+        start_time_unix_nano=_moment("start", row.start),
+        end_time_unix_nano=_moment("end", row.end),
+        status=trace_pb2.Status(code=_CODES[row.failed], message=clean_text(row.message)),
+        attributes=_attributes(row.attributes),
+        events=[
+            trace_pb2.Span.Event(
+                name=clean_text(name), time_unix_nano=_moment(name, at), attributes=_attributes(attributes)
+            )
             for name, at, attributes in row.events
         ],
-    }
+    )
+
+
+_CODES: Final[dict[bool | None, trace_pb2.Status.StatusCode.ValueType]] = {
+    None: trace_pb2.Status.STATUS_CODE_UNSET,
+    False: trace_pb2.Status.STATUS_CODE_OK,
+    True: trace_pb2.Status.STATUS_CODE_ERROR,
+}
 
 
 def _moment(what: str, value: JSON) -> int:
     try:
-        return nanoseconds(value)
+        if (found := nanoseconds(value)) <= LAST_NS:
+            return found
+        raise ValueError("it lies after the year 2262")
     except (ValueError, OverflowError) as error:
-        raise TraceUnreadable(f"the {what} cannot be {str(value)[:40]!r}") from error
+        raise TraceUnreadable(f"the {clean_text(what)} cannot be {str(value)[:40]!r}") from error
 
 
-def _attributes(given: dict[str, JSON]) -> list[JSON]:
-    return [{"key": key, "value": _any_value(value)} for key, value in given.items() if value is not None]
+def _attributes(given: dict[str, JSON]) -> list[KeyValue]:
+    return [KeyValue(key=clean_text(key), value=_any_value(value)) for key, value in given.items() if value is not None]
 
 
-def _any_value(value: JSON) -> JSON:
+def _any_value(value: JSON) -> AnyValue:
     match value:
         case str():
-            return {"stringValue": value}
+            return AnyValue(string_value=clean_text(value))
         case bool():
-            return {"boolValue": value}
+            return AnyValue(bool_value=value)
         case int() if abs(value) < 2**63:
-            return {"intValue": value}
+            return AnyValue(int_value=value)
         case float():
-            return {"doubleValue": value}
-        case list() if value and not any(isinstance(item, dict | list | None) for item in value):
-            return {"arrayValue": {"values": [_any_value(item) for item in value]}}
+            return AnyValue(double_value=value)
+        case list() if value and all(isinstance(item, str | int | float) for item in value):
+            return AnyValue(array_value=ArrayValue(values=map(_any_value, value)))
         case _:
-            return {"stringValue": json_text(value)}
+            return AnyValue(string_value=clean_text(json_text(value)))
