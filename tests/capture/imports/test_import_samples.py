@@ -59,6 +59,14 @@ def test_every_format_but_the_two_oldest_and_parquet_has_a_sample_and_each_a_des
     assert all("\n" not in line and len(line) < 110 for line in DESCRIPTIONS.values())
 
 
+def test_the_page_on_imports_lists_every_format() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "imports.md").read_text(encoding="utf-8")
+    named = {
+        name for line in page.splitlines() if line.startswith("| `") for name in line.split("|")[1].split("`")[1::2]
+    }
+    assert named == set(FORMATS)
+
+
 ODD: list[Any] = [
     None, True, 0, -1, 1.5, 10**30, float("nan"), "", "x", "\ud800", "{", "[1", '{"a": 1}', "2026-03-03T09:00:00Z",
     [], [[]], [None], {}, {"": None}, {"role": "user"}, {"id": 1}, [{"role": "assistant", "tool_calls": [None, {}]}],
