@@ -17,7 +17,7 @@ from taketwo.capture.imports.imported import Imported, Unread
 from taketwo.capture.imports.json_records import Record
 from taketwo.capture.imports.moment_texts import nanoseconds
 from taketwo.capture.imports.rows import columns, rows
-from taketwo.capture.imports.span_rows import SpanRow, json_text, raw_span, together
+from taketwo.capture.imports.span_rows import SpanRow, json_text, or_unread, raw_span, together
 from taketwo.errors import TraceUnreadable
 from taketwo.span import RawSpan
 from taketwo.value import JSON
@@ -101,10 +101,7 @@ def _row_spans(where: str, given: Mapping[str, JSON]) -> Iterator[RawSpan | Unre
         ((row[name], name[:-1]) for name in ("traces", "observations") if isinstance(row.get(name), list)), ([], "")
     )
     if "traces" not in row:
-        try:
-            yield raw_span(_observation(row) if "trace_id" in row else _trace(row, given))
-        except TraceUnreadable as error:
-            yield Unread(where=where, why=error.what)
+        yield or_unread(where, lambda: raw_span(_observation(row) if "trace_id" in row else _trace(row, given)))
     for number, item in enumerate(inner, start=1):
         # A list of traces names their observations only by their ids.
         if isinstance(item, dict):

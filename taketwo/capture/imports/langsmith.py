@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from taketwo.capture.dialects.loose_json import as_object, decimal_of, loosely, number_of
@@ -15,7 +16,7 @@ from taketwo.capture.imports.imported import Imported, Unread
 from taketwo.capture.imports.json_records import Record
 from taketwo.capture.imports.moment_texts import nanoseconds
 from taketwo.capture.imports.rows import columns, rows
-from taketwo.capture.imports.span_rows import SpanRow, json_text, raw_span, together
+from taketwo.capture.imports.span_rows import SpanRow, json_text, or_unread, raw_span, together
 from taketwo.errors import TraceUnreadable
 from taketwo.span import RawSpan
 from taketwo.value import JSON
@@ -65,15 +66,16 @@ def _run_spans(where: str, run: Mapping[str, JSON]) -> Iterator[RawSpan | Unread
     waiting = [(where, run)]
     while waiting:
         place, one = waiting.pop()
-        try:
-            yield raw_span(_row(one))
-        except TraceUnreadable as error:
-            yield Unread(where=place, why=error.what)
+        yield or_unread(place, partial(_span, one))
         inner = one.get("child_runs")
         for number, child in enumerate(inner if isinstance(inner, list) else [], start=1):
             if isinstance(child, dict):
                 told = {"trace_id": one.get("trace_id") or one.get("id"), "parent_run_id": one.get("id")}
                 waiting.append((f"{place}, child run {number}", {**told, **_given(child)}))
+
+
+def _span(run: Mapping[str, JSON]) -> RawSpan:
+    return raw_span(_row(run))
 
 
 def _row(run: Mapping[str, JSON]) -> SpanRow:

@@ -19,7 +19,7 @@ _PIECE: Final = 1024 * 1024
 
 
 def parquet_rows(stream: BinaryIO) -> Iterator[Record | Unread]:
-    """Every row as an object; moments come as the whole numbers that the file holds.
+    """Every row as an object; moments come as the whole numbers that the file holds, decimals as floats.
 
     The file is copied to a temporary one first, because parquet is read from its end. Raises TraceUnreadable where it
     is damaged, MissingExtra where the package for it is not installed.
@@ -33,8 +33,11 @@ def parquet_rows(stream: BinaryIO) -> Iterator[Record | Unread]:
             file = parquet.ParquetFile(copy, pre_buffer=False, buffer_size=_PIECE)
             number = 0
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
+                maps = [field.name for field in batch.schema if pyarrow.types.is_map(field.type)]
                 for row in _plain(pyarrow, batch).to_pylist():
                     number += 1
+                    # A map comes as a list of pairs.
+                    row.update({name: dict(row[name]) for name in maps if row[name] is not None})
                     yield Record(f"row {number}", row)
         except (pyarrow.ArrowException, OSError, ValueError) as error:
             raise TraceUnreadable(f"the parquet file cannot be read: {_first_line(error)}") from error
@@ -48,20 +51,31 @@ def _package(name: str) -> Any:
 
 
 def _plain(pyarrow: Any, batch: Any) -> Any:
-    """The batch without the type for moments, which Python can hold only to the microsecond."""
-    fields = [field.with_type(_without_moments(pyarrow, field.type)) for field in batch.schema]
-    columns = [column.cast(field.type) for column, field in zip(batch.columns, fields, strict=True)]
-    return pyarrow.RecordBatch.from_arrays(columns, schema=pyarrow.schema(fields))
+    """The batch in types that rows of JSON have: Python holds moments only to the microsecond."""
+    columns = [_plain_column(pyarrow, column) for column in batch.columns]
+    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _without_moments(pyarrow: Any, kind: Any) -> Any:
+def _plain_column(pyarrow: Any, column: Any) -> Any:
+    try:
+        return column.cast(_plain_type(pyarrow, column.type))
+    except pyarrow.ArrowInvalid:
+        # Bytes that are no text.
+        return column
+
+
+def _plain_type(pyarrow: Any, kind: Any) -> Any:
     types = pyarrow.types
     if types.is_timestamp(kind):
         return pyarrow.int64()
+    if types.is_decimal(kind):
+        return pyarrow.float64()
+    if types.is_binary(kind) or types.is_large_binary(kind):
+        return pyarrow.large_string()
     if types.is_list(kind) or types.is_large_list(kind):
-        return pyarrow.list_(_without_moments(pyarrow, kind.value_type))
+        return pyarrow.large_list(_plain_type(pyarrow, kind.value_type))
     if types.is_struct(kind):
-        return pyarrow.struct([field.with_type(_without_moments(pyarrow, field.type)) for field in kind])
+        return pyarrow.struct([field.with_type(_plain_type(pyarrow, field.type)) for field in kind])
     return kind
 
 

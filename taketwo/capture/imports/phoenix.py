@@ -9,13 +9,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from taketwo.capture.dialects.loose_json import decimal_of, loosely, python_literal
 from taketwo.capture.imports.imported import Imported, Unread
 from taketwo.capture.imports.json_records import Record
 from taketwo.capture.imports.rows import columns, rows
-from taketwo.capture.imports.span_rows import SpanRow, json_text, raw_span, together
+from taketwo.capture.imports.span_rows import SpanRow, json_text, or_unread, raw_span, together
 from taketwo.capture.otlp import spans_in
 from taketwo.errors import TraceUnreadable
 from taketwo.span import RawSpan
@@ -60,15 +61,7 @@ def read_rows(found: Iterable[Record | Unread]) -> Iterator[Imported]:
 
 def _spans(found: Iterable[Record | Unread]) -> Iterator[RawSpan | Unread]:
     for record in found:
-        if isinstance(record, Unread):
-            yield record
-            continue
-        try:
-            yield _span(record.value)
-        except TraceUnreadable as error:
-            yield Unread(where=record.where, why=error.what)
-        except RecursionError:
-            yield Unread(where=record.where, why="the row is nested too deep to read")
+        yield record if isinstance(record, Unread) else or_unread(record.where, partial(_span, record.value))
 
 
 def _span(row: JSON) -> RawSpan:

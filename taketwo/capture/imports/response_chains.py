@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from taketwo.capture.imports.imported import Unread
 from taketwo.capture.imports.response_items import is_silent
+from taketwo.errors import TraceUnreadable
 from taketwo.value import JSON, canonical_json, content_hash
 
 
@@ -83,9 +84,20 @@ _TABLE: Final = """
 
 
 def chains(found: Iterable[Exchange | Unread]) -> Iterator[Chain | Unread]:
-    """The chains of all calls, and in between what could not be read; no more than one chain is in memory."""
+    """The chains of all calls, and in between what could not be read; no more than one chain is in memory.
+
+    Raises TraceUnreadable where there is no room for the calls while they wait.
+    """
+    try:
+        yield from _chains_of(found)
+    except sqlite3.Error as error:
+        todo = "make room in the folder for temporary files"
+        raise TraceUnreadable(f"the calls cannot be put aside while the others are read: {error}", todo=todo) from error
+
+
+def _chains_of(found: Iterable[Exchange | Unread]) -> Iterator[Chain | Unread]:
     # SQLite's own temporary database: in memory while it is small, in a file that nobody sees when it grows.
-    with closing(sqlite3.connect("", isolation_level=None)) as calls:
+    with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as calls:
         calls.executescript(_TABLE)
         calls.execute("BEGIN")
         for exchange in found:

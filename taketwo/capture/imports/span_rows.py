@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -57,16 +57,23 @@ class SpanRow(Value):
 def raw_span(row: SpanRow) -> RawSpan:
     """The row as an OTLP span; the same row gives the same bytes at every import.
 
-    Raises TraceUnreadable where a moment is none, a rule of OTLP is broken or a value is nested too deep.
+    Raises TraceUnreadable where a moment is none or a rule of OTLP is broken.
     """
-    try:
-        request = ExportTraceServiceRequest(resource_spans=[_resource_spans(row)])
-    except RecursionError as error:
-        raise TraceUnreadable("the row is nested too deep to read") from error
+    request = ExportTraceServiceRequest(resource_spans=[_resource_spans(row)])
     received = read_spans(request.SerializeToString(), "application/x-protobuf")
     if received.rejected:
         raise TraceUnreadable(received.rejected[0])
     return received.spans[0]
+
+
+def or_unread(where: str, read: Callable[[], RawSpan]) -> RawSpan | Unread:
+    """The span that `read` gives, or why there is none."""
+    try:
+        return read()
+    except TraceUnreadable as error:
+        return Unread(where=where, why=error.what)
+    except RecursionError:
+        return Unread(where=where, why="the row is nested too deep to read")
 
 
 def trace_id(name: str) -> str:

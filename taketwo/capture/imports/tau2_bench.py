@@ -41,10 +41,10 @@ def read(stream: io.BufferedReader) -> Iterator[Imported]:
             yield record
             continue
         value = clean_json(record.value)
-        listed = value.get("simulations") if isinstance(value, dict) else None
-        if isinstance(listed, list):
-            about = as_object(value.get("info")) or {}
-            for number, simulation in enumerate(listed, start=1):
+        if isinstance(value, dict) and "info" in value and ("simulations" in value or "tasks" in value):
+            about, listed = as_object(value["info"]) or {}, value.get("simulations")
+            # Without a list, the simulations lie in files of their own beside this one.
+            for number, simulation in enumerate(listed if isinstance(listed, list) else [], start=1):
                 where = f"{record.where}, simulation {number}" if record.where else f"simulation {number}"
                 yield _read(where, simulation, about, ids)
         else:

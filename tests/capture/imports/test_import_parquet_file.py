@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,35 @@ def blob_storage() -> bytes:
     )
 
 
+def clickhouse_export() -> bytes:
+    """As blob storage has it by default: maps, texts as bytes, moments to the microsecond, decimals."""
+    rows = [
+        {
+            **row,
+            **{name: datetime.fromisoformat(row[name]).replace(tzinfo=UTC) for name in ("start_time", "end_time")},
+            **{name: row[name].encode() for name in ("id", "trace_id", "type", "input") if row[name] is not None},
+            "cost_details": {name: Decimal(str(cost)) for name, cost in row["cost_details"].items()},
+        }
+        for row in lines("langfuse-blob-observations-v2.jsonl")
+    ]
+    amounts = {
+        "usage_details": pyarrow.uint64(),
+        "cost_details": pyarrow.decimal128(18, 12),
+        "metadata": pyarrow.string(),
+    }
+    file = io.BytesIO()
+    columns = {
+        name: pyarrow.array([list(row[name].items()) for row in rows], pyarrow.map_(pyarrow.string(), amounts[name]))
+        if name in amounts
+        else pyarrow.array([json.dumps(row[name]) for row in rows])
+        if name == "model_parameters"
+        else pyarrow.array([row[name] for row in rows])
+        for name in rows[0]
+    }
+    parquet.write_table(pyarrow.table(columns), file)
+    return file.getvalue()
+
+
 def bulk_export() -> bytes:
     """As LangSmith writes it: objects as JSON."""
     return packed(
@@ -58,7 +88,7 @@ def bulk_export() -> bytes:
     )
 
 
-@pytest.mark.parametrize("made", [dataframe, blob_storage, bulk_export])
+@pytest.mark.parametrize("made", [dataframe, blob_storage, clickhouse_export, bulk_export])
 def test_the_columns_say_whose_table_it_is(made: Any) -> None:
     body = made()
     (conversation,) = conversations_of(read("parquet", body))

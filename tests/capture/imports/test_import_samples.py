@@ -139,6 +139,17 @@ def test_no_damage_inside_a_record_makes_it_stumble(path: Path) -> None:
     check()
 
 
+@pytest.mark.parametrize("path", [path for path in CHEAP if path.suffix != ".csv"], ids=lambda path: path.name)
+@pytest.mark.parametrize("depth", [150, 900, 5000])
+def test_no_depth_inside_a_record_makes_it_stumble(path: Path, depth: int) -> None:
+    record = records(path)[0]
+    for inside, key in places(record)[:40]:
+        kept, inside[key] = inside[key], "the depth"
+        text = json.dumps(record).replace('"the depth"', '{"a": [' * (depth // 2) + "]}" * (depth // 2))
+        inside[key] = kept
+        read_all(format_of(path), text.encode())
+
+
 @pytest.mark.parametrize("path", CHEAP, ids=lambda path: path.name)
 def test_no_damage_to_the_bytes_makes_it_stumble(path: Path) -> None:
     whole = path.read_bytes()

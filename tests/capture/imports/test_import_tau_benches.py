@@ -78,6 +78,13 @@ def test_a_simulation_that_was_spoken_at_once_is_named() -> None:
     assert "ticks" in found[0].why
 
 
+def test_results_of_which_the_simulations_lie_beside_them_are_no_fault() -> None:
+    assert (
+        read("tau2-bench", json.dumps({"timestamp": "t", "info": {}, "tasks": [], "simulation_index": []}).encode())
+        == []
+    )
+
+
 def test_a_bad_simulation_among_others_is_named_with_its_place() -> None:
     good = {**SIMULATION, "messages": [{"role": "user", "content": "Hi"}]}
     body = json.dumps({"timestamp": "t", "info": {}, "tasks": [], "simulations": [good, 7, good]}, indent=1).encode()
