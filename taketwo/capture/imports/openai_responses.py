@@ -70,15 +70,17 @@ def _exchange(where: str, record: JSON) -> Exchange:
         raise TraceUnreadable("this is no call of the Responses API: it has neither input nor output")
     if given is None:
         raise TraceUnreadable("the response does not say what it answers: keep the request's input with it")
+    about = _about(request, response)
     return Exchange(
         where=where,
         id=text_of(response.get("id")),
         previous=text_of(response.get("previous_response_id")) or text_of(request.get("previous_response_id")),
         conversation=_conversation_id(response) or _conversation_id(request),
         created=_seconds(response.get("created_at")),
+        whose=f"{_user(about)} {_session(about)}",
         input=_items(given),
         output=_items(gave),
-        about=_about(request, response),
+        about=about,
     )
 
 
@@ -118,8 +120,6 @@ def _conversation(chain: Chain) -> Conversation:
     last = chain.calls[-1].about
     messages = item_messages([item for item, _ in chain.items])
     told = [Told({"role": "system", "content": prompt}, "instructions")] if (prompt := _instructions(chain)) else []
-    metadata = as_object(last.get("metadata")) or {}
-    session = chain.conversation or next((name for key in _SESSION_KEYS if (name := text_of(metadata.get(key)))), None)
     conversation = told_conversation(
         [*told, *_told(chain, messages)],
         rule=RULE,
@@ -132,9 +132,18 @@ def _conversation(chain: Chain) -> Conversation:
         ),
         outcome=Outcome(ended_reason=_ended(last)),
         gaps=list(_gaps(chain)),
-        metadata=metadata,
-    ).but(session_id=session, user_id=text_of(last.get("safety_identifier")) or text_of(last.get("user")))
+        metadata=as_object(last.get("metadata")) or {},
+    ).but(session_id=chain.conversation or _session(last), user_id=_user(last))
     return conversation.but(gaps=(*open_questions(conversation), *conversation.gaps))
+
+
+def _user(about: Mapping[str, JSON]) -> str | None:
+    return text_of(about.get("safety_identifier")) or text_of(about.get("user"))
+
+
+def _session(about: Mapping[str, JSON]) -> str | None:
+    metadata = as_object(about.get("metadata")) or {}
+    return next((name for key in _SESSION_KEYS if (name := text_of(metadata.get(key)))), None)
 
 
 def _instructions(chain: Chain) -> str | None:

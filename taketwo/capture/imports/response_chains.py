@@ -32,6 +32,8 @@ class Exchange(NamedTuple):
     """The id of the conversation that the provider keeps; None where it keeps none."""
     created: int
     """When it was made, in seconds since 1970; 0 when the record does not say."""
+    whose: str
+    """What else tells it from calls of others: user and session, as far as the record names them."""
     input: list[JSON]
     """The items that it was given."""
     output: list[JSON]
@@ -73,12 +75,16 @@ class Chain(NamedTuple):
         return None
 
 
+_UNKNOWN: Final = 2**62
+"""A moment after all others, for a call that does not say when it was made."""
+
 _TABLE: Final = """
     CREATE TABLE call (
         seq INTEGER PRIMARY KEY, id TEXT UNIQUE, previous TEXT, conversation TEXT, created INTEGER,
-        state BLOB, body TEXT, above INTEGER, repeats INTEGER DEFAULT 0, told INTEGER DEFAULT 0
+        state BLOB, body TEXT, above INTEGER, repeats INTEGER DEFAULT 0, told INTEGER DEFAULT 0,
+        continued INTEGER DEFAULT 0
     );
-    CREATE INDEX call_by_state ON call (state);
+    CREATE INDEX call_by_state ON call (state, continued, created, seq);
     CREATE INDEX call_by_conversation ON call (conversation, created, seq);
 """
 
@@ -117,7 +123,8 @@ def _keep(calls: sqlite3.Connection, exchange: Exchange) -> Unread | None:
     body = json.dumps(exchange, ensure_ascii=False)
     alone = exchange.previous is None and exchange.conversation is None
     # A call without an answer has nothing that another could repeat.
-    state = _states([*exchange.input, *exchange.output])[-1:] if alone and exchange.output else []
+    items = [*exchange.input, *exchange.output] if alone and exchange.output else []
+    state = _states(exchange.whose, items)[-1:]
     kept = calls.execute(
         "INSERT OR IGNORE INTO call (id, previous, conversation, created, state, body) VALUES (?, ?, ?, ?, ?, ?)",
         (exchange.id, exchange.previous, exchange.conversation, exchange.created, state[0] if state else None, body),
@@ -130,9 +137,9 @@ def _keep(calls: sqlite3.Connection, exchange: Exchange) -> Unread | None:
     return Unread(where=exchange.where, why=f"another call of the file has the id {exchange.id}")
 
 
-def _states(items: Sequence[JSON]) -> list[bytes]:
+def _states(whose: str, items: Sequence[JSON]) -> list[bytes]:
     """A hash of every beginning of the items, spelled alike whether they were sent or came back."""
-    digest = blake2b(digest_size=16)
+    digest = blake2b(whose.encode(), digest_size=16)
     states = []
     for item in items:
         if not is_silent(item):
@@ -173,15 +180,22 @@ def _link(calls: sqlite3.Connection) -> None:
         body, previous, conversation = calls.execute(
             "SELECT body, previous, conversation FROM call WHERE seq = ?", (seq,)
         ).fetchone()
-        if previous is None and conversation is None and (one := _repeated(calls, _exchange(body).input)) is not None:
+        if previous is None and conversation is None and (one := _repeated(calls, seq, _exchange(body))) is not None:
             calls.execute("UPDATE call SET above = ?, repeats = 1 WHERE seq = ?", (one, seq))
+            calls.execute("UPDATE call SET continued = 1 WHERE seq = ?", (one,))
 
 
-def _repeated(calls: sqlite3.Connection, given: Sequence[JSON]) -> int | None:
-    """The call of which the items begin these ones, the longest if there are several."""
-    for state in reversed(_states(given)):
-        if one := calls.execute("SELECT min(seq) FROM call WHERE state = ?", (state,)).fetchone()[0]:
-            return int(one)
+def _repeated(calls: sqlite3.Connection, seq: int, exchange: Exchange) -> int | None:
+    """The call of which the items begin these ones, the longest if there are several.
+
+    Many talks open with the same words: of equal calls the first one that none continues yet is taken.
+    """
+    equal = (
+        "SELECT seq FROM call WHERE state = ? AND created <= ? AND seq != ? ORDER BY continued, created, seq LIMIT 1"
+    )
+    for state in reversed(_states(exchange.whose, exchange.input)):
+        if one := calls.execute(equal, (state, exchange.created or _UNKNOWN, seq)).fetchone():
+            return int(one[0])
     return None
 
 

@@ -97,6 +97,21 @@ def test_a_branch_is_a_conversation_of_its_own() -> None:
     assert [conversation.id for conversation in found] == ["a", "c"]
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_talks_that_open_alike_stay_two_and_none_is_left_over(named: bool) -> None:
+    hi, hello = {"role": "user", "content": "Hi"}, answer("Hello")
+    users = [{"user": name} if named else {} for name in ("u-1", "u-2")]
+    found = lines(
+        response("a", [hi], "Hello", created_at=1_772_528_400, **users[0]),
+        response("b", [hi], "Hello", created_at=1_772_528_401, **users[1]),
+        response("b2", [hi, hello, {"role": "user", "content": "Two?"}], "2", created_at=1_772_528_410, **users[1]),
+        response("a2", [hi, hello, {"role": "user", "content": "One?"}], "1", created_at=1_772_528_420, **users[0]),
+    )
+    assert told(found) == [[("Hi", "Hello"), ("Two?", "2")], [("Hi", "Hello"), ("One?", "1")]]
+    # Without a user nobody can tell whose of two equal openings it was.
+    assert [item.id for item in found] == (["b", "a"] if named else ["a", "b"])
+
+
 def test_what_came_before_the_file_is_missed() -> None:
     (conversation,) = lines(response("b", "And now?", "Now too.", "a"))
     assert any(gap.where == "turns[0]" and "a, is not in the file" in gap.why for gap in conversation.gaps)
