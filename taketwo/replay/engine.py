@@ -15,8 +15,9 @@ from taketwo.conversation import Attachment, Conversation, Gap, Outcome, Tokens,
 from taketwo.errors import TakeTwoError
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, AgentFailed, Exchange, Message, Reply
-from taketwo.replay.failure import told
+from taketwo.replay.failure import place_of, told
 from taketwo.replay.session import Session
+from taketwo.replay.stuck import Stuck
 from taketwo.replay.tools import DEFAULT_POLICY, RecordedCalls, ToolPolicy, ToolWorld
 from taketwo.replay.user import Line, Unanswerable, UserSide, user_side
 from taketwo.replay.watch import Outcome as Watched
@@ -120,7 +121,7 @@ class _Replay:
         self._limits = limits
         self._now = now
         own = RecordedCalls([case.recorded])
-        self._recorded_tools = frozenset(own.by_tool)
+        self._recorded_tools = own.tools
         world = ToolWorld(own, scope, writes=self._writes)
         self.session = Session(world, tools, tool_calls_per_turn=limits.tool_calls_per_turn, now=now)
         self._messages: list[Message] = []
@@ -202,9 +203,11 @@ class _Replay:
         session = self.session
         if isinstance(watched.error, TakeTwoError):
             raise watched.error
-        if watched.timed_out:
+        if watched.timed_out or isinstance(watched.error, Stuck):
             turn = session.journal.turn_index
             detail = f"no answer to turn {turn + 1} within {self._limits.turn_timeout_s:g} s"
+            if watched.error is not None:
+                detail += f": it blocks the event loop at {place_of(watched.error)}; use asyncio.to_thread there"
             session.end(Ending(reason="timed_out", detail=detail, turn_index=turn))
         elif watched.error is not None:
             session.failed(str(watched.error) if isinstance(watched.error, AgentFailed) else told(watched.error))

@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from taketwo.replay.stuck import LOOKOUT
+
 Answer = TypeVar("Answer")
 
 GRACE_S = 1.0
@@ -53,6 +55,7 @@ class Watch:
         # One timer for all turns, moved on when it finds that its turn is over: most turns take far less than they may.
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
+        LOOKOUT.begin()
 
     async def over(self, work: Coroutine[Any, Any, Answer], context: Context) -> Outcome[Answer]:
         """Run the work of a turn until it ends, the time is over, or `stop` is called.
@@ -60,7 +63,7 @@ class Watch:
         It runs in a context of its own, so what it leaves behind in context variables stays there. When it is not done
         by then, it is cancelled; after a grace time it is closed, even if it catches its cancellation.
         """
-        guard = self._guard = _Guard(work, context, self._task, self._loop)
+        guard = self._guard = _Guard(work, context, self._task, self._loop, self._timeout_s)
         self._start_timer()
         began = time.perf_counter()
         answer: Answer | None = None
@@ -87,6 +90,7 @@ class Watch:
 
     def close(self) -> None:
         """There are no more turns."""
+        LOOKOUT.end()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -126,6 +130,7 @@ class _Guard(Generic[Answer]):
         context: Context,
         task: asyncio.Task[Any],
         loop: asyncio.AbstractEventLoop,
+        timeout_s: float,
     ) -> None:
         self.is_told_to_stop = False
         self.is_late = False
@@ -133,6 +138,7 @@ class _Guard(Generic[Answer]):
         self._context = context
         self._task = task
         self._loop = loop
+        self._timeout_s = timeout_s
         self._is_given_up = False
         self._grace: asyncio.TimerHandle | None = None
 
@@ -141,11 +147,14 @@ class _Guard(Generic[Answer]):
         step: Callable[[Any], Any] = self._work.send
         given: Any = None
         while True:
+            LOOKOUT.step_begins(self._timeout_s)
             try:
                 waiting_for = self._context.run(step, given)
             except StopIteration as ended:
                 answer: Answer = ended.value
                 return answer
+            finally:
+                LOOKOUT.step_ended()
             try:
                 given = yield waiting_for
                 step = self._work.send
