@@ -112,8 +112,8 @@ _ABOUT: Final = (
 
 def _about(request: Mapping[str, JSON], response: Mapping[str, JSON]) -> dict[str, JSON]:
     """What is known of the call besides its items: as the response has it, else as it was asked for."""
-    both = {**{key: request.get(key) for key in _ABOUT}, **{key: response[key] for key in _ABOUT if response.get(key)}}
-    return {key: value for key, value in both.items() if value is not None}
+    known = {key: request.get(key) if response.get(key) is None else response[key] for key in _ABOUT}
+    return {key: value for key, value in known.items() if value is not None}
 
 
 def _conversation(chain: Chain) -> Conversation:
@@ -126,7 +126,6 @@ def _conversation(chain: Chain) -> Conversation:
         id=chain.id,
         agent=Agent(
             model=text_of(last.get("model")),
-            provider="openai",
             tools=read_definitions(last.get("tools")),
             settings={key: last[key] for key in _SETTINGS if key in last},
         ),

@@ -47,8 +47,6 @@ class ChainedCall(NamedTuple):
 
     about: dict[str, JSON]
     """What is known of it besides its items."""
-    new_from: int
-    """Position among the chain's items of the first one that came in with it."""
     answers: range
     """Positions among the chain's items of those that came back."""
 
@@ -239,9 +237,8 @@ def _chain(path: Sequence[tuple[Exchange, bool]], *, branches: bool) -> Chain:
             # What was sent back may lack the thinking, so positions of earlier calls are found again by what is said.
             calls = _moved(calls, items, given)
             items = []
-        before = len(items)
         items += [*given, *gave]
-        calls.append(ChainedCall(exchange.about, before, range(before + len(given), len(items))))
+        calls.append(ChainedCall(exchange.about, range(len(items) - len(gave), len(items))))
     first, last = path[0][0], path[-1][0]
     name = first.conversation or first.id
     if branches or name is None:
@@ -260,10 +257,7 @@ def _moved(
         at = next((order[later] for later in range(index, len(old)) if later in order), len(order))
         return said[at] if at < len(said) else len(new)
 
-    return [
-        call._replace(new_from=moved(call.new_from), answers=range(moved(call.answers.start), moved(call.answers.stop)))
-        for call in calls
-    ]
+    return [call._replace(answers=range(moved(call.answers.start), moved(call.answers.stop))) for call in calls]
 
 
 def _place(exchange: Exchange, side: str, number: int) -> str:

@@ -136,6 +136,11 @@ def test_a_record_twice_is_one_and_another_of_its_id_is_named() -> None:
     assert found[0] == Unread(where="line 3", why="another call of the file has the id a")
 
 
+def test_a_temperature_of_nothing_is_a_setting() -> None:
+    (conversation,) = lines(response("a", "Hi", "Hello", temperature=0.0))
+    assert conversation.agent.settings == {"temperature": 0.0}
+
+
 def test_an_unfinished_call_says_how_it_ended() -> None:
     failed = {"status": "failed", "error": {"code": "server_error", "message": "try again"}}
     (conversation,) = lines({**response("a", "Hi", "x"), **failed, "output": []})
