@@ -66,7 +66,8 @@ def read_file(path: Path, format: str | None = None) -> Iterator[Imported]:
     format: a name from FORMATS; guessed from the content when None. Files may be packed with gzip or zstd.
     What cannot be read comes as `Unread` in between, refused spans and log records too, and the rest goes on.
     Raises, before anything is read, TraceUnreadable for what is no file, empty or in no known format, and BadSetting
-    for a format that there is not; MissingExtra for zstd where its package is not installed.
+    for a format that there is not; MissingExtra for zstd where its package is not installed, and for parquet with the
+    first item.
     """
     if format is not None and format not in FORMATS:
         raise BadSetting(f"there is no file format {format!r}", todo=f"formats: {', '.join(FORMATS)}")
