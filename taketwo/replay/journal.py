@@ -67,6 +67,8 @@ class Journal:
 
     def interrupt_text(self, at: datetime) -> None:
         """What was heard so far stands by itself, as something else follows."""
+        if not self._heard:
+            return
         if (text := "".join(self._heard)).strip():
             self.say(text, self.next_message(), at)
             self._streamed_earlier = True

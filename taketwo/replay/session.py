@@ -158,7 +158,7 @@ class Session(Scene):
             return CameBack(place.step_index, live=True)
         error = f"`{asked.tool}` has no answer for these arguments in this replay"
         place = self._take_down(asked, message, found, error=error)
-        why = missed_in_words(asked.tool, found.miss, self._world.tools())
+        why = missed_in_words(asked.tool, found.miss, self._world.tools)
         self._diverged("tool_missed", why, place.step_index)
         if self._policy.on_miss == "error":
             return CameBack(place.step_index, error=error)

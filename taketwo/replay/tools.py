@@ -54,43 +54,51 @@ class RecordedCalls:
 
     def __init__(self, conversations: Iterable[Conversation], *, are_others: bool = False) -> None:
         """Index the calls of these conversations, in this order. `are_others`: none is the case's own."""
-        self._are_others = are_others
-        self.by_tool: dict[str, list[Recorded]] = {}
-        self.by_turn: dict[int, list[Recorded]] = {}
-        self._exact: dict[tuple[str, bytes], list[Recorded]] = {}
+        self.all: list[Recorded] = []
+        # Nearly every call is the only one with its arguments; a list for each would be most of what a replay holds.
+        self._first: dict[tuple[str, bytes], Recorded] = {}
+        self._further: dict[tuple[str, bytes], list[Recorded]] = {}
         self._canonical: dict[str, dict[bytes, list[Recorded]]] = {}
         for conversation in conversations:
-            self._add(conversation)
+            self._add(conversation, conversation.id if are_others else None)
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """The tools that were called."""
+        return frozenset(recorded.call.tool for recorded in self.all)
+
+    def of_tool(self, tool: str) -> list[Recorded]:
+        """All calls of a tool, also those that cannot answer."""
+        return [recorded for recorded in self.all if recorded.call.tool == tool]
 
     def exact(self, tool: str, arguments: Arguments, text: str | None) -> Sequence[Recorded]:
         """Calls with equal arguments; with `text`, calls whose arguments were the same text that is no JSON object."""
-        return self._exact.get((tool, _key(arguments, text)), ())
+        key = (tool, _key(arguments, text))
+        first = self._first.get(key)
+        return () if first is None else (first, *self._further.get(key, ()))
 
     def canonical(self, tool: str, arguments: Arguments) -> Sequence[Recorded]:
         """Calls whose arguments mean the same, the exactly equal ones among them."""
-        if tool not in self.by_tool:
-            return ()
         # Made only now and only for this tool: most calls are found by the exact index.
         if tool not in self._canonical:
             made: dict[bytes, list[Recorded]] = {}
-            for recorded in self.by_tool[tool]:
+            for recorded in self.of_tool(tool):
                 if recorded.unknown is None and _unreadable(recorded.call) is None:
                     made.setdefault(canonical_key(recorded.call.arguments), []).append(recorded)
             self._canonical[tool] = made
         return self._canonical[tool].get(canonical_key(arguments), ())
 
-    def _add(self, conversation: Conversation) -> None:
+    def _add(self, conversation: Conversation, other: str | None) -> None:
         gaps = {gap.where: gap.why for gap in conversation.gaps}
         for turn_index, step_index, call in conversation.calls():
             unknown = _unknown(f"turns[{turn_index}].steps[{step_index}]", call, gaps) if gaps else None
             place = StepPlace(turn_index=turn_index, step_index=step_index)
-            other = conversation.id if self._are_others else None
             recorded = Recorded(other_conversation=other, place=place, call=call, unknown=unknown)
-            self.by_tool.setdefault(call.tool, []).append(recorded)
-            self.by_turn.setdefault(turn_index, []).append(recorded)
+            self.all.append(recorded)
             if unknown is None:
                 key = (call.tool, _key(call.arguments, _unreadable(call)))
-                self._exact.setdefault(key, []).append(recorded)
+                if self._first.setdefault(key, recorded) is not recorded:
+                    self._further.setdefault(key, []).append(recorded)
 
 
 class ToolWorld:
@@ -129,21 +137,24 @@ class ToolWorld:
 
     def left_out(self, turn_index: int | None) -> list[Call]:
         """The calls recorded in a turn that have answered nothing so far."""
-        of_turn = () if turn_index is None else self._own.by_turn.get(turn_index, ())
+        of_turn = (recorded for recorded in self._own.all if recorded.place.turn_index == turn_index)
         return [recorded.call for recorded in of_turn if id(recorded) not in self._used]
 
-    def tools(self) -> list[str]:
+    @property
+    def tools(self) -> frozenset[str]:
         """The tools of the case's own calls."""
-        return list(self._own.by_tool)
+        return self._own.tools
 
     def _unused(self, group: Sequence[Recorded], turn_index: int | None) -> Recorded | None:
         unused = [recorded for recorded in group if id(recorded) not in self._used]
+        if len(unused) < 2:
+            return unused[0] if unused else None
         of_this_turn = (
             recorded
             for recorded in unused
             if recorded.place.turn_index == turn_index and recorded.other_conversation is None
         )
-        return next(of_this_turn, unused[0] if unused else None)
+        return next(of_this_turn, unused[0])
 
     def _use(self, tier: Tier, recorded: Recorded) -> Found:
         self._used.add(id(recorded))
@@ -163,7 +174,7 @@ class ToolWorld:
     def _missed(self, tool: str, arguments: Arguments, text: str | None) -> Miss:
         """The nearest recorded call and what differs."""
         for index in self._indexes:
-            if of_tool := index.by_tool.get(tool):
+            if of_tool := index.of_tool(tool):
                 return _other_arguments(of_tool, arguments, text)
         return Miss(kind="never_recorded")
 

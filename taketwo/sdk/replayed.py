@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -94,7 +95,8 @@ def as_returned(result: JSON, returns: object) -> Any:
     """
     if returns is str:
         return as_text(result)
-    parsed = _parsed(result) if isinstance(result, str) else result
+    # The agent may change what it is given; the recording must stay as it is.
+    parsed = _parsed(result) if isinstance(result, str) else deepcopy(result)
     members = typing.get_args(returns) if _is_union(returns) else (returns,)
     if str in members and not isinstance(parsed, dict | list | None):
         return result
@@ -117,7 +119,7 @@ def _parsed(text: str) -> JSON:
 
 def _converted(value: JSON, returns: object) -> Any:
     """The value as an instance of the annotation; NO_JSON when it is none."""
-    if returns is ANYTHING or returns is None or returns is Any:
+    if returns is ANYTHING or returns is None or returns is Any or (returns is dict and isinstance(value, dict)):
         return value
     try:
         if isinstance(returns, type) and hasattr(returns, "model_validate"):
@@ -181,9 +183,10 @@ def _shape(function: Callable[..., Any], ignore: frozenset[str]) -> Shape:
 
 def _returns(function: Callable[..., Any]) -> object:
     try:
-        return typing.get_type_hints(function).get("return", ANYTHING)
+        hint = typing.get_type_hints(function).get("return", ANYTHING)
     except Exception:  # foreign annotations; one that cannot be read says nothing
         return ANYTHING
+    return dict if hint == dict[str, Any] else hint
 
 
 def _as_json(given: Mapping[str, Any]) -> dict[str, JSON]:
@@ -192,6 +195,8 @@ def _as_json(given: Mapping[str, Any]) -> dict[str, JSON]:
 
 
 def _held(value: object) -> JSON:
+    if type(value) is str:
+        return clean_text(value)
     match value:
         case None | bool():
             return value

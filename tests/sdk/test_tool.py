@@ -292,6 +292,17 @@ async def test_the_annotation_decides_what_a_tool_gives_in_a_replay() -> None:
     assert got == json.loads(ORDER)
 
 
+async def test_what_the_agent_does_to_a_result_does_not_reach_the_recording() -> None:
+    @taketwo.tool
+    def rows(query: str):  # type: ignore[no-untyped-def]  # the case without an annotation
+        raise AssertionError("must not run")
+
+    recorded = call("rows", {"query": "x"}, result={"rows": [1, 2]})
+    got, run = await called(recorded, lambda: rows(query="x"))
+    got["rows"].clear()
+    assert recorded.result == run.conversation.turns[0].calls[0].result == {"rows": [1, 2]}
+
+
 async def test_an_annotation_that_cannot_be_read_says_nothing() -> None:
     @taketwo.tool
     def odd(x: int) -> NoSuchName:  # type: ignore[name-defined]  # noqa: F821  # tested

@@ -32,7 +32,7 @@ async def tool_loop(exchange: Exchange, ask: Ask) -> Reply:
         added += await _called(exchange, said, len(added), with_words=not brings_all_results)
         if brings_all_results:
             break
-    return Reply(text=said.text, messages=tuple(added), tokens=summed(tokens))
+    return Reply(text=said.text, messages=tuple(added), tokens=tokens[0] if len(tokens) == 1 else summed(tokens))
 
 
 async def _called(exchange: Exchange, said: Said, so_far: int, *, with_words: bool) -> list[Message]:
