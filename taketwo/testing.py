@@ -45,7 +45,7 @@ def conversation(
 def turn(user: str | None, *steps: Step, reply: str | None = None) -> Turn:
     """A turn: the user's words (None: the agent speaks first), the steps, and the reply, which is said last.
 
-    Calls stand in messages of their own, one after the other, unless they come from `together`.
+    Each call stands in a message of its own, with the words before it, unless calls come from `together`.
     """
     return Turn(
         index=0,
@@ -70,9 +70,10 @@ SAME_MESSAGE = -1
 
 
 def _numbered(steps: tuple[Step, ...]) -> Iterator[Step]:
-    message = -1
+    message, spoke = -1, False
     for step in steps:
-        message += step.message != SAME_MESSAGE
+        message += not (step.message == SAME_MESSAGE or (spoke and isinstance(step, Call)))
+        spoke = isinstance(step, Say)
         yield step.but(message=message)
 
 
