@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
 from taketwo.span import RawLog, RawSpan
+from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary
 from taketwo.verdict import CaseResult
 
@@ -84,6 +86,33 @@ class Store(Protocol):
 
     def suites(self) -> list[SuiteSummary]:
         """Every suite that has results, the newest first."""
+
+    def project(self, name: str) -> ProjectSettings:
+        """How a project wishes its data to be treated; the defaults where nobody has said."""
+
+    def set_project(self, name: str, settings: ProjectSettings) -> None:
+        """Say how a project, which is made where it is missing, wishes its data to be treated from now on.
+
+        Other processes hear of it within a second.
+        """
+
+    def delete_session(self, id: str, project: str | None = None) -> Deleted:
+        """Delete a conversation with everything of it: spans, log records, results of its replays, kept audio.
+
+        The id is what `conversation` takes. Raises NotFound, NotUnique.
+        """
+
+    def delete_user(self, user_id: str, project: str) -> Deleted:
+        """Delete every conversation of a user of a project, as `delete_session` does. Raises NotFound."""
+
+    def expire(self, now: datetime) -> Deleted:
+        """Delete what is older than its project keeps it. Results of replays stay: they are tests by now."""
+
+    def compact(self) -> None:
+        """Give space that deletion freed back to the disk, and with it the last remnants; `delete_…` do it themselves.
+
+        Others wait, or are told to come back, while the file is written anew: some seconds a gigabyte.
+        """
 
     def close(self) -> None:
         """Write what is waiting and let go of the files."""

@@ -176,6 +176,12 @@ def unpack_logs(trace_id: bytes, bodies: Sequence[bytes], envelope: Callable[[by
     return sorted(logs, key=lambda log: log.at_ns)
 
 
+def envelope_names(kind: Kind, body: bytes) -> frozenset[bytes]:
+    """Hashes of the envelopes that the records of a chunk have. Raises StoreUnavailable."""
+    found = _decode([body], list[_Span]) if kind == SPANS else _decode([body], list[_Log])
+    return frozenset(flat.envelope for flat in found)
+
+
 Flat = TypeVar("Flat", _Span, _Log)
 
 

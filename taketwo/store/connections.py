@@ -35,6 +35,8 @@ def connect(path: Path, *, only_read: bool = False) -> sqlite3.Connection:
         try:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
+            # What is deleted or replaced is overwritten: readings are replaced long before anybody deletes them.
+            connection.execute("PRAGMA secure_delete = ON")
             migrate(connection)
             connection.execute(f"PRAGMA query_only = {int(only_read)}")
         except BaseException:
@@ -71,6 +73,30 @@ def telling(path: Path) -> Iterator[None]:
     except StoreUnavailable as error:
         error.where = error.where or str(path)
         raise
+
+
+def empty_write_ahead_log(path: Path) -> bool:
+    """Write what waits in the log into the file itself, and cut the log off; False where readers kept it from that."""
+    with telling(path):
+        connection = connect(path)
+        try:
+            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.close()
+    return not busy
+
+
+def rewrite(path: Path) -> None:
+    """Write the file anew without free space: moved rows leave copies behind in it that SQLite never overwrites.
+
+    Whoever wants to write meanwhile waits, or is told to come back. Raises StoreBusy, StoreUnavailable.
+    """
+    with telling(path):
+        connection = connect(path)
+        try:
+            connection.execute("VACUUM")
+        finally:
+            connection.close()
 
 
 class Readers:

@@ -5,9 +5,11 @@ It reads everything of a project anew whenever something of it has changed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from threading import RLock
 
@@ -18,6 +20,8 @@ from taketwo.store.chunks import log_key, more_complete, weight
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run
 from taketwo.store.grouping import Group, Material, groups, part_of, read
 from taketwo.store.listing import cursor, moment, moment_ns, place
+from taketwo.store.project import Deleted, ProjectSettings
+from taketwo.store.redacting import KEY_BYTES, Redacting
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary, summarise
 from taketwo.verdict import CaseResult
 
@@ -32,6 +36,7 @@ class _Project:
     groups: dict[str, Group] = field(default_factory=dict)
     readings: dict[str, Conversation] = field(default_factory=dict)
     changed: bool = False
+    settings: ProjectSettings = field(default_factory=ProjectSettings)
 
 
 class MemoryStore:
@@ -43,6 +48,8 @@ class MemoryStore:
         self._projects: dict[str, _Project] = {}
         self._order: dict[tuple[str, str], int] = {}
         self._suites: dict[str, list[tuple[datetime, CaseResult]]] = {}
+        key = os.urandom(KEY_BYTES)
+        self._redacting = Redacting(self.project, lambda: key)
 
     @property
     def url(self) -> str:
@@ -52,13 +59,15 @@ class MemoryStore:
     def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
         """See `Store`."""
         with self._lock:
-            kept = {id for span in spans if (id := self._keep_span(project, span)) is not None}
+            safe = self._redacting.spans(project, spans)
+            kept = {id for span in safe if (id := self._keep_span(project, span)) is not None}
             return len(kept)
 
     def add_logs(self, project: str, logs: Sequence[RawLog]) -> int:
         """See `Store`."""
         with self._lock:
-            new = {(log.trace_id, log_key(log)): log for log in logs if log.trace_id}
+            safe = self._redacting.logs(project, logs)
+            new = {(log.trace_id, log_key(log)): log for log in safe if log.trace_id}
             there = self._project(project)
             kept = {key: log for key, log in new.items() if key not in there.logs}
             there.logs.update(kept)
@@ -67,6 +76,7 @@ class MemoryStore:
 
     def put_conversation(self, conversation: Conversation) -> bool:
         """See `Store`."""
+        conversation = self._redacting.conversation(conversation)
         with self._lock:
             there = self._read(conversation.project)
             if conversation.id in there.groups:
@@ -156,6 +166,55 @@ class MemoryStore:
         """See `Store`."""
         return sorted(map(self._suite, self._suites), key=lambda suite: suite.started_at, reverse=True)
 
+    def project(self, name: str) -> ProjectSettings:
+        """See `Store`."""
+        with self._lock:
+            return self._projects[name].settings if name in self._projects else ProjectSettings()
+
+    def set_project(self, name: str, settings: ProjectSettings) -> None:
+        """See `Store`."""
+        with self._lock:
+            self._project(name).settings = settings
+            self._redacting.forget(name)
+
+    def delete_session(self, id: str, project: str | None = None) -> Deleted:
+        """See `Store`."""
+        with self._lock:
+            where, name = self._find_in_any_spelling(id, project)
+            return self._delete(where, name) + Deleted(results=self._delete_results({name}))
+
+    def delete_user(self, user_id: str, project: str) -> Deleted:
+        """See `Store`."""
+        with self._lock:
+            spelled = self._redacting.spellings(user_id)
+            there = self._all(project) if project in self._projects else {}
+            names = {name for name, conversation in there.items() if conversation.user_id in spelled}
+            if not names:
+                raise NotFound(f"there is no conversation of user {user_id!r} in project {project}", where="the store")
+            deleted = Deleted(results=self._delete_results(names))
+            for name in names:
+                deleted += self._delete(project, name)
+            return deleted
+
+    def expire(self, now: datetime) -> Deleted:
+        """See `Store`."""
+        deleted = Deleted()
+        with self._lock:
+            for project, there in list(self._projects.items()):
+                if there.settings.keep_for_days is None:
+                    continue
+                before_ns = moment_ns(now - timedelta(days=there.settings.keep_for_days))
+                for name in [name for name in self._all(project) if self._is_over(project, name, before_ns)]:
+                    deleted += self._delete(project, name)
+                of_spans = {trace_id for trace_id, _ in there.spans}
+                lone = {key: log for key, log in there.logs.items() if key[0] not in of_spans}
+                for key in [key for key, log in lone.items() if log.at_ns <= before_ns]:
+                    del there.logs[key]
+        return deleted
+
+    def compact(self) -> None:
+        """Nothing lies around."""
+
     def close(self) -> None:
         """Nothing to let go of."""
 
@@ -220,6 +279,52 @@ class MemoryStore:
             found = [one for one in every if one[1].startswith(id) or self._has_trace(*one, id.lower())]
         numbered = [Found(key=key, project=where, name=name) for key, (where, name) in enumerate(found)]
         return found[only_one(id, numbered, project=project, names=[name for _, name in every]).key]
+
+    def _find_in_any_spelling(self, id: str, project: str | None) -> tuple[str, str]:
+        first, *others = self._redacting.spellings(id)
+        try:
+            return self._find(first, project)
+        except NotFound:
+            for other in others:
+                with suppress(NotFound):
+                    return self._find(other, project)
+            raise
+
+    def _is_over(self, project: str, name: str, before_ns: int) -> bool:
+        there = self._read(project)
+        if name in there.imports:
+            ended_ns = moment_ns(there.imports[name].ended_at)
+        else:
+            ended_ns = max(max(span.start_ns, span.end_ns) for span in there.groups[name].spans)
+        return 0 < self._first_ns(project, name) <= before_ns and ended_ns <= before_ns
+
+    def _delete(self, project: str, name: str) -> Deleted:
+        """Delete a conversation, and what nobody else has of its traces."""
+        there = self._read(project)
+        if there.imports.pop(name, None) is not None:
+            return Deleted(conversations=1)
+        group = there.groups[name]
+        others = {id for other in there.groups.values() if other.name != name for id in other.trace_ids}
+        part = part_of(group, Material(spans=list(there.spans.values()), logs=list(there.logs.values())))
+        alone = group.trace_ids - others
+        spans = {(span.trace_id, span.span_id) for span in part.spans}
+        spans |= {key for key in there.spans if key[0] in alone}
+        logs = {(log.trace_id, log_key(log)) for log in part.logs} | {key for key in there.logs if key[0] in alone}
+        for span in spans:
+            del there.spans[span]
+        for log in logs:
+            del there.logs[log]
+        there.changed = True
+        return Deleted(conversations=1, spans=len(spans))
+
+    def _delete_results(self, names: set[str]) -> int:
+        before = sum(map(len, self._suites.values()))
+        kept = {
+            id: [(at, result) for at, result in suite if result.recorded_id not in names]
+            for id, suite in self._suites.items()
+        }
+        self._suites = {id: suite for id, suite in kept.items() if suite}
+        return before - sum(map(len, self._suites.values()))
 
     def _has_trace(self, project: str, name: str, beginning: str) -> bool:
         group = self._read(project).groups.get(name)

@@ -269,3 +269,91 @@ SELECT body FROM result WHERE id = ?
 SELECT suite.name, result.verdict, count(*) AS results, min(result.at_ns) AS first_ns, max(result.at_ns) AS last_ns
 FROM result JOIN suite ON suite.id = result.suite_id
 GROUP BY result.suite_id, result.verdict
+
+-- name: project_settings
+-- Asked for once a second at most while spans come in.
+SELECT settings FROM project WHERE name = ?
+
+-- name: put_project_settings
+-- The project is there already.
+UPDATE project SET settings = :settings WHERE id = :id
+
+-- name: conversations_of_user
+-- By an index over the summaries, which name the user.
+SELECT conversation.id, conversation.name FROM conversation
+WHERE summary IS NOT NULL AND json_extract(summary, '$.user_id') = :user_id
+  AND project_id = (SELECT id FROM project WHERE name = :project)
+
+-- name: expired_conversations
+-- By the index on time; what has no time at all is not known to be old.
+SELECT first_ns, id FROM conversation
+WHERE project_id = (SELECT id FROM project WHERE name = :project)
+  AND first_ns BETWEEN 1 AND :before AND last_ns <= :before AND (first_ns, id) > (:after_ns, :after_id)
+ORDER BY first_ns, id LIMIT :limit
+
+-- name: lone_log_traces
+-- Log records whose spans never came: no conversation has them.
+SELECT id, trace_id FROM trace
+WHERE project_id = (SELECT id FROM project WHERE name = :project) AND first_ns = 0 AND spans = 0
+  AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.trace_id = trace.id)
+LIMIT :limit
+
+-- name: count_deletion
+-- In the transaction that deletes.
+UPDATE project SET deletions = deletions + 1 WHERE name = ?
+
+-- name: deletions
+-- Whether anything was deleted between two looks.
+SELECT coalesce(sum(deletions), 0) FROM project
+
+-- name: drop_reading
+-- First the reading, because it refers to the conversation.
+DELETE FROM reading WHERE conversation_id = ?
+
+-- name: drop_memberships
+-- Then which traces it is made of.
+DELETE FROM membership WHERE conversation_id = ?
+
+-- name: drop_conversation
+-- Then the conversation itself.
+DELETE FROM conversation WHERE id = ?
+
+-- name: drop_chunks
+-- A trace that is gone, or that is written anew without some of its spans.
+DELETE FROM chunk WHERE trace_id = ?
+
+-- name: empty_trace
+-- Before what is left of it is filed again, which adds it up.
+UPDATE trace SET first_ns = 0, last_ns = 0, spans = 0, errors = 0 WHERE id = ?
+
+-- name: drop_trace
+-- After everything that refers to it.
+DELETE FROM trace WHERE id = ?
+
+-- name: newest_chunk
+-- Where a look at all chunks begins.
+SELECT coalesce(max(id), 0) FROM chunk
+
+-- name: chunks_before
+-- The newest first: the envelope of a deleted span is mostly found again at once.
+SELECT id, kind, body FROM chunk WHERE id <= :newest AND id > :oldest ORDER BY id DESC LIMIT :limit
+
+-- name: drop_envelope
+-- When no chunk has it any more.
+DELETE FROM envelope WHERE hash = ?
+
+-- name: result_bodies
+-- To find those of a deleted conversation; results are few beside spans.
+SELECT id, body FROM result
+
+-- name: drop_run
+-- First the runs, because they refer to the result.
+DELETE FROM run WHERE name = ? AND result_id = ?
+
+-- name: drop_result
+-- What a replay of a deleted conversation said repeats the conversation.
+DELETE FROM result WHERE id = ?
+
+-- name: drop_empty_suites
+-- A suite without results is listed nowhere.
+DELETE FROM suite WHERE NOT EXISTS (SELECT 1 FROM result WHERE result.suite_id = suite.id)

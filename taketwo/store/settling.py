@@ -118,6 +118,8 @@ def file(connection: sqlite3.Connection, finding: Finding, *, is_first_look: boo
         row = row_of(connection, key)
         if row is None or row.changes != changes:
             return False
+        if key == finding.row.id and row.name != finding.row.name:  # deleted, and its key given again
+            return False
     others = {other.id for other in _candidates(connection, finding.row, finding.links)}
     if is_first_look and not others <= finding.candidates:
         return False
@@ -151,12 +153,13 @@ def material_of(connection: sqlite3.Connection, key: int, envelope: Envelopes) -
 def _materials(connection: sqlite3.Connection, key: int, envelope: Envelopes) -> dict[tuple[int, str], Material]:
     """By key and id of the trace."""
     return {
-        (trace, trace_id.hex()): _material(connection, trace, trace_id, envelope)
+        (trace, trace_id.hex()): material_of_trace(connection, trace, trace_id, envelope)
         for trace, trace_id in connection.execute(SQL["traces_of_conversation"], (key,)).fetchall()
     }
 
 
-def _material(connection: sqlite3.Connection, trace: int, trace_id: bytes, envelope: Envelopes) -> Material:
+def material_of_trace(connection: sqlite3.Connection, trace: int, trace_id: bytes, envelope: Envelopes) -> Material:
+    """All spans and log records of one trace, by its key and its id."""
     bodies: dict[int, list[bytes]] = {chunks.SPANS: [], chunks.LOGS: []}
     for kind, body in connection.execute(SQL["chunks_of_trace"], (trace,)):
         bodies[kind].append(body)

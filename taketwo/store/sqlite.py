@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,9 +19,12 @@ from taketwo.store import chunks
 from taketwo.store.arrivals import keep, project_key
 from taketwo.store.bodies import packed, unpacked
 from taketwo.store.connections import Readers, make_file
+from taketwo.store.deletion import Deletion
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run, trace_range
 from taketwo.store.grouping import Material, groups, part_of
 from taketwo.store.listing import cursor, moment, moment_ns, place
+from taketwo.store.project import Deleted, ProjectSettings
+from taketwo.store.redacting import Redacting, store_key
 from taketwo.store.settling import Finding, file, look, material_of, row_of
 from taketwo.store.statements import SQL
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary, summarise
@@ -51,6 +55,10 @@ class SqliteStore:
         self._writer = Writer(self._path)
         self._envelopes: dict[bytes, bytes] = {}
         self._moved = 0
+        self._redacting = Redacting(self.project, partial(store_key, self._path.with_name(f"{self._path.name}.key")))
+        self._deletion = Deletion(
+            self._path, self._readers, self._writer, self._envelope_reader, partial(self._read, wait=True)
+        )
         with self._readers.snapshot():
             pass
 
@@ -61,15 +69,16 @@ class SqliteStore:
 
     def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
         """See `Store`. The packing is done by the calling thread, so that requests pack side by side."""
-        return self._keep(project, chunks.pack_spans(spans))
+        return self._keep(project, chunks.pack_spans(self._redacting.spans(project, spans)))
 
     def add_logs(self, project: str, logs: Sequence[RawLog]) -> int:
         """See `Store`."""
-        return self._keep(project, chunks.pack_logs(logs))
+        return self._keep(project, chunks.pack_logs(self._redacting.logs(project, logs)))
 
     def put_conversation(self, conversation: Conversation) -> bool:
         """See `Store`."""
-        return self._writer.do(partial(_put_import, conversation=conversation, body=packed(conversation)))
+        kept = self._redacting.conversation(conversation)
+        return self._writer.do(partial(_put_import, conversation=kept, body=packed(kept)))
 
     def conversation(self, id: str, project: str | None = None) -> Conversation:
         """See `Store`."""
@@ -142,6 +151,49 @@ class SqliteStore:
         with self._readers.snapshot() as connection:
             return _suites(connection.execute(SQL["suites"]).fetchall())
 
+    def project(self, name: str) -> ProjectSettings:
+        """See `Store`."""
+        with self._readers.snapshot() as connection:
+            found = connection.execute(SQL["project_settings"], (name,)).fetchone()
+        return ProjectSettings.from_json(found[0]) if found and found[0] else ProjectSettings()
+
+    def set_project(self, name: str, settings: ProjectSettings) -> None:
+        """See `Store`."""
+        self._writer.do(partial(_put_settings, name=name, settings=settings))
+        self._redacting.forget(name)
+
+    def delete_session(self, id: str, project: str | None = None) -> Deleted:
+        """See `Store`."""
+        key, reading = self._found_in_any_spelling(id, project)
+        return self._deletion.conversations([key], {reading.id}, self.conversations())
+
+    def delete_user(self, user_id: str, project: str) -> Deleted:
+        """See `Store`."""
+        self.settle()
+        with self._readers.snapshot() as connection:
+            found = {
+                key: name
+                for spelled in self._redacting.spellings(user_id)
+                for key, name in connection.execute(
+                    SQL["conversations_of_user"], {"project": project, "user_id": spelled}
+                )
+            }
+        if not found:
+            raise NotFound(f"there is no conversation of user {user_id!r} in project {project}", where=str(self._path))
+        return self._deletion.conversations(list(found), set(found.values()), self.conversations())
+
+    def expire(self, now: datetime) -> Deleted:
+        """See `Store`."""
+        deleted = Deleted()
+        for name in self.projects():
+            if (days := self.project(name).keep_for_days) is not None:
+                deleted += self._deletion.expire(name, moment_ns(now - timedelta(days=days)), self.conversations())
+        return deleted
+
+    def compact(self) -> None:
+        """See `Store`."""
+        self._deletion.compact()
+
     def close(self) -> None:
         """See `Store`."""
         self._writer.close()
@@ -162,6 +214,17 @@ class SqliteStore:
             if (reading := self._read(key)) is not None:
                 return key, reading
         raise StoreBusy(f"what belongs to {id!r} is being sorted", todo="try again in a moment")
+
+    def _found_in_any_spelling(self, id: str, project: str | None) -> tuple[int, Conversation]:
+        """What redaction takes for personal in an id is stored otherwise than it was sent."""
+        first, *others = self._redacting.spellings(id)
+        try:
+            return self._found(first, project)
+        except NotFound:
+            for other in others:
+                with suppress(NotFound):
+                    return self._found(other, project)
+            raise
 
     def _latest_names(self, project: str | None) -> list[str]:
         with self._readers.snapshot() as connection:
@@ -327,6 +390,11 @@ def _put_import(connection: sqlite3.Connection, *, conversation: Conversation, b
     (key,) = connection.execute(SQL["put_import"], {**place, **times, "summary": summary}).fetchone()
     connection.execute(SQL["put_reading"], (key, body))
     return True
+
+
+def _put_settings(connection: sqlite3.Connection, *, name: str, settings: ProjectSettings) -> None:
+    row = {"id": project_key(connection, name), "settings": settings.to_json().decode()}
+    connection.execute(SQL["put_project_settings"], row)
 
 
 def _add_result(connection: sqlite3.Connection, *, suite_id: str, result: CaseResult, at_ns: int) -> None:

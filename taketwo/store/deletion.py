@@ -1,0 +1,168 @@
+"""Deleting out of the SQLite file, in steps that keep nobody from writing for long."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from taketwo.conversation import Conversation
+from taketwo.errors import StoreBusy, StoreUnavailable
+from taketwo.store.chunks import LOGS, unpack_logs
+from taketwo.store.connections import Readers, empty_write_ahead_log, rewrite
+from taketwo.store.deleting import (
+    Doomed,
+    Forgotten,
+    drop_envelopes,
+    forget,
+    forget_results,
+    forget_trace,
+    has_shared_traces,
+    look_for,
+)
+from taketwo.store.grouping import Material, groups, part_of
+from taketwo.store.project import Deleted
+from taketwo.store.recordings import recordings_folder, recordings_of, remove
+from taketwo.store.settling import Envelopes, material_of, row_of
+from taketwo.store.statements import SQL
+from taketwo.store.writer import Writer
+
+AT_ONCE: Final = 100
+"""Conversations that are deleted in one transaction."""
+MOST_TRIES: Final = 5
+"""How often a conversation is looked at again because something of it arrives meanwhile."""
+MOST_CHUNKS_TO_EXPIRE: Final = 20_000
+"""How many chunks are searched for envelopes of what expired; an envelope says which process sent it, not what."""
+LOG_WAIT_S: Final = 5.0
+"""How long a deletion waits for readers who keep the write-ahead log from being cut off."""
+
+
+class Deletion:
+    """Deletes conversations by key."""
+
+    def __init__(
+        self,
+        path: Path,
+        readers: Readers,
+        writer: Writer,
+        envelopes: Callable[[sqlite3.Connection], Envelopes],
+        read: Callable[[int], Conversation | None],
+    ) -> None:
+        """`read` brings a conversation up to date and gives it; None where it is gone."""
+        self._path = path
+        self._readers = readers
+        self._writer = writer
+        self._envelopes = envelopes
+        self._read = read
+
+    def conversations(self, keys: Sequence[int], ids: Collection[str], others: Iterable[Conversation]) -> Deleted:
+        """Delete these conversations and the results of replays of them, until no byte of them is left in the file.
+
+        `others` gives what is left, to see which recordings are still needed. Raises StoreBusy.
+        """
+        recordings = self._recordings(keys)
+        deleted, envelopes = self._forget(keys)
+        self._drop_envelopes(envelopes, at_most=None)
+        results = self._writer.do(partial(forget_results, conversations=ids))
+        self.compact()
+        return deleted + Deleted(results=results, recordings=self._remove(recordings, others))
+
+    def expire(self, project: str, before_ns: int, others: Iterable[Conversation]) -> Deleted:
+        """Delete what ended before a moment; results of replays stay."""
+        deleted, after = Deleted(), (0, 0)
+        recordings, envelopes = frozenset[str](), self._expire_lone_logs(project, before_ns)
+        while keys := self._expired(project, before_ns, after):
+            after = keys[-1]
+            recordings |= self._recordings([key for _, key in keys])
+            gone, names = self._forget([key for _, key in keys])
+            deleted, envelopes = deleted + gone, envelopes | names
+        self._drop_envelopes(envelopes, at_most=MOST_CHUNKS_TO_EXPIRE)
+        empty_write_ahead_log(self._path)
+        return deleted + Deleted(recordings=self._remove(recordings, others))
+
+    def _forget(self, keys: Sequence[int]) -> tuple[Deleted, frozenset[bytes]]:
+        deleted, envelopes, left = Deleted(), frozenset[bytes](), list(keys)
+        for _ in range(MOST_TRIES):
+            doomed = [one for key in left if (one := self._doomed(key)) is not None]
+            done = self._writer.do(partial(self._forget_in, doomed))
+            deleted, envelopes, left = deleted + done.deleted, envelopes | done.envelopes, list(done.changed)
+            if not left:
+                return deleted, envelopes
+        raise StoreBusy("what is to be deleted keeps growing", where=str(self._path), todo="try again in a moment")
+
+    def _forget_in(self, doomed: Sequence[Doomed], connection: sqlite3.Connection) -> Forgotten:
+        return forget(connection, doomed, self._envelopes(connection))
+
+    def _doomed(self, key: int) -> Doomed | None:
+        """The conversation with its part of what it shares with others; None where it is gone already."""
+        self._read(key)
+        with self._readers.snapshot() as connection:
+            row = row_of(connection, key)
+            if row is None or not has_shared_traces(connection, key):
+                return None if row is None else Doomed(row, None)
+            material = material_of(connection, key, self._envelopes(connection))
+        mine = (part_of(group, material) for group in groups(material) if group.name == row.name)
+        return Doomed(row, next(mine, Material()))
+
+    def _expired(self, project: str, before_ns: int, after: tuple[int, int]) -> list[tuple[int, int]]:
+        wanted = {"project": project, "before": before_ns, "after_ns": after[0], "after_id": after[1], "limit": AT_ONCE}
+        with self._readers.snapshot() as connection:
+            return connection.execute(SQL["expired_conversations"], wanted).fetchall()
+
+    def _expire_lone_logs(self, project: str, before_ns: int) -> frozenset[bytes]:
+        """Delete log records whose spans never came; gives their envelopes."""
+        with self._readers.snapshot() as connection:
+            found = connection.execute(SQL["lone_log_traces"], {"project": project, "limit": AT_ONCE}).fetchall()
+            old = [trace for trace, trace_id in found if self._latest_log_ns(connection, trace, trace_id) <= before_ns]
+        return self._writer.do(partial(_forget_lone, old)) if old else frozenset()
+
+    def _latest_log_ns(self, connection: sqlite3.Connection, trace: int, trace_id: bytes) -> int:
+        bodies = [body for kind, body in connection.execute(SQL["chunks_of_trace"], (trace,)) if kind == LOGS]
+        logs = unpack_logs(trace_id, bodies, self._envelopes(connection))
+        return max((log.at_ns for log in logs), default=0)
+
+    def _drop_envelopes(self, names: frozenset[bytes], *, at_most: int | None) -> None:
+        """Delete envelopes that nothing has any more; the long look at all chunks keeps nobody from writing."""
+        for _ in range(MOST_TRIES if names else 0):
+            with self._readers.snapshot() as connection:
+                look = look_for(connection, names, at_most=at_most)
+            if look is None or self._writer.do(partial(drop_envelopes, look=look)):
+                return
+        if names:
+            raise StoreBusy("others delete at the same time", where=str(self._path), todo="try again in a moment")
+
+    def compact(self) -> None:
+        """Write the file anew without what is free in it. Raises StoreBusy where somebody reads or writes for long."""
+        rewrite(self._path)
+        until = time.monotonic() + LOG_WAIT_S
+        while not empty_write_ahead_log(self._path):
+            if time.monotonic() > until:
+                raise StoreBusy(
+                    "somebody is reading, so the write-ahead log still holds what was deleted",
+                    where=str(self._path),
+                    todo="run `taketwo expire --compact` in a moment",
+                )
+            time.sleep(0.05)
+
+    def _recordings(self, keys: Sequence[int]) -> frozenset[str]:
+        if not recordings_folder(self._path).is_dir():
+            return frozenset()
+        found = (self._read(key) for key in keys)
+        return frozenset(name for one in found if one is not None for name in recordings_of(one))
+
+    def _remove(self, recordings: frozenset[str], others: Iterable[Conversation]) -> int:
+        """Remove recordings that no other conversation refers to."""
+        if not recordings:
+            return 0
+        needed = {name for one in others for name in recordings_of(one)}
+        try:
+            return remove(recordings_folder(self._path), recordings - needed)
+        except OSError as error:
+            raise StoreUnavailable(f"a recording cannot be removed: {error}", where=str(self._path)) from error
+
+
+def _forget_lone(traces: Sequence[int], connection: sqlite3.Connection) -> frozenset[bytes]:
+    return frozenset(name for trace in traces for name in forget_trace(connection, trace))

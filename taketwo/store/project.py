@@ -1,0 +1,41 @@
+"""How a project wishes its data to be treated, and what a deletion has removed."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from taketwo.value import Value
+
+Redact: TypeAlias = Literal["none", "secrets", "personal"]
+"""What is replaced before it is stored: nothing, secrets, or secrets and personal data."""
+
+
+class ProjectSettings(Value):
+    """How long a project keeps its conversations, and what is replaced in them before they are stored."""
+
+    keep_for_days: int | None = None
+    """Days after which a conversation is deleted, counted from its last span; None for ever."""
+    redact: Redact = "none"
+    """What is replaced by pseudonyms in whatever comes from now on."""
+
+
+class Deleted(Value):
+    """What a deletion has removed."""
+
+    conversations: int = 0
+    """Number of conversations."""
+    spans: int = 0
+    """Number of spans."""
+    results: int = 0
+    """Number of results of their replays."""
+    recordings: int = 0
+    """Number of audio files."""
+
+    def __add__(self, other: Deleted) -> Deleted:
+        """Both together."""
+        return Deleted(
+            conversations=self.conversations + other.conversations,
+            spans=self.spans + other.spans,
+            results=self.results + other.results,
+            recordings=self.recordings + other.recordings,
+        )
