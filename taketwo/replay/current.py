@@ -137,8 +137,11 @@ def _may_belong() -> bool:
 def _refused(tool: str) -> ToolRefused:
     from taketwo.errors import ToolRefused
 
+    place = (
+        "during a replay in a thread or task begun outside of it" if _scenes else "in a thread that a replay has left"
+    )
     refused = ToolRefused(
-        f"`{tool}` was called during a replay in a thread or task that was begun outside of it, so it was not run",
+        f"`{tool}` was called {place}, so it was not run",
         where=f"thread {threading.current_thread().name}",
         todo="start it with asyncio.to_thread or contextvars.copy_context().run, inside the call of the agent",
     )

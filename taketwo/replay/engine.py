@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
+import random
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from datetime import UTC, datetime
-from uuid import uuid4
 
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.conversation import Attachment, Conversation, Gap, Outcome, Tokens, UserLine
@@ -25,6 +26,12 @@ from taketwo.replay.watch import Watch
 from taketwo.run import Ending, Run
 from taketwo.scenario import Case
 from taketwo.value import JSON, Value, clean_json, clean_text
+
+_IDS = random.Random()
+"""Makes ids that are unique without asking the system for randomness each time, which may take longer than a turn.
+Its own, so that an agent that calls `random.seed` does not make them repeat."""
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_IDS.seed)
 
 
 class Limits(Value):
@@ -113,7 +120,7 @@ class _Replay:
         scope: RecordedCalls | None,
         now: Callable[[], datetime],
     ) -> None:
-        self.run_id = uuid4().hex
+        self.run_id = f"{_IDS.getrandbits(128):032x}"
         self._recorded = case.recorded
         self._conversation_id = f"replay-{self.run_id}"
         self._agent = agent

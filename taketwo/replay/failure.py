@@ -7,6 +7,8 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+from taketwo.value import clean_text
+
 LONGEST = 300
 """Longer messages are cut."""
 OURS = tuple(str(Path(__file__).parent.parent / station) for station in ("replay", "sdk"))
@@ -16,7 +18,10 @@ OURS = tuple(str(Path(__file__).parent.parent / station) for station in ("replay
 def told(error: BaseException) -> str:
     """`ValueError: no order A-9999 (agent.py:12)`."""
     name = type(error).__name__
-    message = " ".join(str(error).split())
+    try:
+        message = " ".join(clean_text(str(error)).split())
+    except Exception:  # foreign code; an error that cannot be told still has a name and a place
+        message = ""
     what = f"{name}: {message}" if message else name
     place = place_of(error)
     cut = what if len(what) <= LONGEST else f"{what[: LONGEST - 1]}…"

@@ -33,14 +33,17 @@ def open_callable(spec: str) -> CallableAgent:
     module_name, _, path = spec.partition(":")
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
+    found: Any = None
     try:
-        found: Any = importlib.import_module(module_name)
+        found = importlib.import_module(module_name)
+        for name in path.split("."):
+            found = getattr(found, name)
+    except AttributeError as error:
+        if found is not None and error.obj is found:
+            raise _no_such_name(spec, str(error.name), found) from error
+        raise _not_imported(spec, module_name, error) from error
     except (Exception, SystemExit) as error:  # foreign code runs on import
-        raise AgentUnreachable(f"cannot import {module_name!r}: {told(error)}", where=spec) from error
-    for name in path.split("."):
-        if not hasattr(found, name):
-            raise _no_such_name(spec, name, found)
-        found = getattr(found, name)
+        raise _not_imported(spec, module_name, error) from error
     return CallableAgent(found, spec)
 
 
@@ -208,6 +211,12 @@ async def _in_thread(work: Callable[[], object]) -> object:
 def _name(given: object) -> str:
     named = given if hasattr(given, "__qualname__") else type(given)
     return f"{getattr(named, '__module__', '')}:{getattr(named, '__qualname__', '')}"
+
+
+def _not_imported(spec: str, module_name: str, error: BaseException) -> AgentUnreachable:
+    as_module = module_name.removesuffix(".py").replace("/", ".").strip(".")
+    todo = f"name the module, not the file: {as_module}:…" if module_name.endswith(".py") else None
+    return AgentUnreachable(f"cannot import {module_name!r}: {told(error)}", where=spec, todo=todo)
 
 
 def _no_such_name(spec: str, name: str, within: object) -> AgentUnreachable:

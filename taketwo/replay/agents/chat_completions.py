@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import httpx
+import msgspec
 
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.conversation import ToolDefinition
@@ -17,7 +18,7 @@ from taketwo.replay.agents import AgentFailed, Exchange, Message, Reply
 from taketwo.replay.agents.shapes import Said, read_said
 from taketwo.replay.agents.sse import StreamedMessage, chunks
 from taketwo.replay.agents.tool_loop import tool_loop
-from taketwo.value import JSON, clean_json
+from taketwo.value import JSON, clean_text
 
 SENT_AS_RECORDED = (
     *("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop"),
@@ -167,8 +168,8 @@ async def _read(response: httpx.Response, exchange: Exchange) -> Said:
         return await _streamed(response, exchange)
     raw = await response.aread()
     try:
-        answer = httpx.Response(200, content=raw).json()
-    except ValueError as error:
+        answer = msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
         raise AgentFailed(f"the answer is no JSON: {_cut(raw.decode(errors='replace'))}") from error
     if not isinstance(answer, dict) or "choices" not in answer:
         raise AgentFailed(f"the answer has no `choices`: {_cut(str(answer))}")
@@ -198,9 +199,9 @@ async def _quote(response: httpx.Response) -> str:
     """The message inside an error answer, else its beginning."""
     raw = await response.aread()
     try:
-        error = httpx.Response(200, content=raw).json()["error"]
+        error = msgspec.json.decode(raw)["error"]
         return _cut(str(error["message"] if isinstance(error, dict) else error))
-    except (ValueError, KeyError, TypeError):
+    except (msgspec.DecodeError, KeyError, TypeError):
         return _cut(raw.decode(errors="replace"))
 
 
@@ -217,5 +218,5 @@ def _words(error: Exception) -> str:
 
 
 def _cut(text: str) -> str:
-    line = " ".join(str(clean_json(text)).split())
+    line = " ".join(clean_text(text).split())
     return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 1]}…"
