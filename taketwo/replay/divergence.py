@@ -10,6 +10,9 @@ from taketwo.replay.matching import shown
 from taketwo.replay.tools import Recorded
 from taketwo.run import Miss
 
+LONGEST_CALL = 160
+"""How much of the arguments of a call people are shown."""
+
 
 class CallOrder:
     """Watches whether the calls of one turn come in recorded order. Calls asked for together have no order."""
@@ -54,6 +57,6 @@ def missed_in_words(tool: str, miss: Miss, recorded_tools: Iterable[str]) -> str
 
 
 def call_in_words(tool: str, arguments: dict[str, object], text: str | None = None) -> str:
-    """`check_status(order_id="A-1042")`."""
+    """`check_status(order_id="A-1042")`, cut where it is long."""
     inside = ", ".join(f"{name}={shown(value)}" for name, value in arguments.items()) if arguments else text or ""
-    return f"{tool}({inside})"
+    return f"{tool}({inside if len(inside) <= LONGEST_CALL else inside[: LONGEST_CALL - 1] + '…'})"
