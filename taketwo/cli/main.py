@@ -20,6 +20,9 @@ COMMANDS = {
     "freeze": ("taketwo.cli.keep", "Keep conversations as scenario files for your repository."),
     "replay": ("taketwo.cli.replay", "Rerun conversations against your agent and show what changed."),
     "compare": ("taketwo.cli.replay", "Show what is different between two conversations."),
+    "project": ("taketwo.cli.privacy", "Say how long a project keeps what, and what is redacted."),
+    "delete": ("taketwo.cli.privacy", "Delete a conversation or a user, with everything of it."),
+    "expire": ("taketwo.cli.privacy", "Delete what is older than its project keeps it."),
     "schema": ("taketwo.cli.about", "Print the JSON Schema of conversation, scenario or result."),
     "doctor": ("taketwo.cli.about", "Say what is configured, reachable and missing."),
 }

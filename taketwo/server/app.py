@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from taketwo.errors import TakeTwoError
 from taketwo.server.captures import Captures
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
+from taketwo.server.expiry import expire_regularly
 from taketwo.server.guard import Guard
 from taketwo.server.limits import Limits
 from taketwo.server.problems import tell, tell_http
@@ -51,7 +52,9 @@ def create_app(
             await started.wait()
             if grpc_door is not None:
                 await grpc_door.open(intake, room, tasks)
+            expiry = tasks.create_task(expire_regularly(store))
             yield
+            expiry.cancel()
             if grpc_door is not None:
                 await grpc_door.close(FINISH_WITHIN_S)
             work.cancel()

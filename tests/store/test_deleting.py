@@ -226,7 +226,11 @@ def test_not_a_byte_of_it_is_left_in_the_file(in_file: Store, file: Path) -> Non
     in_file.add_spans("p", raw_spans(*(chat_span(100 + n, 1, said=[f"line {n}"], session=f"s-{n}") for n in range(60))))
     for number in range(6):
         doomed = chat_span(
-            1, number + 1, said=["Marzipankartoffel"] * (number + 1), session="s-doomed", padding="x" * 9_000
+            1,
+            number + 1,
+            said=[f"Marzipankartoffel {n}" for n in range(number + 1)],
+            session="s-doomed",
+            padding="x" * 9_000,
         )
         beside = chat_span(1, 50 + number, said=[f"beside {number}"], session="s-beside")
         sent = trace_request(doomed, resource={"service.name": "desk", "host.name": "only-here"})

@@ -1,0 +1,27 @@
+"""Deletes in the background what is older than its project keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from taketwo.errors import TakeTwoError
+from taketwo.store import Store
+
+EVERY_S = 3600.0
+"""Settings count days, so an hour is soon enough."""
+
+_log = logging.getLogger("taketwo.server")
+
+
+async def expire_regularly(store: Store, every_s: float = EVERY_S) -> None:
+    """Look now and then every so many seconds, until cancelled; what cannot be done now is done the next time."""
+    while True:
+        try:
+            done = await asyncio.to_thread(store.expire, datetime.now(UTC))
+            if done.conversations:
+                _log.info("%s conversations were older than their projects keep them", done.conversations)
+        except TakeTwoError as error:
+            _log.warning("what is too old could not be deleted: %s", error)
+        await asyncio.sleep(every_s)
