@@ -129,7 +129,7 @@ class _Replay:
         self._now = now
         own = RecordedCalls([case.recorded])
         self._recorded_tools = own.tools
-        world = ToolWorld(own, scope, writes=self._writes)
+        world = ToolWorld(own, scope, writes=functools.partial(_writes, case.recorded.agent))
         self.session = Session(world, tools, tool_calls_per_turn=limits.tool_calls_per_turn, now=now)
         self._messages: list[Message] = []
         self._known_agent = KnownAgent(name=agent.spec)
@@ -230,13 +230,6 @@ class _Replay:
         if not self.session.journal.has_steps:
             self.session.failed("the agent returned nothing: no text and no tool call")
 
-    def _writes(self, tool: str) -> bool:
-        """Whether the recording or the function itself says that this tool changes the world."""
-        registered = current.REGISTERED.get(tool)
-        return (registered is not None and registered.writes) or any(
-            definition.writes for definition in self._recorded.agent.tools if definition.name == tool
-        )
-
     def _as_message(self, user: UserLine) -> Message:
         """The user's line as a chat message; an image goes along where the recording has it."""
         images = [attachment for attachment in user.attachments if attachment.kind == "image" and attachment.url]
@@ -248,6 +241,14 @@ class _Replay:
             return {"role": "user", "content": user.text}
         parts = [{"type": "image_url", "image_url": {"url": image.url}} for image in images]
         return {"role": "user", "content": [{"type": "text", "text": user.text}, *parts]}
+
+
+def _writes(recorded: KnownAgent, tool: str) -> bool:
+    """Whether the recording or the function itself says that this tool changes the world."""
+    registered = current.REGISTERED.get(tool)
+    return (registered is not None and registered.writes) or any(
+        definition.writes for definition in recorded.tools if definition.name == tool
+    )
 
 
 async def _undisturbed(one: _Replay) -> Ending:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 import threading
 import time
@@ -577,6 +578,23 @@ async def test_what_the_agent_leaves_in_context_variables_stays_in_its_turn() ->
     done = await run(conversation(turn("a", reply="x"), turn("b", reply="y")), agent)
     assert said(done) == ["clean", "clean"]
     assert mark.get() == "clean"
+
+
+async def test_a_finished_replay_leaves_nothing_to_the_garbage_collector() -> None:
+    script = changed(3, call("issue_refund", {"order_id": "A-1043"}), reply="Sorry")
+    gc.collect()
+    gc.disable()
+    try:
+        await run(DANA, ScriptedAgent(DANA))
+        await run(DANA, ScriptedAgent(script), tools=ToolPolicy(on_miss="error"))
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [thing for thing in gc.garbage if type(thing).__module__.startswith("taketwo.")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
 
 
 async def test_an_unknown_user_mode_is_refused() -> None:
