@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from taketwo.capture.redaction.keyed import elsewhere, find_quoted, kind_of_value, pattern_of
+from taketwo.capture.redaction.keyed import elsewhere, find_quoted, joins, kind_of_value, pattern_of
 from taketwo.capture.redaction.keys import belongs_to_a_person, stands_for_a_person
 from taketwo.capture.redaction.kinds import CARD, PERSONAL, PHONE, SECRET, SSN, Detector, Finder, Found
 from taketwo.capture.redaction.personal import FINDERS, is_card
@@ -111,19 +111,33 @@ def redact_text(text: str, redactor: Redactor, report: Report | None = None) -> 
     return _Walk(redactor, text, report).text(text)
 
 
-def redact_json(value: JSON, redactor: Redactor, report: Report | None = None, *, key: str = "") -> JSON:
+def redact_json(value: JSON, redactor: Redactor, report: Report | None = None, *, learns: bool = True) -> JSON:
     """The value without secrets and personal data in texts, numbers, keys, and JSON inside texts.
 
-    `key` is the one that the value stands under. What a key in it tells to be somebody's name is also replaced in its
-    texts.
+    What a key in it tells to be somebody's name is also replaced in its texts, unless it is not to learn from keys:
+    then each text becomes the same whatever stands beside it.
     """
-    return _Walk(redactor, value, report, key=key).json(value, key)
+    return _Walk(redactor, value if learns else None, report).json(value)
 
 
 def redact_conversation(conversation: Conversation, redactor: Redactor, report: Report | None = None) -> Conversation:
     """The conversation without secrets and personal data, wherever in it they stand."""
     built = conversation.but(project="").to_builtins()
     walk = _Walk(redactor, built, report)
+    return msgspec.convert(walk.json(built) | {"project": conversation.project}, Conversation)
+
+
+def redact_texts_by_pseudonyms(conversation: Conversation, redactor: Redactor) -> Conversation:
+    """The conversation, read out of redacted spans, without what its own pseudonyms betray.
+
+    Spans are redacted one by one, so a name that a key tells in one of them still stands in the texts of others. Its
+    pseudonym tells which texts hold it: those with words that have the same one.
+    """
+    built = conversation.but(project="").to_builtins()
+    walk = _Walk(redactor, built, None)
+    if not (known := walk.kinds_by_value):
+        return conversation
+    walk = _Walk(redactor, None, None, also=joins(known, redactor.pseudonyms))
     return msgspec.convert(walk.json(built) | {"project": conversation.project}, Conversation)
 
 
@@ -134,13 +148,20 @@ class Pairs(list[tuple[str, JSON]]):
 class _Walk:
     """One way through a value: first what its keys tell, then the replacing."""
 
-    def __init__(self, redactor: Redactor, value: JSON, report: Report | None, *, key: str = "") -> None:
+    def __init__(self, redactor: Redactor, value: JSON, report: Report | None, *, also: Finder | None = None) -> None:
+        """Learn from the value; `also` finds more in what is left of a text."""
         self._redactor = redactor
         self._report = Report() if report is None else report
+        self._also = also
         self._parsed: dict[str, JSON] = {}
         self._kinds: dict[str, str] = {}
-        self._learn(value, key, False, 0)
+        self._learn(value, "", False, 0)
         self._known = pattern_of(self._kinds)
+
+    @property
+    def kinds_by_value(self) -> dict[str, str]:
+        """What was learned: values that may stand elsewhere, and their kinds."""
+        return self._kinds
 
     def text(self, text: str) -> str:
         """A text, or JSON as a text."""
@@ -179,21 +200,19 @@ class _Walk:
         done = self._redactor.redacted(text)
         if done.kinds:
             self._report.update(done.kinds)
+        if self._also is not None:
+            return self._without(done, self._also(done.masked))
         if self._known is None or self._known.search(done.masked) is None:
             return done.text
-        return self._without_known(done)
+        known = self._known.finditer(done.masked)
+        return self._without(done, (Found(*match.span(), self._kinds[match[0]]) for match in known))
 
     def _name(self, key: str, depth: int) -> str:
         """A key: some objects have addresses of mail as keys."""
         return key if len(key) < 32 and key.isidentifier() else self._text(key, "", False, depth)
 
-    def _without_known(self, done: Redacted) -> str:
-        assert self._known is not None  # the caller looked
-        parts, after = [], 0
-        for match in self._known.finditer(done.masked):
-            parts += [done.text[after : match.start()], self._put(match[0], self._kinds[match[0]])]
-            after = match.end()
-        return "".join(parts) + done.text[after:] if parts else done.text
+    def _without(self, done: Redacted, found: Iterable[Found]) -> str:
+        return _spliced(done.text, [(one, self._put(done.text[one.start : one.end], one.kind)) for one in found])
 
     def _number(self, value: int, key: str) -> int:
         digits = str(value)

@@ -26,7 +26,9 @@ _KEPT_OF_RESOURCES: Final = frozenset({*PROJECT_KEYS, "service.name", "service.v
 def redact_span_body(raw: RawSpan, redactor: Redactor, report: Report | None = None) -> RawSpan:
     """The span without secrets and personal data in its name, status, attributes, events, links and resource.
 
-    A span that holds none comes back as it is, byte for byte. Raises TraceUnreadable where the bytes are damaged.
+    A span that holds none comes back as it is, byte for byte. Texts that many spans repeat become the same in each of
+    them, so names are replaced only where a key stands by them: see `redact_texts_by_pseudonyms`. Raises
+    TraceUnreadable where the bytes are damaged.
     """
     try:
         span = trace_pb2.Span.FromString(raw.body)
@@ -35,7 +37,7 @@ def redact_span_body(raw: RawSpan, redactor: Redactor, report: Report | None = N
         raise TraceUnreadable(f"the span cannot be decoded: {error}", where=f"span {raw.span_id}") from error
     parts = [span.attributes, *(event.attributes for event in span.events), *(link.attributes for link in span.links)]
     before: JSON = [*map(_pairs, parts), span.name, span.status.message]
-    after = redact_json(before, redactor, report)
+    after = redact_json(before, redactor, report, learns=False)
     if after == before:
         return raw if envelope == raw.envelope else raw.but(envelope=envelope)
     for attributes, new in zip(parts, after, strict=False):
@@ -58,7 +60,7 @@ def redact_log_body(raw: RawLog, redactor: Redactor, report: Report | None = Non
     except DecodeError as error:
         raise TraceUnreadable(f"the log record cannot be decoded: {error}", where=f"trace {raw.trace_id}") from error
     before = [_pairs(record.attributes), _plain(record.body)]
-    after = redact_json(before, redactor, report)
+    after = redact_json(before, redactor, report, learns=False)
     if after == before:
         return raw if envelope == raw.envelope else raw.but(envelope=envelope)
     _put(record.attributes, after[0])
@@ -74,7 +76,7 @@ def _redacted_envelope(envelope: bytes, of_spans: bool, redactor: Redactor) -> b
     around = trace_pb2.ResourceSpans() if of_spans else logs_pb2.ResourceLogs()
     around.ParseFromString(envelope)
     before = Pairs(pair for pair in _pairs(around.resource.attributes) if pair[0] not in _KEPT_OF_RESOURCES)
-    after = redact_json(before, redactor)
+    after = redact_json(before, redactor, learns=False)
     if after == before:
         return envelope
     _put([one for one in around.resource.attributes if one.key not in _KEPT_OF_RESOURCES], after)

@@ -248,7 +248,7 @@ class MemoryStore:
                 logs=sorted(there.logs.values(), key=lambda log: log.at_ns),
             )
             there.groups = {group.name: group for group in groups(material)}
-            there.readings = {id: read(group, name) for id, group in there.groups.items()}
+            there.readings = {id: self._redacting.finished(read(group, name)) for id, group in there.groups.items()}
             there.imports = {id: one for id, one in there.imports.items() if id not in there.groups}
             there.changed = False
         return there

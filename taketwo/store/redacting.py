@@ -58,6 +58,14 @@ class Redacting:
 
         return redact_conversation(conversation, redactor)
 
+    def finished(self, conversation: Conversation) -> Conversation:
+        """A conversation that was read out of stored spans, without what only all of them together betray."""
+        if (redactor := self._redactor(conversation.project)) is None:
+            return conversation
+        from taketwo.capture.redact import redact_texts_by_pseudonyms
+
+        return redact_texts_by_pseudonyms(conversation, redactor)
+
     def spellings(self, id: str) -> list[str]:
         """An id as it is, and as it is stored where redaction took it for a secret or for personal data."""
         from taketwo.capture.redact import redact_text

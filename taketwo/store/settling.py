@@ -76,8 +76,13 @@ def row_of(connection: sqlite3.Connection, key: int) -> Row | None:
     return None if found is None else Row(*found)
 
 
-def look(connection: sqlite3.Connection, row: Row, envelope: Envelopes) -> Finding:
-    """Find out what the spans of a conversation say."""
+def look(
+    connection: sqlite3.Connection,
+    row: Row,
+    envelope: Envelopes,
+    finish: Callable[[Conversation], Conversation] = lambda conversation: conversation,
+) -> Finding:
+    """Find out what the spans of a conversation say; `finish` has the last word."""
     materials = {row: _materials(connection, row.id, envelope)}
     linked: dict[int, Links] = {}
     if row.origin == "trace":
@@ -97,7 +102,7 @@ def look(connection: sqlite3.Connection, row: Row, envelope: Envelopes) -> Findi
             trace_id: trace for one, some in filed.items() if one not in others for trace_id, trace in some.items()
         },
         groups=found,
-        readings={group.name: read(group, row.project) for group in whole},
+        readings={group.name: finish(read(group, row.project)) for group in whole},
         links=linked,
         candidates=frozenset(one.id for one in filed if one != row),
     )

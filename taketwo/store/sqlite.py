@@ -264,7 +264,7 @@ class SqliteStore:
                 return None
             if row.changes == row.settled:
                 return unpacked(_reading(connection, key), Conversation)
-            return look(connection, row, self._envelope_reader(connection))
+            return look(connection, row, self._envelope_reader(connection), self._redacting.finished)
 
     def _settle(self, statement: str, values: dict[str, object]) -> int:
         with self._readers.snapshot() as connection:

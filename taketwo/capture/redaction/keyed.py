@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from taketwo.capture.redaction import birth_dates
 from taketwo.capture.redaction.keys import BARE_NAME, TOKEN, kind_of_key, looks_secret
-from taketwo.capture.redaction.kinds import ADDRESS, BIRTH_DATE, CARD, IBAN, NAME, PHONE, SECRET, SSN, Found, listed
+from taketwo.capture.redaction.kinds import (
+    ADDRESS,
+    BIRTH_DATE,
+    CARD,
+    IBAN,
+    NAME,
+    PHONE,
+    SECRET,
+    SSN,
+    Finder,
+    Found,
+    listed,
+)
+from taketwo.capture.redaction.pseudonyms import Pseudonyms
 
 _QUOTED_PAIR: Final = re.compile(
     r"""(?P<q>\\*["'])(?P<key>[A-Za-z][\w .-]{1,60})(?P=q)\s{0,3}:\s{0,3}(?P<v>\\*["'])"""
@@ -69,6 +82,8 @@ def elsewhere(value: str, kind: str) -> Iterator[str]:
             yield from [value] if len(value) >= 6 and looks_secret(f"{value}xX1") and _has_digit(value) else []
         case "address":
             yield from [value] if len(value) >= 8 and _has_digit(value) else []
+        case "phone":
+            yield from (value, re.sub(r"\D", "", value))
         case _:
             yield from [value] if len(value) >= 6 else []
 
@@ -77,6 +92,62 @@ def pattern_of(values: Iterable[str]) -> re.Pattern[str] | None:
     """Finds any of these values where it stands alone; None for none."""
     longest_first = sorted(set(values), key=lambda value: (-len(value), value))
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if longest_first else None
+
+
+def joins(known: Mapping[str, str], pseudonyms: Pseudonyms) -> Finder:
+    """Finds what stands in a text as it was, and elsewhere as one of these pseudonyms, which come with their kinds."""
+    of_names = {word for value, kind in known.items() if kind == NAME for word in value.split()}
+    forms = {(kind, _form(kind, value)) for value, kind in known.items()} | {(NAME, word) for word in of_names}
+
+    def find(text: str) -> Iterator[Found]:
+        end = 0
+        for match in _CANDIDATE.finditer(text) if _WORTH_A_LOOK.search(text) else ():
+            for kind, start, stop in _meanings(match):
+                stands_for = pseudonyms.of(kind, text[start:stop])
+                if start >= end and stands_for != text[start:stop] and (kind, _form(kind, stands_for)) in forms:
+                    end = stop
+                    yield Found(start, stop, kind)
+
+    return find
+
+
+_WORTH_A_LOOK: Final = re.compile(r"[A-Z][^\W\d_]|\d")
+_CANDIDATE: Final = re.compile(
+    rf"(?<![\w@])(?:(?P<address>\d{{1,6}} (?:[A-Z][\w.]*)(?: [A-Z][\w.]*){{0,4}})"
+    rf"|(?P<birth_date>(?i:{birth_dates.ANY_FORM}))(?!\w)|(?P<token>[^\s\"'<>,;()\[\]{{}}]*\d[^\s\"'<>,;()\[\]{{}}]*)"
+    r"|(?P<name>[A-Z][^\W\d_]{2,}(?!\w)))"
+)
+
+
+def _meanings(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
+    """Kinds that a stretch of a text may be of, the longest first."""
+    start, end = match.span()
+    text = match[0]
+    if match["name"]:
+        if text.lower() not in WORDS_TOO:
+            yield NAME, start, end
+    elif match["address"]:
+        while " " in text:
+            yield ADDRESS, start, start + len(text)
+            text = text.rpartition(" ")[0]
+    elif match["birth_date"]:
+        yield BIRTH_DATE, start, end
+    else:
+        stripped = text.rstrip(".!?:")
+        end = start + len(stripped)
+        if re.fullmatch(r"\+?\d{7,15}", stripped):
+            yield PHONE, start, end
+            yield SSN, start, end
+        if len(stripped) >= 6:
+            yield SECRET, start, end
+
+
+def _form(kind: str, value: str) -> str:
+    """One spelling for all of the same number or day."""
+    if kind in (PHONE, SSN):
+        return re.sub(r"\D", "", value)[-10:]
+    day = birth_dates.read(value) if kind == BIRTH_DATE else None
+    return value if day is None else f"{day.year}-{day.month}-{day.day}"
 
 
 def _is(kind: str, value: str, of_a_person: bool) -> bool:
