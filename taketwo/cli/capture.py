@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import click
 
@@ -58,7 +58,7 @@ def _announce(listening: Listening, url: str) -> None:
 @click.command("import")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path))
 @click.option(
-    "--format", "file_format", metavar="F", help="otlp or openai-chat; guessed from the content when left out."
+    "--format", "file_format", metavar="F", help="One of those above; guessed from the content when left out."
 )
 @click.option("--project", metavar="P", help="Project to put them in.  [default: default]")
 @store_option
@@ -67,10 +67,19 @@ def import_command(
 ) -> None:
     """Read traces and chat logs from files or folders into the store. Importing the same again changes nothing.
 
-    Formats: `otlp` (protobuf, JSON or JSON lines, as exporters and the OpenTelemetry Collector write it, also
-    compressed) and `openai-chat` (JSON lines with `messages`). What cannot be read is named, and the rest goes in;
-    the exit code is 2 then.
-    """
+    What cannot be read is named, and the rest goes in; the exit code is 2 then. docs/imports.md tells how to export
+    from each tool.
+
+    \b
+    otlp              what exporters and the OpenTelemetry Collector write
+    phoenix, langfuse, langsmith, parquet
+                      exports of these tools
+    openai-chat       JSON lines with `messages`
+    openai-responses  requests and responses of the Responses API
+    livekit-session   session reports of LiveKit Agents
+    tau-bench, tau2-bench, sharegpt
+                      trajectories and transcripts
+    """  # noqa: D301 - this backslash is meant: click does not rewrap what stands below it
     into = project or settings().project or "default"
     with opened_store(store_url) as store:
         tallies = [_import_file(store, path, file_format, into) for path in _files(paths)]
@@ -112,11 +121,23 @@ class Tally:
                 self.new += store.add_logs(project, item.logs)
             case Conversation():
                 self.read["conversation"] += 1
-                self.new += store.put_conversation(item.but(project=project))
+                self._put(store, item.but(project=project))
             case Unread():
-                self.unread += 1
-                if self.unread <= UNREAD_SHOWN:
-                    click.echo(f"  not read: {plain(item.where)}: {plain(item.why)}", err=True)
+                self._name(item)
+            case _:
+                assert_never(item)
+
+    def _put(self, store: Store, conversation: Conversation) -> None:
+        """Keep a conversation; one whose id belongs to captured spans already does not keep the others out."""
+        try:
+            self.new += store.put_conversation(conversation)
+        except TraceUnreadable as error:
+            self._name(Unread(where=conversation.id, why=str(error)))
+
+    def _name(self, unread: Unread) -> None:
+        self.unread += 1
+        if self.unread <= UNREAD_SHOWN:
+            click.echo(f"  not read: {plain(unread.where)}: {plain(unread.why)}", err=True)
 
     def __str__(self) -> str:
         """One line."""
@@ -133,7 +154,7 @@ def _import_file(store: Store, path: Path, file_format: str | None, project: str
     try:
         for item in read_file(path, file_format):
             tally.take(store, item, project)
-    except TraceUnreadable as error:
+    except (TraceUnreadable, MissingExtra) as error:
         tally.unread += 1
         click.echo(f"taketwo: {error}", err=True)
     click.echo(f"{plain(str(path))}: {tally}")

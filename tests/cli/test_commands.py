@@ -264,3 +264,10 @@ def loud(messages: list) -> str:
     print("thinking")
     return answer(messages)
 """
+
+
+def test_the_help_of_import_names_every_format(taketwo: Run) -> None:
+    from taketwo.capture.imports import FORMATS
+
+    told = taketwo("import", "--help").stdout
+    assert not [name for name in FORMATS if name not in told]
