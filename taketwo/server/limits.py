@@ -16,7 +16,7 @@ class Limits(Value):
     """Bodies that are received or worked on at the same time; beyond that senders are told to come back."""
     requests_in_flight: int = 512
     """Requests that are received or worked on at the same time, whatever their size."""
-    waiting_s: float = 5.0
-    """How long a request may wait for its turn: whoever is answered later than that has mostly given up by then."""
+    waiting_s: float = 3.0
+    """How long a request may wait to come in, and again to be worked on: exporters wait 10 s for the whole of it."""
     retry_after_s: int = 1
     """After how many seconds they are told to."""

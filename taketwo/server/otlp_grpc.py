@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -134,7 +134,7 @@ class _Exports:
 
     async def _answered(self, signal: Signal, context: Context) -> Answer:
         delivery = Delivery(signal=signal, content_type=PROTOBUF, project=_project(context))
-        with ExitStack() as held:
+        async with AsyncExitStack() as held:
             try:
                 pieces = await self._received(context, held)
             except TooLarge as error:
@@ -147,7 +147,7 @@ class _Exports:
             work = self._tasks.create_task(self._work(delivery, pieces, held.pop_all()))
         return await asyncio.shield(work)
 
-    async def _received(self, context: Context, held: ExitStack) -> AsyncIterator[bytes]:
+    async def _received(self, context: Context, held: AsyncExitStack) -> AsyncIterator[bytes]:
         """The message in pieces, once there is a place for it. Raises StoreBusy where there is none for too long."""
         until = asyncio.get_running_loop().time() + self._patience(context)
         try:
@@ -157,26 +157,18 @@ class _Exports:
             raise StoreBusy("too many requests are being read just now", todo="send it again in a moment") from None
         try:
             message = await _read(context)
-            await self._find_place(len(message), until, held)
+            left = until - asyncio.get_running_loop().time()
+            await held.enter_async_context(self._room.place_within(left, len(message)))
             return _pieces(message)
         finally:
             self._reading.release()
-
-    async def _find_place(self, size: int, until: float, held: ExitStack) -> None:
-        while True:
-            try:
-                held.enter_context(self._room.place(size))
-                return
-            except StoreBusy:
-                if not await self._room.somebody_leaves(until):
-                    raise
 
     def _patience(self, context: Context) -> float:
         left: float | None = context.time_remaining()  # None without a deadline, against what its type says
         return self._limits.waiting_s if left is None else min(self._limits.waiting_s, left * SHARE_OF_DEADLINE)
 
-    async def _work(self, delivery: Delivery, pieces: AsyncIterator[bytes], held: ExitStack) -> Answer:
-        with held:
+    async def _work(self, delivery: Delivery, pieces: AsyncIterator[bytes], held: AsyncExitStack) -> Answer:
+        async with held:
             try:
                 return await self._intake.take(delivery, pieces)
             except Exception as error:  # whatever it was, the sender must get an answer, and the others theirs

@@ -60,7 +60,8 @@ class Receiver:
         )
         announced = headers.get("content-length", "")
         try:
-            with self._room.place(int(announced) if announced.isdigit() else 0) as place:
+            wanted = int(announced) if announced.isdigit() else 0
+            async with self._room.place_within(self._limits.waiting_s, wanted) as place:
                 return await self._intake.take(delivery, _pieces(request, place))
         except TooLarge as error:
             return refused(413, str(error), content_type)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 
 from taketwo.errors import StoreBusy, TooLarge
 from taketwo.server.limits import Limits
@@ -35,7 +35,25 @@ class Room:
             self._bytes -= place.bytes
             self._left.set()
 
-    async def somebody_leaves(self, until: float) -> bool:
+    @asynccontextmanager
+    async def place_within(self, patience_s: float, wanted: int = 0) -> AsyncIterator[Place]:
+        """The same as soon as there is one. Raises TooLarge, StoreBusy where there is none within those seconds.
+
+        Senders that are all told to come back in a second come back together, and most of them give up after five
+        times; those that wait get their turn one after the other.
+        """
+        until = asyncio.get_running_loop().time() + patience_s
+        with ExitStack() as held:
+            while True:
+                try:
+                    place = held.enter_context(self.place(wanted))
+                    break
+                except StoreBusy:
+                    if wanted > self._limits.bytes_in_flight or not await self._somebody_leaves(until):
+                        raise
+            yield place
+
+    async def _somebody_leaves(self, until: float) -> bool:
         """Wait until a request is done with; False where none is by that time of the event loop."""
         self._left.clear()
         with suppress(TimeoutError):

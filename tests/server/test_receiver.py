@@ -31,7 +31,7 @@ from taketwo.store import Store, open_store
 Serving: TypeAlias = Callable[..., AbstractContextManager[httpx.Client]]
 
 JSON_TYPE = "application/json"
-LIMITS = Limits(body_bytes=100_000, bytes_in_flight=300_000, retry_after_s=7)
+LIMITS = Limits(body_bytes=100_000, bytes_in_flight=300_000, retry_after_s=7, waiting_s=0.2)
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite"])
@@ -205,6 +205,35 @@ def test_only_post_is_taken(client: httpx.Client, method: str) -> None:
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     if method != "HEAD":
         assert Status.FromString(answer.content).code == 12
+
+
+@pytest.mark.parametrize(("path", "words"), [("metrics", "OTEL_METRICS_EXPORTER=none"), ("profiles", "no profiles")])
+def test_signals_that_are_not_kept_are_refused_for_good_with_the_reason(
+    client: httpx.Client, path: str, words: str
+) -> None:
+    address = f"/v1development/{path}" if path == "profiles" else f"/v1/{path}"
+    binary = client.post(address, content=b"", headers={"content-type": PROTOBUF})
+    assert (binary.status_code, Status.FromString(binary.content).code) == (404, 12)
+    assert words in Status.FromString(binary.content).message
+    assert words in client.post(address, content=b"{}", headers={"content-type": JSON_TYPE}).json()["message"]
+    assert client.get(address).status_code == 405
+
+
+def test_names_in_snake_case_and_members_that_are_null_are_read_all_the_same(
+    client: httpx.Client, store: Store
+) -> None:
+    span = {
+        "trace_id": f"{22:032x}",
+        "span_id": f"{1:016x}",
+        "name": "chat",
+        "parent_span_id": None,
+        "start_time_unix_nano": 1795000000000000000,
+        "attributes": [{"key": "session.id", "value": {"string_value": "snake", "int_value": None}}],
+    }
+    body = {"resource_spans": [{"resource": None, "scope_spans": [{"spans": [span]}]}, {"scope_spans": []}]}
+    answer = client.post("/v1/traces", json=body)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert len(store.raw_spans("snake")) == 1
 
 
 def test_too_much_at_once_is_sent_away_with_a_time_to_come_back(tmp_path: Path, serving: Serving) -> None:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
+import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import grpc
 import httpx
+import psutil
 import pytest
 from made_spans import PROTOBUF, chat_span, trace_request
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -21,10 +29,13 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 from taketwo.errors import BadSetting
 from taketwo.server.limits import Limits
-from taketwo.server.run import serve
+from taketwo.server.run import GRPC_PORT, serve
+from taketwo.server.worker import THREADS
 from taketwo.store import open_store
 
 KILLS = 10
+SENT = {"content-type": PROTOBUF}
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 def provider(
@@ -109,6 +120,90 @@ def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(server_process
 
 
 @pytest.mark.slow
+def test_a_stop_for_the_whole_group_of_processes_finishes_what_is_under_way_over_grpc_too(
+    server_process, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite3"
+    server = server_process(url)
+    body = trace_request(*(chat_span(trace, 1, padding="x" * 2_000) for trace in range(1, 9_000)))
+    with grpc.insecure_channel(server.grpc) as channel, ThreadPoolExecutor(1) as threads:
+        sent = threads.submit(channel.unary_unary(EXPORT), body, timeout=60)
+        time.sleep(0.3)
+        for process in (server.process, *psutil.Process(server.process.pid).children()):
+            process.send_signal(signal.SIGTERM)
+        assert sent.result() == b""
+    assert server.process.wait(30) == 0
+    store = open_store(url)
+    assert sum(trace.spans for trace in store.traces()) == 8_999
+    store.close()
+
+
+@pytest.mark.slow
+def test_what_waited_too_long_to_be_worked_on_is_sent_away_and_not_kept(serving, tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    store = open_store(f"sqlite:///{path}")
+    bodies = [trace_request(chat_span(trace, 1)) for trace in range(1, THREADS + 3)]
+    with (
+        serving(store, Limits(waiting_s=0.5, retry_after_s=7)) as client,
+        sqlite3.connect(path, isolation_level=None) as other,
+        ThreadPoolExecutor(len(bodies)) as threads,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        first = [threads.submit(client.post, "/v1/traces", content=body, headers=SENT) for body in bodies[:THREADS]]
+        time.sleep(0.5)
+        late = [threads.submit(client.post, "/v1/traces", content=body, headers=SENT) for body in bodies[THREADS:]]
+        time.sleep(1)
+        other.execute("ROLLBACK")
+        assert {one.result().status_code for one in first} == {200}
+        assert {(one.result().status_code, one.result().headers["retry-after"]) for one in late} == {(503, "7")}
+    assert len(list(store.traces())) == THREADS
+    store.close()
+    other.close()
+
+
+@pytest.mark.slow
+def test_a_grpc_port_that_is_taken_is_refused_if_it_was_named_and_else_left_out(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/store.sqlite3"
+    with socket.socket() as taken:
+        # Whoever has the default port already serves as well.
+        with suppress(OSError):
+            taken.bind(("127.0.0.1", GRPC_PORT))
+            taken.listen()
+        with pytest.raises(BadSetting, match=f"--grpc-port: cannot listen on port {GRPC_PORT}: .*in use"):
+            serve(open_store("memory:"), port=0, grpc_port=GRPC_PORT)
+        said, noted = said_by(["serve", "--port", "0", "--store", store])
+    assert "gRPC" not in said and said.startswith("listening on http://127.0.0.1:")
+    assert noted.count("\n") == 1 and f"no gRPC: --grpc-port: cannot listen on port {GRPC_PORT}" in noted
+
+
+@pytest.mark.slow
+def test_without_grpcio_http_is_served_alone_and_that_is_said(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/store.sqlite3"
+    said, noted = said_by(["serve", "--port", "0", "--store", store], without="grpc")
+    assert "gRPC" not in said and said.startswith("listening on http://127.0.0.1:")
+    assert noted == "no gRPC: OTLP/gRPC needs the extra 'grpc' (pip install 'taketwo[grpc]')\n"
+    said, noted = said_by(["serve", "--port", "0", "--grpc-port", "0", "--store", store], without="grpc")
+    assert said == "" and "pip install 'taketwo[grpc]'" in noted
+
+
+def said_by(arguments: list[str], *, without: str = "") -> tuple[str, str]:
+    """The first line that a command prints, and then all that it complained about until it was stopped."""
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({without.split()!r})); from taketwo.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        time.sleep(0.3)
+        process.terminate()
+        return said, process.communicate(timeout=30)[1]
+
+
+@pytest.mark.slow
 def test_ten_kills_lose_no_acknowledged_span(server_process, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.sqlite3"
     acknowledged: set[int] = set()
@@ -129,6 +224,8 @@ def test_ten_kills_lose_no_acknowledged_span(server_process, tmp_path: Path) -> 
                     acknowledged.add(number)
         except (OSError, http.client.HTTPException):
             killer.join()
+        finally:
+            connection.close()
     store = open_store(url)
     there = {trace.id: trace.spans for trace in store.traces()}
     assert len(acknowledged) > KILLS
@@ -141,8 +238,6 @@ def test_ten_kills_lose_no_acknowledged_span(server_process, tmp_path: Path) -> 
 def test_a_writing_process_that_dies_is_replaced_and_nothing_acknowledged_is_lost(
     server_process, tmp_path: Path
 ) -> None:
-    import psutil
-
     url = f"sqlite:///{tmp_path}/store.sqlite3"
     server = server_process(url)
     sdk = provider(server.address, at_once=True)
@@ -162,7 +257,7 @@ def test_a_writing_process_that_dies_is_replaced_and_nothing_acknowledged_is_los
 @pytest.mark.slow
 def test_an_overloaded_server_sends_the_real_exporter_away_and_it_comes_back(serving, tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
-    with serving(store, Limits(bytes_in_flight=200_000)) as client:
+    with serving(store, Limits(bytes_in_flight=200_000, waiting_s=0.05)) as client:
         address = str(client.base_url).rstrip("/")
         refused = 0
 
