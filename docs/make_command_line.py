@@ -26,6 +26,8 @@ def page() -> str:
         command = taketwo.get_command(click.Context(taketwo), name)
         assert command is not None
         parts.append(_help(command, f"taketwo {name}"))
+        inner = command.commands if isinstance(command, click.Group) else {}
+        parts += [_help(one, f"taketwo {name} {of_it}") for of_it, one in inner.items()]
     return "\n".join(parts)
 
 

@@ -279,7 +279,7 @@ class _Walk:
             return text
         parts, end = [], 0
         ascii_only = text.isascii()
-        for token, old, new in zip(_TOKENS.finditer(text), _leaves(before), _leaves(after), strict=False):
+        for token, old, new in zip(_TOKENS.finditer(text), _leaves(before, []), _leaves(after, []), strict=False):
             if old != new:
                 parts += [text[end : token.start()], json.dumps(new, ensure_ascii=ascii_only)]
                 end = token.end()
@@ -298,20 +298,21 @@ def _key_of(items: Iterable[tuple[str, JSON]], key: str) -> str:
     return path[-1] if isinstance(path, list) and path and isinstance(path[-1], str) else key
 
 
-def _leaves(value: JSON) -> Iterator[str | int | float]:
-    """Strings, keys and numbers in the order in which they stand in the text."""
+def _leaves(value: JSON, found: list[str | int | float]) -> list[str | int | float]:
+    """Adds strings, keys and numbers in the order in which they stand in the text."""
     match value:
         case bool() | None:
-            return
+            pass
         case str() | int() | float():
-            yield value
+            found.append(value)
         case Pairs():
             for key, item in value:
-                yield key
-                yield from _leaves(item)
+                found.append(key)
+                _leaves(item, found)
         case _:
             for item in value:
-                yield from _leaves(item)
+                _leaves(item, found)
+    return found
 
 
 def _depth_over(value: JSON, limit: int) -> bool:
