@@ -67,8 +67,9 @@ class Deletion:
         deleted, envelopes = self._forget(keys)
         self._drop_envelopes(envelopes, at_most=None)
         results = self._writer.do(partial(forget_results, conversations=ids))
+        gone = Deleted(results=results, recordings=self._remove(recordings, others))
         self.compact()
-        return deleted + Deleted(results=results, recordings=self._remove(recordings, others))
+        return deleted + gone
 
     def expire(self, project: str, before_ns: int, others: Iterable[Conversation]) -> Deleted:
         """Delete what ended before a moment; results of replays stay."""
