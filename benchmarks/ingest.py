@@ -1,4 +1,4 @@
-"""How fast spans get from a sender into the store over OTLP/HTTP: `python benchmarks/ingest.py [--spans N]`.
+"""How fast spans get from a sender into the store over OTLP: `python benchmarks/ingest.py [--grpc]`.
 
 A real `taketwo serve` gets requests of 512 spans of more than 2 KB each, built beforehand, over a few connections. A
 request counts when it is acknowledged, which means on disk; afterwards it is counted what can be read. The sender runs
@@ -17,10 +17,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
+import grpc
 from machine import cpu_seconds, describe, percentile, tree_memory_mib
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -89,33 +92,24 @@ def _text(key: str, value: str) -> KeyValue:
 
 
 @contextmanager
-def running_server(store: str) -> Iterator[tuple[int, int]]:
-    """Pid and port of a `taketwo serve`, as a process of its own."""
-    command = [sys.executable, "-m", "taketwo", "serve", "--port", "0", "--store", store]
+def running_server(store: str) -> Iterator[tuple[int, str, str]]:
+    """Pid, HTTP address and gRPC address of a `taketwo serve`, as a process of its own."""
+    command = [sys.executable, "-m", "taketwo", "serve", "--port", "0", "--grpc-port", "0", "--store", store]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
     ) as server:
         assert server.stdout is not None
-        line = server.stdout.readline()
+        words = server.stdout.readline().split()
         try:
-            yield server.pid, int(line.split("http://127.0.0.1:")[1].split()[0])
+            yield server.pid, words[2].removeprefix("http://"), words[5]
         finally:
             server.terminate()
 
 
-def send(port: int, bodies: list[bytes], connections: int) -> list[float]:
-    """Send all bodies; gives the time each one took in seconds. A refused one is sent again after its Retry-After."""
-    times: list[float] = []
-    waiting = iter(bodies)
-    lock = threading.Lock()
-
-    def sender() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        while True:
-            with lock:
-                body = next(waiting, None)
-            if body is None:
-                return
+def by_http(address: str, bodies: Iterator[bytes]) -> Iterator[float]:
+    """Send bodies over one connection; gives how long each took in seconds, those sent again after a refusal too."""
+    with closing(http.client.HTTPConnection(address)) as connection:
+        for body in bodies:
             begin = time.perf_counter()
             while True:
                 connection.request("POST", "/v1/traces", body, {"content-type": "application/x-protobuf"})
@@ -124,14 +118,31 @@ def send(port: int, bodies: list[bytes], connections: int) -> list[float]:
                 if response.status == 200:
                     break
                 time.sleep(float(response.headers["retry-after"]))
-            times.append(time.perf_counter() - begin)
+            yield time.perf_counter() - begin
 
-    threads = [threading.Thread(target=sender) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return times
+
+def by_grpc(address: str, bodies: Iterator[bytes]) -> Iterator[float]:
+    """The same over gRPC, where a refusal ends the benchmark."""
+    with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        for body in bodies:
+            begin = time.perf_counter()
+            export(body, timeout=60)
+            yield time.perf_counter() - begin
+
+
+def send(bodies: list[bytes], connections: int, one: Callable[[Iterator[bytes]], Iterator[float]]) -> list[float]:
+    """Send all bodies over several connections; gives how long each took in seconds."""
+    waiting = iter(bodies)
+    lock = threading.Lock()
+
+    def next_body() -> bytes | None:
+        with lock:
+            return next(waiting, None)
+
+    with ThreadPoolExecutor(connections) as threads:
+        senders = [threads.submit(lambda: list(one(iter(next_body, None)))) for _ in range(connections)]
+        return [took for sender in senders for took in sender.result()]
 
 
 def main() -> None:
@@ -139,19 +150,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spans", type=int, default=100_000)
     parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--grpc", action="store_true", help="send over gRPC instead of HTTP")
     arguments = parser.parse_args()
     print(describe())
     random_numbers = random.Random(1)
     bodies = [build_request(random_numbers) for _ in range(-(-arguments.spans // SPANS_A_REQUEST))]
     spans = len(bodies) * SPANS_A_REQUEST
     sent = sum(map(len, bodies))
-    print(f"{len(bodies)} requests of {SPANS_A_REQUEST} spans over {arguments.connections} connections")
+    protocol = "gRPC" if arguments.grpc else "HTTP"
+    print(f"{len(bodies)} requests of {SPANS_A_REQUEST} spans over {arguments.connections} connections of {protocol}")
     with tempfile.TemporaryDirectory(prefix="taketwo-ingest-") as folder:
         store = f"sqlite:///{folder}/store.sqlite3"
-        with running_server(store) as (pid, port):
+        with running_server(store) as (pid, by_http_at, by_grpc_at):
             busy = cpu_seconds(pid)
             begin = time.perf_counter()
-            times = send(port, bodies, arguments.connections)
+            one = partial(by_grpc, by_grpc_at) if arguments.grpc else partial(by_http, by_http_at)
+            times = send(bodies, arguments.connections, one)
             took = time.perf_counter() - begin
             busy = cpu_seconds(pid) - busy
             memory = tree_memory_mib(pid)
