@@ -32,6 +32,8 @@ CONCURRENCY = 20
 GIVE_UP_AFTER = 3
 """When so many replays have found the agent unreachable, and none has reached it, the rest is not tried."""
 
+WAITING_RESULTS = 200
+"""How many results may wait to be taken; a worker whose result must wait does not begin another replay."""
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """As `gc.set_threshold` takes them; Python's own begin at some hundred objects."""
 
@@ -188,7 +190,7 @@ class _Work:
     """All that is to be done, handed out attempt by attempt."""
 
     def __init__(self, cases: Iterable[SuiteCase], repeat: int, terms: Terms) -> None:
-        self.results: asyncio.Queue[CaseFinished | CaseErrored | None] = asyncio.Queue(maxsize=1)
+        self.results: asyncio.Queue[CaseFinished | CaseErrored | None] = asyncio.Queue(maxsize=WAITING_RESULTS)
         self.was_cut_short = False
         self._terms = terms
         self._open: dict[int, _Open] = {}
