@@ -32,8 +32,6 @@ CONCURRENCY = 20
 GIVE_UP_AFTER = 3
 """When so many replays have found the agent unreachable, and none has reached it, the rest is not tried."""
 
-WAITING_RESULTS = 200
-"""How many results may wait to be taken; a worker whose result must wait does not begin another replay."""
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """As `gc.set_threshold` takes them; Python's own begin at some hundred objects."""
 
@@ -107,10 +105,11 @@ async def run_suite(
     known = cases if isinstance(cases, Collection) else list(cases)
     began, at = time.monotonic(), datetime.now(UTC)
     yield SuiteStarted(agent=agent.spec, cases=len(known), at=at)
-    work = _Work(known, repeat, Terms(agent, policy, limits, tools, evaluators, stop))
+    workers = min(concurrency, len(known) * repeat)
+    work = _Work(known, repeat, Terms(agent, policy, limits, tools, evaluators, stop), workers)
     counts: Counter[str] = Counter()
     with _collecting_rarely():
-        async with _working(work, min(concurrency, len(known) * repeat)) as results:
+        async with _working(work, workers) as results:
             while (event := await results.get()) is not None:
                 counts[event.result.verdict.kind if isinstance(event, CaseFinished) else "error"] += 1
                 if store is not None and isinstance(event, CaseFinished):
@@ -189,8 +188,9 @@ class _Open:
 class _Work:
     """All that is to be done, handed out attempt by attempt."""
 
-    def __init__(self, cases: Iterable[SuiteCase], repeat: int, terms: Terms) -> None:
-        self.results: asyncio.Queue[CaseFinished | CaseErrored | None] = asyncio.Queue(maxsize=WAITING_RESULTS)
+    def __init__(self, cases: Iterable[SuiteCase], repeat: int, terms: Terms, workers: int) -> None:
+        # Each worker may have one result waiting; when that is not taken, it does not begin another replay.
+        self.results: asyncio.Queue[CaseFinished | CaseErrored | None] = asyncio.Queue(maxsize=workers)
         self.was_cut_short = False
         self._terms = terms
         self._open: dict[int, _Open] = {}
