@@ -63,7 +63,10 @@ SUFFIXES = (".scenario.yaml", ".scenario.yml")
 )
 @click.option("--concurrency", type=click.IntRange(1), metavar="N", help="How many replays at a time.  [default: 20]")
 @click.option(
-    "--timeout", type=float, metavar="SECONDS", help="How long the agent may take for one turn.  [default: 60]"
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="How long the agent may take for one turn.  [default: 60]",
 )
 @click.option("--strict", is_flag=True, help="`changed` and `inconclusive` are not good enough.")
 @click.option("--json", "json_path", metavar="PATH", help="Write all results as JSON; - for standard output.")

@@ -138,7 +138,9 @@ def _differences(
     asked_otherwise = not same_call(was, now) and not _is_unknown("arguments", before, after, gaps)
     if asked_otherwise:
         means_the_same = canonical(_arguments(was)) == canonical(_arguments(now))
-        kind: CallDifference = "arguments_respelled" if means_the_same else "arguments_changed"
+        # What reads alike may still be another order to pay back, so a write is never excused.
+        is_respelled = means_the_same and writes(now.tool) is not True
+        kind: CallDifference = "arguments_respelled" if is_respelled else "arguments_changed"
         yield call_change(kind, *ends, f"{now.tool}: {_arguments_in_words(was, now)}")
     elif overtaken:
         other, is_before = overtaken[0]

@@ -30,7 +30,9 @@ def tell(folder: str | None, *, leave_running: bool) -> None:
     started = time.monotonic()
     place = Path(folder or tempfile.mkdtemp(prefix="taketwo-demo-")).resolve()
     place.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "TAKETWO_STORE": f"sqlite:///{place / 'taketwo.sqlite3'}"}
+    # The story is the same whatever the user has set; only the model is theirs to choose.
+    theirs = {k: v for k, v in os.environ.items() if not k.startswith("TAKETWO_") or k.startswith("TAKETWO_LLM_")}
+    environment = {**theirs, "TAKETWO_STORE": f"sqlite:///{place / 'taketwo.sqlite3'}"}
     told = Story(place, environment)
     with _server(place, environment) as address:
         _tell(told, address)
@@ -62,7 +64,7 @@ def _tell(told: Story, address: str) -> None:
     told.taketwo(
         *("freeze", "sess-dana", "--out", SCENARIO),
         *("--must-call", "check_status@4", "--must-not-call", "issue_refund@4"),
-        *("--why", "Asked for the status of a refund, the desk paid a second one."),
+        *("--why", "Asked for the status of a refund, the desk paid a second one.", "--force"),
     )
     told.conclude(told.pytest(FIXED) == 0, "Green with the fix.")
 

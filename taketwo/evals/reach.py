@@ -43,7 +43,7 @@ def part(case: Case, run: Run, comparison: Comparison, number: int | None) -> Pa
     recorded = len(case.recorded.turns)
     if not 1 <= number <= recorded:
         return Part((), f"the recording has no turn {number}, only {recorded}", place)
-    index = next((pair.replayed for pair in comparison.pairs if pair.recorded == number - 1), None)
+    index = _replayed_turn(run, comparison, number - 1)
     if index is None:
         why = "no turn of the replay belongs to it" if ending.reason == "completed" else _ended(ending)
         return Part((), f"turn {number} did not come: {why}", place)
@@ -51,6 +51,13 @@ def part(case: Case, run: Run, comparison: Comparison, number: int | None) -> Pa
         place += f" (turn {index + 1} of the replay)"
     ended_here = ending.reason != "completed" and ending.turn_index == index
     return Part((turns[index],), _ended(ending) if ended_here else None, place, index)
+
+
+def _replayed_turn(run: Run, comparison: Comparison, recorded: int) -> int | None:
+    """Where the recorded turn's line was said; the replay knows, and likeness is asked only where it does not."""
+    said = [answer.turn_index for answer in run.user_answers if answer.recorded_turn_index == recorded]
+    aligned = [pair.replayed for pair in comparison.pairs if pair.recorded == recorded]
+    return next(iter([*said, *aligned]), None)
 
 
 def told(turn: Turn) -> str:

@@ -20,7 +20,7 @@ def insist_on_sense(case: Case) -> None:
 
 def _problems(expected: Expectation, *, turns: int) -> Iterator[str]:
     turn = None if isinstance(expected, ArgumentsMatchSchema) else expected.turn
-    if turn is not None and turn > turns:
+    if turn is not None and not 1 <= turn <= turns:
         yield f"there is no turn {turn}: the recording has {turns}"
     match expected:
         case MustSay() | MustNotSay():
@@ -32,6 +32,8 @@ def _problems(expected: Expectation, *, turns: int) -> Iterator[str]:
 
 
 def _pattern_problems(text: str) -> Iterator[str]:
+    if not text.strip():
+        yield "it names no words"
     if len(text) > 2 and text.startswith("/") and text.endswith("/"):
         try:
             re.compile(text[1:-1])

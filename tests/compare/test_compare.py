@@ -369,10 +369,21 @@ def test_pairs_of_an_untouched_conversation_name_their_steps() -> None:
     assert compare(talk, talk).pairs == (TurnPair(recorded=0, replayed=0, steps=((0, 0), (1, 1))),)
 
 
-def test_arguments_that_the_recording_answers_as_the_same_are_only_spelled_differently() -> None:
-    recorded = conversation(turn("Refund it.", call("issue_refund", {"amount": 25, "on": "2026-11-05"}), reply="Done."))
+def test_a_write_is_never_excused_by_arguments_that_read_alike() -> None:
+    recorded = conversation(
+        turn("Refund it.", call("issue_refund", {"order": "12-345-67"}), reply="Done."), writes=("issue_refund",)
+    )
     replayed = conversation(
-        turn("Refund it.", call("issue_refund", {"amount": "25.0", "on": "5 Nov 2026"}), reply="Done.")
+        turn("Refund it.", call("issue_refund", {"order": "12-34-567"}), reply="Done."), writes=("issue_refund",)
+    )
+    (change,) = compare(recorded, replayed).changes
+    assert (change.kind, change.severity) == ("arguments_changed", "critical")
+
+
+def test_arguments_that_the_recording_answers_as_the_same_are_only_spelled_differently() -> None:
+    recorded = conversation(turn("Refund it.", call("get_refund", {"amount": 25, "on": "2026-11-05"}), reply="Done."))
+    replayed = conversation(
+        turn("Refund it.", call("get_refund", {"amount": "25.0", "on": "5 Nov 2026"}), reply="Done.")
     )
     (change,) = compare(recorded, replayed).changes
     assert (change.kind, change.severity) == ("arguments_changed", "wording")
