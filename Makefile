@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+STAMP_SLOW := $(VENV)/.ready-slow
 
 .PHONY: demo test test-all check docs fmt bench clean
 
@@ -12,7 +13,7 @@ demo: $(STAMP)  ## the Tuesday story, end to end: no key, no network
 test: $(STAMP)  ## the fast tests
 	$(BIN)/pytest -q -n 2
 
-test-all: $(STAMP)  ## every test: servers, load and kill -9 too
+test-all: $(STAMP_SLOW)  ## every test: servers, browsers, other frameworks, load and kill -9 too
 	$(BIN)/pytest -q -n 2 -m 'slow or not slow'
 
 check: $(STAMP)  ## formatter, linters, types, import contracts, docs
@@ -42,3 +43,8 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $(STAMP)
+
+# Other people's frameworks, models and servers that only slow tests need.
+$(STAMP_SLOW): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,dev-slow]'
+	touch $(STAMP_SLOW)

@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, assert_never
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, assert_never
 
 import pytest
 
@@ -308,6 +308,8 @@ def _insist_on_setup(config: pytest.Config, has_scenarios: bool) -> None:
 def _setup(config: pytest.Config) -> Setup:
     """Options first, then the ini file, then the settings of the place; read once a session. Raises BadSetting."""
     if _SETUP not in config.stash:
+        from msgspec import Meta
+
         from taketwo.config import load_settings
         from taketwo.replay.engine import Limits
         from taketwo.replay.tools import ToolPolicy
@@ -317,9 +319,11 @@ def _setup(config: pytest.Config) -> Setup:
         if not spec:
             raise BadSetting(NO_AGENT, todo=WHERE_TO_SAY_IT)
         how = {
-            "limits": Limits(turn_timeout_s=_ini(config, "taketwo_timeout", settings.turn_timeout_s, float)),
+            "limits": Limits(
+                turn_timeout_s=_ini(config, "taketwo_timeout", settings.turn_timeout_s, Annotated[float, Meta(gt=0)])
+            ),
             "tools": ToolPolicy(on_miss=_ini(config, "taketwo_on_miss", "stop", OnMiss)),
-            "repeat": _ini(config, "taketwo_repeat", 1, int),
+            "repeat": _ini(config, "taketwo_repeat", 1, Annotated[int, Meta(ge=1)]),
         }
         config.stash[_SETUP] = Setup(spec, settings.agent_key, how)
     return config.stash[_SETUP]

@@ -177,7 +177,7 @@ class _Replay:
             self._messages.append(new_message)
         context = copy_context()
         context.run(current.CURRENT.set, session)
-        watched = await watch.over(_respond(self._agent, self._exchange(new_message)), context)
+        watched = await watch.over(_respond(self._agent, self._exchange(new_message, watch.deadline())), context)
         reply = watched.answer
         if session.refused is not None:
             raise session.refused
@@ -192,7 +192,7 @@ class _Replay:
             self._messages.append({"role": "assistant", "content": reply.text})
         self._known_agent = reply.agent or self._known_agent
 
-    def _exchange(self, new_message: Message | None) -> Exchange:
+    def _exchange(self, new_message: Message | None, deadline: float) -> Exchange:
         """What the agent is given for this turn."""
         return Exchange(
             self.session,
@@ -202,7 +202,7 @@ class _Replay:
             execution_id=self.run_id,
             messages=list(self._messages),
             new_message=new_message,
-            deadline=asyncio.get_running_loop().time() + self._limits.turn_timeout_s,
+            deadline=deadline,
         )
 
     def _judge(self, watched: Watched[Reply], line: Line) -> None:

@@ -57,6 +57,10 @@ class Watch:
         self._deadline = 0.0
         LOOKOUT.begin()
 
+    def deadline(self) -> float:
+        """When a turn that begins now must be over, in seconds of the event loop's clock."""
+        return self._loop.time() + self._timeout_s
+
     async def over(self, work: Coroutine[Any, Any, Answer], context: Context) -> Outcome[Answer]:
         """Run the work of a turn until it ends, the time is over, or `stop` is called.
 
@@ -99,7 +103,7 @@ class Watch:
             self._guard.stop()
 
     def _start_timer(self) -> None:
-        self._deadline = self._loop.time() + self._timeout_s
+        self._deadline = self.deadline()
         if self._timer is None:
             self._timer = self._loop.call_at(self._deadline, self._look_at_time)
 

@@ -25,12 +25,15 @@ from taketwo.replay.tools import DEFAULT_POLICY as DEFAULT_TOOLS
 from taketwo.replay.tools import ToolPolicy
 from taketwo.scenario import Case
 from taketwo.suite.decide import DEFAULT_POLICY, Policy, decide
-from taketwo.verdict import Attempt, CaseResult
+from taketwo.verdict import Attempt, CaseResult, Reason, VerdictKind
 
 CONCURRENCY = 20
 """How many replays run at a time unless told otherwise."""
 GIVE_UP_AFTER = 3
 """When so many replays have found the agent unreachable, and none has reached it, the rest is not tried."""
+
+REGRESSIONS: tuple[VerdictKind, ...] = ("fail", "flaky")
+"""Verdicts that stay known when further attempts at the case could not be made."""
 
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """As `gc.set_threshold` takes them; Python's own begin at some hundred objects."""
@@ -166,17 +169,21 @@ class _Open:
     def event(self, policy: Policy) -> CaseFinished | CaseErrored | None:
         """What came of it so far; None when that is nothing."""
         case, scenario, file, line = self.suite_case
-        if self.error is not None:
-            place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
-            return CaseErrored(name=case.id, error=f"{place}{case.id}: {self.error}", file=file, line=line)
-        if not self.attempts:
-            return None
         in_order = tuple(sorted(self.attempts, key=lambda attempt: attempt.run.attempt))
+        verdict = decide(case, in_order, policy)
+        if self.error is not None:
+            if verdict.kind not in REGRESSIONS:
+                place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
+                return CaseErrored(name=case.id, error=f"{place}{case.id}: {self.error}", file=file, line=line)
+            left_out = Reason(text=f"further attempts could not be made: {self.error}", severity="minor")
+            verdict = verdict.but(reasons=(*verdict.reasons, left_out))
+        elif not in_order:
+            return None
         result = CaseResult(
             scenario=scenario,
             case_id=case.id,
             recorded_id=case.recorded.id,
-            verdict=decide(case, in_order, policy),
+            verdict=verdict,
             file=file,
             line=line,
             why=case.why,

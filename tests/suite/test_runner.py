@@ -12,7 +12,7 @@ from taketwo.evals.evaluator import Context
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
 from taketwo.replay.agents import Agent, Exchange, Reply
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.scenario import Case, MustCall
+from taketwo.scenario import Case, MustCall, MustSay
 from taketwo.suite.runner import GIVE_UP_AFTER, SuiteCase, run_suite
 from taketwo.testing import ScriptedAgent, call, conversation, turn
 from taketwo.verdict import CaseResult
@@ -222,6 +222,34 @@ async def test_an_agent_that_never_answers_is_not_asked_for_every_case() -> None
 async def test_an_agent_that_has_answered_once_is_asked_again() -> None:
     found = await events(greetings(10), Unreachable(times=2), concurrency=1)
     assert last(found).counts == {"error": 2, "pass": 8}
+
+
+class GoneAfter:
+    """An agent that says something once, and is not there afterwards."""
+
+    spec = "https://nowhere.example/v1/chat/completions"
+
+    def __init__(self, reply: str) -> None:
+        self._left = [reply]
+
+    async def respond(self, exchange: Exchange) -> Reply:
+        if not self._left:
+            raise AgentUnreachable("connection refused", where=self.spec)
+        return Reply(text=self._left.pop())
+
+
+async def test_a_regression_stays_one_when_the_agent_is_gone_before_the_next_attempt() -> None:
+    case = Case(id="hello", recorded=GREETING, expected=(MustSay(text="Hello"),))
+    found = await events([SuiteCase(case, scenario="suite")], GoneAfter("Go away!"), repeat=3, concurrency=1)
+    (finished,) = [event for event in found if isinstance(event, CaseFinished)]
+    assert finished.result.verdict.kind == "fail"
+    assert "further attempts could not be made" in finished.result.verdict.reasons[-1].text
+
+
+async def test_a_pass_is_not_one_when_the_agent_is_gone_before_the_next_attempt() -> None:
+    case = Case(id="hello", recorded=GREETING, expected=(MustSay(text="Hello"),))
+    found = await events([SuiteCase(case, scenario="suite")], GoneAfter("Hello!"), repeat=3, concurrency=1)
+    assert last(found).counts == {"error": 1}
 
 
 async def test_a_bug_of_ours_costs_one_case_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
