@@ -66,7 +66,8 @@ def main() -> None:
 
 
 def measure(name: str) -> None:
-    """One measurement, told in a line. Modules that are imported when first needed are imported before the clock runs."""
+    """One measurement, told in a line."""
+    # Whatever is imported when first needed is imported before the clock runs.
     asyncio.run(suite(1, concurrency=1, latency_s=0))
     began, used = time.perf_counter(), time.process_time()
     ideal_s = None
