@@ -60,7 +60,7 @@ def test_every_extra_is_known_to_doctor() -> None:
     from taketwo.cli.about import EXTRAS
 
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert set(EXTRAS) == set(project["optional-dependencies"]) - {"dev"}
+    assert set(EXTRAS) == set(project["optional-dependencies"]) - {"dev", "dev-slow"}
 
 
 def test_every_module_and_folder_of_the_package_has_its_place_in_the_layers() -> None:
