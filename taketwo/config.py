@@ -28,6 +28,27 @@ class Settings(Value):
     """How many replays run at a time. `TAKETWO_CONCURRENCY`."""
     turn_timeout_s: float = 60.0
     """How long the agent may take for one turn, in seconds. `TAKETWO_TURN_TIMEOUT_S`."""
+    llm_model: str | None = None
+    """Language model for what needs one: `openai:NAME`, `anthropic:NAME`, `google:NAME`, or a NAME at `llm_base_url`.
+    `TAKETWO_LLM_MODEL`; None when none is used."""
+    llm_base_url: str | None = None
+    """Where an OpenAI-compatible endpoint is. `TAKETWO_LLM_BASE_URL`; None for the provider's own."""
+    llm_api_key: str | None = None
+    """`TAKETWO_LLM_API_KEY`, else the provider's own variable, such as `ANTHROPIC_API_KEY`; never read from a file."""
+    llm_answers: str | None = None
+    """A file of kept answers, so that no key is needed. `TAKETWO_LLM_ANSWERS`; None when every prompt is asked."""
+    llm_record: bool = False
+    """Whether prompts that this file does not hold are asked and kept. `TAKETWO_LLM_RECORD`."""
+    llm_max_calls: int | None = None
+    """At most so many calls of the model. `TAKETWO_LLM_MAX_CALLS`; None for any number."""
+    llm_max_cost_usd: float | None = None
+    """At most so many US dollars for the model. `TAKETWO_LLM_MAX_COST_USD`; None for any sum."""
+    llm_concurrency: int = 8
+    """How many calls of the model run at a time. `TAKETWO_LLM_CONCURRENCY`."""
+
+
+SECRETS = {"agent_key", "llm_api_key"}
+"""Settings that are never read from a file."""
 
 
 def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
@@ -65,7 +86,7 @@ def _table(file: Path) -> dict[str, Any]:
         table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("taketwo", {})
     except (OSError, ValueError) as error:
         raise BadSetting(f"cannot be read: {error}", where=str(file)) from error
-    allowed = set(Settings.__struct_fields__) - {"agent_key"}
+    allowed = set(Settings.__struct_fields__) - SECRETS
     if unknown := sorted(set(table) - allowed):
         known = ", ".join(sorted(allowed))
         raise BadSetting(f"[tool.taketwo] does not know {unknown[0]!r}", where=str(file), todo=f"it knows {known}")

@@ -11,6 +11,8 @@
     │   └── NotUnique         several of them
     ├── BadFilter             a filter text that does not parse
     ├── BadSetting            an option or configuration value of the wrong form
+    ├── ModelUnavailable      a language model could not be asked, or gave no usable answer
+    ├── BudgetSpent           no more may be asked of language models
     ├── ToolRefused           a tool was called where no recording may answer and nothing may go live
     └── MissingExtra          an optional part is not installed
 
@@ -80,6 +82,14 @@ class BadFilter(TakeTwoError):
 
 class BadSetting(TakeTwoError):
     """A setting has the wrong form."""
+
+
+class ModelUnavailable(TakeTwoError):
+    """The language model gave no usable answer."""
+
+
+class BudgetSpent(TakeTwoError):
+    """The budget for language models is spent."""
 
 
 class ToolRefused(TakeTwoError):

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from taketwo.cli.settings import opened_store, settings, store_option
+from taketwo.cli.settings import language_model, opened_store, settings, store_option
 from taketwo.config import Settings
 from taketwo.errors import TakeTwoError
 
@@ -20,6 +20,7 @@ EXTRAS = {
     "grpc": (("grpc",), "receiving OTLP over gRPC"),
     "otel": (("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"), "sending OpenTelemetry spans"),
     "parquet": (("pyarrow",), "importing parquet files"),
+    "llm": (("pydantic_ai", "openai", "anthropic", "google.genai"), "asking a language model"),
     "demo": (("starlette", "opentelemetry.sdk", "pytest"), "taketwo demo"),
 }
 """Each extra: the modules it brings, and what needs it."""
@@ -43,7 +44,7 @@ def doctor_command(store_url: str | None) -> None:
         _line("taketwo", version("taketwo")),
         _line("python", f"{platform.python_version()} ({sys.executable})"),
     ]
-    problems += [_store(store_url or here.store), _agent(here)]
+    problems += [_store(store_url or here.store), _agent(here), _model(here)]
     problems += [_extra(name) for name in EXTRAS]
     if any(problems):
         raise SystemExit(2)
@@ -76,6 +77,16 @@ def _agent(here: Settings) -> bool:
     except TakeTwoError as error:
         return _line("agent", str(error), ok=False)
     return _line("agent", f"{here.agent} can be opened")
+
+
+def _model(here: Settings) -> bool:
+    if here.llm_model is None:
+        return _line("model", "none configured, and nothing needs one: set TAKETWO_LLM_MODEL to use one", ok=None)
+    try:
+        language_model(here)
+    except TakeTwoError as error:
+        return _line("model", str(error), ok=False)
+    return _line("model", f"{here.llm_model} can be opened; nothing was asked")
 
 
 def _extra(name: str) -> bool:

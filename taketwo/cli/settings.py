@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from taketwo.config import Settings, load_settings
 from taketwo.store import Store, open_store
+
+if TYPE_CHECKING:
+    from taketwo.llm import AskedModel
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,6 +32,25 @@ def opened_store(url: str | None) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def language_model(here: Settings) -> AskedModel | None:
+    """The language model of the settings; None when none is configured. Raises BadSetting, MissingExtra."""
+    from taketwo.llm import Budget, ModelSettings, open_model
+
+    if here.llm_model is None:
+        return None
+    return open_model(
+        ModelSettings(
+            model=here.llm_model,
+            base_url=here.llm_base_url,
+            api_key=here.llm_api_key,
+            concurrency=here.llm_concurrency,
+            budget=Budget(calls=here.llm_max_calls, cost_usd=here.llm_max_cost_usd),
+            answers_path=here.llm_answers,
+            answers="record" if here.llm_record else "replay",
+        )
+    )
 
 
 def store_option(command: Command) -> Command:
