@@ -9,6 +9,8 @@
     │   └── StoreBusy         it can, but not now: try again later
     ├── NotFound              no conversation, case or run of that name
     │   └── NotUnique         several of them
+    ├── AlreadyThere          something of that name is there already
+    ├── WrongState            it cannot be done to a thing in its present state
     ├── BadFilter             a filter text that does not parse
     ├── BadSetting            an option or configuration value of the wrong form
     ├── ModelUnavailable      a language model could not be asked, or gave no usable answer
@@ -74,6 +76,14 @@ class NotFound(TakeTwoError):
 
 class NotUnique(NotFound):
     """There are several things of that name."""
+
+
+class AlreadyThere(TakeTwoError):
+    """Something of that name is there already."""
+
+
+class WrongState(TakeTwoError):
+    """A thing is in a state in which that cannot be done to it."""
 
 
 class BadFilter(TakeTwoError):

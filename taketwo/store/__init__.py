@@ -9,6 +9,7 @@ from typing import Protocol
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
 from taketwo.span import RawLog, RawSpan
+from taketwo.store.documents import Documents
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary
 from taketwo.verdict import CaseResult
@@ -24,6 +25,10 @@ class Store(Protocol):
     @property
     def url(self) -> str:
         """What `open_store` opens it with."""
+
+    @property
+    def documents(self) -> Documents:
+        """What a server keeps besides captures and results."""
 
     def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
         """Keep spans; gives how many were new or more complete than the copy that was there.

@@ -17,6 +17,7 @@ from taketwo.conversation import Conversation
 from taketwo.errors import NotFound, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store.chunks import log_key, more_complete, weight
+from taketwo.store.documents_memory import MemoryDocuments
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run
 from taketwo.store.grouping import Group, Material, groups, part_of, read
 from taketwo.store.listing import cursor, moment, moment_ns, place
@@ -48,6 +49,7 @@ class MemoryStore:
         self._projects: dict[str, _Project] = {}
         self._order: dict[tuple[str, str], int] = {}
         self._suites: dict[str, list[tuple[datetime, CaseResult]]] = {}
+        self.documents = MemoryDocuments()
         key = os.urandom(KEY_BYTES)
         self._redacting = Redacting(self.project, lambda: key)
 
@@ -181,6 +183,7 @@ class MemoryStore:
         """See `Store`."""
         with self._lock:
             where, name = self._find_in_any_spelling(id, project)
+            self.documents.remove_copies({name}, where)
             return self._delete(where, name) + Deleted(results=self._delete_results({name}))
 
     def delete_user(self, user_id: str, project: str) -> Deleted:
@@ -191,6 +194,7 @@ class MemoryStore:
             names = {name for name, conversation in there.items() if conversation.user_id in spelled}
             if not names:
                 raise NotFound(f"there is no conversation of user {user_id!r} in project {project}", where="the store")
+            self.documents.remove_copies(names, project)
             deleted = Deleted(results=self._delete_results(names))
             for name in names:
                 deleted += self._delete(project, name)

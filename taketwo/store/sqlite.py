@@ -20,6 +20,7 @@ from taketwo.store.arrivals import keep, project_key
 from taketwo.store.bodies import packed, unpacked
 from taketwo.store.connections import Readers, make_file
 from taketwo.store.deletion import Deletion
+from taketwo.store.documents_sqlite import SqliteDocuments
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run, trace_range
 from taketwo.store.grouping import Material, groups, part_of
 from taketwo.store.listing import cursor, moment, moment_ns, place
@@ -53,6 +54,7 @@ class SqliteStore:
         make_file(self._path)
         self._readers = Readers(self._path)
         self._writer = Writer(self._path)
+        self.documents = SqliteDocuments(self._readers, self._writer)
         self._envelopes: dict[bytes, bytes] = {}
         self._moved = 0
         self._redacting = Redacting(self.project, partial(store_key, self._path.with_name(f"{self._path.name}.key")))
@@ -165,6 +167,7 @@ class SqliteStore:
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
         key, reading = self._found_in_any_spelling(id, project)
+        self.documents.remove_copies({reading.id}, reading.project)
         return self._deletion.conversations([key], {reading.id}, self.conversations())
 
     def delete_user(self, user_id: str, project: str) -> Deleted:
@@ -180,6 +183,7 @@ class SqliteStore:
             }
         if not found:
             raise NotFound(f"there is no conversation of user {user_id!r} in project {project}", where=str(self._path))
+        self.documents.remove_copies(set(found.values()), project)
         return self._deletion.conversations(list(found), set(found.values()), self.conversations())
 
     def expire(self, now: datetime) -> Deleted:

@@ -1,0 +1,184 @@
+"""Documents in the SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from taketwo.store.chunks import COMPRESSION_LEVEL
+from taketwo.store.connections import Readers
+from taketwo.store.documents import Change, Document
+from taketwo.store.documents_memory import already_there, not_found
+from taketwo.store.listing import LATEST_NS, moment, moment_ns, place
+from taketwo.store.statements import named_statements
+from taketwo.store.writer import Writer
+
+_SQL: Final = named_statements(Path(__file__).with_name("documents.sql"))
+_BEFORE_ALL: Final = (-LATEST_NS, -LATEST_NS)
+_AFTER_ALL: Final = (LATEST_NS, LATEST_NS)
+
+
+class SqliteDocuments:
+    """Keeps them in one table."""
+
+    def __init__(self, readers: Readers, writer: Writer) -> None:
+        """Use the connections of the store."""
+        self._readers = readers
+        self._writer = writer
+
+    def add(self, documents: Sequence[Document]) -> None:
+        """See `Documents`. Compressing is done by the calling thread."""
+        rows = [_row(document) for document in documents]
+        self._writer.do(partial(_add, documents=documents, rows=rows))
+
+    def get(self, kind: str, id: str) -> Document:
+        """See `Documents`."""
+        with self._readers.snapshot() as connection:
+            return _get(connection, kind, id)
+
+    def with_key(self, kind: str, key: str, project: str | None) -> Document | None:
+        """See `Documents`."""
+        values = {"kind": kind, "key": key, "project": project}
+        with self._readers.snapshot() as connection:
+            found = _rows(connection, "document_with_key", values)
+        return _document(found[0]) if found else None
+
+    def find(
+        self,
+        kind: str,
+        *,
+        project: str | None = None,
+        parent: str | None = None,
+        state: str | None = None,
+        outcome: str | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> list[Document]:
+        """See `Documents`."""
+        position, seq = place(after) if after is not None else _AFTER_ALL if newest_first else _BEFORE_ALL
+        values = {"kind": kind, "state": state, "outcome": outcome, "position": position, "seq": seq}
+        values |= {"parent": parent, "project": project, "limit": -1 if limit is None else limit}
+        name = "newest_documents" if newest_first else "documents"
+        suffix = "_of_parent" if parent is not None else "_of_project" if project is not None else ""
+        with self._readers.snapshot() as connection:
+            rows = _rows(connection, name + suffix, values)
+        return [_document(row).but(cursor=f"{row['position']}-{row['seq']}") for row in rows]
+
+    def count(self, kind: str, parent: str) -> dict[tuple[str, str], int]:
+        """See `Documents`."""
+        with self._readers.snapshot() as connection:
+            found = connection.execute(_SQL["count_documents"], (kind, parent)).fetchall()
+        return {(state, outcome): number for state, outcome, number in found}
+
+    def change(self, kind: str, id: str, how: Change) -> Document:
+        """See `Documents`."""
+        return self._writer.do(partial(_change, kind=kind, id=id, how=how))
+
+    def claim(
+        self, kind: str, how: Change, *, now: datetime, parent: str | None = None, limit: int = 1
+    ) -> list[Document]:
+        """See `Documents`."""
+        values = {"kind": kind, "parent": parent, "now_ns": moment_ns(now), "limit": limit}
+        return self._writer.do(partial(_claim, values=values, how=how))
+
+    def next_due(self, kind: str) -> datetime | None:
+        """See `Documents`."""
+        with self._readers.snapshot() as connection:
+            (due_ns,) = connection.execute(_SQL["next_due"], (kind,)).fetchone()
+        return None if due_ns is None else moment(due_ns)
+
+    def remove(self, kind: str, *, id: str | None = None, parent: str | None = None) -> int:
+        """See `Documents`."""
+        name = "remove_document" if parent is None else "remove_parts"
+        values = {"kind": kind, "id": id, "parent": parent}
+        return self._writer.do(lambda connection: connection.execute(_SQL[name], values).rowcount)
+
+    def remove_copies(self, sources: Collection[str], project: str | None) -> int:
+        """See `Documents`."""
+        rows = [{"source": source, "project": project} for source in sources]
+        return self._writer.do(lambda connection: connection.executemany(_SQL["remove_copies"], rows).rowcount)
+
+
+def _add(connection: sqlite3.Connection, *, documents: Sequence[Document], rows: Sequence[dict[str, Any]]) -> None:
+    for document, row in zip(documents, rows, strict=True):
+        try:
+            connection.execute(_SQL["add_document"], row)
+        except sqlite3.IntegrityError as error:
+            raise already_there(document) from error
+
+
+def _get(connection: sqlite3.Connection, kind: str, id: str) -> Document:
+    found = _rows(connection, "document", (kind, id))
+    if not found:
+        raise not_found(kind, id)
+    return _document(found[0])
+
+
+def _change(connection: sqlite3.Connection, *, kind: str, id: str, how: Change) -> Document:
+    after = how(_get(connection, kind, id))
+    _put(connection, after)
+    return after
+
+
+def _claim(connection: sqlite3.Connection, *, values: dict[str, Any], how: Change) -> list[Document]:
+    name = "due_documents" if values["parent"] is None else "due_documents_of_parent"
+    claimed = [how(_document(row)) for row in _rows(connection, name, values)]
+    for document in claimed:
+        _put(connection, document)
+    return claimed
+
+
+def _put(connection: sqlite3.Connection, document: Document) -> None:
+    try:
+        connection.execute(_SQL["put_document"], _row(document))
+    except sqlite3.IntegrityError as error:
+        raise already_there(document) from error
+
+
+def _rows(connection: sqlite3.Connection, name: str, values: Any) -> list[dict[str, Any]]:
+    cursor = connection.execute(_SQL[name], values)
+    columns = [column[0] for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor]
+
+
+def _row(document: Document) -> dict[str, Any]:
+    """The columns; several processes may have put a document in since, so it is made anew each time."""
+    return {
+        "kind": document.kind,
+        "id": document.id,
+        "project": document.project,
+        "parent": document.parent,
+        "key": document.key,
+        "state": document.state,
+        "outcome": document.outcome,
+        "position": document.position,
+        "created_ns": moment_ns(document.created_at),
+        "due_ns": None if document.due_at is None else moment_ns(document.due_at),
+        "source": document.source,
+        "body": zlib.compress(document.body, COMPRESSION_LEVEL),
+    }
+
+
+def _document(row: dict[str, Any]) -> Document:
+    created_at = moment(row["created_ns"])
+    assert created_at is not None, "every document has a time"
+    return Document(
+        kind=row["kind"],
+        id=row["id"],
+        body=zlib.decompress(row["body"]),
+        created_at=created_at,
+        project=row["project"],
+        parent=row["parent"],
+        key=row["key"],
+        state=row["state"],
+        outcome=row["outcome"],
+        position=row["position"],
+        due_at=None if row["due_ns"] is None else moment(row["due_ns"]),
+        source=row["source"],
+    )
