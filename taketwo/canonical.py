@@ -30,30 +30,35 @@ PHONE = re.compile(r"\+\d{7,15}|\+?\(?\d{1,4}\)?(?:[ ./-]{1,2}\(?\d{2,8}\)?){1,5
 IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 PHONE_DIGITS = range(7, 16)
 """How many digits a phone number has; 15 is the most that E.164 allows."""
+SURE_PHONE_DIGITS = 10
+"""With fewer digits, only a `+`, a leading zero or brackets tell a phone number from an order number."""
 LONGEST_SPELLING = 40
 """Longer texts are no date and no phone number."""
 
 
-def canonical(value: JSON) -> JSON:
+def canonical(value: JSON, *, keep_ids: bool = False) -> JSON:
     """The value in its one spelling; equal results mean the same.
 
     Numbers become texts (`25`, `25.0` and `"25"` are all `"25"`), texts are folded in case and white space, dates and
     moments are written as ISO 8601 in UTC, phone numbers as digits, and keys with a null are left out. A date that
     could be read in two ways, such as 03/04/2026, is left alone.
+
+    keep_ids: what may be an id keeps its letters and signs, so that ids that only look alike stay apart. For arguments
+    with which something is changed.
     """
     match value:
         case None | bool():
             return value
         case str():
-            return _text(value)
+            return _text(value, keep_ids)
         case int():
             return str(value)
         case float():
             return _number(_written_out(value))
         case list():
-            return [canonical(item) for item in value]
+            return [canonical(item, keep_ids=keep_ids) for item in value]
         case _:
-            return {key: canonical(item) for key, item in value.items() if item is not None}
+            return {key: canonical(item, keep_ids=keep_ids) for key, item in value.items() if item is not None}
 
 
 def _written_out(value: float) -> str:
@@ -69,17 +74,34 @@ def _number(text: str) -> str:
     return "0" if text == "-0" else text
 
 
-def _text(text: str) -> str:
+def _text(text: str, keep_ids: bool) -> str:
     plain = text if text.isascii() else unicodedata.normalize("NFC", text)
+    spaced = " ".join(plain.split())
     folded = " ".join(plain.casefold().split())
+    if keep_ids and _may_be_an_id(spaced):
+        return _other_meaning(folded, sure_phones=True) or spaced
     if len(folded) > LONGEST_SPELLING or not any(character.isdigit() for character in folded):
         return folded
+    return _other_meaning(folded, sure_phones=False) or folded
+
+
+def _may_be_an_id(spaced: str) -> bool:
+    """A text with a digit, or one word in which small and large letters stand as in no word."""
+    if any(character.isdigit() for character in spaced):
+        return True
+    return " " not in spaced and not (spaced.islower() or spaced.isupper() or spaced.istitle())
+
+
+def _other_meaning(folded: str, *, sure_phones: bool) -> str | None:
+    """The one spelling of a number, a date, a moment or a phone number; None when the text is none of them."""
+    if len(folded) > LONGEST_SPELLING:
+        return None
     if NUMBER.fullmatch(folded):
         return _number(folded)
-    return next(_other_spellings(folded), folded)
+    return next(_other_spellings(folded, sure_phones), None)
 
 
-def _other_spellings(folded: str) -> Iterator[str]:
+def _other_spellings(folded: str, sure_phones: bool) -> Iterator[str]:
     """The ISO spelling of a moment or a date, or the digits of a phone number."""
     with suppress(ValueError, OverflowError):
         if MOMENT.fullmatch(folded):
@@ -88,7 +110,9 @@ def _other_spellings(folded: str) -> Iterator[str]:
             yield found.isoformat()
     if PHONE.fullmatch(folded) and not IP_ADDRESS.fullmatch(folded):
         digits = re.sub(r"\D", "", folded)
-        if len(digits) in PHONE_DIGITS:
+        is_marked = folded.startswith("+") or "(" in folded
+        is_likely = is_marked or folded.startswith("0") or len(digits) >= SURE_PHONE_DIGITS
+        if len(digits) in PHONE_DIGITS and (is_marked if sure_phones else is_likely):
             yield digits
 
 

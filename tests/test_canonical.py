@@ -64,10 +64,49 @@ def test_spellings_that_mean_the_same_become_the_same(spellings: tuple[object, .
         ({"a": 1}, {"a": 1, "b": 2}),
         ("2026-11-05T10:00:00", "2026-11-05T10:00:00Z"),
         ("2026-11-05", "2026-11-05T00:00:00"),
+        ("12-345-67", "12-34-567"),
+        ("4711 0815", "47110815"),
     ],
 )
 def test_what_may_mean_something_else_stays_apart(one: object, other: object) -> None:
     assert canonical(one) != canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("12-345-67", "12-34-567"),
+        ("1234-567-890", "123-4567-890"),
+        ("a-1042", "A-1042"),
+        ("dQwXyz", "DQwXyZ"),
+        ({"id": ["X7 a"]}, {"id": ["x7 a"]}),
+    ],
+)
+def test_ids_that_only_look_alike_stay_apart_where_ids_are_kept(one: object, other: object) -> None:
+    assert canonical(one, keep_ids=True) != canonical(other, keep_ids=True)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        (25, 25.0, "25", " 25.00 "),
+        ("2026-11-05", "5 Nov 2026"),
+        ("+1 (555) 010-9999", "+15550109999"),
+        ("Economy", "economy", " ECONOMY"),
+        ("Too  late", "too late"),
+        ({"a": " A-1042", "b": None}, {"a": "A-1042"}),
+    ],
+    ids=str,
+)
+def test_the_rest_is_spelled_alike_even_where_ids_are_kept(spellings: tuple[object, ...]) -> None:
+    assert len({repr(_sorted(canonical(spelling, keep_ids=True))) for spelling in spellings}) == 1
+
+
+@given(JSON_VALUES)
+def test_what_is_the_same_with_its_ids_kept_is_the_same_without(value: object) -> None:
+    assert canonical(canonical(value, keep_ids=True)) == canonical(value)
+    kept = canonical(value, keep_ids=True)
+    assert canonical(kept, keep_ids=True) == kept
 
 
 @given(JSON_VALUES)

@@ -20,6 +20,7 @@ from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable
 from taketwo.events import CaseErrored, Event, SuiteFinished, SuiteStarted
 from taketwo.freeze.files import load, locate
 from taketwo.freeze.freeze import freeze
+from taketwo.replay import current
 from taketwo.replay.agents import Agent, open_agent
 from taketwo.replay.engine import Limits
 from taketwo.replay.tools import ToolPolicy
@@ -130,6 +131,7 @@ async def _replay(
 
     unreadable: targets that are no cases; the others are replayed all the same.
     """
+    current.never_go_live()
     stop = asyncio.Event()
     _stop_on_interrupt(asyncio.get_running_loop(), stop)
     suite_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"

@@ -2,11 +2,13 @@
 
 The replay travels in a context variable, so coroutines, tasks and `asyncio.to_thread` carry it along. A bare thread
 does not. While any replay is going on, a tool called where no replay can be seen is refused instead of run, because it
-may well be the agent under test that calls it; so is one in a thread that was started during a replay and outlived it.
+may well be the agent under test that calls it; so is one in a thread that was started during a replay and outlived it,
+and one in a process that was started during a replay.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -35,6 +37,8 @@ class CameBack(NamedTuple):
 
     step_index: int
     """Position of the call in its turn, from 0."""
+    turn_index: int
+    """Position of its turn, from 0."""
     result: Any = None
     """The recorded result; None when there is an error."""
     error: str | None = None
@@ -43,6 +47,8 @@ class CameBack(NamedTuple):
     """The error as the tool itself raised it, where that differs; None otherwise."""
     live: bool = False
     """Nothing is recorded and the policy allows it: the caller runs the real tool and reports with `lived`."""
+    wait_s: float = 0.0
+    """How long the caller waits before it gives the answer, where the replay takes as long as the recording."""
 
 
 class Scene:
@@ -56,8 +62,8 @@ class Scene:
         """
         raise NotImplementedError
 
-    def lived(self, step_index: int, *, result: Any = None, error: str | None = None, latency_ms: float) -> None:
-        """Take down what a tool that really ran gave."""
+    def lived(self, call: CameBack, *, result: Any = None, error: str | None = None, latency_ms: float) -> None:
+        """Take down what a tool that really ran gave, whatever turn it is by now. call: what `call` gave for it."""
         raise NotImplementedError
 
     def own(
@@ -89,10 +95,26 @@ CURRENT: ContextVar[Scene | None] = ContextVar("taketwo_replay", default=None)
 REGISTERED: dict[str, RegisteredTool] = {}
 """Every tool of this process by name."""
 
+REPLAYING_PID = "TAKETWO_REPLAYING_PID"
+"""Environment variable that tells a process of whatever kind that it was started during a replay, by which process."""
+
 _lock = threading.Lock()
 _scenes: set[Scene] = set()
 _threads_before: set[threading.Thread] = set()
 _threads_left: WeakSet[threading.Thread] = WeakSet()
+_started_in_replay = os.environ.get(REPLAYING_PID, str(os.getpid())) != str(os.getpid())
+_never_live = False
+
+
+def _forked() -> None:
+    """A child of a process that may be replaying has only a copy of the replay, which nobody reads."""
+    global _started_in_replay
+    _started_in_replay = _started_in_replay or bool(_scenes)
+    _scenes.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forked)
 
 
 def enter(scene: Scene) -> None:
@@ -100,6 +122,7 @@ def enter(scene: Scene) -> None:
     with _lock:
         if not _scenes:
             _threads_before.update(threading.enumerate())
+            os.environ[REPLAYING_PID] = str(os.getpid())
         _scenes.add(scene)
 
 
@@ -110,6 +133,13 @@ def leave(scene: Scene) -> None:
         if not _scenes:
             _threads_left.update(thread for thread in threading.enumerate() if thread not in _threads_before)
             _threads_before.clear()
+            os.environ.pop(REPLAYING_PID, None)
+
+
+def never_go_live() -> None:
+    """From now on this process does nothing but replay: no tool runs outside of a replay any more, in any thread."""
+    global _never_live
+    _never_live = True
 
 
 def scene_for(tool: str) -> Scene | None:
@@ -118,7 +148,7 @@ def scene_for(tool: str) -> Scene | None:
     Raises ToolRefused where a call may belong to a replay and cannot be told which.
     """
     scene = CURRENT.get()
-    if scene is not None:
+    if scene is not None and (not _started_in_replay or scene in _scenes):
         return scene
     if _may_belong():
         raise _refused(tool)
@@ -131,22 +161,32 @@ def is_near() -> bool:
 
 
 def _may_belong() -> bool:
-    return bool(_scenes) or (bool(_threads_left) and threading.current_thread() in _threads_left)
+    if _scenes or _started_in_replay or _never_live:
+        return True
+    return bool(_threads_left) and threading.current_thread() in _threads_left
 
 
 def _refused(tool: str) -> ToolRefused:
     from taketwo.errors import ToolRefused
 
-    place = (
-        "during a replay in a thread or task begun outside of it" if _scenes else "in a thread that a replay has left"
-    )
+    place, todo = _whereabouts()
     refused = ToolRefused(
-        f"`{tool}` was called {place}, so it was not run",
-        where=f"thread {threading.current_thread().name}",
-        todo="start it with asyncio.to_thread or contextvars.copy_context().run, inside the call of the agent",
+        f"`{tool}` was called {place}, so it was not run", where=f"thread {threading.current_thread().name}", todo=todo
     )
     with _lock:
         scenes = tuple(_scenes)
     for scene in scenes:
         scene.refuse(refused)
     return refused
+
+
+def _whereabouts() -> tuple[str, str]:
+    """Where the tool was called, and what to do about it."""
+    todo = "start it with asyncio.to_thread or contextvars.copy_context().run, inside the call of the agent"
+    if _started_in_replay:
+        return "in a process that was started during a replay", "call the tool in the process that replays"
+    if _scenes:
+        return "during a replay in a thread or task begun outside of it", todo
+    if _never_live:
+        return "outside of any replay in a process that only replays", todo
+    return "in a thread that a replay has left", todo

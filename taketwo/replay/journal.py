@@ -80,16 +80,15 @@ class Journal:
         self._calls += 1
         return StepPlace(turn_index=self.turn_index, step_index=len(self._steps) - 1)
 
-    def call_at(self, step_index: int) -> Call:
-        """A call of this turn."""
-        call = self._steps[step_index]
+    def came_back(self, place: StepPlace, *, result: JSON, error: str | None, latency_ms: float | None) -> None:
+        """A call has its result, some time after it was made; its turn may be over by then."""
+        is_over = place.turn_index < len(self.turns)
+        steps = list(self.turns[place.turn_index].steps) if is_over else self._steps
+        call = steps[place.step_index]
         assert isinstance(call, Call)
-        return call
-
-    def came_back(self, step_index: int, *, result: JSON, error: str | None, latency_ms: float | None) -> None:
-        """A call of this turn has its result, some time after it was made."""
-        call = self.call_at(step_index)
-        self._steps[step_index] = call.but(result=result, error=error, latency_ms=latency_ms)
+        steps[place.step_index] = call.but(result=result, error=error, latency_ms=latency_ms)
+        if is_over:
+            self.turns[place.turn_index] = self.turns[place.turn_index].but(steps=tuple(steps))
 
     def diverged(self, divergence: Divergence) -> None:
         """The replay left the recording."""

@@ -90,13 +90,14 @@ class Session(Scene):
             call = found.recorded.call
             place = self._take_down(asked, number, found, result=call.result, error=call.error, raised=call.raised)
             self._note_order(found, place)
-            return CameBack(place.step_index, call.result, call.error, call.raised)
+            return CameBack(place.step_index, place.turn_index, call.result, call.error, call.raised)
 
-    def lived(self, step_index: int, *, result: JSON = None, error: str | None = None, latency_ms: float) -> None:
-        """Take down what a tool that really ran gave."""
+    def lived(self, call: CameBack, *, result: JSON = None, error: str | None = None, latency_ms: float) -> None:
+        """Take down what a tool that really ran gave, in the turn in which it was called."""
         with self._lock:
             if not self._over:
-                self.journal.came_back(step_index, result=result, error=error, latency_ms=latency_ms)
+                place = StepPlace(turn_index=call.turn_index, step_index=call.step_index)
+                self.journal.came_back(place, result=result, error=error, latency_ms=latency_ms)
 
     def own(
         self, asked: AskedCall, message: int | None = None, *, result: JSON = None, error: str | None = None
@@ -155,13 +156,13 @@ class Session(Scene):
         assert found.miss is not None
         if asked.tool in self._policy.live:
             place = self._take_down(asked, message, None, tier="live")
-            return CameBack(place.step_index, live=True)
+            return CameBack(place.step_index, place.turn_index, live=True)
         error = f"`{asked.tool}` has no answer for these arguments in this replay"
         place = self._take_down(asked, message, found, error=error)
         why = missed_in_words(asked.tool, found.miss, self._world.tools)
         self._diverged("tool_missed", why, place.step_index)
         if self._policy.on_miss == "error":
-            return CameBack(place.step_index, error=error)
+            return CameBack(place.step_index, place.turn_index, error=error)
         detail = f"{call_in_words(*asked[:2], asked.arguments_text)} in turn {place.turn_index + 1}: {why}"
         self.end(Ending(reason="missed", detail=detail, turn_index=place.turn_index))
         raise ReplayStopped

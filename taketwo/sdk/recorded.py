@@ -12,7 +12,14 @@ from taketwo.sdk.recording import recorder
 
 def recorded(function: Callable[..., Any], name: str, ignore: frozenset[str]) -> Callable[..., Any]:
     """The function; where nothing is recorded it is called as it is. name, ignore: see `tool`."""
-    return _async(function, name, ignore) if inspect.iscoroutinefunction(function) else _plain(function, name, ignore)
+    return _async(function, name, ignore) if is_async(function) else _plain(function, name, ignore)
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether a call gives a coroutine: also that of a plain function that `functools.wraps` an async one."""
+    if inspect.iscoroutinefunction(function):
+        return True
+    return inspect.isfunction(function) and inspect.iscoroutinefunction(inspect.unwrap(function))
 
 
 def _plain(function: Callable[..., Any], name: str, ignore: frozenset[str]) -> Callable[..., Any]:

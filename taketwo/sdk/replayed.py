@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from taketwo.replay.agents.tool_loop import as_text
-from taketwo.replay.current import AskedCall, Scene
+from taketwo.replay.current import AskedCall, CameBack, Scene
 from taketwo.sdk.tool_error import ToolError
 from taketwo.value import JSON, clean_json, clean_text
 
@@ -30,9 +30,9 @@ ANYTHING = object()
 class Live:
     """The tool really runs; how that ended."""
 
-    def __init__(self, step_index: int) -> None:
-        """step_index: position of the call in its turn."""
-        self.step_index = step_index
+    def __init__(self, call: CameBack) -> None:
+        """call: which call of the replay it is."""
+        self.call = call
         self.result: Any = None
 
 
@@ -56,7 +56,7 @@ def answered(
         raise
     came_back = scene.call(AskedCall(name, arguments))
     if came_back.live:
-        return Live(came_back.step_index)
+        return Live(came_back)
     if came_back.error is not None:
         raise ToolError(came_back.error if came_back.raised is None else came_back.raised)
     return as_returned(came_back.result, shape.returns)
@@ -80,10 +80,10 @@ def lived(scene: Scene, live: Live) -> Iterator[Live]:
         yield live
     except Exception as error:  # foreign code; taken down and passed on
         said = clean_text(str(error)) or type(error).__name__
-        scene.lived(live.step_index, error=said, latency_ms=(time.perf_counter() - began) * 1000)
+        scene.lived(live.call, error=said, latency_ms=(time.perf_counter() - began) * 1000)
         raise
     took_ms = (time.perf_counter() - began) * 1000
-    scene.lived(live.step_index, result=clean_json(live.result), latency_ms=took_ms)
+    scene.lived(live.call, result=clean_json(live.result), latency_ms=took_ms)
 
 
 def as_returned(result: JSON, returns: object) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from taketwo.replay.current import REGISTERED, RegisteredTool, scene_for
-from taketwo.sdk.recorded import recorded
+from taketwo.sdk.recorded import is_async, recorded
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +46,8 @@ def tool(
     In a replay the arguments are taken by name as the model must have sent them: what the caller leaves to a default is
     left out, and so are `self`, `cls`, the ignored ones, and values that JSON cannot hold. The recorded text comes
     back as what the function is annotated to return, and a recorded error is raised as ToolError. Works on plain and
-    async functions, methods, and below `staticmethod` and `classmethod`.
+    async functions, methods, and below `staticmethod` and `classmethod`. Where a decorator makes an async function a
+    plain one, `@taketwo.tool` belongs below it, next to the function.
 
     Raises TypeError for a generator function, whose pieces no recording has, and for what has no name.
     """
@@ -65,7 +66,7 @@ def tool_of(function: Callable[P, R], *, name: str | None, writes: bool, ignore:
     named = name or getattr(function, "__name__", None)
     if named is None:
         raise TypeError(f"@taketwo.tool: {function!r} has no name of its own: give it one with name=")
-    wrapped = _async_tool if inspect.iscoroutinefunction(function) else _plain_tool
+    wrapped = _async_tool if is_async(function) else _plain_tool
     REGISTERED[named] = RegisteredTool(function, writes)
     hidden = frozenset(ignore)
     return cast("Callable[P, R]", wrapped(recorded(function, named, hidden), named, hidden))

@@ -12,9 +12,9 @@ import pytest
 
 from taketwo.capture.imports import read_file
 from taketwo.compare.compare import compare
-from taketwo.compare.severity import writes_by_name
 from taketwo.comparison import SEVERITIES, Comparison
 from taketwo.conversation import Call, Conversation, Say, Turn
+from taketwo.tool_names import writes_by_name
 from taketwo.value import JSON
 
 MUTATIONS = 1_000

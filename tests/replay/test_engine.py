@@ -3,9 +3,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
+import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -718,6 +721,112 @@ async def test_a_model_whose_tools_we_answer_reaches_a_live_tool_too() -> None:
     assert said(done) == ["live", "`unknown` may run live but is no function of this process"]
     assert LIVE_CALLS == ["Z-9"]
     LIVE_CALLS.clear()
+
+
+async def test_a_live_call_that_ends_after_its_turn_is_taken_down_in_its_own_turn() -> None:
+    may_end = asyncio.Event()
+    tasks: list[asyncio.Task[str]] = []
+
+    @taketwo.tool
+    async def slow_look(order_id: str) -> str:
+        await may_end.wait()
+        return f"seen {order_id}"
+
+    async def agent(given: taketwo.AgentInput) -> str:
+        if given.new_message is not None and given.new_message["content"] == "Begin":
+            tasks.append(asyncio.ensure_future(slow_look(order_id="A-1")))
+            await asyncio.sleep(0)
+            return "Begun."
+        status = real_check_status(order_id="A-1042")
+        may_end.set()
+        await asyncio.gather(*tasks)
+        return status
+
+    recorded = conversation(
+        turn("Begin", reply="Begun."),
+        turn("And?", call("check_status", {"order_id": "A-1042"}, result="in"), reply="in"),
+    )
+    done = await run(recorded, agent, tools=ToolPolicy(live=("slow_look",)))
+    assert [(c.tool, c.result) for _, _, c in done.conversation.calls()] == [
+        ("slow_look", "seen A-1"),
+        ("check_status", "in"),
+    ]
+
+
+async def test_a_process_that_was_started_during_a_replay_runs_no_tool() -> None:
+    program = (
+        "import taketwo\n"
+        "@taketwo.tool\n"
+        "def pay(amount: int) -> str: return 'paid'\n"
+        "try: print(pay(1))\n"
+        "except Exception as refused: print(refused)"
+    )
+    told: list[str] = []
+
+    async def agent(messages: Messages) -> str:
+        done = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True)
+        told.append(done.stdout)
+        return "done"
+
+    await run(conversation(turn("a", reply="x")), agent)
+    assert "`pay` was called in a process that was started during a replay, so it was not run" in told[0]
+    after = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert after.stdout.strip() == "paid"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+async def test_a_fork_of_the_agent_runs_no_tool() -> None:
+    told: list[str] = []
+
+    async def agent(messages: Messages) -> str:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.write(writer, real_check_status(order_id="A-1042").encode())
+            except BaseException as error:
+                os.write(writer, type(error).__name__.encode())
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        told.append(os.read(reader, 100).decode())
+        return "done"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks beside threads
+        await run(DANA, agent)
+    assert set(told) == {"ToolRefused"}
+
+
+def test_a_process_that_only_replays_runs_no_tool_from_a_thread_that_was_there_before() -> None:
+    program = """
+import asyncio, threading, concurrent.futures, taketwo
+from taketwo.replay import current
+from taketwo.replay.agents.callable import CallableAgent
+from taketwo.replay.engine import replay
+from taketwo.scenario import Case
+from taketwo.testing import conversation, turn
+
+@taketwo.tool
+def pay(amount: int) -> str:
+    return "paid"
+
+pool = concurrent.futures.ThreadPoolExecutor(1)
+over = threading.Event()
+pool.submit(int).result()
+late = []
+
+async def agent(messages):
+    late.append(pool.submit(lambda: (over.wait(5), pay(1))[1]))
+    return "done"
+
+current.never_go_live()
+asyncio.run(replay(Case(id="case", recorded=conversation(turn("a", reply="x"))), CallableAgent(agent)))
+over.set()
+print(late[0].exception() or late[0].result())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "`pay` was called outside of any replay in a process that only replays" in done.stdout, done
 
 
 async def test_a_tool_in_a_bare_thread_is_refused_and_voids_the_replay() -> None:

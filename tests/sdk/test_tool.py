@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import json
 import subprocess
@@ -290,6 +291,30 @@ async def test_the_annotation_decides_what_a_tool_gives_in_a_replay() -> None:
     assert (await called(call("find", {"order_id": "A-1"}, result=ORDER), lambda: find("A-1")))[0] == ORDER
     got, _ = await called(call("find_later", {"order_id": "A-1"}, result=ORDER), lambda: find_later("A-1"))
     assert got == json.loads(ORDER)
+
+
+async def test_a_plain_decorator_around_an_async_tool_is_answered_with_a_coroutine() -> None:
+    def retried(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def again(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return again
+
+    @taketwo.tool
+    @retried
+    async def look(order_id: str) -> str:
+        RAN.append(order_id)
+        return "looked"
+
+    async def use() -> str:
+        given: str = await look(order_id="A-1")
+        return given
+
+    got, _ = await called(call("look", {"order_id": "A-1"}, result="found"), use)
+    assert got == "found"
+    assert await look(order_id="A-1") == "looked"
+    RAN.clear()
 
 
 async def test_what_the_agent_does_to_a_result_does_not_reach_the_recording() -> None:

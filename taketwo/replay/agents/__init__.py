@@ -81,9 +81,9 @@ class Exchange:
         """What the recording answers; where it says `live`, see `tool_loop.run_live`."""
         return self._session.call(asked, message)
 
-    def lived(self, step_index: int, *, result: JSON, error: str | None, latency_ms: float) -> None:
-        """A tool really ran, and gave this."""
-        self._session.lived(step_index, result=result, error=error, latency_ms=latency_ms)
+    def lived(self, call: CameBack, *, result: JSON, error: str | None, latency_ms: float) -> None:
+        """A tool really ran, and gave this. call: what `call_tool` gave for it."""
+        self._session.lived(call, result=result, error=error, latency_ms=latency_ms)
 
     def own_call(self, asked: AskedCall, message: int, *, result: JSON) -> None:
         """The agent called a tool itself and brings the result."""

@@ -63,7 +63,7 @@ async def run_live(exchange: Exchange, asked: AskedCall, came_back: CameBack) ->
             result = clean_json(await _run(tool.function, asked.arguments))
         except Exception as raised:  # foreign code; its error is what the agent reads, as in production
             error = clean_text(f"{type(raised).__name__}: {raised}")
-    exchange.lived(came_back.step_index, result=result, error=error, latency_ms=(time.perf_counter() - began) * 1000)
+    exchange.lived(came_back, result=result, error=error, latency_ms=(time.perf_counter() - began) * 1000)
     return came_back._replace(result=result, error=error)
 
 
@@ -98,7 +98,9 @@ async def _answered(exchange: Exchange, call: AskedCall, number: int, said: Said
 async def _run(function: Callable[..., object], arguments: dict[str, JSON]) -> object:
     if inspect.iscoroutinefunction(function):
         return await function(**arguments)
-    return await asyncio.to_thread(function, **arguments)
+    given = await asyncio.to_thread(function, **arguments)
+    # A plain function around an async one hands its coroutine through.
+    return await given if inspect.isawaitable(given) else given
 
 
 def _call(call: AskedCall) -> Message:

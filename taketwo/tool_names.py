@@ -1,0 +1,42 @@
+"""What the name of a tool suggests: whether a call of it changes the world."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+WRITE_WORDS = frozenset(
+    """
+    accept activate add append apply approve archive assign authorize block book buy cancel capture change charge
+    checkout clear close commit confirm create deactivate delete deploy deposit disable dismiss drop edit email enable
+    enroll escalate exchange execute extend grant handoff insert invite issue kill lock merge modify move notify open
+    overwrite patch pause pay place post publish purchase push put reactivate rebook redeem refund register reject
+    release remind remove rename renew reopen replace reply reschedule reserve reset resolve restart restore resume
+    return revoke rotate save schedule sell send set settle ship shutdown sign start stop submit subscribe suspend
+    switch sync terminate toggle transfer trigger unblock unlock unsubscribe update upgrade upload upsert void withdraw
+    write
+    """.split()
+)
+"""Verbs of tools that change the world."""
+READ_WORDS = frozenset(
+    """
+    browse calc calculate check compare compute convert count describe detect diff estimate evaluate examine exists
+    explain extract fetch filter find get has inspect is list load locate look lookup match peek ping plan preview
+    query quote read recommend retrieve scan score search select show status suggest summarize think track translate
+    validate verify view
+    """.split()
+)
+"""Verbs of tools that only look."""
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+@lru_cache(maxsize=4096)
+def writes_by_name(tool: str) -> bool | None:
+    """What the first telling word of a name suggests: `issue_refund` writes, `getRefund` reads, `weather` is silent."""
+    for word in _WORDS.findall(tool):
+        if word.lower() in WRITE_WORDS:
+            return True
+        if word.lower() in READ_WORDS:
+            return False
+    return None
