@@ -33,17 +33,30 @@ class Source(Value):
     """The place inside a file, such as `messages[4]`; None when it came from a span."""
 
 
+class Word(Value):
+    """One word as it was heard."""
+
+    text: str
+    """The word."""
+    start_s: float
+    """Where it begins inside the recording, in seconds."""
+    end_s: float
+    """Where it ends inside the recording, in seconds."""
+
+
 class Audio(Value):
     """A stretch of a recording."""
 
-    file: str
-    """Content hash or URL of the recording."""
+    file: str | None = None
+    """Content hash or URL of the recording; None when only the times are known."""
     start_s: float | None = None
     """Start inside the recording, in seconds; None for its beginning."""
     end_s: float | None = None
     """End inside the recording, in seconds; None for its end."""
     channel: int | None = None
     """Channel of the speaker, from 0; None when the recording is mono."""
+    words: tuple[Word, ...] = ()
+    """The words with their times; empty when the source gives none."""
 
 
 class Attachment(Value):
@@ -117,6 +130,8 @@ class Say(Value, tag_field="kind", tag="say"):
     """When, UTC; None when unknown."""
     message: int = 0
     """Which of the model's messages of this turn it stood in, from 0."""
+    audio: Audio | None = None
+    """Where to hear it; None in a text conversation."""
     source: Source | None = None
     """Where it was read from; None in a replayed conversation."""
 

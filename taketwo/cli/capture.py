@@ -77,6 +77,8 @@ def import_command(
     openai-chat       JSON lines with `messages`
     openai-responses  requests and responses of the Responses API
     livekit-session   session reports of LiveKit Agents
+    vapi, retell, elevenlabs
+                      calls and chats of these platforms
     tau-bench, tau2-bench, sharegpt
                       trajectories and transcripts
     """  # noqa: D301 - this backslash is meant: click does not rewrap what stands below it

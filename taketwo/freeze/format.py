@@ -66,6 +66,8 @@ class SayDetails(Value):
     """Which of the model's messages of this turn it stood in, from 0; a new one when left out."""
     at: datetime | None = None
     """When, UTC."""
+    audio: Audio | None = None
+    """Where to hear it."""
     source: Source | None = None
     """Where it was read from."""
 

@@ -226,7 +226,8 @@ def _with_unobvious_messages(steps: tuple[Step, ...]) -> Iterator[tuple[Step, in
 def _step_form(step: Step, message: int | None, keep: Keep) -> StepForm:
     match step:
         case Say():
-            return SayForm(text=step.text, details=SayDetails(message=message, at=step.at, source=step.source))
+            details = SayDetails(message=message, at=step.at, audio=step.audio, source=step.source)
+            return SayForm(text=step.text, details=details)
         case Call():
             return _call_form(step, message, keep)
         case _:
@@ -263,7 +264,7 @@ def _step_of(fetch: Fetch, previous: Step | None, form: StepForm) -> Step:
     message = _obvious_message(previous, kind) if details.message is None else details.message
     match form:
         case SayForm():
-            return Say(text=form.text, at=details.at, message=message, source=details.source)
+            return Say(text=form.text, at=details.at, message=message, audio=form.details.audio, source=details.source)
         case CallForm():
             return _call_of(form, message, fetch)
         case _:

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ from taketwo.errors import TakeTwoError
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, AgentFailed, Exchange, Message, Reply
 from taketwo.replay.failure import place_of, told
-from taketwo.replay.session import Session
+from taketwo.replay.session import Aftermath, Session
 from taketwo.replay.stuck import Stuck
 from taketwo.replay.tools import DEFAULT_POLICY, RecordedCalls, ToolPolicy, ToolWorld
 from taketwo.replay.user import Line, Unanswerable, UserSide, user_side
@@ -81,7 +81,10 @@ async def replay(
     one = _Replay(case, agent, limits, tools, user_side(users, case.recorded), scope, now)
     began = now()
     with _on_stage(one.session, stop):
-        ending = await _undisturbed(one)
+        try:
+            ending = await _undisturbed(one)
+        finally:
+            aftermath = await one.session.aftermath()
     ended = now()
     return Run(
         id=one.run_id,
@@ -89,7 +92,7 @@ async def replay(
         agent=agent.spec,
         started_at=began,
         ended_at=ended,
-        conversation=one.conversation(began, ended, ending),
+        conversation=_with_aftermath(one.conversation(began, one.session.now(), ending), aftermath),
         ending=ending,
         attempt=attempt,
         revision=revision,
@@ -186,7 +189,7 @@ class _Replay:
         if reply is None or session.ending is not None:
             session.finish_turn(None, watched.took_s * 1000, Tokens())
             return
-        session.finish_turn(reply.text, watched.took_s * 1000, reply.tokens)
+        session.finish_turn(reply.text, watched.took_s * 1000, reply.tokens, reply.heard)
         self._messages.extend(reply.messages)
         if reply.text is not None:
             self._messages.append({"role": "assistant", "content": reply.text})
@@ -241,6 +244,17 @@ class _Replay:
             return {"role": "user", "content": user.text}
         parts = [{"type": "image_url", "image_url": {"url": image.url}} for image in images]
         return {"role": "user", "content": [{"type": "text", "text": user.text}, *parts]}
+
+
+def _with_aftermath(conversation: Conversation, aftermath: Sequence[Aftermath]) -> Conversation:
+    """The conversation with what is left of the call that it was, if it was one."""
+    for left in aftermath:
+        conversation = conversation.but(
+            channel="voice",
+            gaps=(*conversation.gaps, *left.gaps),
+            metadata={**conversation.metadata, **left.metadata},
+        )
+    return conversation
 
 
 def _writes(recorded: KnownAgent, tool: str) -> bool:

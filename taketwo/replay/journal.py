@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from taketwo.conversation import Call, Gap, Say, Step, Tokens, Turn, UserLine
+from taketwo.conversation import Audio, Call, Gap, Say, Step, Tokens, Turn, UserLine
 from taketwo.run import Divergence, Rung, StepPlace, ToolAnswer, UserAnswer
 from taketwo.value import JSON
 
@@ -116,3 +116,14 @@ class Journal:
         )
         # Not when the next turn begins: a task that the agent left running may act in between.
         self._user, self._steps, self._message, self._calls, self._streamed_earlier = None, [], -1, 0, False
+
+    def place_turn(self, user: Audio | None, user_at: datetime | None, reply: Audio | None) -> None:
+        """Say where the last turn is heard."""
+        turn = self.turns[-1]
+        last = max((place for place, step in enumerate(turn.steps) if isinstance(step, Say)), default=None)
+        steps = tuple(
+            step.but(audio=reply) if place == last and isinstance(step, Say) else step
+            for place, step in enumerate(turn.steps)
+        )
+        line = turn.user and turn.user.but(audio=user, at=user_at or turn.user.at)
+        self.turns[-1] = turn.but(user=line, steps=steps)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from taketwo.conversation import Call, Tokens, UserLine
+from taketwo.conversation import Audio, Call, Gap, Tokens, UserLine
 from taketwo.errors import ToolRefused
 from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
 from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
@@ -14,7 +14,31 @@ from taketwo.replay.journal import Journal
 from taketwo.replay.tools import Found, ToolPolicy, ToolWorld
 from taketwo.replay.user import Line
 from taketwo.run import Divergence, DivergenceKind, Ending, StepPlace, Tier, ToolAnswer
-from taketwo.value import JSON
+from taketwo.value import JSON, Value
+
+
+class Heard(Value):
+    """Where and when a spoken turn is heard, in the call's own time."""
+
+    user: Audio | None = None
+    """The caller's line; None where the agent spoke without one."""
+    user_at: datetime | None = None
+    """When the caller began, UTC."""
+    reply: Audio | None = None
+    """The agent's words; None where it said nothing."""
+    reply_at: datetime | None = None
+    """When the agent began, UTC."""
+    latency_ms: float | None = None
+    """From the end of the caller's line to the beginning of the agent's, in milliseconds; None without one of them."""
+
+
+class Aftermath(Value):
+    """What is left of a call when it is over."""
+
+    metadata: dict[str, JSON] = {}
+    """Of the conversation: its recording, how it was spoken."""
+    gaps: tuple[Gap, ...] = ()
+    """What is not known of it."""
 
 
 def _nobody() -> None:
@@ -45,6 +69,24 @@ class Session(Scene):
         self._over = False
         self._order = CallOrder(None)
         self._recorded_turn_index: int | None = None
+        self._finishers: list[Callable[[], Awaitable[Aftermath]]] = []
+
+    def keep_time(self, now: Callable[[], datetime]) -> None:
+        """Take the times of what happens from this clock."""
+        with self._lock:
+            self._now = now
+
+    def now(self) -> datetime:
+        """The time, by the clock of this replay."""
+        return self._now()
+
+    def at_end(self, finish: Callable[[], Awaitable[Aftermath]]) -> None:
+        """Call this when the replay is over."""
+        self._finishers.append(finish)
+
+    async def aftermath(self) -> list[Aftermath]:
+        """What is left of the calls of this replay, which are hung up by this."""
+        return [await finish() for finish in self._finishers]
 
     def begin_turn(self, line: Line, user: UserLine | None) -> None:
         """The user has spoken: `user` is the line as it is said now."""
@@ -55,12 +97,18 @@ class Session(Scene):
             if user is not None:
                 self.journal.answered_by(line.rung, line.reason, line.recorded_turn_index)
 
-    def finish_turn(self, reply: str | None, latency_ms: float | None, tokens: Tokens) -> None:
+    def finish_turn(
+        self, reply: str | None, latency_ms: float | None, tokens: Tokens, heard: Heard | None = None
+    ) -> None:
         """The agent is done with this turn, or was stopped in it; only one that it finished can have left calls out."""
         with self._lock:
             if self.ending is None and (left_out := self._world.left_out(self._recorded_turn_index)):
                 self._diverged("calls_left_out", left_out_in_words(left_out))
-            self.journal.finish_turn(reply, latency_ms, tokens, self._now())
+            if heard is None:
+                self.journal.finish_turn(reply, latency_ms, tokens, self._now())
+                return
+            self.journal.finish_turn(reply, heard.latency_ms, tokens, heard.reply_at or self._now())
+            self.journal.place_turn(heard.user, heard.user_at, heard.reply)
 
     def next_message(self) -> int:
         """The number of the model's next message in this turn."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from taketwo.capture.body import unpacked
 from taketwo.capture.imports import (
+    elevenlabs,
     langfuse,
     langsmith,
     livekit_session,
@@ -17,9 +18,11 @@ from taketwo.capture.imports import (
     otlp_file,
     parquet_file,
     phoenix,
+    retell,
     sharegpt,
     tau2_bench,
     tau_bench,
+    vapi,
 )
 from taketwo.capture.imports.imported import FileFormat, Imported, Unread
 from taketwo.errors import BadSetting, TraceUnreadable
@@ -34,6 +37,9 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "parquet": parquet_file,
     "openai-responses": openai_responses,
     "livekit-session": livekit_session,
+    "vapi": vapi,
+    "retell": retell,
+    "elevenlabs": elevenlabs,
     "tau2-bench": tau2_bench,
     "tau-bench": tau_bench,
     "sharegpt": sharegpt,
@@ -49,6 +55,9 @@ DESCRIPTIONS: Final[dict[str, str]] = {
     "parquet": "parquet with the columns of phoenix, langfuse or langsmith (needs the extra 'parquet')",
     "openai-responses": "calls of OpenAI's Responses API, each request with its response, one a line",
     "livekit-session": "session reports of LiveKit Agents, or session.history alone",
+    "vapi": "calls of Vapi: answers of its API, lists of them, server messages, chats",
+    "retell": "calls and chats of Retell: answers of its API, lists of them, webhooks",
+    "elevenlabs": "conversations of ElevenLabs agents: answers of its API, post-call webhooks",
     "tau2-bench": "results of tau2-bench: all simulations in one file, or one a file",
     "tau-bench": "trajectories of tau-bench",
     "sharegpt": "training sets with `conversations` of `from` and `value`, tool calls as JSON or in tags",

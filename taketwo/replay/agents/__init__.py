@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.conversation import Tokens
 from taketwo.errors import BadSetting
 from taketwo.replay.current import AskedCall, CameBack
-from taketwo.replay.session import Session
+from taketwo.replay.session import Aftermath, Heard, Session
 from taketwo.value import JSON, Value
 
 Message: TypeAlias = dict[str, Any]
@@ -32,6 +33,8 @@ class Reply(Value):
     """Tokens of all model calls of the turn."""
     agent: KnownAgent | None = None
     """The agent that answered, as far as it is known here; None when only its SPEC is."""
+    heard: Heard | None = None
+    """Where and when the turn is heard; None when it was not spoken."""
 
 
 class Exchange:
@@ -84,6 +87,14 @@ class Exchange:
     def lived(self, call: CameBack, *, result: JSON, error: str | None, latency_ms: float) -> None:
         """A tool really ran, and gave this. call: what `call_tool` gave for it."""
         self._session.lived(call, result=result, error=error, latency_ms=latency_ms)
+
+    def keep_time(self, now: Callable[[], datetime]) -> None:
+        """From now on this clock says when things happen: a call has a time of its own."""
+        self._session.keep_time(now)
+
+    def at_end(self, finish: Callable[[], Awaitable[Aftermath]]) -> None:
+        """Once the replay is over, in whatever way, call this: hang up, and tell what is left of the call."""
+        self._session.at_end(finish)
 
     def own_call(self, asked: AskedCall, message: int, *, result: JSON) -> None:
         """The agent called a tool itself and brings the result."""
