@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 STAMP_SLOW := $(VENV)/.ready-slow
 
-.PHONY: demo test test-all check docs fmt bench clean
+.PHONY: demo test test-all check docs fmt bench pages clean
 
 demo: $(STAMP)  ## the Tuesday story, end to end: no key, no network
 	$(BIN)/taketwo demo
@@ -25,6 +25,9 @@ check: $(STAMP)  ## formatter, linters, types, import contracts, docs
 
 docs: $(STAMP)  ## the pages that are made from the code
 	$(BIN)/python docs/make_command_line.py
+
+pages:  ## the libraries that pages load, from npm; without it pages work by full loads
+	$(PYTHON) frontend/build.py
 
 fmt: $(STAMP)  ## format and mend what can be mended
 	$(BIN)/ruff format .

@@ -9,25 +9,19 @@ import base64
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from collections.abc import Iterator
+from typing import NamedTuple, TextIO
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from taketwo.comparison import SEVERITIES
 from taketwo.events import CaseFinished, Event
 from taketwo.report import words
-from taketwo.report.aligned import AlignedStep, AlignedTurn, align_attempt, telling_attempt
+from taketwo.report.aligned import AlignedTurn, align_attempt, telling_attempt
+from taketwo.report.drawing import TEMPLATES, environment
 from taketwo.report.gathered import Gathered, finish
-from taketwo.report.worddiff import Piece, word_diff
 from taketwo.run import Run
 from taketwo.verdict import Attempt
-
-TEMPLATES = Path(__file__).parent / "templates"
-TEXT_LIMIT = 8_000
-"""Characters of one text that the page shows."""
 
 
 class HtmlWriter:
@@ -83,11 +77,11 @@ class CaseView(NamedTuple):
 
 
 def _page(gathered: Gathered) -> str:
-    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("design.css", "report.css"))
     cases = sorted((_view(event) for event in gathered.in_order()), key=_gravity)
     counts = gathered.counts()
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             gathered=gathered,
@@ -98,53 +92,6 @@ def _page(gathered: Gathered) -> str:
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         )
     )
-
-
-def _environment() -> Environment:
-    """Templates in which every text is made visible and escaped, whether or not its author thought of it."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
-        "words": words,
-        "TEXT_LIMIT": TEXT_LIMIT,
-        "diff": _diff,
-        "rows_of": _rows,
-        "kind_of": lambda value: type(value).__name__,
-    }
-    environment.filters["shown"] = lambda text: words.shortened(text, TEXT_LIMIT)
-    return environment
-
-
-def _finalize(value: Any) -> Any:
-    return words.plain_prose(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _rows(steps: Sequence[AlignedStep]) -> Iterator[tuple[AlignedStep | None, AlignedStep | None]]:
-    """Steps as rows, left and right: one that was left out and the new one after it share a row."""
-    waiting: AlignedStep | None = None
-    for step in steps:
-        if waiting is not None:
-            replaces = step.recorded is None
-            yield waiting, step if replaces else None
-            waiting = None
-            if replaces:
-                continue
-        if step.replayed is None:
-            waiting = step
-        else:
-            yield (step if step.recorded is not None else None), step
-    if waiting is not None:
-        yield waiting, None
-
-
-def _diff(before: str, after: str) -> tuple[Piece, ...]:
-    return word_diff(words.shortened(before, TEXT_LIMIT), words.shortened(after, TEXT_LIMIT))
 
 
 def _view(event: CaseFinished) -> CaseView:

@@ -207,7 +207,9 @@ def address(result: CaseResult) -> str | None:
 
 
 def duration_in_words(seconds: float) -> str:
-    """`340 ms`, `3.4 s` or `2 min 5 s`."""
+    """`< 1 ms`, `340 ms`, `3.4 s` or `2 min 5 s`."""
+    if 0 < seconds < 0.0005:
+        return "< 1 ms"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

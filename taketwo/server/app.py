@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -13,15 +12,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from taketwo.errors import TakeTwoError
+from taketwo.server import assets
 from taketwo.server.captures import Captures
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
 from taketwo.server.expiry import expire_regularly
 from taketwo.server.guard import Guard
 from taketwo.server.limits import Limits
+from taketwo.server.pages.conversations import Conversations
+from taketwo.server.pages.lists import Lists
 from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
 from taketwo.server.room import Room
@@ -63,8 +64,10 @@ def create_app(
         routes=[
             *Receiver(intake, limits, room).routes(),
             Route("/health", _health),
-            Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
+            assets.route(),
             *Captures(store).routes(),
+            *Lists(store).routes(),
+            *Conversations(store).routes(),
         ],
         middleware=[Middleware(Guard)],
         exception_handlers={TakeTwoError: tell, HTTPException: tell_http},

@@ -1,0 +1,94 @@
+"""Pages are drawn on the server; each address answers JSON too, for `Accept: application/json` or a `.json` suffix."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+from jinja2 import Environment
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from taketwo.report import drawing
+from taketwo.report.words import counted, duration_in_words, moment_in_words, plain, plain_prose, shortened
+from taketwo.server.assets import LIBRARY, address
+from taketwo.server.pages.shell import NAVIGATION, Shell
+from taketwo.value import JSON
+
+SHOWN_CHARACTERS = 20_000
+"""How much of one text a page shows; the JSON at the same address has all of it."""
+
+PARTS = "hx-request"
+"""The header by which the script library says that it puts the answer into a page that is there already."""
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person asks: a browser names HTML, programs name JSON or anything."""
+    path = request.url.path
+    return (
+        not path.startswith("/api/") and not path.endswith(".json") and "text/html" in request.headers.get("accept", "")
+    )
+
+
+def page(
+    template: str,
+    shell: Shell | None = None,
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: dict[str, str] | None = None,
+    **values: Any,
+) -> Response:
+    """A page drawn from a template, with what is around every page of the server unless it stands alone."""
+    drawn = _environment().get_template(template).render(shell=shell or Shell(), **values)
+    return HTMLResponse(drawn, status, headers)
+
+
+def twin(request: Request, template: str, shell: Shell, body: dict[str, Any], **drawn_only: Any) -> Response:
+    """The page for people, or what it shows as JSON."""
+    if wants_page(request):
+        return page(template, shell, headers={"vary": "accept"}, **body, **drawn_only)
+    return Response(msgspec.json.encode(body), media_type="application/json", headers={"vary": "accept"})
+
+
+def conversation_address(id: str, project: str, **more: str) -> str:
+    """Where a conversation is shown; an id may hold anything, slashes too."""
+    return f"/sessions/{quote(id, safe='')}?{urlencode({'project': project, **more})}"
+
+
+def link(path: str, **asked: object) -> str:
+    """An address with what is asked, without what is None or empty."""
+    query = urlencode({key: value for key, value in asked.items() if value not in (None, "", False)}, doseq=True)
+    return f"{path}?{query}" if query else path
+
+
+@cache
+def _environment() -> Environment:
+    environment = drawing.environment(Path(__file__).parent.parent / "templates")
+    environment.globals.update(
+        asset=address,
+        conversation_address=conversation_address,
+        counted=counted,
+        library=address(LIBRARY),
+        link=link,
+        navigation=NAVIGATION,
+        urlencode=urlencode,
+    )
+    environment.filters.update(
+        prose=lambda text: plain_prose(shortened(text, SHOWN_CHARACTERS)),
+        line=lambda text: plain(shortened(str(text), 300)),
+        pretty=_pretty,
+        moment=moment_in_words,
+        duration=lambda ms: duration_in_words(ms / 1000),
+    )
+    return environment
+
+
+def _pretty(value: JSON) -> str:
+    """Text as it is, anything else as JSON on several lines."""
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    return plain_prose(shortened(text, SHOWN_CHARACTERS))

@@ -1,0 +1,42 @@
+"""What stands around every page: where one is, where one can go, and the project that is looked at."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Section(NamedTuple):
+    """A place to go to."""
+
+    name: str
+    """Its name in addresses and code."""
+    title: str
+    """Its name for people."""
+    path: str
+    """Its address."""
+
+
+NAVIGATION: tuple[tuple[str, tuple[Section, ...]], ...] = (
+    (
+        "Observe",
+        (
+            Section("sessions", "Sessions", "/sessions"),
+            Section("traces", "Traces", "/traces"),
+            Section("calls", "Calls", "/calls"),
+        ),
+    ),
+)
+"""Every section, in groups."""
+
+
+class Shell(NamedTuple):
+    """What a page tells the frame around it."""
+
+    section: str = ""
+    """The section that the page belongs to; empty for none."""
+    project: str | None = None
+    """The project that is looked at; None for all of them."""
+    projects: tuple[str, ...] = ()
+    """All projects."""
+    live: bool = False
+    """Whether the page asks for itself again while it is open."""

@@ -1,0 +1,164 @@
+// What pages can do besides links and forms. Everything here is a convenience: without it they work too.
+"use strict";
+
+const root = document.documentElement;
+root.classList.add("has-script");
+
+const one = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+// A choice that is its own button.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+  if (event.target.matches("[data-selects-all]")) {
+    for (const box of all(event.target.dataset.selectsAll)) box.checked = event.target.checked;
+  }
+  if (event.target.matches("input[type=checkbox]")) countSelected();
+});
+
+function countSelected() {
+  for (const bar of all("[data-counts]")) {
+    const count = all(bar.dataset.counts).filter((box) => box.checked).length;
+    one("[data-count]", bar).textContent = count ? `${count} selected` : bar.dataset.none;
+    for (const button of all("[data-needs-selection]", bar)) button.disabled = count === 0;
+  }
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copies]");
+  if (!button) return;
+  await navigator.clipboard.writeText(one(button.dataset.copies).textContent.trim());
+  const before = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = before), 1500);
+});
+
+// Keys: / to filter, j and k to walk through a list, Enter opens, x selects, ? tells.
+const rows = () => all("[data-row]");
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), textarea, select")) return;
+  const walk = { j: 1, k: -1 }[event.key];
+  if (walk) {
+    const list = rows();
+    const here = list.indexOf(document.activeElement?.closest("[data-row]"));
+    const next = list[Math.min(Math.max(here + walk, 0), list.length - 1)];
+    one("a", next ?? document)?.focus();
+    event.preventDefault();
+  } else if (event.key === "x") {
+    one("input[type=checkbox]", document.activeElement?.closest("[data-row]") ?? document.createElement("i"))?.click();
+  } else if (event.key === "/") {
+    one("[data-filter]")?.focus();
+    event.preventDefault();
+  } else if (event.key === "?") {
+    one("#keys")?.showModal();
+  }
+});
+
+// Suggestions under the box in which one filters: a combobox, as the ARIA practices describe it.
+function suggests(input) {
+  const list = one("#" + input.getAttribute("aria-controls"));
+  let asked = 0;
+  const close = () => {
+    list.hidden = true;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  };
+  const options = () => all("[role=option]", list);
+  const choose = (option) => {
+    const { from, text } = option.dataset;
+    const rest = input.value.slice(input.selectionStart);
+    input.value = input.value.slice(0, Number(from)) + text + rest;
+    input.selectionStart = input.selectionEnd = Number(from) + text.length;
+    close();
+    input.focus();
+    if (text.endsWith(":")) look();
+  };
+  const point = (step) => {
+    const found = options();
+    const here = found.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    const next = found[(here + step + found.length) % found.length];
+    found.forEach((option) => option.setAttribute("aria-selected", String(option === next)));
+    if (next) {
+      input.setAttribute("aria-activedescendant", next.id);
+      next.scrollIntoView({ block: "nearest" });
+    }
+  };
+  const look = async () => {
+    const mine = ++asked;
+    const query = new URLSearchParams({ text: input.value.slice(0, input.selectionStart), project: input.dataset.project });
+    const answer = await fetch(`/api/filters/suggestions?${query}`);
+    if (mine !== asked || !answer.ok) return;
+    const { from, suggestions } = await answer.json();
+    list.replaceChildren(
+      ...suggestions.map((suggestion, place) => {
+        const option = document.createElement("li");
+        option.role = "option";
+        option.id = `${list.id}-${place}`;
+        option.dataset.from = from;
+        option.dataset.text = suggestion.text;
+        option.setAttribute("aria-selected", "false");
+        const code = document.createElement("code");
+        code.textContent = suggestion.text;
+        const about = document.createElement("span");
+        about.textContent = suggestion.about;
+        option.append(code, about);
+        return option;
+      }),
+    );
+    list.hidden = suggestions.length === 0;
+    input.setAttribute("aria-expanded", String(!list.hidden));
+  };
+  input.addEventListener("input", look);
+  input.addEventListener("focus", () => input.value === "" && look());
+  input.addEventListener("blur", () => setTimeout(close, 150));
+  input.addEventListener("keydown", (event) => {
+    if (list.hidden) return;
+    const pointed = one("[aria-selected=true]", list);
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      point(event.key === "ArrowDown" ? 1 : -1);
+      event.preventDefault();
+    } else if ((event.key === "Enter" || event.key === "Tab") && pointed) {
+      choose(pointed);
+      event.preventDefault();
+    } else if (event.key === "Escape") {
+      close();
+      event.preventDefault();
+    }
+  });
+  list.addEventListener("mousedown", (event) => {
+    const option = event.target.closest("[role=option]");
+    if (option) choose(option);
+    event.preventDefault();
+  });
+}
+
+// Files that are dropped go the way of the form around the place.
+function takesFiles(place) {
+  const input = one("input[type=file]", place);
+  place.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    place.classList.add("over");
+  });
+  place.addEventListener("dragleave", () => place.classList.remove("over"));
+  place.addEventListener("drop", (event) => {
+    event.preventDefault();
+    place.classList.remove("over");
+    input.files = event.dataTransfer.files;
+    input.form.requestSubmit();
+  });
+  input.addEventListener("change", () => input.form.requestSubmit());
+}
+
+function begin() {
+  all("[data-filter]:not([data-begun])").forEach((input) => {
+    input.dataset.begun = "";
+    suggests(input);
+  });
+  all("[data-drop]:not([data-begun])").forEach((place) => {
+    place.dataset.begun = "";
+    takesFiles(place);
+  });
+  countSelected();
+}
+begin();
+document.addEventListener("htmx:after:swap", begin);
