@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from taketwo.scenario import Case
 from taketwo.value import Value
-from taketwo.verdict import CaseResult
+from taketwo.verdict import CaseResult, SuiteContrast
 
 
 class SuiteStarted(Value, tag_field="event", tag="suite_started"):
@@ -54,6 +54,8 @@ class SuiteFinished(Value, tag_field="event", tag="suite_finished"):
     """How many cases of each verdict, and under `error` how many could not be done."""
     cancelled: bool = False
     """Whether it was stopped before its end."""
+    contrast: SuiteContrast | None = None
+    """The old agent beside the new one; None where no old one was named."""
 
 
 Event: TypeAlias = SuiteStarted | CaseFinished | CaseErrored | SuiteFinished

@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "taketwo_on_miss",
         "a tool call without a recorded answer: stop (default) ends the replay, error lets the agent read an error",
     )
-    parser.addini("taketwo_repeat", "how often each case is replayed (default: 1)")
+    parser.addini("taketwo_repeat", "how often each case is replayed: a number (default: 1), auto or confirm")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
@@ -313,6 +313,7 @@ def _setup(config: pytest.Config) -> Setup:
         from taketwo.config import load_settings
         from taketwo.replay.engine import Limits
         from taketwo.replay.tools import ToolPolicy
+        from taketwo.suite.repeats import read_repeats
 
         settings = load_settings(os.environ, config.rootpath)
         spec = config.option.taketwo_agent or config.getini("taketwo_agent") or settings.agent
@@ -323,7 +324,7 @@ def _setup(config: pytest.Config) -> Setup:
                 turn_timeout_s=_ini(config, "taketwo_timeout", settings.turn_timeout_s, Annotated[float, Meta(gt=0)])
             ),
             "tools": ToolPolicy(on_miss=_ini(config, "taketwo_on_miss", "stop", OnMiss)),
-            "repeat": _ini(config, "taketwo_repeat", 1, Annotated[int, Meta(ge=1)]),
+            "repeat": read_repeats(config.getini("taketwo_repeat") or "1"),
         }
         config.stash[_SETUP] = Setup(spec, settings.agent_key, how)
     return config.stash[_SETUP]

@@ -110,6 +110,36 @@ class Origin(Value):
     """When it was frozen, UTC."""
 
 
+class FloorChange(Value):
+    """A change that the unchanged agent shows by itself."""
+
+    kind: str
+    """Kind of the change, as in a comparison."""
+    tool: str | None = None
+    """The tool concerned; None when it is about words."""
+    turn: int | None = None
+    """The recorded turn, counted from 1; None where there is none."""
+    seen: int = 1
+    """In how many of the runs it was seen."""
+
+
+class Floor(Value):
+    """How the unchanged agent varies by itself on this case: what is within that is no regression."""
+
+    agent: str
+    """SPEC of the agent it was learned from."""
+    learned_at: datetime
+    """When, UTC."""
+    expires_at: datetime
+    """From when on it no longer counts, UTC: models and tools drift."""
+    runs: int
+    """How many replays came to a conclusion."""
+    passed: int
+    """How many of them passed."""
+    changes: tuple[FloorChange, ...] = ()
+    """What changed in them although nothing was changed."""
+
+
 class Case(Value):
     """One conversation frozen into a test; a row of a scenario."""
 
@@ -125,6 +155,8 @@ class Case(Value):
     """Where it came from."""
     expected: tuple[Expectation, ...] = ()
     """What must and must not happen; without any, what changed is shown and a person decides."""
+    floor: Floor | None = None
+    """How the unchanged agent varies by itself; None where that was not learned."""
 
 
 class Scenario(Value):

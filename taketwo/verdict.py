@@ -60,6 +60,69 @@ class Reason(Value):
     """Its weight."""
 
 
+class Rate(Value):
+    """How often something passed, and what that leaves open."""
+
+    passed: int
+    """Attempts that passed."""
+    runs: int
+    """Attempts that came to a conclusion."""
+    low: float
+    """Lower end of the 95 % interval of the pass rate."""
+    high: float
+    """Upper end of it."""
+
+
+class Contrast(Value):
+    """The same case before the old agent and the new one."""
+
+    old: Rate | None
+    """How often the old agent passed; None where no attempt came to a conclusion."""
+    new: Rate | None
+    """How often the new one did."""
+    p_worse: float | None
+    """How likely the new one's failures are if it is no worse (one-sided Fisher); None without attempts to compare."""
+    p_better: float | None
+    """The same for the old one's failures, if the new one is no better."""
+
+
+class MetricContrast(Value):
+    """One figure of the replays by the old agent and by the new one, as means over the same cases."""
+
+    name: str
+    """The figure, as in a comparison's metrics."""
+    cases: int
+    """Cases for which both sides are known."""
+    old: float
+    """Mean of the old agent."""
+    new: float
+    """Mean of the new one."""
+    difference_low: float
+    """Lower end of the 95 % interval of the mean difference, new minus old (paired bootstrap)."""
+    difference_high: float
+    """Upper end of it."""
+
+
+class SuiteContrast(Value):
+    """The old agent beside the new one over a whole suite."""
+
+    cases: int
+    """Cases in which both came to a conclusion."""
+    newly_failing: int
+    """Cases that the old one mostly passes and the new one mostly fails."""
+    newly_passing: int
+    """The other way round."""
+    p_worse: float
+    """How likely so many newly failing cases are if the new one is no worse (one-sided exact McNemar)."""
+    p_better: float
+    """The same for the newly passing ones, if it is no better."""
+    cases_needed: int | None
+    """How many cases it would take to be sure that it is worse, if it goes on like this; None where that is sure, or
+    not to be seen."""
+    metrics: tuple[MetricContrast, ...] = ()
+    """Figures of both."""
+
+
 class Verdict(Value):
     """The judgement of a case: what, why, and what to do next."""
 
@@ -69,6 +132,8 @@ class Verdict(Value):
     """Every reason, weightiest first; the first one is the headline."""
     next_step: str | None = None
     """The cheapest next step; None when there is nothing to do."""
+    rate: Rate | None = None
+    """How often the attempts passed; None for one attempt, or where none came to a conclusion."""
 
 
 class CaseResult(Value):
@@ -90,5 +155,9 @@ class CaseResult(Value):
     """Why the case exists."""
     attempts: tuple[Attempt, ...] = ()
     """The replays in order."""
+    against: tuple[Attempt, ...] = ()
+    """Replays against the old agent, in order, where one was named."""
+    contrast: Contrast | None = None
+    """The old agent beside the new one; None where no old one was named."""
     metadata: dict[str, JSON] = {}
     """Further facts for reports."""

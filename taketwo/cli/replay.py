@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,22 +15,18 @@ import click
 import msgspec
 
 from taketwo.cli.settings import opened_store, project_option, settings, store_option
-from taketwo.config import Settings
-from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable
+from taketwo.cli.targets import agent_spec_of, cases_of
+from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, Event, SuiteFinished, SuiteStarted
-from taketwo.freeze.files import load, locate
-from taketwo.freeze.freeze import freeze
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, open_agent
 from taketwo.replay.engine import Limits
 from taketwo.replay.tools import ToolPolicy
 from taketwo.report import Writer, open_writers
-from taketwo.store import Store
 from taketwo.suite.decide import exit_code
+from taketwo.suite.repeats import read_repeats
 from taketwo.suite.runner import SuiteCase, run_suite
 from taketwo.value import JSON
-
-SUFFIXES = (".scenario.yaml", ".scenario.yml")
 
 
 @click.command("replay")
@@ -60,7 +56,18 @@ SUFFIXES = (".scenario.yaml", ".scenario.yml")
     help="Let this tool really run where the recording has no answer. May be repeated.",
 )
 @click.option(
-    "--repeat", default=1, show_default=True, type=click.IntRange(1), metavar="N", help="Replay each case so often."
+    "--repeat",
+    default="1",
+    show_default=True,
+    metavar="N",
+    help="Replay each case so often. `auto`: until pass or fail is sure, 20 times at most (auto:N for another limit). "
+    "`confirm`: a first pass is believed, a failure is repeated until it is sure.",
+)
+@click.option(
+    "--against",
+    "old_spec",
+    metavar="SPEC",
+    help="The old agent, replayed beside the new one: what it does as well is no regression.",
 )
 @click.option("--concurrency", type=click.IntRange(1), metavar="N", help="How many replays at a time.  [default: 20]")
 @click.option(
@@ -81,7 +88,8 @@ def replay_command(
     overrides: tuple[str, ...],
     on_miss: Any,
     live: tuple[str, ...],
-    repeat: int,
+    repeat: str,
+    old_spec: str | None,
     concurrency: int | None,
     timeout: float | None,
     strict: bool,
@@ -103,11 +111,13 @@ def replay_command(
     writers = open_writers(json_path=json_path, junit_path=junit_path, html_path=html_path, strict=strict)
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
-        cases = list(_cases(targets, store, project or here.project))
+        cases = list(cases_of(targets, store, project or here.project))
         if json_path == "-":
             # What the agent prints must not end up in the middle of the JSON.
             cleanup.enter_context(redirect_stdout(sys.stderr))
-        agent = open_agent(_spec(agent_spec, here), overrides=dict(map(_override, overrides)), api_key=here.agent_key)
+        agent = open_agent(
+            agent_spec_of(agent_spec, here), overrides=dict(map(_override, overrides)), api_key=here.agent_key
+        )
         finished = asyncio.run(
             _replay(
                 [case for case in cases if isinstance(case, SuiteCase)],
@@ -116,7 +126,8 @@ def replay_command(
                 writers,
                 store=store,
                 concurrency=concurrency or here.concurrency,
-                repeat=repeat,
+                repeat=read_repeats(repeat),
+                against=None if old_spec is None else open_agent(old_spec, api_key=here.agent_key),
                 limits=Limits(turn_timeout_s=timeout or here.turn_timeout_s),
                 tools=ToolPolicy(on_miss=on_miss, live=live),
             )
@@ -170,13 +181,6 @@ def _stop_on_interrupt(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> 
     signal.signal(signal.SIGINT, interrupt)
 
 
-def _spec(given: str | None, here: Settings) -> str:
-    spec = given or here.agent
-    if spec is None:
-        raise BadSetting("no agent to replay against", todo="give --agent SPEC, or set TAKETWO_AGENT")
-    return spec
-
-
 def _override(text: str) -> tuple[str, JSON]:
     """`model=gpt-5`, `temperature=0`, `tools=@FILE`: JSON where it is JSON, text where not; a prompt is always text."""
     key, equals, value = text.partition("=")
@@ -193,47 +197,6 @@ def _override(text: str) -> tuple[str, JSON]:
         return key, msgspec.json.decode(value)
     except msgspec.DecodeError:
         return key, value
-
-
-def _cases(targets: Sequence[str], store: Store, project: str | None) -> Iterator[SuiteCase | CaseErrored]:
-    """The cases of files, folders and ids, in the order given; what cannot be read does not keep the others out."""
-    for target in targets:
-        path = Path(target)
-        if path.is_dir():
-            yield from _cases_of_folder(path)
-        elif target.endswith(SUFFIXES):
-            yield from _cases_of_file(path)
-        elif path.is_file():
-            raise BadSetting("is no scenario file", where=target, todo="`taketwo import` it, or name a *.scenario.yaml")
-        else:
-            yield from _case_of_conversation(target, store, project)
-
-
-def _cases_of_folder(folder: Path) -> Iterator[SuiteCase | CaseErrored]:
-    files = sorted(file for file in folder.rglob("*") if file.name.endswith(SUFFIXES))
-    if not files:
-        raise NotFound("no *.scenario.yaml in this folder", where=str(folder), todo="`taketwo freeze` makes them")
-    for file in files:
-        yield from _cases_of_file(file)
-
-
-def _cases_of_file(path: Path) -> Iterator[SuiteCase | CaseErrored]:
-    try:
-        scenario, lines = load(path), locate(path)
-    except ScenarioUnreadable as error:
-        yield CaseErrored(name=path.name, error=str(error), file=str(path))
-        return
-    for case in scenario.cases:
-        yield SuiteCase(case=case, scenario=scenario.name, file=str(path), line=lines[case.id])
-
-
-def _case_of_conversation(id: str, store: Store, project: str | None) -> Iterator[SuiteCase | CaseErrored]:
-    try:
-        scenario = freeze([store.conversation(id, project)], name=id, at=datetime.now(UTC))
-    except (NotFound, ScenarioUnreadable) as error:
-        yield CaseErrored(name=id, error=str(error))
-        return
-    yield from (SuiteCase(case=case, scenario=case.recorded.id) for case in scenario.cases)
 
 
 @click.command("compare")

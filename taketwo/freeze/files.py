@@ -61,6 +61,30 @@ def load(path: Path | str) -> Scenario:
         raise ScenarioUnreadable("refers to a file that is nested too deep", where=file) from error
 
 
+def read_text(path: Path | str) -> str:
+    """The file's text as it is, line ends too. Raises ScenarioUnreadable."""
+    try:
+        return _content(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ScenarioUnreadable("is not UTF-8", where=str(path), todo="save it as UTF-8") from error
+
+
+def put_text(path: Path | str, text: str, scenario: Scenario) -> None:
+    """Put an edited text in the place of the file's. Raises ScenarioUnreadable where it does not say `scenario`."""
+    file = str(path)
+    document, form = _form(parse(text.encode(), file), file)
+    try:
+        again = scenario_of(form, fetch_from(Path(path).resolve().parent))
+    except Misplaced as error:
+        raise _unreadable(error, document, file) from error
+    if again != scenario:
+        raise ScenarioUnreadable("cannot be edited in place", where=file, todo="edit it by hand")
+    try:
+        _write(Path(path), text.encode())
+    except OSError as error:
+        raise ScenarioUnreadable(f"cannot be written: {error.strerror}", where=file) from error
+
+
 def locate(path: Path | str) -> dict[str, int]:
     """The line, from 1, at which each case of a file begins, by the case's id. Raises ScenarioUnreadable."""
     document, form = _form(parse(_content(path), str(path)), str(path))

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from msgspec import UNSET, UnsetType
 
 from taketwo.conversation import Attachment, Audio, Gap, Outcome, Source, Tokens, ToolDefinition
-from taketwo.scenario import Expectation, Origin
+from taketwo.scenario import Expectation, Floor, Origin
 from taketwo.value import JSON, Value
 
 WRITTEN_AS = {"origin": "from", "json_schema": "schema"}
@@ -167,6 +167,8 @@ class CaseForm(Value):
     """Words to select it by."""
     expected: tuple[Expectation, ...] = ()
     """What must and must not happen; without any, what changed is shown and a person decides."""
+    floor: Floor | None = None
+    """How the unchanged agent varies by itself, as `taketwo floor` learned it."""
     origin: Origin = Origin()
     """Where the case came from."""
     who: Who = Who()

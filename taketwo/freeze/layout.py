@@ -64,6 +64,7 @@ def _case_form(case: Case, keep: Keep) -> CaseForm:
         why=case.why,
         tags=case.tags,
         expected=case.expected,
+        floor=case.floor,
         origin=case.origin,
         who=_who(case),
         agent=_agent_form(recorded.agent, keep),
@@ -91,7 +92,15 @@ def _case_of(fetch: Fetch, form: CaseForm) -> Case:
         metadata=form.metadata,
     )
     expected = inside("expected", partial(each, _with_turn_from_1), form.expected)
-    return Case(id=form.id, recorded=recorded, why=form.why, tags=form.tags, origin=origin, expected=expected)
+    return Case(
+        id=form.id,
+        recorded=recorded,
+        why=form.why,
+        tags=form.tags,
+        origin=origin,
+        expected=expected,
+        floor=form.floor,
+    )
 
 
 def _with_turn_from_1(expectation: Expectation) -> Expectation:

@@ -9,7 +9,7 @@ from taketwo.events import CaseErrored, CaseFinished
 from taketwo.report.aligned import align_attempt, telling_attempt
 from taketwo.report.lines import Page, Span, Style
 from taketwo.report.turns import turn_lines
-from taketwo.report.words import address, counted, headline, plain, shortened
+from taketwo.report.words import address, counted, headline, plain, rate_in_words, shortened
 from taketwo.verdict import Attempt, CaseResult, Verdict
 
 STYLES: dict[str, Style] = {
@@ -60,8 +60,10 @@ def _head(result: CaseResult, page: Page) -> Iterator[str]:
 
 
 def _reasons(verdict: Verdict, page: Page) -> Iterator[str]:
-    """The headline and the next ones; a reason that only repeats a part of an earlier one is left out."""
+    """The headline, how sure it is, and further reasons; one that repeats a part of an earlier one is left out."""
     yield from _indented(headline(verdict), page, "bold")
+    if verdict.rate is not None:
+        yield from _indented(rate_in_words(verdict.rate), page)
     texts = [reason.text for reason in verdict.reasons]
     more = [text for place, text in enumerate(texts) if not any(text in earlier for earlier in texts[:place])][1:]
     for text in more[:MORE_REASONS]:

@@ -8,7 +8,7 @@ from typing import TextIO
 from taketwo.events import Event
 from taketwo.report.gathered import Gathered, finish
 from taketwo.value import Value
-from taketwo.verdict import CaseResult
+from taketwo.verdict import CaseResult, SuiteContrast
 
 FORMAT_VERSION = 1
 """Version of the document; it grows when a field changes its meaning or goes, not when one is added."""
@@ -43,6 +43,8 @@ class Report(Value):
     missing."""
     results: tuple[CaseResult, ...] = ()
     """Every case that was replayed, in the order of files and lines."""
+    contrast: SuiteContrast | None = None
+    """The old agent beside the new one; None where no old one was named."""
     errors: tuple[CaseError, ...] = ()
     """Everything that could not be replayed."""
     version: int = FORMAT_VERSION
@@ -78,5 +80,6 @@ def _report(gathered: Gathered, *, strict: bool) -> Report:
         strict=strict,
         counts=gathered.counts(),
         results=tuple(event.result for event in gathered.in_order()),
+        contrast=end.contrast if end else None,
         errors=tuple(CaseError(name=event.name, error=event.error) for event in gathered.errored),
     )

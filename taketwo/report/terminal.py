@@ -24,6 +24,7 @@ from taketwo.report.words import (
     headline,
     plain,
 )
+from taketwo.verdict import SuiteContrast
 
 FEW = 30
 """Up to so many cases get a line each when they pass; of more, each is a dot."""
@@ -107,7 +108,24 @@ class TerminalWriter:
         cancelled = " (cancelled before the end)" if event.cancelled else ""
         took = duration_in_words(event.duration_s)
         yield f"{counted(total, 'case')} in {took}{cancelled}: {', '.join(counts) or counts_in_words({})}"
+        if event.contrast is not None:
+            yield from self._contrast(event.contrast)
         yield from self._needs()
+
+    def _contrast(self, contrast: SuiteContrast) -> Iterator[str]:
+        """The old agent beside the new one: what broke, what was mended, and the figures whose interval excludes 0."""
+        broke, mended = contrast.newly_failing, contrast.newly_passing
+        yield (
+            f"against the old agent, over {counted(contrast.cases, 'case')}: {broke} newly failing "
+            f"(p = {contrast.p_worse:.2g}), {mended} newly passing (p = {contrast.p_better:.2g})"
+        )
+        if contrast.cases_needed is not None:
+            yield f"  to be sure that it is worse takes about {contrast.cases_needed:,} cases like these"
+        for one in contrast.metrics:
+            if not one.difference_low <= 0 <= one.difference_high:
+                name = one.name.replace("_", " ")
+                low, high = (f"{end:+.3g}" for end in (one.difference_low, one.difference_high))
+                yield f"  {name}: {one.old:.3g} → {one.new:.3g} (difference {low} to {high}, 95 %)"
 
     def _needs(self) -> Iterator[str]:
         """What the inconclusive cases need, each different need once."""

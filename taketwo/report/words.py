@@ -11,7 +11,7 @@ from taketwo.comparison import ChangeKind, Severity
 from taketwo.conversation import Call
 from taketwo.run import Ending, Miss, Rung, Tier, ToolAnswer, UserAnswer
 from taketwo.value import JSON
-from taketwo.verdict import CaseResult, Verdict
+from taketwo.verdict import CaseResult, Rate, Verdict
 
 _UNSEEN = re.compile(
     "["
@@ -197,6 +197,14 @@ def ending_in_words(ending: Ending) -> str:
 def headline(verdict: Verdict) -> str:
     """The weightiest reason; what the verdict says in general when it has none."""
     return plain(shortened(verdict.reasons[0].text, VALUE_LIMIT)) if verdict.reasons else OUTCOMES[verdict.kind]
+
+
+def rate_in_words(rate: Rate) -> str:
+    """`passed 4 of 5 attempts; the pass rate lies between 0.38 and 0.96 (95 %)`."""
+    return (
+        f"passed {rate.passed} of {counted(rate.runs, 'attempt')}; the pass rate lies between {rate.low:.2f} and "
+        f"{rate.high:.2f} (95 %)"
+    )
 
 
 def address(result: CaseResult) -> str | None:

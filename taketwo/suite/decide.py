@@ -10,8 +10,10 @@ from typing import Literal, NamedTuple, TypeAlias
 from taketwo.comparison import SEVERITIES, Change, Severity
 from taketwo.conversation import Call
 from taketwo.run import Ending, Run
-from taketwo.scenario import Case, MaxLatency, MaxTokens, MustCall, MustNotCall
+from taketwo.scenario import Case, Floor, MaxLatency, MaxTokens, MustCall, MustNotCall
+from taketwo.suite.floor import ALPHA, NOTHING, Tolerance, tolerance
 from taketwo.suite.next_steps import after_change, after_ending, after_unscored
+from taketwo.suite.repeats import MOST_ATTEMPTS, ONCE, Outcome, Repeats, attempts_wanted, decision, rate
 from taketwo.value import Value
 from taketwo.verdict import Attempt, Reason, Score, Unscored, Verdict, VerdictKind
 
@@ -40,6 +42,11 @@ OF_THE_EVIDENCE: dict[str, str] = {
 """Endings that leave open what the agent would have done."""
 
 
+GRAVEST: tuple[AttemptKind, ...] = ("fail", "changed", "inconclusive", "pass")
+"""What attempts say, the gravest first."""
+SEE_HOW_OFTEN = "replay it more often to see how often it fails"
+
+
 class Judged(NamedTuple):
     """One attempt by itself."""
 
@@ -51,23 +58,53 @@ class Judged(NamedTuple):
     """The cheapest next step; None when there is nothing to do."""
 
 
-def decide(case: Case, attempts: Sequence[Attempt], policy: Policy = DEFAULT_POLICY) -> Verdict:
+def decide(
+    case: Case,
+    attempts: Sequence[Attempt],
+    policy: Policy = DEFAULT_POLICY,
+    *,
+    repeats: Repeats = ONCE,
+    floor: Floor | None = None,
+) -> Verdict:
     """The judgement over all attempts at a case: fail, flaky, changed, inconclusive or pass; with every reason.
 
     An attempt fails when a check failed, or the agent failed or took too long. It is inconclusive when it stopped for
     want of an answer, or a check could not be judged; changed when something changed that matters and that no
     expectation covers. Of several attempts, a fail beside a pass or changed is flaky; otherwise the gravest counts.
+
+    repeats: how the number of attempts was chosen; where the evidence was to decide, it decides here.
+    floor: how the unchanged agent varies; the case's own when there is none, unless that has expired.
     """
-    judged = [_judge(case, attempt, policy) for attempt in attempts]
-    kind = _over_all([one.kind for one in judged])
+    outcomes = [outcome(case, attempt, policy) for attempt in attempts]
+    floor = floor or valid_floor(case, attempts)
+    within = tolerance(floor, [attempt.comparison for attempt in attempts], outcomes)
+    judged = [_judge(case, attempt, policy, within) for attempt in attempts]
+    over_all = _over_all([one.kind for one in judged], outcomes, repeats, within)
+    kind = over_all.kind
     telling = [one for one in judged if one.kind == ("fail" if kind == "flaky" else kind)]
     # The reasons of the attempts that decided come first.
     reasons = _gathered([*telling, *(one for one in judged if one not in telling)], len(judged))
     if kind == "flaky":
         failed = sum(one.kind == "fail" for one in judged)
         reasons = (reasons[0].but(text=f"{failed} of {len(judged)} attempts failed: {reasons[0].text}"), *reasons[1:])
-        return Verdict(kind=kind, reasons=reasons, next_step="replay it more often to see how often it fails")
-    return Verdict(kind=kind, reasons=reasons, next_step=next((one.next_step for one in telling), None))
+    return Verdict(
+        kind=kind,
+        reasons=(*over_all.reasons, *reasons),
+        next_step=over_all.next_step or next((one.next_step for one in telling), None),
+        rate=rate(outcomes) if len(attempts) > 1 else None,
+    )
+
+
+def outcome(case: Case, attempt: Attempt, policy: Policy = DEFAULT_POLICY) -> Outcome:
+    """What one attempt says for the statistics: passed (a change is no failure), failed, or no conclusion."""
+    return {"fail": False, "inconclusive": None}.get(_judge(case, attempt, policy, NOTHING).kind, True)
+
+
+def valid_floor(case: Case, attempts: Sequence[Attempt]) -> Floor | None:
+    """The floor kept with the case; None where there is none, or where it has expired before these attempts."""
+    if case.floor is None or any(attempt.run.started_at >= case.floor.expires_at for attempt in attempts):
+        return None
+    return case.floor
 
 
 def exit_code(counts: Mapping[str, int], *, strict: bool) -> int:
@@ -86,13 +123,51 @@ def exit_code(counts: Mapping[str, int], *, strict: bool) -> int:
     return 3 if strict and counts.get("inconclusive") else 0
 
 
-def _over_all(kinds: Sequence[AttemptKind]) -> VerdictKind:
-    if not kinds:
-        return "inconclusive"
-    if "fail" in kinds:
+class _OverAll(NamedTuple):
+    """What the attempts amount to."""
+
+    kind: VerdictKind
+    reasons: tuple[Reason, ...] = ()
+    """What no attempt says by itself."""
+    next_step: str | None = None
+
+
+def _over_all(
+    kinds: Sequence[AttemptKind], outcomes: Sequence[Outcome], repeats: Repeats, within: Tolerance
+) -> _OverAll:
+    gravest: VerdictKind = next((kind for kind in GRAVEST if kind in kinds), "inconclusive")
+    if "fail" not in kinds:
+        return _unsure(outcomes, repeats, gravest) or _OverAll(gravest)
+    mixed = "pass" in kinds or "changed" in kinds
+    if within.failures is not None and within.failures > ALPHA:
+        why = f"the unchanged agent fails about as often by itself (p = {within.failures:.2g})"
+        return _OverAll("flaky", (Reason(text=why, severity="minor"),))
+    if repeats.until == "counted":
         # An attempt that came to no conclusion does not contradict one that failed.
-        return "flaky" if "pass" in kinds or "changed" in kinds else "fail"
-    return next(kind for kind in ("changed", "inconclusive", "pass") if kind in kinds)
+        return _OverAll("flaky", (), SEE_HOW_OFTEN) if mixed else _OverAll("fail")
+    match decision(repeats, outcomes):
+        case "broken":
+            return _OverAll("fail")
+        case "healthy":
+            return _OverAll("flaky", (), "find out what it depends on: it fails now and then")
+        case "undecided":
+            return (
+                _OverAll("flaky", (), SEE_HOW_OFTEN)
+                if mixed
+                else _unsure(outcomes, repeats, "fail") or _OverAll("fail")
+            )
+
+
+def _unsure(outcomes: Sequence[Outcome], repeats: Repeats, kind: VerdictKind) -> _OverAll | None:
+    """Inconclusive where the evidence was to decide and more runs would be needed for it."""
+    known = [outcome for outcome in outcomes if outcome is not None]
+    missing = attempts_wanted(repeats.but(most=len(outcomes) + MOST_ATTEMPTS), outcomes)
+    if repeats.until == "counted" or not known or not missing:
+        return None
+    did = "failed" if kind == "fail" else "passed"
+    why = f"{len(known)} of {len(known)} attempts {did}, which is too few to be sure"
+    more = f"let it be replayed more often: --repeat auto:{len(outcomes) + missing}"
+    return _OverAll("inconclusive", (Reason(text=why),), more)
 
 
 def _gathered(judged: Sequence[Judged], attempts: int) -> tuple[Reason, ...]:
@@ -107,16 +182,17 @@ def _gathered(judged: Sequence[Judged], attempts: int) -> tuple[Reason, ...]:
     )
 
 
-def _judge(case: Case, attempt: Attempt, policy: Policy) -> Judged:
+def _judge(case: Case, attempt: Attempt, policy: Policy, within: Tolerance) -> Judged:
     """One attempt by itself: what failed outweighs what is open, and that outweighs what changed."""
     ending = attempt.run.ending
     failed = [*_failed_checks(case, attempt), *_failed_agent(ending)]
     open_ends = [*_nothing_said(case), *_open_ending(ending), *_unscored(attempt)]
     covered = _coverage(case, attempt)
-    mattering = [change for change in _own_changes(attempt) if _matters(change, case, covered, policy)]
-    mattering.sort(key=_gravity)
+    above = [change for change in _own_changes(attempt) if _matters(change, case, covered, policy)]
+    mattering = sorted((change for change in above if not within.excuses(change)), key=_gravity)
     seen = [Reason(text=change_in_words(c), turn_index=c.replayed_turn, severity=c.severity) for c in mattering]
-    reasons = (*failed, *open_ends, *seen, *_read_errors(attempt.run), *_wording(attempt))
+    by_itself = _excused(len(above) - len(mattering))
+    reasons = (*failed, *open_ends, *seen, *by_itself, *_read_errors(attempt.run), *_wording(attempt))
     if failed:
         return Judged("fail", reasons, None)
     if open_ends:
@@ -132,6 +208,12 @@ def change_in_words(change: Change) -> str:
         return f"turn {change.replayed_turn + 1}: {change.summary}"
     place = "" if change.recorded_turn is None else f"recorded turn {change.recorded_turn + 1}: "
     return f"{place}{change.summary}"
+
+
+def _excused(changes: int) -> Iterator[Reason]:
+    if changes:
+        which = "one change is" if changes == 1 else f"{changes} changes are"
+        yield Reason(text=f"{which} within what the unchanged agent shows by itself", severity="wording")
 
 
 def _failed_checks(case: Case, attempt: Attempt) -> Iterator[Reason]:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -24,8 +24,10 @@ from taketwo.replay.engine import DEFAULT_LIMITS, Limits, replay
 from taketwo.replay.tools import DEFAULT_POLICY as DEFAULT_TOOLS
 from taketwo.replay.tools import ToolPolicy
 from taketwo.scenario import Case
-from taketwo.suite.decide import DEFAULT_POLICY, Policy, decide
-from taketwo.verdict import Attempt, CaseResult, Reason, VerdictKind
+from taketwo.suite.contrast import Pairs, contrast_of, floor_of, with_contrast
+from taketwo.suite.decide import DEFAULT_POLICY, Policy, decide, outcome
+from taketwo.suite.repeats import Outcome, Repeats, attempts_wanted
+from taketwo.verdict import Attempt, CaseResult, Rate, Reason, VerdictKind
 
 CONCURRENCY = 20
 """How many replays run at a time unless told otherwise."""
@@ -69,6 +71,10 @@ class Terms(NamedTuple):
 
     agent: Agent
     """The agent under test."""
+    against: Agent | None
+    """The old agent; None when there is none to compare with."""
+    repeats: Repeats
+    """How often."""
     policy: Policy
     """Which changes matter."""
     limits: Limits
@@ -86,7 +92,8 @@ async def run_suite(
     agent: Agent,
     *,
     concurrency: int = CONCURRENCY,
-    repeat: int = 1,
+    repeat: int | Repeats = 1,
+    against: Agent | None = None,
     policy: Policy = DEFAULT_POLICY,
     limits: Limits = DEFAULT_LIMITS,
     tools: ToolPolicy = DEFAULT_TOOLS,
@@ -97,6 +104,8 @@ async def run_suite(
 ) -> AsyncIterator[Event]:
     """Replay every case `repeat` times against the agent, and yield what happens: results as they are ready.
 
+    repeat: a number, or how long to look for evidence; the chance of a false alarm is kept over the whole suite.
+    against: the old agent, replayed as often as the new one; what it does as well is no regression.
     concurrency: how many replays run at a time; the attempts of one case count as several.
     evaluators: judgements besides the cases' own expectations.
     store, suite_id: where results are kept, under which name; they are on disk when `SuiteFinished` comes.
@@ -108,13 +117,17 @@ async def run_suite(
     known = cases if isinstance(cases, Collection) else list(cases)
     began, at = time.monotonic(), datetime.now(UTC)
     yield SuiteStarted(agent=agent.spec, cases=len(known), at=at)
-    workers = min(concurrency, len(known) * repeat)
-    work = _Work(known, repeat, Terms(agent, policy, limits, tools, evaluators, stop), workers)
+    repeats = (Repeats(most=repeat) if isinstance(repeat, int) else repeat).for_one_of(len(known))
+    workers = min(concurrency, len(known) * repeats.most)
+    work = _Work(known, Terms(agent, against, repeats, policy, limits, tools, evaluators, stop), workers)
     counts: Counter[str] = Counter()
+    pairs = Pairs()
     with _collecting_rarely():
         async with _working(work, workers) as results:
             while (event := await results.get()) is not None:
                 counts[event.result.verdict.kind if isinstance(event, CaseFinished) else "error"] += 1
+                if isinstance(event, CaseFinished):
+                    pairs.add(event.result)
                 if store is not None and isinstance(event, CaseFinished):
                     store.add_result(suite_id or f"{at:%Y%m%dT%H%M%S.%f}", event.result)
                 yield event
@@ -122,7 +135,11 @@ async def run_suite(
         # Waits for a disk; the event loop may have other work.
         await asyncio.to_thread(store.flush)
     yield SuiteFinished(
-        at=datetime.now(UTC), duration_s=time.monotonic() - began, counts=dict(counts), cancelled=work.was_cut_short
+        at=datetime.now(UTC),
+        duration_s=time.monotonic() - began,
+        counts=dict(counts),
+        cancelled=work.was_cut_short,
+        contrast=pairs.contrast(),
     )
 
 
@@ -141,9 +158,9 @@ def _collecting_rarely() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-async def attempt(case: Case, number: int, terms: Terms) -> Attempt:
+async def attempt(case: Case, number: int, terms: Terms, agent: Agent) -> Attempt:
     """One replay of a case with all that was found in it. Raises what `replay` raises."""
-    run = await replay(case, terms.agent, attempt=number, limits=terms.limits, tools=terms.tools, stop=terms.stop)
+    run = await replay(case, agent, attempt=number, limits=terms.limits, tools=terms.tools, stop=terms.stop)
     comparison = compare(case.recorded, run.conversation, writes=_writes)
     scores = check(case, run, comparison)
     if terms.evaluators:
@@ -160,70 +177,130 @@ def _writes(tool: str) -> bool | None:
 class _Open:
     """A case whose attempts are not all done."""
 
-    def __init__(self, suite_case: SuiteCase, attempts_left: int) -> None:
+    def __init__(self, suite_case: SuiteCase, terms: Terms) -> None:
         self.suite_case = suite_case
-        self.attempts_left = attempts_left
         self.attempts: list[Attempt] = []
+        self.against: list[Attempt] = []
         self.error: str | None = None
+        self.under_way = 0
+        self._terms = terms
+        self._repeats = terms.repeats.with_floor(_floor_rate(suite_case.case))
+        self._begun = 0
 
-    def event(self, policy: Policy) -> CaseFinished | CaseErrored | None:
+    def next_attempts(self) -> range:
+        """The numbers of the attempts that cannot be spared, given those that are done; none when it is decided."""
+        wanted = 0
+        if self.error is None:
+            # One that was cut short has no outcome, but it was begun.
+            outcomes = self._outcomes() + [None] * (self._begun - len(self.attempts))
+            wanted = attempts_wanted(self._repeats, outcomes)
+        first = self._begun + 1
+        self._begun += wanted
+        self.under_way = wanted
+        return range(first, first + wanted)
+
+    def event(self) -> CaseFinished | CaseErrored | None:
         """What came of it so far; None when that is nothing."""
         case, scenario, file, line = self.suite_case
-        in_order = tuple(sorted(self.attempts, key=lambda attempt: attempt.run.attempt))
-        verdict = decide(case, in_order, policy)
+        new, old = _in_order(self.attempts), _in_order(self.against)
+        policy, against = self._terms.policy, self._terms.against
+        floor = None if against is None else floor_of(case, against.spec, old, policy)
+        verdict = decide(case, new, policy, repeats=self._repeats, floor=floor)
         if self.error is not None:
             if verdict.kind not in REGRESSIONS:
                 place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
                 return CaseErrored(name=case.id, error=f"{place}{case.id}: {self.error}", file=file, line=line)
             left_out = Reason(text=f"further attempts could not be made: {self.error}", severity="minor")
             verdict = verdict.but(reasons=(*verdict.reasons, left_out))
-        elif not in_order:
+        elif not new:
             return None
+        contrast = None if against is None else contrast_of(case, old, new, policy)
         result = CaseResult(
             scenario=scenario,
             case_id=case.id,
             recorded_id=case.recorded.id,
-            verdict=verdict,
+            verdict=verdict if contrast is None else with_contrast(verdict, contrast),
             file=file,
             line=line,
             why=case.why,
-            attempts=in_order,
+            attempts=new,
+            against=old,
+            contrast=contrast,
         )
         return CaseFinished(case=case, result=result)
+
+    def _outcomes(self) -> list[Outcome]:
+        if self._repeats.until == "counted":
+            return [None] * len(self.attempts)  # what they say does not matter
+        return [outcome(self.suite_case.case, attempt, self._terms.policy) for attempt in _in_order(self.attempts)]
+
+
+def _in_order(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    return tuple(sorted(attempts, key=lambda attempt: attempt.run.attempt))
+
+
+def _floor_rate(case: Case) -> Rate | None:
+    floor = case.floor
+    return None if floor is None else Rate(passed=floor.passed, runs=floor.runs, low=0, high=1)
 
 
 class _Work:
     """All that is to be done, handed out attempt by attempt."""
 
-    def __init__(self, cases: Iterable[SuiteCase], repeat: int, terms: Terms, workers: int) -> None:
+    def __init__(self, cases: Iterable[SuiteCase], terms: Terms, workers: int) -> None:
         # Each worker may have one result waiting; when that is not taken, it does not begin another replay.
         self.results: asyncio.Queue[CaseFinished | CaseErrored | None] = asyncio.Queue(maxsize=workers)
         self.was_cut_short = False
         self._terms = terms
+        self._cases = iter(cases)
         self._open: dict[int, _Open] = {}
-        self._attempts = self._handed_out(cases, repeat)
+        self._ready: deque[tuple[_Open, int]] = deque()
+        self._something_new = asyncio.Event()
         self._unreachable = 0
         self._was_reached = False
 
-    def _handed_out(self, cases: Iterable[SuiteCase], repeat: int) -> Iterator[tuple[_Open, int]]:
-        for suite_case in cases:
-            case = _Open(suite_case, repeat)
-            self._open[id(case)] = case
-            for number in range(1, repeat + 1):
-                yield case, number
-
     async def do(self) -> None:
         """Take attempts until there are none left: what one worker does."""
-        for case, number in self._attempts:
+        while (next_one := await self._next()) is not None:
+            case, number = next_one
             if self._terms.stop is not None and self._terms.stop.is_set():
                 self.was_cut_short = True
+                self._something_new.set()
                 return
             if case.error is None:
                 await self._replay(case, number)
-            case.attempts_left -= 1
-            if case.attempts_left == 0:
-                del self._open[id(case)]
-                await self._tell(case)
+            case.under_way -= 1
+            if case.under_way == 0:
+                await self._go_on_with(case)
+
+    async def _next(self) -> tuple[_Open, int] | None:
+        """An attempt of an open case, else the first of a new one; None once nothing can come any more."""
+        while not self._ready:
+            if self.was_cut_short:
+                return None
+            if (suite_case := next(self._cases, None)) is not None:
+                case = _Open(suite_case, self._terms)
+                self._open[id(case)] = case
+                self._hand_out(case)
+            elif not self._open:
+                return None
+            else:
+                self._something_new.clear()
+                await self._something_new.wait()
+        return self._ready.popleft()
+
+    def _hand_out(self, case: _Open) -> bool:
+        numbers = case.next_attempts()
+        self._ready.extend((case, number) for number in numbers)
+        self._something_new.set()
+        return bool(numbers)
+
+    async def _go_on_with(self, case: _Open) -> None:
+        """All that was handed out of it is done: more of it, or the result."""
+        if not self._hand_out(case):
+            del self._open[id(case)]
+            self._something_new.set()
+            await self._tell(case)
 
     async def tell_the_rest(self) -> None:
         """Cases that were cut short, as far as they were done."""
@@ -237,7 +314,10 @@ class _Work:
             return
         try:
             insist_on_sense(case.suite_case.case)
-            done = await attempt(case.suite_case.case, number, self._terms)
+            done = await attempt(case.suite_case.case, number, self._terms, self._terms.agent)
+            # Side by side, so that a service that drifts does so for both.
+            before = self._terms.against
+            old = None if before is None else await attempt(case.suite_case.case, number, self._terms, before)
         except AgentUnreachable as error:
             self._unreachable += 1
             case.error = str(error)
@@ -252,9 +332,11 @@ class _Work:
                 self.was_cut_short = True
             else:
                 case.attempts.append(done)
+                if old is not None:
+                    case.against.append(old)
 
     async def _tell(self, case: _Open) -> None:
-        if (event := case.event(self._terms.policy)) is not None:
+        if (event := case.event()) is not None:
             await self.results.put(event)
 
 

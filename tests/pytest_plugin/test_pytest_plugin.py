@@ -246,7 +246,7 @@ def test_a_file_that_cannot_be_read_is_an_error_with_file_and_line(shop: pytest.
         ("taketwo_timeout = soon", "taketwo_timeout"),
         ("taketwo_timeout = 0", "taketwo_timeout"),
         ("taketwo_on_miss = guess", "taketwo_on_miss"),
-        ("taketwo_repeat = 0", "taketwo_repeat"),
+        ("taketwo_repeat = 0", "how often to repeat"),
     ],
 )
 def test_a_setting_that_means_nothing_is_named(shop: pytest.Pytester, setting: str, named: str) -> None:
