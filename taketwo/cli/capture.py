@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 import click
 
-from taketwo.capture.imports.imported import Imported, Unread
-from taketwo.capture.otlp import ReceivedLogs, ReceivedSpans
+from taketwo.capture.imports.imported import Unread
 from taketwo.cli.settings import opened_store, settings, store_option
-from taketwo.conversation import Conversation
 from taketwo.errors import MissingExtra, TraceUnreadable
-from taketwo.report.words import counted, plain
+from taketwo.report.words import items_in_words, plain
 from taketwo.store import Store
+from taketwo.store.importing import Tally, import_file
 
 if TYPE_CHECKING:
     from taketwo.server.run import Listening
@@ -103,61 +102,24 @@ def _files(paths: tuple[Path, ...]) -> list[Path]:
     return found
 
 
-class Tally:
-    """What came of one file."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.read = {"span": 0, "log record": 0, "conversation": 0}
-        self.new = 0
-        self.unread = 0
-
-    def take(self, store: Store, item: Imported, project: str) -> None:
-        """Put one item into the store and count it."""
-        match item:
-            case ReceivedSpans():
-                self.read["span"] += len(item.spans)
-                self.new += store.add_spans(project, item.spans)
-            case ReceivedLogs():
-                self.read["log record"] += len(item.logs)
-                self.new += store.add_logs(project, item.logs)
-            case Conversation():
-                self.read["conversation"] += 1
-                self._put(store, item.but(project=project))
-            case Unread():
-                self._name(item)
-            case _:
-                assert_never(item)
-
-    def _put(self, store: Store, conversation: Conversation) -> None:
-        """Keep a conversation; one whose id belongs to captured spans already does not keep the others out."""
-        try:
-            self.new += store.put_conversation(conversation)
-        except TraceUnreadable as error:
-            self._name(Unread(where=conversation.id, why=str(error)))
-
-    def _name(self, unread: Unread) -> None:
-        self.unread += 1
-        if self.unread <= UNREAD_SHOWN:
-            click.echo(f"  not read: {plain(unread.where)}: {plain(unread.why)}", err=True)
-
-    def __str__(self) -> str:
-        """One line."""
-        read = ", ".join(counted(number, thing) for thing, number in self.read.items() if number) or "nothing"
-        unread = f", {self.unread:,} not read" if self.unread else ""
-        return f"{read} read, {self.new:,} new{unread}"
-
-
 def _import_file(store: Store, path: Path, file_format: str | None, project: str) -> Tally:
     """Import one file and say what came of it; a file that cannot be read at all does not keep the others out."""
-    from taketwo.capture.imports import read_file
-
-    tally = Tally()
+    tally = Tally(lambda unread: _name(unread, tally.unread))
     try:
-        for item in read_file(path, file_format):
-            tally.take(store, item, project)
+        import_file(store, path, file_format, project, tally)
     except (TraceUnreadable, MissingExtra) as error:
         tally.unread += 1
         click.echo(f"taketwo: {error}", err=True)
-    click.echo(f"{plain(str(path))}: {tally}")
+    click.echo(f"{plain(str(path))}: {_in_words(tally)}")
     return tally
+
+
+def _name(unread: Unread, number: int) -> None:
+    if number <= UNREAD_SHOWN:
+        click.echo(f"  not read: {plain(unread.where)}: {plain(unread.why)}", err=True)
+
+
+def _in_words(tally: Tally) -> str:
+    """One line."""
+    unread = f", {tally.unread:,} not read" if tally.unread else ""
+    return f"{items_in_words(tally.read)} read, {tally.new:,} new{unread}"

@@ -230,6 +230,11 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def items_in_words(items: dict[str, int]) -> str:
+    """`12 spans, 1 conversation`, those of which there are none left out; `nothing` for none at all."""
+    return ", ".join(counted(number, thing) for thing, number in items.items() if number) or "nothing"
+
+
 def counts_in_words(counts: dict[str, int]) -> str:
     """`10 pass, 1 fail`, the gravest first, those that did not occur left out."""
     known = [f"{counts[kind]:,} {kind}" for kind in GRAVEST_FIRST if counts.get(kind)]

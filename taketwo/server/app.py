@@ -22,7 +22,9 @@ from taketwo.server.expiry import expire_regularly
 from taketwo.server.guard import Guard
 from taketwo.server.limits import Limits
 from taketwo.server.pages.conversations import Conversations
+from taketwo.server.pages.keeping import Keeping
 from taketwo.server.pages.lists import Lists
+from taketwo.server.pages.start import Start
 from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
 from taketwo.server.room import Room
@@ -68,6 +70,8 @@ def create_app(
             *Captures(store).routes(),
             *Lists(store).routes(),
             *Conversations(store).routes(),
+            *Keeping(store).routes(),
+            *Start(store).routes(),
         ],
         middleware=[Middleware(Guard)],
         exception_handlers={TakeTwoError: tell, HTTPException: tell_http},

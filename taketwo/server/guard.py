@@ -22,6 +22,10 @@ HEADERS = {
 }
 
 
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+
+
 class Guard:
     """Wraps an application."""
 
@@ -39,9 +43,22 @@ class Guard:
             await refusal(scope, receive, send)
             return
 
+        if scope["method"] not in READING and _is_foreign(Headers(scope=scope)):
+            await PlainTextResponse("a page of another site may change nothing here\n", 403)(scope, receive, send)
+            return
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
         await self._app(scope, receive, guarded)
+
+
+def _is_foreign(headers: Headers) -> bool:
+    """Whether a browser sends it for a page of another site; programs say neither of this."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")

@@ -9,7 +9,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from taketwo.errors import BadFilter, BadSetting, NotFound, NotUnique, StoreUnavailable, TakeTwoError
+from taketwo.errors import (
+    BadFilter,
+    BadSetting,
+    MissingExtra,
+    NotFound,
+    NotUnique,
+    ScenarioUnreadable,
+    StoreUnavailable,
+    TakeTwoError,
+)
 from taketwo.server.answers import refused
 from taketwo.server.pages import page, wants_page
 
@@ -18,6 +27,8 @@ STATUSES: tuple[tuple[type[TakeTwoError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (BadFilter, HTTPStatus.BAD_REQUEST),
     (BadSetting, HTTPStatus.BAD_REQUEST),
+    (ScenarioUnreadable, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (MissingExtra, HTTPStatus.NOT_IMPLEMENTED),
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 """The first class that fits decides; the others are our own fault."""

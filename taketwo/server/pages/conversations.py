@@ -8,7 +8,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from taketwo.capture.otlp import decode_span
+from taketwo.conversation import Conversation
+from taketwo.server.marks import marks_of
 from taketwo.server.pages.drawing import page, twin, wants_page
+from taketwo.server.pages.keeping import in_words
 from taketwo.server.pages.shell import Shell
 from taketwo.server.pages.waterfall import MOST_SPANS, waterfall
 from taketwo.store import Store
@@ -41,5 +44,33 @@ class Conversations:
             drawn = {"conversation": conversation, "bars": bars, "left_out": len(raw) - len(spans)}
             return twin(request, "spans.html", shell, {"spans": spans}, **drawn)
         if wants_page(request):
-            return page("conversation.html", shell, headers={"vary": "accept"}, conversation=conversation)
+            return self._talk(shell, conversation, asked.get("mark"))
         return Response(msgspec.json.encode(conversation), media_type="application/json", headers={"vary": "accept"})
+
+    def _talk(self, shell: Shell, conversation: Conversation, mark: str | None) -> Response:
+        marks = marks_of(self._store.documents, conversation)
+        return page(
+            "conversation.html",
+            shell,
+            headers={"vary": "accept"},
+            conversation=conversation,
+            marked={(one.turn_index, one.step_index): one for one in marks.marks},
+            marking=_place(mark),
+            expected=[in_words(one) for one in marks.expected],
+            in_words=in_words,
+            tools=_tools(conversation),
+        )
+
+
+def _place(mark: str | None) -> tuple[int, int | None] | None:
+    """The step that is being marked, from `3.0`, or `3.` for a reply that is no step; None for none."""
+    turn, dot, step = (mark or "").partition(".")
+    if not (dot and turn.isdecimal() and (step.isdecimal() or not step)):
+        return None
+    return int(turn[:9]), int(step[:9]) if step else None
+
+
+def _tools(conversation: Conversation) -> list[str]:
+    """The tools that the agent had, those that it called first."""
+    called = [call.tool for _, _, call in conversation.calls()]
+    return list(dict.fromkeys([*called, *(tool.name for tool in conversation.agent.tools)]))

@@ -73,6 +73,7 @@ def _environment() -> Environment:
         asset=address,
         conversation_address=conversation_address,
         counted=counted,
+        kinds=lambda values: {type(value).__name__: value for value in values},
         library=address(LIBRARY),
         link=link,
         navigation=NAVIGATION,

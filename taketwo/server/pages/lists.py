@@ -10,8 +10,9 @@ from starlette.routing import Route
 
 from taketwo.server.listing import asked_listing, following
 from taketwo.server.pages.columns import SESSIONS, TRACES, chosen
-from taketwo.server.pages.drawing import twin
+from taketwo.server.pages.drawing import twin, wants_page
 from taketwo.server.pages.shell import Shell
+from taketwo.server.pages.start import begin
 from taketwo.store import Store
 
 
@@ -59,11 +60,12 @@ class Lists:
     def _conversations(self, request: Request, section: str, title: str) -> Response:
         asked = asked_listing(request)
         rows = list(self._store.summaries(asked.project, limit=asked.limit, after=asked.after))
-        shell = self._shell(request, section)
+        if not rows and request.url.path == "/" and wants_page(request):
+            return begin(request, self._store)
         return twin(
             request,
-            "sessions.html" if rows or asked.after else "start.html",
-            shell,
+            "sessions.html",
+            self._shell(request, section),
             {section: rows, "next": following(rows, asked.limit)},
             title=title,
             section=section,
@@ -71,7 +73,6 @@ class Lists:
             asked=asked,
             columns=chosen(SESSIONS, request.query_params.getlist("column")),
             all_columns=SESSIONS,
-            origin=str(request.base_url).rstrip("/"),
         )
 
     def _shell(self, request: Request, section: str) -> Shell:

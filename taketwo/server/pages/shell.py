@@ -25,6 +25,7 @@ NAVIGATION: tuple[tuple[str, tuple[Section, ...]], ...] = (
             Section("calls", "Calls", "/calls"),
         ),
     ),
+    ("Server", (Section("start", "Send data", "/start"),)),
 )
 """Every section, in groups."""
 

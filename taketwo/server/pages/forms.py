@@ -1,0 +1,48 @@
+"""Forms: what a person filled in, on its way from the browser to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from taketwo.errors import BadSetting
+
+MOST_FIELDS = 10_000
+"""Fields of one form: a selection may be long."""
+MOST_FIELD_BYTES = 4 * 1024 * 1024
+"""Bytes of one field that is no file: a prompt may be long."""
+
+Handler: TypeAlias = Callable[[Request, FormData], Response]
+
+
+def filled_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that reads the form and answers in a thread."""
+
+    async def endpoint(request: Request) -> Response:
+        async with request.form(max_fields=MOST_FIELDS, max_part_size=MOST_FIELD_BYTES) as form:
+            return await run_in_threadpool(handler, request, form)
+
+    return endpoint
+
+
+def text_of(form: FormData, name: str, default: str = "") -> str:
+    """One field as text, without white space around it and with line feeds alone."""
+    value = form.get(name, default)
+    if not isinstance(value, str):
+        raise BadSetting("is a file where a text is wanted", where=name)
+    return value.replace("\r\n", "\n").strip()
+
+
+def texts_of(form: FormData, name: str) -> list[str]:
+    """Every value of a field that may be there several times."""
+    return [value for value in form.getlist(name) if isinstance(value, str) and value]
+
+
+def see_other(address: str) -> Response:
+    """After a change: go and look at it, so that loading the page again changes nothing again."""
+    return RedirectResponse(address, 303)

@@ -1,0 +1,227 @@
+"""A conversation becomes a test: its steps are marked as wrong, and it is kept as a scenario file."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+from starlette.datastructures import FormData, QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from taketwo.conversation import Call, Conversation
+from taketwo.errors import BadSetting
+from taketwo.evals.checks import expectation_in_words
+from taketwo.evals.sense import insist_on_sense
+from taketwo.freeze.files import SCHEMA_FILE, save
+from taketwo.freeze.freeze import freeze
+from taketwo.report.words import turn_in_words
+from taketwo.scenario import (
+    ArgumentsMatchSchema,
+    Case,
+    Expectation,
+    MustCall,
+    MustNotCall,
+    MustNotSay,
+    MustSay,
+    Scenario,
+)
+from taketwo.server.marks import Mark, Marks, as_marked, change_marks, marks_of, with_mark
+from taketwo.server.pages.drawing import conversation_address, twin
+from taketwo.server.pages.forms import filled_in, see_other, text_of
+from taketwo.server.pages.shell import Shell
+from taketwo.store import Store
+
+PREVIEW_CHARACTERS = 60_000
+"""How much of a file its preview shows."""
+
+
+class Keeping:
+    """Marks and keeps. The methods block; the application runs them in threads."""
+
+    def __init__(self, store: Store) -> None:
+        """Read from that store, and keep marks there."""
+        self._store = store
+
+    def routes(self) -> list[Route]:
+        """The addresses."""
+        return [
+            Route("/marks", filled_in(self.mark), methods=["POST"]),
+            Route("/marks/reason", filled_in(self.reason), methods=["POST"]),
+            Route("/keep", self.keep),
+            Route("/keep.json", self.keep),
+            Route("/keep/file", self.file),
+        ]
+
+    def mark(self, request: Request, form: FormData) -> Response:
+        """Say what should have happened at a step; nothing at all takes the mark away."""
+        conversation = self._conversation(form)
+        mark = _mark(form, conversation)
+        insist_on_sense(Case(id="this conversation", recorded=conversation, expected=mark.expected))
+        change_marks(self._store.documents, conversation, with_mark(mark))
+        address = conversation_address(conversation.id, conversation.project)
+        return see_other(f"{address}#turn-{mark.turn_index + 1}")
+
+    def reason(self, request: Request, form: FormData) -> Response:
+        """Say why the conversation is worth keeping."""
+        conversation = self._conversation(form)
+        why = text_of(form, "why") or None
+        change_marks(self._store.documents, conversation, lambda marks: marks.but(why=why))
+        return see_other(f"/keep?{_query(conversation)}")
+
+    def keep(self, request: Request) -> Response:
+        """What the scenario file will say, and ways to have it."""
+        conversation = self._conversation(request.query_params)
+        marks = marks_of(self._store.documents, conversation)
+        scenario = kept(conversation, marks)
+        name, files = written(scenario)
+        text = files[name].decode()
+        shell = Shell(section="sessions", project=conversation.project, projects=tuple(self._store.projects()))
+        return twin(
+            request,
+            "keep.html",
+            shell,
+            {"scenario": scenario},
+            conversation=conversation,
+            marks=marks,
+            expected=[in_words(one) for one in marks.expected],
+            file_name=name,
+            preview=text[:PREVIEW_CHARACTERS],
+            is_cut=len(text) > PREVIEW_CHARACTERS,
+            beside=sorted(set(files) - {name}),
+            download=f"/keep/file?{_query(conversation)}",
+            command=freeze_command(conversation, marks, name),
+        )
+
+    def file(self, request: Request) -> Response:
+        """The scenario file; with what lies beside it, as an archive, where something does."""
+        conversation = self._conversation(request.query_params)
+        name, files = written(kept(conversation, marks_of(self._store.documents, conversation)))
+        if len(files) == 1:
+            return download(name, files[name], "application/yaml")
+        return download(f"{name.removesuffix('.scenario.yaml')}.zip", _archive(files), "application/zip")
+
+    def _conversation(self, asked: FormData | QueryParams) -> Conversation:
+        id = asked.get("id")
+        if not isinstance(id, str):
+            raise BadSetting("names no conversation", where="id")
+        return self._store.conversation(id, str(asked.get("project") or "") or None)
+
+
+def kept(conversation: Conversation, marks: Marks) -> Scenario:
+    """The scenario with the conversation as its one case. Raises ScenarioUnreadable where none can be made of it."""
+    frozen = freeze([conversation], name="", at=datetime.now(UTC))
+    case: Case = as_marked(frozen.cases[0], marks)
+    insist_on_sense(case)
+    return frozen.but(name=case.id, cases=(case,))
+
+
+def written(scenario: Scenario) -> tuple[str, dict[str, bytes]]:
+    """The name of the scenario's file, and every file by its name; the schema, which each release has, is no part."""
+    name = f"{scenario.cases[0].id}.scenario.yaml"
+    with tempfile.TemporaryDirectory(prefix="taketwo-") as folder:
+        place = Path(folder)
+        files = save(scenario, place / name)
+        return name, {str(file.relative_to(place)): file.read_bytes() for file in files if file.name != SCHEMA_FILE}
+
+
+def in_words(expected: Expectation) -> str:
+    """`must call check_status in turn 4`."""
+    turn = None if isinstance(expected, ArgumentsMatchSchema) else expected.turn
+    return expectation_in_words(expected, "" if turn is None else f" in {turn_in_words(turn - 1)}")
+
+
+def freeze_command(conversation: Conversation, marks: Marks, name: str) -> str:
+    """The command that writes the same file; arguments of calls cannot be said in it."""
+    words = ["taketwo", "freeze", conversation.id, "--project", conversation.project, "--out", f"replays/{name}"]
+    for expected in marks.expected:
+        words += _options(expected)
+    if marks.why:
+        words += ["--why", marks.why]
+    return shlex.join(words)
+
+
+def download(name: str, body: bytes, type: str) -> Response:
+    """A file to be saved under a name."""
+    return Response(
+        body, media_type=type, headers={"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    )
+
+
+def _options(expected: Expectation) -> list[str]:
+    match expected:
+        case MustCall() | MustNotCall():
+            option, what = ("--must-call" if isinstance(expected, MustCall) else "--must-not-call"), expected.tool
+        case MustSay() | MustNotSay():
+            option, what = ("--must-say" if isinstance(expected, MustSay) else "--must-not-say"), expected.text
+        case _:
+            return []
+    return [option, what if expected.turn is None else f"{what}@{expected.turn}"]
+
+
+def _mark(form: FormData, conversation: Conversation) -> Mark:
+    turn_index, step_index = _number(form, "turn"), _number(form, "step")
+    if turn_index is None or turn_index >= len(conversation.turns):
+        raise BadSetting("names no turn of the conversation", where="turn")
+    steps = conversation.turns[turn_index].steps
+    if step_index is not None and step_index >= len(steps):
+        raise BadSetting("names no step of that turn", where="step")
+    call = steps[step_index] if step_index is not None else None
+    return Mark(
+        turn_index=turn_index,
+        step_index=step_index,
+        expected=tuple(_expected(form, turn_index + 1, call if isinstance(call, Call) else None)),
+    )
+
+
+def _expected(form: FormData, turn: int, call: Call | None) -> Iterator[Expectation]:
+    """What was filled in, for that turn."""
+    if call is not None and text_of(form, "must_not_call"):
+        same = call.arguments if text_of(form, "must_not_call") == "so" else None
+        yield MustNotCall(tool=call.tool, turn=turn, arguments=same)
+    if tool := text_of(form, "must_call"):
+        yield MustCall(tool=tool, turn=turn, arguments=_arguments(text_of(form, "arguments")))
+    if words := text_of(form, "must_say"):
+        yield MustSay(text=words, turn=turn)
+    if words := text_of(form, "must_not_say"):
+        yield MustNotSay(text=words, turn=turn)
+
+
+def _arguments(text: str) -> dict[str, object] | None:
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=dict[str, object])
+    except msgspec.DecodeError as error:
+        raise BadSetting(
+            f"is no JSON object: {error}", where="arguments", todo='write it as {"order_id": "A-1042"}'
+        ) from error
+
+
+def _number(form: FormData, name: str) -> int | None:
+    text = text_of(form, name)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 9):
+        raise BadSetting(f"{text!r} is no position", where=name)
+    return int(text)
+
+
+def _query(conversation: Conversation) -> str:
+    return f"id={quote(conversation.id, safe='')}&project={quote(conversation.project, safe='')}"
+
+
+def _archive(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in sorted(files.items()):
+            archive.writestr(name, body)
+    return packed.getvalue()

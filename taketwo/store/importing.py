@@ -1,0 +1,61 @@
+"""Files into the store, item by item, with an account of what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+from taketwo.capture.imports.imported import Imported, Unread
+from taketwo.capture.otlp import ReceivedLogs, ReceivedSpans
+from taketwo.conversation import Conversation
+from taketwo.errors import TraceUnreadable
+from taketwo.store import Store
+
+
+class Tally:
+    """What came of one file."""
+
+    def __init__(self, on_unread: Callable[[Unread], None]) -> None:
+        """on_unread: told of every record that could not be read, at once."""
+        self.read = {"span": 0, "log record": 0, "conversation": 0}
+        self.new = 0
+        self.unread = 0
+        self._on_unread = on_unread
+
+    def take(self, store: Store, item: Imported, project: str) -> None:
+        """Put one item into the store and count it."""
+        match item:
+            case ReceivedSpans():
+                self.read["span"] += len(item.spans)
+                self.new += store.add_spans(project, item.spans)
+            case ReceivedLogs():
+                self.read["log record"] += len(item.logs)
+                self.new += store.add_logs(project, item.logs)
+            case Conversation():
+                self.read["conversation"] += 1
+                self._put(store, item.but(project=project))
+            case Unread():
+                self.leave_out(item)
+            case _:
+                assert_never(item)
+
+    def leave_out(self, unread: Unread) -> None:
+        """Count what could not be read."""
+        self.unread += 1
+        self._on_unread(unread)
+
+    def _put(self, store: Store, conversation: Conversation) -> None:
+        """Keep a conversation; one whose id belongs to captured spans already does not keep the others out."""
+        try:
+            self.new += store.put_conversation(conversation)
+        except TraceUnreadable as error:
+            self.leave_out(Unread(where=conversation.id, why=str(error)))
+
+
+def import_file(store: Store, path: Path, format: str | None, project: str, tally: Tally) -> None:
+    """Import one file. What was read before an error stays. Raises TraceUnreadable, MissingExtra, BadSetting."""
+    from taketwo.capture.imports import read_file
+
+    for item in read_file(path, format):
+        tally.take(store, item, project)

@@ -1,0 +1,72 @@
+"""The first minutes: an empty server says what to do, and sees what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeAlias
+
+import httpx
+import pytest
+from made_spans import chat_span, raw_spans
+
+from taketwo.store import open_store
+
+Serving: TypeAlias = Callable[..., AbstractContextManager[httpx.Client]]
+
+PAGE = {"accept": "text/html"}
+CHAT = '{"id": "chat-1", "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}\n'
+
+
+def test_an_empty_server_shows_how_to_begin(serving: Serving) -> None:
+    with serving(open_store("memory:")) as client:
+        for path in ("/", "/start"):
+            page = client.get(path, headers=PAGE).text
+            assert f"OTEL_EXPORTER_OTLP_ENDPOINT={str(client.base_url).rstrip('/')}" in page
+            assert "Waiting for the first span" in page
+        assert client.get("/").json() == {"sessions": [], "next": None}
+
+
+def test_the_first_span_is_seen(serving: Serving) -> None:
+    store = open_store("memory:")
+    with serving(store) as client:
+        assert "every 1s" in client.get("/start/arrived").text
+        store.add_spans("default", raw_spans(chat_span(1, 1, session="one")))
+        seen = client.get("/start/arrived").text
+        assert "A span has been received" in seen and "hx-trigger" not in seen
+
+
+def test_only_newer_spans_are_news_on_a_server_that_has_some(serving: Serving) -> None:
+    store = open_store("memory:")
+    store.add_spans("default", raw_spans(chat_span(1, 1, session="one")))
+    with serving(store) as client:
+        newest = client.get("/start.json").json()["newest"]
+        assert "Waiting for the next span" in client.get("/start/arrived", params={"newest": newest}).text
+
+
+def test_a_dropped_file_is_imported(serving: Serving) -> None:
+    store = open_store("memory:")
+    with serving(store) as client:
+        files = [("file", ("log.jsonl", CHAT)), ("file", ("bad.jsonl", "{}\n"))]
+        answer = client.post("/import", files=files, data={"project": "desk"}).json()
+        good, bad = answer["files"]
+        assert (good["read"], good["new"], good["error"]) == ("1 conversation", 1, None)
+        assert bad["file"] == "bad.jsonl" and (bad["error"] or bad["unread"])
+        assert "/tmp" not in str(bad)
+        assert store.conversation("chat-1").project == "desk"
+        page = client.post("/import", files=files[:1], headers=PAGE).text
+        assert "1 conversation read, 1 new" in page
+
+
+def test_no_file_is_an_answer_in_words(serving: Serving) -> None:
+    with serving(open_store("memory:")) as client:
+        answer = client.post("/import", data={"project": "desk"})
+        assert answer.status_code == 400 and "no file" in answer.json()["detail"]
+
+
+@pytest.mark.slow
+def test_the_demo_is_loaded_by_one_press(serving: Serving) -> None:
+    store = open_store("memory:")
+    with serving(store) as client:
+        assert client.post("/demo").status_code == 204
+        assert store.conversation("sess-dana").calls()
