@@ -23,7 +23,7 @@ class Settings(Value):
     project: str | None = None
     """Project to look in. `TAKETWO_PROJECT`; None for all of them."""
     agent_key: str | None = None
-    """Bearer key for an agent behind a URL. `TAKETWO_AGENT_KEY`, else `OPENAI_API_KEY`; never read from a file."""
+    """Bearer key for an agent behind a URL. `TAKETWO_AGENT_KEY`; never read from a file."""
     concurrency: int = 20
     """How many replays run at a time. `TAKETWO_CONCURRENCY`."""
     turn_timeout_s: float = 60.0
@@ -47,6 +47,8 @@ class Settings(Value):
     """How many calls of the model run at a time. `TAKETWO_LLM_CONCURRENCY`."""
 
 
+OPENAI = "https://api.openai.com/v1"
+
 SECRETS = {"agent_key", "llm_api_key"}
 """Settings that are never read from a file."""
 
@@ -57,12 +59,20 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     for name in Settings.__struct_fields__:
         if value := environment.get(f"TAKETWO_{name.upper()}"):
             found[name] = value
-    if key := environment.get("TAKETWO_AGENT_KEY") or environment.get("OPENAI_API_KEY"):
-        found["agent_key"] = key
     try:
         return msgspec.convert(found, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise BadSetting(str(error), where="settings", todo="see `taketwo doctor`") from error
+
+
+def agent_access(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Keys and endpoint as `open_agent` takes them; the model of an agent is asked at OpenAI's own where none is named.
+
+    `OPENAI_API_KEY` goes to endpoints of models alone, never to an agent behind a URL of its own.
+    """
+    key = settings.llm_api_key or environment.get("OPENAI_API_KEY")
+    url = settings.llm_base_url or environment.get("OPENAI_BASE_URL") or (OPENAI if key else None)
+    return {"api_key": settings.agent_key, "llm_base_url": url, "llm_api_key": key}
 
 
 def default_store(environment: Mapping[str, str]) -> str:

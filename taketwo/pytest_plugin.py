@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--taketwo-agent",
         metavar="SPEC",
-        help="the agent to replay against: package.module:callable, or https://…/v1/chat/completions",
+        help="the agent to replay against: package.module:callable, prompt:, a URL, or cmd:program args",
     )
     group.addoption(
         "--taketwo-strict",
@@ -287,8 +287,8 @@ class Setup(NamedTuple):
 
     spec: str
     """The agent's SPEC."""
-    api_key: str | None
-    """The key of an agent behind a URL."""
+    access: dict[str, Any]
+    """Keys and endpoint, as `open_agent` takes them."""
     how: dict[str, Any]
     """Further arguments of `run_suite`."""
 
@@ -310,7 +310,7 @@ def _setup(config: pytest.Config) -> Setup:
     if _SETUP not in config.stash:
         from msgspec import Meta
 
-        from taketwo.config import load_settings
+        from taketwo.config import agent_access, load_settings
         from taketwo.replay.engine import Limits
         from taketwo.replay.tools import ToolPolicy
         from taketwo.suite.repeats import read_repeats
@@ -326,7 +326,7 @@ def _setup(config: pytest.Config) -> Setup:
             "tools": ToolPolicy(on_miss=_ini(config, "taketwo_on_miss", "stop", OnMiss)),
             "repeat": read_repeats(config.getini("taketwo_repeat") or "1"),
         }
-        config.stash[_SETUP] = Setup(spec, settings.agent_key, how)
+        config.stash[_SETUP] = Setup(spec, agent_access(settings, os.environ), how)
     return config.stash[_SETUP]
 
 
@@ -342,14 +342,13 @@ def _ini(config: pytest.Config, name: str, default: object, kind: Any) -> Any:
 @asynccontextmanager
 async def _opened(setup: Setup) -> AsyncIterator[Agent]:
     """The agent, opened in the loop that it will be used in, since its connections belong to that loop."""
-    from taketwo.replay.agents import open_agent
+    from taketwo.replay.agents import close_agent, open_agent
 
-    agent = open_agent(setup.spec, api_key=setup.api_key)
+    agent = open_agent(setup.spec, **setup.access)
     try:
         yield agent
     finally:
-        if (close := getattr(agent, "aclose", None)) is not None:
-            await close()
+        await close_agent(agent)
 
 
 def _outside_any_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from taketwo.cli.settings import language_model, opened_store, settings, store_option
+from taketwo.cli.settings import access, language_model, opened_store, settings, store_option
 from taketwo.config import Settings
 from taketwo.errors import TakeTwoError
 
@@ -73,7 +73,7 @@ def _agent(here: Settings) -> bool:
     from taketwo.replay.agents import open_agent
 
     try:
-        open_agent(here.agent, api_key=here.agent_key)
+        open_agent(here.agent, **access(here))
     except TakeTwoError as error:
         return _line("agent", str(error), ok=False)
     return _line("agent", f"{here.agent} can be opened")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from taketwo.cli.settings import opened_store, settings, store_option
+from taketwo.cli.settings import access, opened_store, settings, store_option
 from taketwo.cli.targets import agent_spec_of, cases_of
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, CaseFinished
 from taketwo.freeze.edits import edit
-from taketwo.replay.agents import Agent, open_agent
+from taketwo.replay.agents import Agent, closing_agents, open_agent
 from taketwo.replay.engine import Limits
 from taketwo.report.words import counted, plain
 from taketwo.scenario import Floor
@@ -61,7 +61,7 @@ def floor_command(
             raise BadSetting(case.error)
         if case.file is None:
             raise BadSetting("a floor is kept in a scenario file", where=case.case.id, todo="`taketwo freeze` it first")
-    agent = open_agent(agent_spec_of(agent_spec, here), api_key=here.agent_key)
+    agent = open_agent(agent_spec_of(agent_spec, here), **access(here))
     known = [case for case in cases if isinstance(case, SuiteCase)]
     limits = Limits(turn_timeout_s=here.turn_timeout_s)
     learned, errors = asyncio.run(_learn(known, agent, repeat, limits, timedelta(days=keep_days)))
@@ -83,20 +83,21 @@ async def _learn(
     bare = [case._replace(case=case.case.but(floor=None)) for case in cases]
     floors: dict[str, dict[str, Floor]] = defaultdict(dict)
     errors: list[str] = []
-    async for event in run_suite(bare, agent, repeat=repeat, limits=limits):
-        match event:
-            case CaseErrored():
-                errors.append(event.error)
-            case CaseFinished(case=case, result=result) if result.file is not None:
-                outcomes = [outcome(case, attempt) for attempt in result.attempts]
-                comparisons = [attempt.comparison for attempt in result.attempts]
-                floor = learn_floor(agent.spec, comparisons, outcomes, at=datetime.now(UTC), keep=keep)
-                if floor.runs:
-                    floors[result.file][case.id] = floor
-                else:
-                    errors.append(f"{result.file}: {case.id}: no replay came to a conclusion, so there is no floor")
-            case _:
-                pass
+    async with closing_agents(agent):
+        async for event in run_suite(bare, agent, repeat=repeat, limits=limits):
+            match event:
+                case CaseErrored():
+                    errors.append(event.error)
+                case CaseFinished(case=case, result=result) if result.file is not None:
+                    outcomes = [outcome(case, attempt) for attempt in result.attempts]
+                    comparisons = [attempt.comparison for attempt in result.attempts]
+                    floor = learn_floor(agent.spec, comparisons, outcomes, at=datetime.now(UTC), keep=keep)
+                    if floor.runs:
+                        floors[result.file][case.id] = floor
+                    else:
+                        errors.append(f"{result.file}: {case.id}: no replay came to a conclusion, so there is no floor")
+                case _:
+                    pass
     return floors, errors
 
 

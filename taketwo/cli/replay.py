@@ -14,12 +14,12 @@ from typing import Any
 import click
 import msgspec
 
-from taketwo.cli.settings import opened_store, project_option, settings, store_option
+from taketwo.cli.settings import access, opened_store, project_option, settings, store_option
 from taketwo.cli.targets import agent_spec_of, cases_of
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, Event, SuiteFinished, SuiteStarted
 from taketwo.replay import current
-from taketwo.replay.agents import Agent, open_agent
+from taketwo.replay.agents import Agent, closing_agents, open_agent
 from taketwo.replay.engine import Limits
 from taketwo.replay.tools import ToolPolicy
 from taketwo.report import Writer, open_writers
@@ -32,14 +32,19 @@ from taketwo.value import JSON
 @click.command("replay")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
 @click.option(
-    "--agent", "agent_spec", metavar="SPEC", help="package.module:callable, or https://…/v1/chat/completions."
+    "--agent",
+    "agent_spec",
+    metavar="SPEC",
+    help="package.module:callable, prompt: (rebuilt from the recording), https://…/chat/completions, a URL of your own,"
+    " or cmd:program args.",
 )
 @click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change what a URL agent is sent: model=…, system_prompt=@FILE, temperature=0, … May be repeated.",
+    help="What prompt: and …/chat/completions are sent instead of what is recorded: model=…, system_prompt=@FILE,"
+    " temperature=0, … May be repeated.",
 )
 @click.option(
     "--tools",
@@ -115,9 +120,7 @@ def replay_command(
         if json_path == "-":
             # What the agent prints must not end up in the middle of the JSON.
             cleanup.enter_context(redirect_stdout(sys.stderr))
-        agent = open_agent(
-            agent_spec_of(agent_spec, here), overrides=dict(map(_override, overrides)), api_key=here.agent_key
-        )
+        agent = open_agent(agent_spec_of(agent_spec, here), overrides=dict(map(_override, overrides)), **access(here))
         finished = asyncio.run(
             _replay(
                 [case for case in cases if isinstance(case, SuiteCase)],
@@ -127,7 +130,7 @@ def replay_command(
                 store=store,
                 concurrency=concurrency or here.concurrency,
                 repeat=read_repeats(repeat),
-                against=None if old_spec is None else open_agent(old_spec, api_key=here.agent_key),
+                against=None if old_spec is None else open_agent(old_spec, **access(here)),
                 limits=Limits(turn_timeout_s=timeout or here.turn_timeout_s),
                 tools=ToolPolicy(on_miss=on_miss, live=live),
             )
@@ -147,16 +150,17 @@ async def _replay(
     _stop_on_interrupt(asyncio.get_running_loop(), stop)
     suite_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     finished: SuiteFinished | None = None
-    async for event in run_suite(cases, agent, stop=stop, suite_id=suite_id, **how):
-        match event:
-            case SuiteStarted():
-                _tell(writers, event.but(cases=event.cases + len(unreadable)), *unreadable)
-            case SuiteFinished():
-                errors = event.counts.get("error", 0) + len(unreadable)
-                finished = event.but(counts={**event.counts, "error": errors} if errors else event.counts)
-                _tell(writers, finished)
-            case _:
-                _tell(writers, event)
+    async with closing_agents(agent, how["against"]):
+        async for event in run_suite(cases, agent, stop=stop, suite_id=suite_id, **how):
+            match event:
+                case SuiteStarted():
+                    _tell(writers, event.but(cases=event.cases + len(unreadable)), *unreadable)
+                case SuiteFinished():
+                    errors = event.counts.get("error", 0) + len(unreadable)
+                    finished = event.but(counts={**event.counts, "error": errors} if errors else event.counts)
+                    _tell(writers, finished)
+                case _:
+                    _tell(writers, event)
     for writer in writers:
         writer.close()
     assert finished is not None, "a suite always ends with SuiteFinished"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from taketwo.config import Settings, load_settings
+from taketwo.config import Settings, agent_access, load_settings
 from taketwo.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def settings() -> Settings:
     """The settings that hold in the working folder."""
     return load_settings(os.environ, Path.cwd())
+
+
+def access(here: Settings) -> dict[str, Any]:
+    """Keys and endpoint, as `open_agent` takes them."""
+    return agent_access(here, os.environ)
 
 
 @contextmanager

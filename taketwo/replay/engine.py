@@ -124,6 +124,7 @@ class _Replay:
         now: Callable[[], datetime],
     ) -> None:
         self.run_id = f"{_IDS.getrandbits(128):032x}"
+        self._case_id = case.id
         self._recorded = case.recorded
         self._conversation_id = f"replay-{self.run_id}"
         self._agent = agent
@@ -180,7 +181,7 @@ class _Replay:
             self._messages.append(new_message)
         context = copy_context()
         context.run(current.CURRENT.set, session)
-        watched = await watch.over(_respond(self._agent, self._exchange(new_message, watch.deadline())), context)
+        watched = await watch.over(_respond(self._agent, self._exchange(new_message, line, watch.deadline())), context)
         reply = watched.answer
         if session.refused is not None:
             raise session.refused
@@ -195,7 +196,7 @@ class _Replay:
             self._messages.append({"role": "assistant", "content": reply.text})
         self._known_agent = reply.agent or self._known_agent
 
-    def _exchange(self, new_message: Message | None, deadline: float) -> Exchange:
+    def _exchange(self, new_message: Message | None, line: Line, deadline: float) -> Exchange:
         """What the agent is given for this turn."""
         return Exchange(
             self.session,
@@ -203,10 +204,18 @@ class _Replay:
             recorded_tools=self._recorded_tools,
             thread_id=self._conversation_id,
             execution_id=self.run_id,
+            case_id=self._case_id,
+            recorded_at=self._recorded_at(line),
             messages=list(self._messages),
             new_message=new_message,
             deadline=deadline,
         )
+
+    def _recorded_at(self, line: Line) -> datetime | None:
+        """When the line was said in the recording, else when that began."""
+        position = line.recorded_turn_index
+        user = None if position is None else self._recorded.turns[position].user
+        return (user.at if user is not None else None) or self._recorded.started_at
 
     def _judge(self, watched: Watched[Reply], line: Line) -> None:
         """End the replay when the turn has not gone as a turn goes."""

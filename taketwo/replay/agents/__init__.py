@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.conversation import Tokens
@@ -17,9 +18,8 @@ Message: TypeAlias = dict[str, Any]
 """A chat message in OpenAI's form."""
 
 CHAT_COMPLETIONS = "/chat/completions"
-SUPPORTED = "package.module:callable, https://…/chat/completions"
-LATER = ("cmd:", "prompt:", "ws://", "wss://", "http://", "https://")
-"""Kinds of SPEC that have a meaning and no module here yet."""
+SUPPORTED = "package.module:callable, prompt:, https://…/chat/completions, https://…, cmd:program args"
+"""Every kind of SPEC, as people are told."""
 
 
 class Reply(Value):
@@ -48,6 +48,8 @@ class Exchange:
         recorded_tools: frozenset[str],
         thread_id: str,
         execution_id: str,
+        case_id: str,
+        recorded_at: datetime | None,
         messages: list[Message],
         new_message: Message | None,
         deadline: float,
@@ -55,7 +57,8 @@ class Exchange:
         """Keep what the agent is given.
 
         recorded: the agent of the recording. recorded_tools: names of the tools called in the recording.
-        thread_id, execution_id: the replayed conversation and the run.
+        thread_id, execution_id, case_id: the replayed conversation, the run and the case.
+        recorded_at: when this line was said in the recording; None when that is not known.
         messages: everything so far, the user's new line last. new_message: that line; None when the agent speaks first.
         deadline: when the turn times out, in seconds of the event loop's clock.
         """
@@ -63,6 +66,8 @@ class Exchange:
         self.recorded_tools = recorded_tools
         self.thread_id = thread_id
         self.execution_id = execution_id
+        self.case_id = case_id
+        self.recorded_at = recorded_at
         self.messages = messages
         self.new_message = new_message
         self.deadline = deadline
@@ -123,23 +128,80 @@ class AgentFailed(Exception):
     """The agent was reached and did something that no replay can go on from; the message is one line for a person."""
 
 
-def open_agent(spec: str, *, overrides: Mapping[str, JSON] | None = None, api_key: str | None = None) -> Agent:
-    """The agent that a SPEC names: `package.module:callable` or `https://…/chat/completions`.
+def open_agent(
+    spec: str,
+    *,
+    overrides: Mapping[str, JSON] | None = None,
+    api_key: str | None = None,
+    llm_base_url: str | None = None,
+    llm_api_key: str | None = None,
+) -> Agent:
+    """The agent that a SPEC names, see `SUPPORTED` and docs/agents.md; `close_agent` when done.
 
-    overrides: what an agent behind a URL is sent instead of the recorded `model`, `system_prompt`, `tools`, settings.
-    api_key: its bearer key.
+    overrides: what `prompt:` and a `/chat/completions` are sent instead of the recorded `model`, `system_prompt`,
+    `tools` and settings. api_key: bearer key of an agent behind a URL.
+    llm_base_url, llm_api_key: the OpenAI-compatible API that plays the model of `prompt:`; the key is also for a
+    `/chat/completions` that has no other.
     Raises AgentUnreachable when a callable cannot be imported, BadSetting when the SPEC or an override means nothing.
     """
     changes = {} if overrides is None else dict(overrides)
-    if spec.startswith(("http://", "https://")) and spec.partition("?")[0].rstrip("/").endswith(CHAT_COMPLETIONS):
-        from taketwo.replay.agents.chat_completions import ChatCompletionsAgent
+    match _kind(spec):
+        case "chat_completions":
+            from taketwo.replay.agents.chat_completions import ChatCompletionsAgent
 
-        return ChatCompletionsAgent(spec, overrides=changes, api_key=api_key)
-    if spec.startswith(LATER) or ":" not in spec:
+            return ChatCompletionsAgent(spec, overrides=changes, api_key=api_key or llm_api_key)
+        case "prompt":
+            from taketwo.replay.agents.prompt import PromptAgent
+
+            return PromptAgent(llm_base_url, overrides=changes, api_key=llm_api_key)
+        case "http":
+            from taketwo.replay.agents.http_protocol import HttpAgent
+
+            _insist_on_no(changes, spec)
+            return HttpAgent(spec, api_key=api_key)
+        case "command":
+            from taketwo.replay.agents.command import CommandAgent
+
+            _insist_on_no(changes, spec)
+            return CommandAgent(spec)
+        case "callable":
+            from taketwo.replay.agents.callable import open_callable
+
+            _insist_on_no(changes, spec)
+            return open_callable(spec)
+
+
+async def close_agent(agent: Agent) -> None:
+    """Close its connections and end its processes, where it has any."""
+    if (close := getattr(agent, "aclose", None)) is not None:
+        await close()
+
+
+@asynccontextmanager
+async def closing_agents(*agents: Agent | None) -> AsyncIterator[None]:
+    """Close these agents at the end, however that comes."""
+    try:
+        yield
+    finally:
+        for agent in agents:
+            if agent is not None:
+                await close_agent(agent)
+
+
+def _kind(spec: str) -> Literal["chat_completions", "prompt", "http", "command", "callable"]:
+    """Raises BadSetting for a SPEC that is none."""
+    if spec.startswith(("http://", "https://")):
+        return "chat_completions" if spec.partition("?")[0].rstrip("/").endswith(CHAT_COMPLETIONS) else "http"
+    if spec == "prompt:":
+        return "prompt"
+    if spec.startswith("cmd:"):
+        return "command"
+    if "://" in spec or spec.startswith("prompt:") or ":" not in spec:
         raise BadSetting(f"this kind of agent is not supported: {spec!r}", where="agent", todo=f"give {SUPPORTED}")
-    if changes:
-        named = ", ".join(changes)
-        raise BadSetting(f"a callable cannot be overridden ({named})", where="agent", todo="change it in its code")
-    from taketwo.replay.agents.callable import open_callable
+    return "callable"
 
-    return open_callable(spec)
+
+def _insist_on_no(changes: Mapping[str, JSON], spec: str) -> None:
+    if changes:
+        what = f"{', '.join(changes)} cannot be set: only `prompt:` and a /chat/completions take what is recorded"
+        raise BadSetting(what, where=spec, todo="change the agent itself")

@@ -11,10 +11,21 @@ def test_tools_that_are_no_definitions_are_refused() -> None:
         open_agent("http://x/v1/chat/completions", overrides={"tools": "find"})
 
 
-@pytest.mark.parametrize("spec", ["cmd:python agent.py", "prompt:", "wss://x/y", "https://x/agent", "agent"])
+@pytest.mark.parametrize("spec", ["wss://x/y", "prompt:gpt", "agent"])
 def test_other_kinds_of_agents_are_refused_with_those_that_there_are(spec: str) -> None:
-    with pytest.raises(BadSetting, match=r"package.module:callable, https://…/chat/completions"):
+    with pytest.raises(BadSetting, match=r"package.module:callable, prompt:, https://…/chat/completions"):
         open_agent(spec)
+
+
+@pytest.mark.parametrize("spec", ["cmd:", "cmd:python 'agent.py"])
+def test_a_command_that_is_none_is_refused(spec: str) -> None:
+    with pytest.raises(BadSetting):
+        open_agent(spec)
+
+
+def test_the_rebuilt_agent_needs_an_endpoint() -> None:
+    with pytest.raises(BadSetting, match="set TAKETWO_LLM_BASE_URL"):
+        open_agent("prompt:")
 
 
 def test_a_url_ends_in_chat_completions_with_or_without_more() -> None:
@@ -22,6 +33,7 @@ def test_a_url_ends_in_chat_completions_with_or_without_more() -> None:
         assert open_agent(spec, api_key="k").spec == spec
 
 
-def test_a_callable_has_nothing_to_override() -> None:
-    with pytest.raises(BadSetting, match=r"a callable cannot be overridden \(model\)"):
-        open_agent("json:dumps", overrides={"model": "x"})
+@pytest.mark.parametrize("spec", ["json:dumps", "http://x/agent", "cmd:python agent.py"])
+def test_what_is_in_the_agents_own_code_cannot_be_overridden(spec: str) -> None:
+    with pytest.raises(BadSetting, match="model cannot be set"):
+        open_agent(spec, overrides={"model": "x"})

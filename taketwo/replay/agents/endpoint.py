@@ -1,0 +1,147 @@
+"""A URL that answers JSON with JSON: asked again where another try may better it, until the turn's time is over."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from taketwo.errors import AgentUnreachable
+from taketwo.replay.agents import AgentFailed
+from taketwo.value import JSON, clean_text
+
+Answer = TypeVar("Answer")
+Body = Mapping[str, Any]
+"""The request."""
+
+NO_ACCESS = {401: "refuses the key", 403: "refuses access", 404: "does not exist", 405: "takes no POST"}
+"""Answers from which nothing is learnt about the agent."""
+TRY_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""Answers that another try may better."""
+TRIES = 5
+"""How often a request is sent before its answer counts."""
+CONNECT_TIMEOUT_S = 10.0
+LONGEST_QUOTE = 200
+"""How much of an error answer is shown."""
+
+
+class Endpoint:
+    """Where an agent answers over HTTP."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        key_setting: str = "TAKETWO_AGENT_KEY",
+        first_pause_s: float = 0.5,
+        failures: Collection[int] = (),
+    ) -> None:
+        """Keep where the agent is.
+
+        api_key: sent as bearer. key_setting: where that is set, for whoever is refused.
+        first_pause_s: pause before the second try, in seconds; it doubles for each further one.
+        failures: statuses with which the agent itself says that it failed, a finding about it.
+        """
+        self.url = url
+        self._key_setting = key_setting
+        self._first_pause_s = first_pause_s
+        self._failures = frozenset(failures)
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        # The turn's own limit ends what takes too long. Replays are bounded by the caller, so connections are not.
+        self._client = httpx.AsyncClient(
+            headers=headers,
+            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+        )
+
+    async def post(
+        self,
+        body: Body,
+        read: Callable[[httpx.Response], Awaitable[Answer]],
+        *,
+        headers: Mapping[str, str],
+        until: float,
+    ) -> Answer:
+        """Send a request and read its answer.
+
+        until: when to try no more, in seconds of the event loop's clock.
+        Raises AgentFailed when the agent says that it failed, AgentUnreachable when it cannot be asked.
+        """
+        pause_s = self._first_pause_s
+        for tries_left in reversed(range(TRIES)):
+            asked_to_wait_s, problem = 0.0, ""
+            try:
+                async with self._client.stream("POST", self.url, json=body, headers=dict(headers)) as response:
+                    if response.status_code == httpx.codes.OK:
+                        return await read(response)
+                    problem = self._refusal(response.status_code, await _quote(response))
+                    asked_to_wait_s = _retry_after_s(response)
+                    tries_left = tries_left if response.status_code in TRY_AGAIN else 0
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+                raise AgentUnreachable(f"cannot connect: {words_of(error)}", where=self.url) from error
+            except httpx.TransportError as error:
+                problem = f"the connection broke: {words_of(error)}"
+            wait_s = max(pause_s * random.uniform(0.75, 1.25), asked_to_wait_s)
+            if not tries_left or asyncio.get_running_loop().time() + wait_s >= until:
+                # The endpoint's trouble says nothing about the agent, so it must not look like a regression.
+                raise AgentUnreachable(problem, where=self.url)
+            await asyncio.sleep(wait_s)
+            pause_s *= 2
+        raise AssertionError("the last try either returns or raises")
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    def _refusal(self, status: int, quote: str) -> str:
+        """What an answer other than 200 says. Raises where it needs no other try."""
+        if why := NO_ACCESS.get(status):
+            todo = f"set {self._key_setting}" if status == 401 else None
+            raise AgentUnreachable(f"the endpoint {why} ({status}): {quote}", where=self.url, todo=todo)
+        said = f"the endpoint answered {status}: {quote}" if quote else f"the endpoint answered {status}"
+        if status in self._failures:
+            raise AgentFailed(said)
+        return said
+
+
+async def json_of(response: httpx.Response) -> JSON:
+    """The JSON value in an answer. Raises AgentFailed when there is none."""
+    raw = await response.aread()
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
+        raise AgentFailed(f"the answer is no JSON: {cut(raw.decode(errors='replace'))}") from error
+
+
+def words_of(error: Exception) -> str:
+    """What an error says, in one line."""
+    return cut(str(error) or type(error).__name__)
+
+
+def cut(text: str) -> str:
+    """A text in one line, cut to what can be quoted."""
+    line = " ".join(clean_text(text).split())
+    return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 1]}…"
+
+
+async def _quote(response: httpx.Response) -> str:
+    """The message inside an error answer, else its beginning."""
+    raw = await response.aread()
+    try:
+        error = msgspec.json.decode(raw)["error"]
+        return cut(str(error["message"] if isinstance(error, dict) else error))
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return cut(raw.decode(errors="replace"))
+
+
+def _retry_after_s(response: httpx.Response) -> float:
+    """Seconds that the endpoint asks to wait; 0 when it asks for nothing, or for a date."""
+    try:
+        return max(0.0, float(response.headers.get("retry-after", "0")))
+    except ValueError:
+        return 0.0
