@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from uuid import uuid4
 
 from taketwo.conversation import Conversation
@@ -92,7 +91,6 @@ def _document(conversation: Conversation, marks: Marks) -> Document:
         kind=KIND,
         id=str(uuid4()),
         body=marks.to_json(),
-        created_at=datetime.now(UTC),
         project=conversation.project,
         key=conversation.id,
         source=conversation.id,

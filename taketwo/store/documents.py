@@ -18,8 +18,6 @@ class Document(Value):
     """Unique among those of its kind."""
     body: bytes
     """The thing itself, as JSON."""
-    created_at: datetime
-    """When it was made, UTC."""
     project: str | None = None
     """Name of its project; None when it belongs to none."""
     parent: str | None = None
@@ -54,6 +52,9 @@ class Documents(Protocol):
     def add(self, documents: Sequence[Document]) -> None:
         """Keep new documents, all or none. Raises AlreadyThere where an id or a key is taken."""
 
+    def put(self, document: Document) -> None:
+        """Keep a document in place of the one of its kind and id, or as a new one. Raises AlreadyThere."""
+
     def get(self, kind: str, id: str) -> Document:
         """The document of that id. Raises NotFound."""
 
@@ -79,6 +80,12 @@ class Documents(Protocol):
 
     def change(self, kind: str, id: str, how: Change) -> Document:
         """Change one document and give what became of it. Raises NotFound, AlreadyThere, and what `how` raises."""
+
+    def change_parts(self, kind: str, parent: str, how: Change, *, states: Collection[str]) -> int:
+        """Change all parts of a parent that are in one of these states, together; gives how many.
+
+        Raises what `how` raises, and then none is changed.
+        """
 
     def claim(
         self, kind: str, how: Change, *, now: datetime, parent: str | None = None, limit: int = 1

@@ -3,8 +3,8 @@
 -- name: add_document
 -- Ids and keys are guarded by unique indexes, so that two processes cannot both take one.
 INSERT INTO document
-    (kind, id, project, parent, key, state, outcome, position, created_ns, due_ns, source, body)
-VALUES (:kind, :id, :project, :parent, :key, :state, :outcome, :position, :created_ns, :due_ns, :source, :body)
+    (kind, id, project, parent, key, state, outcome, position, due_ns, source, body)
+VALUES (:kind, :id, :project, :parent, :key, :state, :outcome, :position, :due_ns, :source, :body)
 
 -- name: document
 -- By the unique index.
@@ -61,11 +61,15 @@ ORDER BY position DESC, seq DESC LIMIT :limit
 SELECT state, outcome, count(*) FROM document WHERE kind = ? AND parent = ? GROUP BY state, outcome
 
 -- name: put_document
--- Everything but what it is and when it was made.
+-- Everything but what it is.
 UPDATE document
 SET project = :project, parent = :parent, key = :key, state = :state, outcome = :outcome, position = :position,
     due_ns = :due_ns, source = :source, body = :body
 WHERE kind = :kind AND id = :id
+
+-- name: documents_in_state
+-- For a change of all of them; by the index on state.
+SELECT * FROM document WHERE kind = :kind AND parent = :parent AND state = :state ORDER BY position, seq
 
 -- name: due_documents
 -- Read inside the transaction that changes them, so nobody else can take the same ones.

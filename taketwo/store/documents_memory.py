@@ -35,6 +35,12 @@ class MemoryDocuments:
                 self._there = before
                 raise
 
+    def put(self, document: Document) -> None:
+        """See `Documents`."""
+        with self._lock:
+            number, _ = self._there.get((document.kind, document.id)) or (next(self._numbers), None)
+            self._put(number, document)
+
     def get(self, kind: str, id: str) -> Document:
         """See `Documents`."""
         return self._numbered(kind, id)[1]
@@ -86,6 +92,18 @@ class MemoryDocuments:
             after = how(before)
             self._put(number, after)
             return after
+
+    def change_parts(self, kind: str, parent: str, how: Change, *, states: Collection[str]) -> int:
+        """See `Documents`."""
+        with self._lock:
+            changed = [
+                (number, how(one))
+                for number, one in self._there.values()
+                if (one.kind, one.parent) == (kind, parent) and one.state in states
+            ]
+            for number, document in changed:
+                self._put(number, document)
+            return len(changed)
 
     def claim(
         self, kind: str, how: Change, *, now: datetime, parent: str | None = None, limit: int = 1

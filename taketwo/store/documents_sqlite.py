@@ -36,6 +36,11 @@ class SqliteDocuments:
         rows = [_row(document) for document in documents]
         self._writer.do(partial(_add, documents=documents, rows=rows))
 
+    def put(self, document: Document) -> None:
+        """See `Documents`."""
+        row = _row(document)
+        self._writer.do(partial(_put_row, document=document, row=row))
+
     def get(self, kind: str, id: str) -> Document:
         """See `Documents`."""
         with self._readers.snapshot() as connection:
@@ -79,6 +84,11 @@ class SqliteDocuments:
     def change(self, kind: str, id: str, how: Change) -> Document:
         """See `Documents`."""
         return self._writer.do(partial(_change, kind=kind, id=id, how=how))
+
+    def change_parts(self, kind: str, parent: str, how: Change, *, states: Collection[str]) -> int:
+        """See `Documents`."""
+        values = [{"kind": kind, "parent": parent, "state": state} for state in states]
+        return self._writer.do(partial(_change_parts, values=values, how=how))
 
     def claim(
         self, kind: str, how: Change, *, now: datetime, parent: str | None = None, limit: int = 1
@@ -126,6 +136,14 @@ def _change(connection: sqlite3.Connection, *, kind: str, id: str, how: Change) 
     return after
 
 
+def _change_parts(connection: sqlite3.Connection, *, values: Sequence[dict[str, Any]], how: Change) -> int:
+    # All are read before the first is changed: a change may bring a document into another one of the states.
+    found = [row for one in values for row in _rows(connection, "documents_in_state", one)]
+    for row in found:
+        _put(connection, how(_document(row)))
+    return len(found)
+
+
 def _claim(connection: sqlite3.Connection, *, values: dict[str, Any], how: Change) -> list[Document]:
     name = "due_documents" if values["parent"] is None else "due_documents_of_parent"
     claimed = [how(_document(row)) for row in _rows(connection, name, values)]
@@ -135,8 +153,13 @@ def _claim(connection: sqlite3.Connection, *, values: dict[str, Any], how: Chang
 
 
 def _put(connection: sqlite3.Connection, document: Document) -> None:
+    _put_row(connection, document=document, row=_row(document))
+
+
+def _put_row(connection: sqlite3.Connection, *, document: Document, row: dict[str, Any]) -> None:
     try:
-        connection.execute(_SQL["put_document"], _row(document))
+        if not connection.execute(_SQL["put_document"], row).rowcount:
+            connection.execute(_SQL["add_document"], row)
     except sqlite3.IntegrityError as error:
         raise already_there(document) from error
 
@@ -158,7 +181,6 @@ def _row(document: Document) -> dict[str, Any]:
         "state": document.state,
         "outcome": document.outcome,
         "position": document.position,
-        "created_ns": moment_ns(document.created_at),
         "due_ns": None if document.due_at is None else moment_ns(document.due_at),
         "source": document.source,
         "body": zlib.compress(document.body, COMPRESSION_LEVEL),
@@ -166,13 +188,10 @@ def _row(document: Document) -> dict[str, Any]:
 
 
 def _document(row: dict[str, Any]) -> Document:
-    created_at = moment(row["created_ns"])
-    assert created_at is not None, "every document has a time"
     return Document(
         kind=row["kind"],
         id=row["id"],
         body=zlib.decompress(row["body"]),
-        created_at=created_at,
         project=row["project"],
         parent=row["parent"],
         key=row["key"],

@@ -26,7 +26,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 def document(id: str, kind: str = "row", **fields) -> Document:
-    return Document(kind=kind, id=id, created_at=NOW, **{"body": b"{}", **fields})
+    return Document(kind=kind, id=id, **{"body": b"{}", **fields})
 
 
 def ids(documents: list[Document]) -> list[str]:
@@ -60,6 +60,14 @@ def test_a_key_is_unique_among_those_of_its_kind_in_its_project(store: Store, pr
     assert store.documents.get("row", "2").project == "other"
 
 
+def test_what_is_put_takes_the_place_of_what_was_there(store: Store) -> None:
+    store.documents.put(document("1", state="new"))
+    store.documents.put(document("1", state="old", key="k"))
+    assert [one.state for one in store.documents.find("row")] == ["old"]
+    with pytest.raises(AlreadyThere):
+        store.documents.put(document("2", key="k"))
+
+
 def test_a_listing_goes_on_after_its_cursor_in_both_directions(store: Store) -> None:
     store.documents.add(
         [document(str(n), parent="s", position=n // 2, state="odd" if n % 2 else "even") for n in range(6)]
@@ -88,6 +96,23 @@ def test_a_change_that_refuses_changes_nothing(store: Store) -> None:
         store.documents.change("row", "2", refuse)
     assert store.documents.change("row", "1", lambda one: one.but(state="open", body=b"[]")).state == "open"
     assert store.documents.get("row", "1").body == b"[]"
+
+
+def test_parts_are_changed_together(store: Store) -> None:
+    store.documents.add(
+        [document(str(n), parent="s", state=state) for n, state in enumerate(["new", "old", "new", "x"])]
+    )
+    assert store.documents.change_parts("row", "s", lambda one: one.but(state="old"), states=["new", "old"]) == 3
+    assert store.documents.count("row", "s") == {("old", ""): 3, ("x", ""): 1}
+
+    def refuse_the_last(one: Document) -> Document:
+        if one.id == "2":
+            raise WrongState("not this one")
+        return one.but(state="new")
+
+    with pytest.raises(WrongState):
+        store.documents.change_parts("row", "s", refuse_the_last, states=["old"])
+    assert store.documents.count("row", "s") == {("old", ""): 3, ("x", ""): 1}
 
 
 def test_what_is_due_is_handed_out_once_in_its_order(store: Store) -> None:

@@ -10,7 +10,6 @@ CREATE TABLE document (
     state      TEXT    NOT NULL,
     outcome    TEXT    NOT NULL,
     position   INTEGER NOT NULL,
-    created_ns INTEGER NOT NULL,
     due_ns     INTEGER,
     source     TEXT,
     body       BLOB    NOT NULL,

@@ -1,0 +1,193 @@
+"""Scenarios, their rows, and the personas that speak in them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from taketwo.scenario import Case, Expectation
+from taketwo.sdk.api.asked import Asked, Id, Name, Text
+from taketwo.value import JSON, Value
+
+MOST_ROWS = 1_000
+"""Rows that a scenario may be asked to have."""
+
+
+class CustomColumn(Asked):
+    """A further column of a scenario's rows."""
+
+    name: Name
+    """Its name."""
+    description: Text = ""
+    """What it holds."""
+    data_type: Annotated[str, Meta(max_length=50)] = "text"
+    """What kind of values."""
+    value: JSON = None
+    """What every row has there; null to leave it empty."""
+
+
+class GraphScenario(Value):
+    """A graph and its rows, with where each came from."""
+
+    id: str
+    """Its id."""
+    project: str
+    """Name of its project."""
+    name: str
+    """Its name."""
+    description: str
+    """What it is about."""
+    version: int
+    """Grows with each change of its rows or graph."""
+    rows: int
+    """How many rows it has."""
+    created_at: datetime
+    """When it was made, UTC."""
+    updated_at: datetime
+    """When it last changed, UTC."""
+    agent_definition_id: str | None = None
+    """The agent that it was made for; None when for none."""
+    replay_session_id: str | None = None
+    """The replay session that it was made from; None when it was uploaded or written."""
+    columns: tuple[CustomColumn, ...] = ()
+    """Further columns of its rows."""
+    graph: dict[str, JSON] | None = None
+    """The graph; None when there is none."""
+    not_covered: tuple[str, ...] = ()
+    """What of the selected conversations no row shows, one line each."""
+
+
+class CreateScenario(Asked):
+    """A scenario that is to be made without a replay session."""
+
+    project_id: Name
+    """Id or name of its project."""
+    name: Name
+    """Its name."""
+    description: Text = ""
+    """What it is about."""
+    agent_definition_id: Id | None = None
+    """The agent that it is for; null for none."""
+    columns: Annotated[tuple[CustomColumn, ...], Meta(max_length=50)] = ()
+    """Further columns of its rows."""
+    graph: dict[str, JSON] | None = None
+    """A graph made by hand; null for none."""
+
+
+class UpdateScenario(Asked):
+    """What is to change of a scenario."""
+
+    name: Name | UnsetType = UNSET
+    """Its name."""
+    description: Text | UnsetType = UNSET
+    """What it is about."""
+    graph: dict[str, JSON] | UnsetType | None = UNSET
+    """Its graph; null for none."""
+
+
+class DuplicateScenario(Asked):
+    """A copy of a scenario with all its rows."""
+
+    name: Name | None = None
+    """Name of the copy; null for that of the original with `copy` behind it."""
+
+
+class ScenarioRow(Value):
+    """A row of a scenario: one case."""
+
+    id: str
+    """Its id."""
+    scenario_id: str
+    """The scenario."""
+    position: int
+    """Its place, from 0."""
+    case_id: str
+    """Its name, unique inside the scenario."""
+    origin: Literal["recorded", "synthetic"]
+    """`recorded` in production, or `synthetic`: made from a recorded one."""
+    source: str | None
+    """Id of the conversation it came from; None when it was written by hand."""
+    said: str | None
+    """Beginning of what the user says first; None when nothing."""
+    turns: int
+    """Number of turns."""
+    tools: tuple[str, ...]
+    """Names of the tools that were called."""
+    changed: tuple[str, ...] = ()
+    """What a synthetic row has otherwise than its source, one line each."""
+    persona: str | None = None
+    """Name of the persona that speaks; None for the recorded user."""
+    columns: dict[str, JSON] = {}
+    """Values of the further columns."""
+    case: Case | None = None
+    """The case itself; None in a listing."""
+
+
+class AddRow(Asked):
+    """A row that is to be added: a whole case, or a captured conversation by its id."""
+
+    case: Case | None = None
+    """The case; null where `conversation_id` names a captured conversation."""
+    conversation_id: Id | None = None
+    """Id of a captured conversation of the scenario's project; null where `case` is given."""
+    columns: dict[str, JSON] = {}
+    """Values of the further columns."""
+
+
+class AddRows(Asked):
+    """Rows that are to be added, all or none."""
+
+    rows: Annotated[tuple[AddRow, ...], Meta(min_length=1, max_length=MOST_ROWS)]
+    """The rows."""
+
+
+class UpdateRow(Asked):
+    """What is to change of a row."""
+
+    case: Case | UnsetType = UNSET
+    """The whole case."""
+    expected: tuple[Expectation, ...] | UnsetType = UNSET
+    """What must and must not happen."""
+    why: Text | UnsetType | None = UNSET
+    """Why the case exists."""
+    columns: dict[str, JSON] | UnsetType = UNSET
+    """Values of the further columns."""
+
+
+class Persona(Value):
+    """How a user of synthetic rows speaks."""
+
+    id: str
+    """Its id."""
+    name: str
+    """Its name."""
+    description: str
+    """How such a user speaks, in words."""
+    traits: dict[str, JSON]
+    """Further traits: language, tone, …"""
+    created_at: datetime
+    """When it was made, UTC."""
+
+
+class CreatePersona(Asked):
+    """A persona that is to be made."""
+
+    name: Name
+    """Its name."""
+    description: Text = ""
+    """How such a user speaks, in words."""
+    traits: dict[str, JSON] = {}
+    """Further traits: language, tone, …"""
+
+
+class UpdatePersona(Asked):
+    """What is to change of a persona."""
+
+    name: Name | UnsetType = UNSET
+    """Its name."""
+    description: Text | UnsetType = UNSET
+    """How such a user speaks, in words."""
+    traits: dict[str, JSON] | UnsetType = UNSET
+    """Further traits."""

@@ -1,0 +1,191 @@
+"""The executor inside the server: a thread with an event loop of its own, so that no request waits for it.
+
+All that it needs to know is in the store. When it starts it takes up what another process left, and looks again every
+few seconds for what others leave while it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, assert_never
+
+from taketwo.errors import TakeTwoError
+from taketwo.replay.agents import closing_agents, open_agent
+from taketwo.sdk.api.executions import (
+    CallExecution,
+    ClaimedRows,
+    ClaimRows,
+    RenewedLeases,
+    RenewLeases,
+    ReportRow,
+)
+from taketwo.sdk.working import Worker, work
+from taketwo.server.flow.executions import (
+    EXECUTIONS,
+    OPEN,
+    claim_rows,
+    fail_execution,
+    finish_if_done,
+    judge_again,
+    renew_leases,
+    report_row,
+)
+from taketwo.server.flow.executor import Work
+from taketwo.server.flow.generate import make_scenario
+from taketwo.server.flow.replay_sessions import SESSIONS, copy_conversations
+from taketwo.server.flow.shelf import Flow, new_id
+
+LOOK_AGAIN_S = 5.0
+"""How often it looks for what others left."""
+QUIET_S = 10.0
+"""Conversations are copied by the request that selects them; when it was not heard of for so long, it has died."""
+CONCURRENCY = 10
+"""How many rows of one execution the server replays at a time."""
+
+_log = logging.getLogger("taketwo.server")
+
+
+class Embedded:
+    """Carries out work in this process."""
+
+    def __init__(self, access: Mapping[str, Any] | None = None, *, concurrency: int = CONCURRENCY) -> None:
+        """access: keys and endpoints of agents, as `open_agent` takes them."""
+        self._access = dict(access or {})
+        self._concurrency = concurrency
+        self._name = f"server {new_id()[:8]}"
+        self._going_on: dict[Work, asyncio.Task[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stop: asyncio.Event | None = None
+        self._flow: Flow | None = None
+
+    def start(self, flow: Flow) -> None:
+        """Begin to work, with what was left by whoever worked before."""
+        self._flow = flow
+        ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(ready)), name="taketwo-executor")
+        self._thread.start()
+        ready.wait()
+
+    def close(self) -> None:
+        """Stop; what is not done is taken up again by the next one that starts."""
+        if self._thread is not None and self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+            self._thread = None
+
+    def begin(self, work: Work) -> None:
+        """See `Executor`."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._begin, work)
+
+    async def _run(self, ready: threading.Event) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        ready.set()
+        while not self._stop.is_set():
+            await self._take_up_what_was_left()
+            try:
+                await asyncio.wait_for(self._stop.wait(), LOOK_AGAIN_S)
+            except TimeoutError:
+                continue
+        tasks = list(self._going_on.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, work: Work) -> None:
+        if work in self._going_on or self._stop is None or self._stop.is_set():
+            return
+        assert self._loop is not None, "work begins in the loop"
+        task = self._going_on[work] = self._loop.create_task(self._carry_out(work))
+        task.add_done_callback(lambda done: self._going_on.pop(work, None))
+
+    async def _take_up_what_was_left(self) -> None:
+        assert self._flow is not None, "it was started"
+        try:
+            for left in await asyncio.to_thread(left_over, self._flow):
+                self._begin(left)
+        except TakeTwoError as error:
+            _log.warning("what was left cannot be looked for: %s", error)
+
+    async def _carry_out(self, work: Work) -> None:
+        try:
+            await self._do(work)
+        except TakeTwoError as error:
+            _log.warning("%s %s: %s", work.kind, work.id, error)
+        except Exception:  # a bug of ours in one piece of work must not take the others along
+            _log.exception("%s %s", work.kind, work.id)
+            if work.kind == "run_execution":
+                assert self._flow is not None, "it was started"
+                todo = "please report this, with the server's log"
+                await asyncio.to_thread(fail_execution, self._flow, work.id, "Take Two failed", todo)
+
+    async def _do(self, work: Work) -> None:
+        flow = self._flow
+        assert flow is not None, "it was started"
+        match work.kind:
+            case "copy_conversations":
+                await asyncio.to_thread(copy_conversations, flow, work.id)
+            case "generate_scenario":
+                await asyncio.to_thread(make_scenario, flow, work.id)
+            case "judge_again":
+                await asyncio.to_thread(judge_again, flow, work.id)
+            case "run_execution":
+                await self._run_execution(flow, work.id)
+            case _:
+                assert_never(work.kind)
+
+    async def _run_execution(self, flow: Flow, id: str) -> None:
+        execution = await asyncio.to_thread(EXECUTIONS.get, flow, id)
+        if execution.status not in OPEN or execution.runner != "server":
+            return
+        try:
+            agent = open_agent(execution.agent, overrides=execution.overrides, **self._access)
+        except TakeTwoError as error:
+            await asyncio.to_thread(fail_execution, flow, id, str(error), error.todo)
+            return
+        async with closing_agents(agent):
+            await work(FlowRows(flow, id, self._name), Worker(self._name, agent, self._concurrency))
+
+
+class FlowRows:
+    """The rows of an execution, taken out of the store without a detour over HTTP."""
+
+    def __init__(self, flow: Flow, execution_id: str, worker: str) -> None:
+        """worker: what whoever takes them calls itself."""
+        self._flow = flow
+        self._id = execution_id
+        self._worker = worker
+
+    async def claim(self, limit: int) -> ClaimedRows:
+        """See `Rows`."""
+        return await asyncio.to_thread(claim_rows, self._flow, self._id, ClaimRows(worker=self._worker, limit=limit))
+
+    async def renew(self, ids: tuple[str, ...]) -> RenewedLeases:
+        """See `Rows`."""
+        asked = RenewLeases(worker=self._worker, call_execution_ids=ids)
+        return await asyncio.to_thread(renew_leases, self._flow, self._id, asked)
+
+    async def report(self, id: str, report: ReportRow) -> CallExecution:
+        """See `Rows`."""
+        return await asyncio.to_thread(report_row, self._flow, id, report)
+
+
+def left_over(flow: Flow) -> list[Work]:
+    """Work that somebody began and that is not done; also ends executions whose last row ended and nobody noted it."""
+    quiet_since = flow.now() - timedelta(seconds=QUIET_S)
+    found = [
+        Work("copy_conversations", session.id)
+        for session in SESSIONS.every(flow, state="init")
+        if (session.copied < session.selected or session.suggestions is None) and session.updated_at < quiet_since
+    ]
+    found += [Work("generate_scenario", session.id) for session in SESSIONS.every(flow, state="generating")]
+    for state in OPEN:
+        for execution in EXECUTIONS.every(flow, state=state):
+            if finish_if_done(flow, execution.id).status in OPEN and execution.runner == "server":
+                found.append(Work("run_execution", execution.id))
+    return found

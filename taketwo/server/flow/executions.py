@@ -1,0 +1,419 @@
+"""Test executions: rows are handed out under leases, replayed by whoever took them, and judged when they come back.
+
+A worker that is not heard of gives its rows back: `handed_out` says so, and a row that was handed out too often without
+anybody bringing it back is failed. Two workers never have the same row at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from taketwo.errors import BadSetting, NotFound, WrongState
+from taketwo.replay.agents import CHAT_COMPLETIONS
+from taketwo.scenario import Case
+from taketwo.sdk.api.agents import AgentVersion
+from taketwo.sdk.api.executions import (
+    CallExecution,
+    ClaimedRow,
+    ClaimedRows,
+    ClaimRows,
+    ExecuteRunTest,
+    HandOut,
+    HandOutEnd,
+    RenewedLeases,
+    RenewLeases,
+    ReportRow,
+    Rerun,
+    Runner,
+    TestExecution,
+)
+from taketwo.sdk.api.replay_sessions import Failure
+from taketwo.sdk.api.run_tests import RunTest
+from taketwo.sdk.api.scenarios import GraphScenario, ScenarioRow
+from taketwo.server.flow.agents import AGENTS, insist_on_reach, overrides_of, version
+from taketwo.server.flow.executor import Work
+from taketwo.server.flow.judging import RESULTS, CallResult, judge, keep_result, told
+from taketwo.server.flow.replay_sessions import complete
+from taketwo.server.flow.run_tests import RUN_TESTS, case_of, chosen_evaluators, chosen_rows
+from taketwo.server.flow.shelf import Flow, Place, Shelf
+from taketwo.value import JSON
+from taketwo.verdict import CaseResult, VerdictKind
+
+LEASE_S = 60.0
+"""Within so many seconds a worker must be heard of again."""
+MOST_HAND_OUTS = 5
+"""A row that was lost so often is failed: it may be what kills its workers."""
+GRAVEST: tuple[VerdictKind, ...] = ("fail", "flaky", "changed", "inconclusive", "pass")
+"""Verdicts, the gravest first."""
+OPEN = ("pending", "running")
+"""States of what has not ended."""
+
+EXECUTIONS = Shelf(
+    "test_execution",
+    TestExecution,
+    lambda one: one.id,
+    lambda one: Place(project=one.project, parent=one.run_test_id, state=one.status, position=one.number),
+)
+CALLS = Shelf(
+    "call_execution",
+    CallExecution,
+    lambda one: one.id,
+    lambda one: Place(
+        project=one.project,
+        parent=one.test_execution_id,
+        state=one.status,
+        outcome=one.verdict or "",
+        position=one.position,
+        due_at=_due_at(one),
+    ),
+)
+
+
+def execute(flow: Flow, run_test_id: str, asked: ExecuteRunTest) -> TestExecution:
+    """Begin an execution of a run test. Raises NotFound, BadSetting where the server cannot reach the agent."""
+    test = RUN_TESTS.get(flow, run_test_id)
+    agent = AGENTS.get(flow, test.agent_definition_id)
+    under_test = version(flow, agent.id, test.agent_version or agent.active_version)
+    spec = asked.spec or under_test.spec
+    runner: Runner = asked.runner or ("server" if spec is not None else "sdk")
+    if runner == "server":
+        insist_on_reach(spec)
+        if spec is None:
+            raise BadSetting(
+                f"the server does not know how to reach agent {agent.name!r}",
+                where="spec",
+                todo="give a SPEC, or run the test from your own process with taketwo.simulate",
+            )
+    number = RUN_TESTS.change(flow, test.id, lambda one: one.but(executions=one.executions + 1)).executions
+    execution = TestExecution(
+        id=flow.new_id(),
+        run_test_id=test.id,
+        project=test.project,
+        number=number,
+        status="pending",
+        runner=runner,
+        created_at=flow.now(),
+        agent_definition_id=agent.id,
+        agent_version=under_test.number,
+        agent=spec or "the user's own process",
+        overrides={**_sent_instead(spec, under_test), **asked.overrides},
+        repeat=test.repeat,
+        users=test.users,
+        on_miss=test.on_miss,
+        evaluator_ids=test.evaluator_ids,
+        revision=asked.revision,
+        trigger=asked.trigger,
+    )
+    calls = [
+        _call(flow, execution, test, scenario, row, position)
+        for position, (scenario, row) in enumerate(chosen_rows(flow, test))
+    ]
+    if not calls:
+        raise WrongState("its scenarios have no rows any more", where=f"run test {test.name}", todo="add rows")
+    flow.documents.add([EXECUTIONS.document(execution), *map(CALLS.document, calls)])
+    if runner == "server":
+        flow.executor.begin(Work("run_execution", execution.id))
+    return execution_now(flow, execution.id)
+
+
+def execution_now(flow: Flow, id: str) -> TestExecution:
+    """An execution with its counts as they are now. Raises NotFound."""
+    return with_counts(flow, EXECUTIONS.get(flow, id))
+
+
+def with_counts(flow: Flow, execution: TestExecution) -> TestExecution:
+    """The execution with its counts as they are now."""
+    counts: dict[str, int] = {}
+    verdicts: dict[str, int] = {}
+    for (state, verdict), number in CALLS.counts(flow, execution.id).items():
+        counts[state] = counts.get(state, 0) + number
+        if verdict:
+            verdicts[verdict] = verdicts.get(verdict, 0) + number
+    total = sum(counts.values())
+    return execution.but(
+        total=total,
+        done=total - sum(counts.get(state, 0) for state in OPEN),
+        counts=counts,
+        verdicts=verdicts,
+        verdict=next((kind for kind in GRAVEST if verdicts.get(kind)), None),
+    )
+
+
+def claim_rows(flow: Flow, id: str, asked: ClaimRows) -> ClaimedRows:
+    """Hand rows to a worker, each to one only; what was lost before comes again. Raises NotFound."""
+    execution = EXECUTIONS.get(flow, id)
+    rows: list[ClaimedRow] = []
+    if execution.status in OPEN:
+        for call in CALLS.claim(flow, _hand_out(flow, asked.worker), parent=id, limit=asked.limit):
+            if call.status == "running" and (row := _with_case(flow, call, asked.worker)) is not None:
+                rows.append(row)
+        if rows and execution.status == "pending":
+            EXECUTIONS.change(flow, id, lambda one: one.but(status="running") if one.status == "pending" else one)
+    is_over = not rows and finish_if_done(flow, id).status not in OPEN
+    return ClaimedRows(
+        rows=tuple(rows),
+        is_over=is_over,
+        lease_s=LEASE_S,
+        repeat=execution.repeat,
+        users=execution.users,
+        on_miss=execution.on_miss,
+    )
+
+
+def renew_leases(flow: Flow, id: str, asked: RenewLeases) -> RenewedLeases:
+    """Note that a worker is alive; says which rows it may stop working on. Raises NotFound."""
+    EXECUTIONS.get(flow, id)
+    until = flow.now() + timedelta(seconds=LEASE_S)
+    kept, lost = [], []
+
+    def renewed(call: CallExecution) -> CallExecution:
+        _insist_on_lease(call, asked.worker)
+        return call.but(lease_until=until)
+
+    for call_id in asked.call_execution_ids:
+        try:
+            CALLS.change(flow, call_id, renewed)
+            kept.append(call_id)
+        except (NotFound, WrongState):
+            lost.append(call_id)
+    return RenewedLeases(kept=tuple(kept), lost=tuple(lost))
+
+
+def report_row(flow: Flow, call_id: str, asked: ReportRow) -> CallExecution:
+    """Take a worker's replays of a row and judge them; said twice it counts once.
+
+    Raises NotFound, WrongState where the row is somebody else's by now, BadSetting.
+    """
+    call = CALLS.get(flow, call_id)
+    if call.status == "completed" and _worker(call) == asked.worker and asked.runs and call.run_id == asked.runs[-1].id:
+        return call
+    _insist_on_lease(call, asked.worker)
+    if asked.error is not None or not asked.runs:
+        error = asked.error or "nothing was replayed"
+        done = _end(flow, call, asked.worker, lambda one: one.but(status="failed", ended_reason=error), "failed")
+    else:
+        done = _judged(flow, call, asked)
+    finish_if_done(flow, done.test_execution_id)
+    return done
+
+
+def cancel_execution(flow: Flow, id: str) -> TestExecution:
+    """Stop an execution; what was replayed stays. Raises NotFound, WrongState where it has ended."""
+
+    def cancelled(one: TestExecution) -> TestExecution:
+        if one.status not in OPEN:
+            raise WrongState(f"the execution is {one.status} already", where="status")
+        return one.but(status="cancelled", ended_at=flow.now())
+
+    EXECUTIONS.change(flow, id, cancelled)
+    CALLS.change_parts(flow, id, lambda call: _cancelled(flow, call), states=OPEN)
+    return execution_now(flow, id)
+
+
+def rerun(flow: Flow, id: str, asked: Rerun) -> TestExecution:
+    """Do all rows again, or those that failed, or only the judgements. Raises NotFound, WrongState while it runs."""
+    execution = execution_now(flow, id)
+    if execution.status in OPEN:
+        raise WrongState("the execution is still going on", where="status", todo="wait for its end, or cancel it")
+    if asked.what == "evaluators":
+        flow.executor.begin(Work("judge_again", id))
+        return execution
+
+    def again(call: CallExecution) -> CallExecution:
+        if asked.what == "failed" and call.status == "completed" and call.verdict in ("pass", "changed"):
+            return call
+        return call.but(status="pending", verdict=None, ended_at=None, ended_reason=None)
+
+    # The execution is opened first: a server that dies in between finds an open one and closes it again.
+    EXECUTIONS.change(flow, id, lambda one: one.but(status="pending", ended_at=None, failure=None))
+    CALLS.change_parts(flow, id, again, states=("completed", "failed", "cancelled"))
+    if execution.runner == "server":
+        flow.executor.begin(Work("run_execution", id))
+    return finish_if_done(flow, id)
+
+
+def judge_again(flow: Flow, id: str) -> None:
+    """Judge every replay of an execution anew, by the evaluators that its run test has now."""
+    execution = EXECUTIONS.get(flow, id)
+    try:
+        ids = RUN_TESTS.get(flow, execution.run_test_id).evaluator_ids
+    except NotFound:
+        ids = execution.evaluator_ids
+    EXECUTIONS.change(flow, id, lambda one: one.but(evaluator_ids=ids))
+    evaluators = chosen_evaluators(flow, ids)
+    for call in CALLS.parts(flow, id, state="completed"):
+        before = RESULTS.get(flow, call.id)
+        runs = [attempt.run for attempt in before.result.attempts]
+        writing = before.writing_tools
+        result = judge(before.case, call.scenario, runs, evaluators, writing_tools=writing)
+        keep_result(flow, before.but(result=result))
+        CALLS.change(flow, call.id, partial(_told_again, result=result, case=before.case))
+
+
+def fail_execution(flow: Flow, id: str, why: str, todo: str | None) -> TestExecution:
+    """The execution as a whole cannot be done: its agent cannot be opened."""
+
+    def failed(one: TestExecution) -> TestExecution:
+        if one.status not in OPEN:
+            return one
+        return one.but(status="failed", failure=Failure(why=why, todo=todo), ended_at=flow.now())
+
+    EXECUTIONS.change(flow, id, failed)
+    CALLS.change_parts(flow, id, lambda call: _failed(flow, call, why), states=OPEN)
+    return execution_now(flow, id)
+
+
+def finish_if_done(flow: Flow, id: str) -> TestExecution:
+    """End the execution when its last row has ended; gives it as it is then."""
+    execution = execution_now(flow, id)
+    if execution.status not in OPEN or execution.done < execution.total:
+        return execution
+
+    def finished(one: TestExecution) -> TestExecution:
+        if one.status not in OPEN:
+            return one
+        return one.but(status="completed", ended_at=flow.now())
+
+    EXECUTIONS.change(flow, id, finished)
+    try:
+        session = RUN_TESTS.get(flow, execution.run_test_id).replay_session_id
+        if session is not None:
+            complete(flow, session)
+    except NotFound:
+        pass  # the run test or its session was deleted meanwhile
+    return execution_now(flow, id)
+
+
+def _sent_instead(spec: str | None, version: AgentVersion) -> dict[str, JSON]:
+    """What the agent is sent instead of what was recorded, where it is reached through its model."""
+    is_model = spec is not None and (spec == "prompt:" or spec.partition("?")[0].rstrip("/").endswith(CHAT_COMPLETIONS))
+    return overrides_of(version) if is_model else {}
+
+
+def _call(
+    flow: Flow, execution: TestExecution, test: RunTest, scenario: GraphScenario, row: ScenarioRow, position: int
+) -> CallExecution:
+    return CallExecution(
+        id=flow.new_id(),
+        test_execution_id=execution.id,
+        run_test_id=test.id,
+        project=test.project,
+        scenario_id=scenario.id,
+        scenario=scenario.name,
+        row_id=row.id,
+        case_id=row.case_id,
+        position=position,
+        origin=row.origin,
+        status="pending",
+        created_at=execution.created_at,
+    )
+
+
+def _due_at(call: CallExecution) -> datetime | None:
+    return {"pending": call.created_at, "running": call.lease_until}.get(call.status)
+
+
+def _hand_out(flow: Flow, worker: str) -> Callable[[CallExecution], CallExecution]:
+    now = flow.now()
+
+    def handed_out(call: CallExecution) -> CallExecution:
+        before = _closed(call, "lost") if call.status == "running" else call.handed_out
+        lost = sum(one.ended == "lost" for one in before)
+        if lost >= MOST_HAND_OUTS:
+            why = f"it was handed out {lost} times, and no worker brought it back"
+            return call.but(status="failed", handed_out=before, lease_until=None, ended_at=now, ended_reason=why)
+        return call.but(
+            status="running",
+            handed_out=(*before, HandOut(worker=worker, at=now)),
+            lease_until=now + timedelta(seconds=LEASE_S),
+        )
+
+    return handed_out
+
+
+def _with_case(flow: Flow, call: CallExecution, worker: str) -> ClaimedRow | None:
+    """The row with its case; None, and the row failed, where it was deleted meanwhile."""
+    try:
+        return ClaimedRow(call=call, case=case_of(flow, call.row_id))
+    except NotFound:
+        why = "its row was deleted before it was replayed"
+        _end(flow, call, worker, lambda one: one.but(status="failed", ended_reason=why), "failed")
+        return None
+
+
+def _judged(flow: Flow, call: CallExecution, asked: ReportRow) -> CallExecution:
+    try:
+        case = case_of(flow, call.row_id)
+    except NotFound:
+        why = "its row was deleted while it was replayed"
+        return _end(flow, call, asked.worker, lambda one: one.but(status="failed", ended_reason=why), "failed")
+    if wrong := next((run for run in asked.runs if run.case_id != case.id), None):
+        raise BadSetting(f"the run is of case {wrong.case_id!r}, the row is {case.id!r}", where="runs")
+    ids = EXECUTIONS.get(flow, call.test_execution_id).evaluator_ids
+    evaluators = chosen_evaluators(flow, ids)
+    result = judge(case, call.scenario, asked.runs, evaluators, writing_tools=asked.writing_tools)
+    source = case.origin.conversation
+    kept = CallResult(
+        call_execution_id=call.id,
+        project=call.project,
+        source=source,
+        case=case,
+        result=result,
+        writing_tools=asked.writing_tools,
+    )
+    keep_result(flow, kept)
+    return _end(flow, call, asked.worker, lambda one: told(one.but(status="completed"), result, case), "completed")
+
+
+def _end(
+    flow: Flow,
+    call: CallExecution,
+    worker: str,
+    how: Callable[[CallExecution], CallExecution],
+    ended: HandOutEnd,
+) -> CallExecution:
+    """The row has ended in the hands of this worker, if it still had it."""
+
+    def ending(one: CallExecution) -> CallExecution:
+        _insist_on_lease(one, worker)
+        return how(one).but(handed_out=_closed(one, ended), lease_until=None, ended_at=flow.now())
+
+    return CALLS.change(flow, call.id, ending)
+
+
+def _closed(call: CallExecution, ended: HandOutEnd) -> tuple[HandOut, ...]:
+    """The hand-outs, the last of which has ended so."""
+    if not call.handed_out:
+        return ()
+    *before, last = call.handed_out
+    return (*before, last.but(ended=ended))
+
+
+def _told_again(call: CallExecution, *, result: CaseResult, case: Case) -> CallExecution:
+    return told(call, result, case) if call.status == "completed" else call
+
+
+def _cancelled(flow: Flow, call: CallExecution) -> CallExecution:
+    return call.but(
+        status="cancelled",
+        handed_out=_closed(call, "cancelled") if call.status == "running" else call.handed_out,
+        lease_until=None,
+        ended_at=flow.now(),
+        ended_reason="cancelled",
+    )
+
+
+def _failed(flow: Flow, call: CallExecution, why: str) -> CallExecution:
+    return _cancelled(flow, call).but(status="failed", ended_reason=why)
+
+
+def _worker(call: CallExecution) -> str | None:
+    return call.handed_out[-1].worker if call.handed_out else None
+
+
+def _insist_on_lease(call: CallExecution, worker: str) -> None:
+    if call.status != "running" or _worker(call) != worker:
+        holder = f" and in the hands of {_worker(call)}" if call.status == "running" else ""
+        raise WrongState(f"the call execution is {call.status}{holder}", where="worker", todo="claim another row")

@@ -1,0 +1,125 @@
+"""Copied conversations ─► a scenario and an agent version: the step between `generating` and `ready`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from taketwo.errors import AlreadyThere, NotFound, TakeTwoError, WrongState
+from taketwo.freeze.freeze import freeze
+from taketwo.scenario import Case
+from taketwo.sdk.api.replay_sessions import GenerateScenario, ReplaySession, Suggestions
+from taketwo.sdk.api.scenarios import GraphScenario
+from taketwo.server.flow.agents import keep_recorded_agent, recorded_content
+from taketwo.server.flow.replay_sessions import CHOICES, SESSIONS, Choice, fail, suggest, unused_scenario_name
+from taketwo.server.flow.scenarios import ROWS, SCENARIOS, row_of
+from taketwo.server.flow.selection import COPIES, CopiedConversation
+from taketwo.server.flow.shelf import Flow
+from taketwo.value import JSON
+
+_log = logging.getLogger("taketwo.server")
+
+
+def make_scenario(flow: Flow, id: str) -> ReplaySession:
+    """Make the scenario that was asked for; begun again after a crash, it makes the same one, once."""
+    session = SESSIONS.get(flow, id)
+    if session.current_step != "generating" or session.generate is None or session.scenario_id is None:
+        return session
+    try:
+        return _made(flow, session, session.generate, session.suggestions or suggest(flow, session))
+    except TakeTwoError as error:
+        return fail(flow, id, "generating", error)
+    except Exception as error:  # a bug of ours must not leave the session generating for ever
+        _log.exception("generating a scenario for replay session %s", id)
+        bug = WrongState(f"Take Two failed: {type(error).__name__}: {error}", todo="please report this, with the log")
+        return fail(flow, id, "generating", bug)
+
+
+def _made(flow: Flow, session: ReplaySession, asked: GenerateScenario, suggested: Suggestions) -> ReplaySession:
+    assert session.scenario_id is not None, "set when the step began"
+    copies = list(COPIES.parts(flow, session.id))
+    if not copies:
+        raise NotFound("none of the selected conversations can be replayed", todo="see why each one is left out")
+    agent = keep_recorded_agent(
+        flow,
+        session.project,
+        asked.agent_name or suggested.agent_name,
+        suggested.agent_description if asked.agent_description is None else asked.agent_description,
+        asked.agent_type or suggested.agent_type,
+        recorded_content(copy.conversation.agent for copy in copies),
+    )
+    taken = copies[: asked.no_of_rows]
+    name = asked.scenario_name or unused_scenario_name(flow, session.project, suggested.scenario_name)
+    cases = freeze([copy.conversation for copy in taken], name=name, at=session.updated_at).cases
+    scenario = _scenario(session, asked, name, agent.id, len(cases))
+    _keep(flow, session, scenario, taken, cases, copies)
+    return _ready(flow, session, agent.id, agent.latest_version)
+
+
+def _scenario(session: ReplaySession, asked: GenerateScenario, name: str, agent_id: str, rows: int) -> GraphScenario:
+    assert session.scenario_id is not None, "set when the step began"
+    return GraphScenario(
+        id=session.scenario_id,
+        project=session.project,
+        name=name,
+        description=f"Made of {session.usable} conversations of production.",
+        version=1,
+        rows=rows,
+        created_at=session.updated_at,
+        updated_at=session.updated_at,
+        agent_definition_id=agent_id,
+        replay_session_id=session.id,
+        columns=asked.custom_columns,
+        graph=asked.graph,
+    )
+
+
+def _keep(
+    flow: Flow,
+    session: ReplaySession,
+    scenario: GraphScenario,
+    taken: Sequence[CopiedConversation],
+    cases: Sequence[Case],
+    copies: Sequence[CopiedConversation],
+) -> None:
+    """The scenario with its rows and the account of what was left out, together."""
+    columns = columns_of(scenario)
+    rows = [
+        row_of(flow, scenario.id, case, position, columns).but(source=copy.source)
+        for position, (case, copy) in enumerate(zip(cases, taken, strict=True))
+    ]
+    left = copies[len(taken) :]
+    choice = Choice(
+        scenario_id=scenario.id,
+        rows={copy.selected_id: row.id for copy, row in zip(taken, rows, strict=True)},
+        left_out={copy.selected_id: f"only {len(rows)} rows were asked for" for copy in left},
+    )
+    documents = [SCENARIOS.document(scenario), *map(ROWS.document, rows), CHOICES.document(choice)]
+    try:
+        flow.documents.add(documents)
+    except AlreadyThere:
+        try:
+            SCENARIOS.get(flow, scenario.id)  # made before the process died
+        except NotFound:
+            raise AlreadyThere(
+                f"there is a scenario {scenario.name!r} already", where="scenario_name", todo="choose another name"
+            ) from None
+
+
+def columns_of(scenario: GraphScenario) -> dict[str, JSON]:
+    """The further columns of a new row."""
+    return {column.name: column.value for column in scenario.columns}
+
+
+def _ready(flow: Flow, session: ReplaySession, agent_id: str, version: int) -> ReplaySession:
+    def ready(one: ReplaySession) -> ReplaySession:
+        if one.current_step != "generating" or one.scenario_id != session.scenario_id:
+            return one  # cancelled meanwhile
+        return one.but(current_step="ready", agent_definition_id=agent_id, agent_version=version, updated_at=flow.now())
+
+    done = SESSIONS.change(flow, session.id, ready)
+    if done.current_step != "ready" and session.scenario_id is not None:
+        SCENARIOS.remove(flow, session.scenario_id)
+        ROWS.remove_parts(flow, session.scenario_id)
+        CHOICES.remove(flow, session.scenario_id)
+    return done

@@ -1,0 +1,135 @@
+"""Replays of a row ─► its result: compared, checked and decided by the same code as everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from taketwo.compare.compare import compare
+from taketwo.comparison import Metrics
+from taketwo.conversation import Conversation
+from taketwo.evals.checks import check
+from taketwo.evals.evaluator import Context, Evaluator, evaluate
+from taketwo.run import Run
+from taketwo.scenario import Case, Expectation
+from taketwo.sdk.api.executions import CallExecution, CallFigures
+from taketwo.server.flow.shelf import Flow, Place, Shelf
+from taketwo.suite.decide import decide
+from taketwo.suite.repeats import Repeats
+from taketwo.value import Value
+from taketwo.verdict import Attempt, CaseResult, Score, Unscored
+
+CSAT_NAMES = ("csat", "csat_score", "customer_satisfaction", "user_satisfaction")
+"""Scores of a conversation that say what its user thought of it."""
+
+
+class CallResult(Value):
+    """What came of a row with the case as it was then."""
+
+    call_execution_id: str
+    """The call execution."""
+    project: str
+    """Its project."""
+    source: str | None
+    """Id of the conversation that the row came from; None when it was written by hand."""
+    case: Case
+    """The case that was replayed."""
+    result: CaseResult
+    """What came of it."""
+    writing_tools: tuple[str, ...] = ()
+    """Tools that the worker knows to change the world."""
+
+
+RESULTS = Shelf(
+    "call_result",
+    CallResult,
+    lambda one: one.call_execution_id,
+    lambda one: Place(project=one.project, source=one.source),
+)
+
+
+@dataclass(frozen=True)
+class NamedCheck:
+    """An expectation that is asked of every row, under a name."""
+
+    name: str
+    """The evaluator's name."""
+    expected: Expectation
+    """What must or must not happen."""
+
+    def evaluate(self, context: Context) -> Score | Unscored:
+        """As a case's own expectation is judged."""
+        (judged,) = check(context.case.but(expected=(self.expected,)), context.run, context.comparison)
+        if isinstance(judged, Score) and judged.reason is None:
+            return judged.but(name=self.name, reason=judged.name)
+        return judged.but(name=self.name)
+
+
+def judge(
+    case: Case,
+    scenario: str,
+    runs: Sequence[Run],
+    evaluators: Sequence[Evaluator],
+    *,
+    writing_tools: Collection[str] = (),
+) -> CaseResult:
+    """The result of a row's replays. Blocks while evaluators work."""
+    attempts = tuple(_attempt(case, run, evaluators, writing_tools) for run in runs)
+    return CaseResult(
+        scenario=scenario,
+        case_id=case.id,
+        recorded_id=case.recorded.id,
+        verdict=decide(case, attempts, repeats=Repeats(most=max(1, len(attempts)))),
+        why=case.why,
+        attempts=attempts,
+    )
+
+
+def told(call: CallExecution, result: CaseResult, case: Case) -> CallExecution:
+    """The call execution with what its listing shows of the result."""
+    last = result.attempts[-1]
+    reasons = result.verdict.reasons
+    return call.but(
+        run_id=last.run.id,
+        verdict=result.verdict.kind,
+        headline=reasons[0].text if reasons else None,
+        next_step=result.verdict.next_step,
+        replayed=_figures(last.comparison.replayed, last.run.conversation),
+        recorded=_figures(last.comparison.recorded, case.recorded),
+        not_comparable=last.comparison.not_comparable,
+        scores=last.scores,
+        started_at=min(one.run.started_at for one in result.attempts),
+        ended_reason=last.run.ending.reason,
+    )
+
+
+def keep_result(flow: Flow, result: CallResult) -> None:
+    """Keep the newest result of a call execution in place of the one before."""
+    flow.documents.put(RESULTS.document(result))
+
+
+def _attempt(case: Case, run: Run, evaluators: Sequence[Evaluator], writing_tools: Collection[str]) -> Attempt:
+    comparison = compare(case.recorded, run.conversation, writes=lambda tool: True if tool in writing_tools else None)
+    scores = check(case, run, comparison)
+    if evaluators:
+        scores += asyncio.run(evaluate(Context(case=case, run=run, comparison=comparison), evaluators))
+    return Attempt(run=run, comparison=comparison, scores=scores)
+
+
+def _figures(metrics: Metrics, conversation: Conversation) -> CallFigures:
+    return CallFigures(
+        turns=metrics.turns,
+        tool_calls=metrics.tool_calls,
+        agent_words=metrics.agent_words,
+        output_tokens=metrics.output_tokens,
+        mean_latency_ms=metrics.mean_latency_ms,
+        csat=_csat(conversation),
+    )
+
+
+def _csat(conversation: Conversation) -> float | None:
+    for name, value in conversation.outcome.scores.items():
+        if name.casefold() in CSAT_NAMES and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    return None

@@ -1,0 +1,155 @@
+"""Run tests: an agent, scenarios and evaluators that are run together, by hand or by the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from taketwo.errors import BadSetting, NotFound
+from taketwo.evals.evaluator import Evaluator
+from taketwo.scenario import Case
+from taketwo.sdk.api.run_tests import (
+    CreateEvaluator,
+    CreateRunTest,
+    KeptEvaluator,
+    RunTest,
+    UpdateRunTest,
+)
+from taketwo.sdk.api.scenarios import GraphScenario, ScenarioRow
+from taketwo.server.flow.agents import AGENTS, version
+from taketwo.server.flow.changes import changed_fields
+from taketwo.server.flow.judging import NamedCheck
+from taketwo.server.flow.replay_sessions import SESSIONS
+from taketwo.server.flow.scenarios import ROWS, SCENARIOS
+from taketwo.server.flow.shelf import Flow, Place, Shelf, Thing
+
+RUN_TESTS = Shelf("run_test", RunTest, lambda one: one.id, lambda one: Place(project=one.project, key=one.name))
+EVALUATORS = Shelf("evaluator", KeptEvaluator, lambda one: one.id, lambda one: Place(key=one.name))
+
+
+def create_evaluator(flow: Flow, asked: CreateEvaluator) -> KeptEvaluator:
+    """Keep a judgement under a name. Raises AlreadyThere."""
+    made = KeptEvaluator(id=flow.new_id(), name=asked.name, expected=asked.expected, created_at=flow.now())
+    EVALUATORS.add(flow, made)
+    return made
+
+
+def create_run_test(flow: Flow, asked: CreateRunTest) -> RunTest:
+    """Make a run test. Raises AlreadyThere, BadSetting naming what is unknown or belongs to another project."""
+    agent = _named(flow, AGENTS, asked.agent_definition_id, "agent_definition_id")
+    if asked.agent_version is not None:
+        version(flow, agent.id, asked.agent_version)
+    _insist_on_scenarios(flow, agent.project, asked.scenario_ids)
+    _insist_on_evaluators(flow, asked.evaluator_ids)
+    now = flow.now()
+    made = RunTest(
+        id=flow.new_id(),
+        project=agent.project,
+        created_at=now,
+        updated_at=now,
+        **{name: getattr(asked, name) for name in CreateRunTest.__struct_fields__},
+    )
+    _insist_on_rows(flow, made)
+    if asked.replay_session_id is not None:
+        session = _named(flow, SESSIONS, asked.replay_session_id, "replay_session_id")
+        if session.project != agent.project:
+            raise BadSetting("the replay session belongs to another project", where="replay_session_id")
+    RUN_TESTS.add(flow, made)
+    if asked.replay_session_id is not None:
+        SESSIONS.change(flow, asked.replay_session_id, lambda one: one.but(run_test_id=made.id, updated_at=now))
+    return made
+
+
+def update_run_test(flow: Flow, id: str, asked: UpdateRunTest) -> RunTest:
+    """Change a run test; what runs already goes on as it was begun. Raises NotFound, BadSetting, AlreadyThere."""
+    fields = changed_fields(asked)
+    before = RUN_TESTS.get(flow, id)
+    after = before.but(**fields)
+    _insist_on_scenarios(flow, before.project, after.scenario_ids)
+    _insist_on_evaluators(flow, after.evaluator_ids)
+    if after.agent_version is not None:
+        version(flow, before.agent_definition_id, after.agent_version)
+    _insist_on_rows(flow, after)
+    return RUN_TESTS.change(flow, id, lambda one: one.but(**fields, updated_at=flow.now()))
+
+
+def delete_run_test(flow: Flow, id: str) -> None:
+    """Delete a run test; what it was run for stays. Raises NotFound."""
+    RUN_TESTS.get(flow, id)
+    RUN_TESTS.remove(flow, id)
+
+
+def run_test_named(flow: Flow, name: str, project: str | None = None) -> RunTest:
+    """The run test of that name, or of that id. Raises NotFound; BadSetting where several projects have one."""
+    found = [one for one in _every(flow, project) if one.name == name or one.id == name]
+    if not found:
+        known = ", ".join(one.name for one, _ in zip(_every(flow, project), range(5), strict=False))
+        raise NotFound(f"there is no run test {name!r}", todo=f"there are: {known}" if known else "create one first")
+    if len(found) > 1:
+        projects = " and ".join(sorted(one.project for one in found))
+        raise BadSetting(f"there is a run test {name!r} in the projects {projects}", where="name", todo="give its id")
+    return found[0]
+
+
+def chosen_rows(flow: Flow, test: RunTest) -> Iterator[tuple[GraphScenario, ScenarioRow]]:
+    """The rows that a run test is about, in order."""
+    for scenario_id in test.scenario_ids:
+        scenario = SCENARIOS.get(flow, scenario_id)
+        for row in ROWS.parts(flow, scenario_id):
+            if test.row_ids is None or row.id in test.row_ids:
+                yield scenario, row
+
+
+def chosen_evaluators(flow: Flow, ids: Sequence[str]) -> list[Evaluator]:
+    """The evaluators ready to judge; those that were deleted since are left out."""
+    found: list[Evaluator] = []
+    for id in ids:
+        try:
+            kept = EVALUATORS.get(flow, id)
+        except NotFound:
+            continue
+        found.append(NamedCheck(kept.name, kept.expected))
+    return found
+
+
+def case_of(flow: Flow, row_id: str) -> Case:
+    """The case of a row. Raises NotFound where the row is gone."""
+    case = ROWS.get(flow, row_id).case
+    assert case is not None, "rows are kept with their cases"
+    return case
+
+
+def _every(flow: Flow, project: str | None) -> Iterator[RunTest]:
+    return (one for one in RUN_TESTS.every(flow) if project in (None, one.project))
+
+
+def _insist_on_scenarios(flow: Flow, project: str, ids: Sequence[str]) -> None:
+    for number, id in enumerate(ids):
+        scenario = _named(flow, SCENARIOS, id, f"scenario_ids[{number}]")
+        if scenario.project != project:
+            raise BadSetting(
+                f"scenario {scenario.name!r} belongs to project {scenario.project!r}, the agent to {project!r}",
+                where=f"scenario_ids[{number}]",
+            )
+    if len(set(ids)) < len(ids):
+        raise BadSetting("a scenario is named twice", where="scenario_ids", todo="use `repeat` to run rows again")
+
+
+def _insist_on_rows(flow: Flow, test: RunTest) -> None:
+    """Every row that is named must be there; a test that tests nothing must not be green."""
+    found = {row.id for _, row in chosen_rows(flow, test)}
+    if test.row_ids is not None and (missing := [id for id in test.row_ids if id not in found]):
+        raise BadSetting(f"no scenario of the test has a row {missing[0]!r}", where="row_ids")
+    if not found:
+        raise BadSetting("the scenarios have no rows", where="scenario_ids", todo="add rows first")
+
+
+def _insist_on_evaluators(flow: Flow, ids: Sequence[str]) -> None:
+    for number, id in enumerate(ids):
+        _named(flow, EVALUATORS, id, f"evaluator_ids[{number}]")
+
+
+def _named(flow: Flow, shelf: Shelf[Thing], id: str, field: str) -> Thing:
+    try:
+        return shelf.get(flow, id)
+    except NotFound as error:
+        raise BadSetting(error.what, where=field) from error

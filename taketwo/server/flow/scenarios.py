@@ -1,0 +1,242 @@
+"""Scenarios and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable, WrongState
+from taketwo.evals.sense import insist_on_sense
+from taketwo.freeze.freeze import freeze
+from taketwo.scenario import Case, Scenario
+from taketwo.sdk.api.scenarios import (
+    MOST_ROWS,
+    AddRow,
+    AddRows,
+    CreateScenario,
+    DuplicateScenario,
+    GraphScenario,
+    ScenarioRow,
+    UpdateRow,
+    UpdateScenario,
+)
+from taketwo.server.flow.agents import AGENTS
+from taketwo.server.flow.changes import changed_fields
+from taketwo.server.flow.projects import project_name
+from taketwo.server.flow.shelf import Flow, Listed, Place, Shelf
+from taketwo.store.summary import summarise
+from taketwo.value import JSON
+
+SCENARIOS = Shelf("scenario", GraphScenario, lambda one: one.id, lambda one: Place(project=one.project, key=one.name))
+ROWS = Shelf(
+    "row",
+    ScenarioRow,
+    lambda one: one.id,
+    lambda one: Place(
+        project=None if one.case is None else one.case.recorded.project,
+        parent=one.scenario_id,
+        key=f"{one.scenario_id}/{one.case_id}",
+        state=one.origin,
+        position=one.position,
+        source=one.source,
+    ),
+)
+
+
+def create_scenario(flow: Flow, asked: CreateScenario) -> GraphScenario:
+    """Make a scenario that has no rows yet. Raises AlreadyThere, NotFound."""
+    if asked.agent_definition_id is not None:
+        AGENTS.get(flow, asked.agent_definition_id)
+    now = flow.now()
+    scenario = GraphScenario(
+        id=flow.new_id(),
+        project=project_name(flow, asked.project_id),
+        name=asked.name,
+        description=asked.description,
+        version=1,
+        rows=0,
+        created_at=now,
+        updated_at=now,
+        agent_definition_id=asked.agent_definition_id,
+        columns=asked.columns,
+        graph=asked.graph,
+    )
+    SCENARIOS.add(flow, scenario)
+    return scenario
+
+
+def update_scenario(flow: Flow, id: str, asked: UpdateScenario) -> GraphScenario:
+    """Change name, description or graph. Raises NotFound, AlreadyThere."""
+    return SCENARIOS.change(
+        flow, id, lambda one: one.but(**changed_fields(asked), version=one.version + 1, updated_at=flow.now())
+    )
+
+
+def delete_scenario(flow: Flow, id: str) -> None:
+    """Delete a scenario with its rows; what was replayed of them stays. Raises NotFound."""
+    SCENARIOS.get(flow, id)
+    SCENARIOS.remove(flow, id)
+    ROWS.remove_parts(flow, id)
+
+
+def duplicate_scenario(flow: Flow, id: str, asked: DuplicateScenario) -> GraphScenario:
+    """A copy with all rows, under another name. Raises NotFound, AlreadyThere."""
+    original = SCENARIOS.get(flow, id)
+    now = flow.now()
+    copy = original.but(
+        id=flow.new_id(), name=asked.name or f"{original.name} copy", version=1, created_at=now, updated_at=now
+    )
+    rows = [row.but(id=flow.new_id(), scenario_id=copy.id) for row in ROWS.parts(flow, id)]
+    flow.documents.add([SCENARIOS.document(copy), *map(ROWS.document, rows)])
+    return copy
+
+
+def rows_of(
+    flow: Flow, id: str, *, limit: int, after: str | None = None, origin: str | None = None
+) -> Listed[ScenarioRow]:
+    """The rows in order, without their cases. Raises NotFound."""
+    SCENARIOS.get(flow, id)
+    page = ROWS.page(flow, parent=id, limit=limit, after=after, state=origin, newest_first=False)
+    return Listed([row.but(case=None) for row in page.things], page.next)
+
+
+def add_rows(flow: Flow, id: str, asked: AddRows) -> Listed[ScenarioRow]:
+    """Add rows behind those that are there, all or none. Raises NotFound, BadSetting naming the row, AlreadyThere."""
+    scenario = SCENARIOS.get(flow, id)
+    there = {row.case_id for row in ROWS.parts(flow, id)}
+    if len(there) + len(asked.rows) > MOST_ROWS:
+        raise BadSetting(f"a scenario has at most {MOST_ROWS:,} rows", where="rows", todo="make another scenario")
+    cases = [_case(flow, scenario, row, f"rows[{number}]") for number, row in enumerate(asked.rows)]
+    rows = [
+        row_of(flow, id, _renamed(case, there), len(there) + number, asked.rows[number].columns)
+        for number, case in enumerate(cases)
+    ]
+    ROWS.add(flow, *rows)
+    touch(flow, id, rows=len(rows))
+    return Listed([row.but(case=None) for row in rows], None)
+
+
+def update_row(flow: Flow, id: str, asked: UpdateRow) -> ScenarioRow:
+    """Change a row. Raises NotFound, BadSetting, AlreadyThere."""
+    fields = changed_fields(asked)
+
+    def updated(row: ScenarioRow) -> ScenarioRow:
+        assert row.case is not None, "rows are kept with their cases"
+        case: Case = fields.get("case", row.case)
+        case = case.but(**{name: fields[name] for name in ("expected", "why") if name in fields})
+        _insist(case, "case")
+        changed = row_of(flow, row.scenario_id, case, row.position, fields.get("columns", row.columns))
+        return changed.but(id=row.id, persona=row.persona, changed=row.changed)
+
+    row = ROWS.change(flow, id, updated)
+    touch(flow, row.scenario_id)
+    return row
+
+
+def delete_row(flow: Flow, id: str) -> None:
+    """Delete a row; what was replayed of it stays. Raises NotFound."""
+    row = ROWS.get(flow, id)
+    ROWS.remove(flow, id)
+    touch(flow, row.scenario_id, rows=-1)
+
+
+def touch(flow: Flow, id: str, *, rows: int = 0) -> None:
+    """Rows of a scenario were added, changed or taken out."""
+    SCENARIOS.change(
+        flow, id, lambda one: one.but(rows=one.rows + rows, version=one.version + 1, updated_at=flow.now())
+    )
+
+
+def row_of(flow: Flow, scenario_id: str, case: Case, position: int, columns: dict[str, JSON]) -> ScenarioRow:
+    """A case as a row."""
+    summary = summarise(case.recorded)
+    return ScenarioRow(
+        id=flow.new_id(),
+        scenario_id=scenario_id,
+        position=position,
+        case_id=case.id,
+        origin=case.origin.kind,
+        source=case.origin.conversation,
+        said=summary.said,
+        turns=summary.turns,
+        tools=summary.tools,
+        columns=columns,
+        case=case,
+    )
+
+
+def as_file(flow: Flow, id: str) -> Scenario:
+    """The scenario as it is written into a file of the user's repository. Raises NotFound, WrongState without rows."""
+    scenario = SCENARIOS.get(flow, id)
+    cases = tuple(row.case for row in ROWS.parts(flow, id) if row.case is not None)
+    if not cases:
+        raise WrongState("a scenario without rows makes no file", where=f"scenario {scenario.name}", todo="add rows")
+    return Scenario(name=scenario.name, cases=cases, description=scenario.description or None)
+
+
+def keep_file(flow: Flow, project: str, scenario: Scenario, *, id: str | None = None) -> GraphScenario:
+    """Keep a scenario that was read from a file: a new one, or in place of the rows of one that is there.
+
+    A row that has the name of one that is there keeps that one's id. Raises AlreadyThere, NotFound, BadSetting.
+    """
+    if len(scenario.cases) > MOST_ROWS:
+        raise BadSetting(f"a scenario has at most {MOST_ROWS:,} rows", where="cases", todo="split the file")
+    if id is None:
+        asked = CreateScenario(project_id=project, name=scenario.name, description=scenario.description or "")
+        made = create_scenario(flow, asked)
+        rows = _numbered(flow, made.id, scenario.cases, {})
+        ROWS.add(flow, *rows)
+        return SCENARIOS.change(flow, made.id, lambda one: one.but(rows=len(rows)))
+    old = {row.case_id: row for row in ROWS.parts(flow, id)}
+    rows = _numbered(flow, id, scenario.cases, old)
+    ROWS.remove_parts(flow, id)
+    ROWS.add(flow, *rows)
+    description = scenario.description or ""
+    return SCENARIOS.change(
+        flow,
+        id,
+        lambda one: one.but(rows=len(rows), description=description, version=one.version + 1, updated_at=flow.now()),
+    )
+
+
+def _numbered(flow: Flow, id: str, cases: Sequence[Case], old: dict[str, ScenarioRow]) -> list[ScenarioRow]:
+    rows = []
+    for number, case in enumerate(cases):
+        before = old.get(case.id)
+        row = row_of(flow, id, case, number, before.columns if before else {})
+        rows.append(row.but(id=before.id, persona=before.persona, changed=before.changed) if before else row)
+    return rows
+
+
+def _case(flow: Flow, scenario: GraphScenario, asked: AddRow, where: str) -> Case:
+    if (asked.case is None) == (asked.conversation_id is None):
+        raise BadSetting("give either `case` or `conversation_id`", where=where)
+    if asked.case is not None:
+        _insist(asked.case, f"{where}.case")
+        return asked.case
+    assert asked.conversation_id is not None, "one of the two is given"
+    try:
+        conversation = flow.store.conversation(asked.conversation_id, scenario.project)
+        return freeze([conversation], name=scenario.name, at=flow.now()).cases[0]
+    except (NotFound, ScenarioUnreadable) as error:
+        raise BadSetting(error.what, where=f"{where}.conversation_id", todo=error.todo) from error
+
+
+def _insist(case: Case, where: str) -> None:
+    """Raises BadSetting for a case that cannot be replayed or judged."""
+    lines = [turn.user for turn in case.recorded.turns if turn.user]
+    if not any(line.text.strip() or line.audio or line.attachments for line in lines):
+        raise BadSetting("the user says nothing in it, so there is nothing to replay", where=f"{where}.recorded.turns")
+    try:
+        insist_on_sense(case)
+    except ScenarioUnreadable as error:
+        raise BadSetting(error.what, where=f"{where}.expected", todo=error.todo) from error
+
+
+def _renamed(case: Case, there: set[str]) -> Case:
+    """The case under a name that no other row has, which is then taken."""
+    name, number = case.id, 1
+    while name in there:
+        number += 1
+        name = f"{case.id}-{number}"
+    there.add(name)
+    return case if name == case.id else case.but(id=name)

@@ -1,0 +1,244 @@
+"""Selected conversations: found, copied, and accounted for one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from taketwo.canonical import canonical
+from taketwo.conversation import Conversation, Gap
+from taketwo.errors import AlreadyThere, NotFound, NotUnique
+from taketwo.sdk.api.replay_sessions import LeftOutBecause, ReplayType, SelectedConversation
+from taketwo.select.filters import Filter, parse
+from taketwo.server.flow.shelf import Flow, Place, Shelf
+from taketwo.store.summary import summarise
+from taketwo.value import Value, canonical_json, content_hash
+
+TURN = re.compile(r"turns\[(\d+)\]")
+"""How the place of a gap begins that is about a turn."""
+
+
+class Selection(Value):
+    """What a replay session selected, by id."""
+
+    replay_session_id: str
+    """The replay session."""
+    ids: tuple[str, ...]
+    """Ids of conversations or traces, each once, in order."""
+
+
+class Selected(Value):
+    """One selected conversation as it was looked at."""
+
+    replay_session_id: str
+    """The replay session."""
+    project: str
+    """Its project."""
+    conversation: SelectedConversation
+    """What became of it."""
+    source: str | None = None
+    """Id of the captured conversation that was found; None where none was."""
+    fingerprint: str | None = None
+    """The same for conversations that repeat each other; None where it cannot be replayed."""
+
+
+class CopiedConversation(Value):
+    """A selected conversation, which outlives what it was copied from."""
+
+    replay_session_id: str
+    """The replay session."""
+    selected_id: str
+    """The id as it was selected."""
+    position: int
+    """Its place in the selection."""
+    source: str
+    """Id of the captured conversation that it was copied from."""
+    conversation: Conversation
+    """The copy."""
+
+
+SELECTIONS = Shelf("selection", Selection, lambda one: one.replay_session_id, lambda one: Place())
+SELECTED = Shelf(
+    "selected_conversation",
+    Selected,
+    lambda one: f"{one.replay_session_id}/{one.conversation.position}",
+    lambda one: Place(
+        project=one.project,
+        parent=one.replay_session_id,
+        state=one.conversation.status,
+        outcome=one.conversation.because or "",
+        position=one.conversation.position,
+        source=one.source,
+    ),
+)
+COPIES = Shelf(
+    "copied_conversation",
+    CopiedConversation,
+    lambda one: f"{one.replay_session_id}/{one.position}",
+    lambda one: Place(
+        project=one.conversation.project, parent=one.replay_session_id, position=one.position, source=one.source
+    ),
+)
+
+
+class Part(NamedTuple):
+    """Some of a selection."""
+
+    replay_session_id: str
+    """The replay session."""
+    project: str
+    """Its project."""
+    replay_type: ReplayType
+    """What one conversation is."""
+    ids: Sequence[str]
+    """The ids."""
+    first: int
+    """Position of the first one."""
+
+
+def every_id(flow: Flow, project: str, replay_type: ReplayType, filter_text: str | None) -> Iterator[str]:
+    """Ids of all conversations or traces of a project that match, the newest first. Raises BadFilter."""
+    chosen = parse(filter_text) if filter_text else None
+    if replay_type == "session":
+        yield from _sessions(flow, project, chosen)
+        return
+    for trace in flow.store.traces(project):
+        with suppress(NotFound, NotUnique):
+            if chosen is None or chosen.matches(_trace(flow, project, trace.id)[1]):
+                yield trace.id
+
+
+def copy_part(flow: Flow, part: Part, seen: dict[str, str]) -> list[Selected]:
+    """Look at some selected conversations and copy those that can be replayed; what was copied before stays as it is.
+
+    seen: what was copied before by fingerprint, with its id; grows by what is copied now.
+    """
+    looked = [_look_at(flow, part, id, part.first + place, seen) for place, id in enumerate(part.ids)]
+    documents = [SELECTED.document(one) for one, _ in looked]
+    documents += [COPIES.document(copy) for _, copy in looked if copy is not None]
+    try:
+        flow.documents.add(documents)
+    except AlreadyThere:
+        # The process died after these were kept and before that was noted.
+        return [SELECTED.get(flow, f"{part.replay_session_id}/{one.conversation.position}") for one, _ in looked]
+    return [one for one, _ in looked]
+
+
+def fingerprint(conversation: Conversation) -> str:
+    """The same for conversations in which the same is said to the agent, and its tools answer the same calls alike."""
+    turns = [
+        {
+            "user": turn.user.text if turn.user else None,
+            "attachments": [(one.kind, one.sha256 or one.url) for one in turn.user.attachments] if turn.user else [],
+        }
+        for turn in conversation.turns
+    ]
+    calls = [(call.tool, canonical(call.arguments), call.result, call.error) for _, _, call in conversation.calls()]
+    return content_hash(canonical_json({"turns": turns, "calls": calls}))
+
+
+def single_turn(conversation: Conversation, trace_id: str) -> Conversation:
+    """The part of a conversation that one trace tells, as a conversation of its own, under the trace's id."""
+    turns = [turn for turn in conversation.turns if turn.trace_id == trace_id]
+    numbers = {turn.index: number for number, turn in enumerate(turns)}
+    said_at = turns[0].user.at if turns and turns[0].user else None
+    return conversation.but(
+        id=trace_id,
+        turns=tuple(turn.but(index=numbers[turn.index]) for turn in turns),
+        gaps=tuple(kept for gap in conversation.gaps if (kept := _renumbered(gap, numbers)) is not None),
+        started_at=said_at or conversation.started_at,
+    )
+
+
+def _renumbered(gap: Gap, numbers: dict[int, int]) -> Gap | None:
+    """The gap in the shorter conversation; None where its turn is not in there."""
+    found = TURN.match(gap.where)
+    if found is None:
+        return gap
+    number = numbers.get(int(found[1]))
+    return None if number is None else gap.but(where=f"turns[{number}]{gap.where[found.end() :]}")
+
+
+def _sessions(flow: Flow, project: str, chosen: Filter | None) -> Iterator[str]:
+    if chosen is None:
+        yield from (row.id for row in flow.store.summaries(project))
+        return
+    yield from (one.id for one in flow.store.conversations(project) if chosen.matches(one))
+
+
+def _look_at(
+    flow: Flow, part: Part, id: str, position: int, seen: dict[str, str]
+) -> tuple[Selected, CopiedConversation | None]:
+    about = SelectedConversation(id=id, position=position, status="usable")
+    base = Selected(replay_session_id=part.replay_session_id, project=part.project, conversation=about)
+    try:
+        source, conversation = _found(flow, part, id)
+    except (NotFound, NotUnique) as error:
+        return _left_out(base, "not_found", str(error)), None
+    summary = summarise(conversation)
+    told = about.but(said=summary.said, turns=summary.turns, tools=summary.tools)
+    base = base.but(conversation=told, source=source)
+    if refusal := _refusal(conversation):
+        return _left_out(base, *refusal), None
+    mark = fingerprint(conversation)
+    if (first := seen.setdefault(mark, id)) != id:
+        twin = base.but(conversation=told.but(duplicate_of=first), fingerprint=mark)
+        return _left_out(twin, "duplicate", f"the user and the tools say the same in {first}"), None
+    copy = CopiedConversation(
+        replay_session_id=part.replay_session_id,
+        selected_id=id,
+        position=position,
+        source=source,
+        conversation=conversation,
+    )
+    return base.but(fingerprint=mark), copy
+
+
+def _found(flow: Flow, part: Part, id: str) -> tuple[str, Conversation]:
+    """Id of the captured conversation, and what is replayed of it. Raises NotFound, also for one of another project."""
+    if part.replay_type == "trace":
+        return _trace(flow, part.project, id)
+    try:
+        found = flow.store.conversation(id, part.project)
+    except NotUnique:
+        raise
+    except NotFound as error:
+        if (foreign := _foreign(flow, part.project, id)) is None:
+            raise
+        raise foreign from error
+    return found.id, found
+
+
+def _trace(flow: Flow, project: str, id: str) -> tuple[str, Conversation]:
+    whole = flow.store.conversation(id, project)
+    part = single_turn(whole, id)
+    if not part.turns:
+        raise NotFound(f"trace {id!r} tells no turn of a conversation", where=f"project {project}")
+    return whole.id, part
+
+
+def _foreign(flow: Flow, project: str, id: str) -> NotFound | None:
+    """A better word for what is there, but in another project."""
+    try:
+        found = flow.store.conversation(id)
+    except NotFound:
+        return None
+    todo = f"make a replay session of project {found.project}"
+    return NotFound(f"conversation {id!r} belongs to another project", where=f"project {project}", todo=todo)
+
+
+def _refusal(conversation: Conversation) -> tuple[LeftOutBecause, str] | None:
+    """Why a conversation cannot be replayed; None where it can."""
+    lines = [turn.user for turn in conversation.turns if turn.user]
+    if any(line.text.strip() or line.audio or line.attachments for line in lines):
+        return None
+    hidden = [gap.why for gap in conversation.gaps if ".user" in gap.where or gap.where.startswith("turns")]
+    if hidden:
+        return "hidden_content", f"the user's words were not captured: {hidden[0]}"
+    return "no_user_turn", "the user says nothing in it, so there is nothing to replay"
+
+
+def _left_out(base: Selected, because: LeftOutBecause, why: str) -> Selected:
+    return base.but(conversation=base.conversation.but(status="left_out", because=because, why=why))

@@ -1,0 +1,298 @@
+"""From captured conversations to results, step by step, as API, pages, command line and MCP go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from made_production import Clock, conversation, forgetful_agent, same_agent, silent, stocked
+
+from taketwo.errors import AlreadyThere, BadFilter, BadSetting, NotFound, WrongState
+from taketwo.replay.agents.callable import CallableAgent
+from taketwo.sdk.api.executions import ClaimRows, ExecuteRunTest, RenewLeases, ReportRow, Rerun
+from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenario
+from taketwo.sdk.api.run_tests import CreateRunTest
+from taketwo.sdk.working import Worker, work
+from taketwo.server.flow.agents import AGENTS, VERSIONS
+from taketwo.server.flow.embedded import FlowRows
+from taketwo.server.flow.executions import (
+    CALLS,
+    LEASE_S,
+    MOST_HAND_OUTS,
+    cancel_execution,
+    claim_rows,
+    execute,
+    execution_now,
+    judge_again,
+    renew_leases,
+    report_row,
+    rerun,
+)
+from taketwo.server.flow.generate import make_scenario
+from taketwo.server.flow.judging import RESULTS
+from taketwo.server.flow.replay_sessions import (
+    account,
+    cancel_replay_session,
+    create_replay_session,
+    generate_scenario,
+    left_out_counts,
+    retry_replay_session,
+)
+from taketwo.server.flow.run_tests import create_run_test
+from taketwo.server.flow.scenarios import ROWS, SCENARIOS
+from taketwo.server.flow.shelf import Flow
+from taketwo.store import open_store
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flow]:
+    store = open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.sqlite3")
+    yield Flow(stocked(store))
+    store.close()
+
+
+def selected(flow: Flow, **asked):
+    return create_replay_session(flow, CreateReplaySession(project_id="shop", **(asked or {"select_all": True})))
+
+
+def generated(flow: Flow, **asked):
+    session = selected(flow)
+    generate_scenario(flow, session.id, GenerateScenario(**asked))
+    return make_scenario(flow, session.id)
+
+
+def run_test_of(flow: Flow, **asked):
+    session = generated(flow)
+    return create_run_test(
+        flow,
+        CreateRunTest(
+            name="nightly",
+            agent_definition_id=session.agent_definition_id,
+            scenario_ids=(session.scenario_id,),
+            replay_session_id=session.id,
+            **asked,
+        ),
+    )
+
+
+async def worked(flow: Flow, execution_id: str, agent, name: str = "me") -> None:
+    await work(FlowRows(flow, execution_id, name), Worker(name, CallableAgent(agent), 2))
+
+
+async def test_the_whole_way_from_production_to_verdicts(flow: Flow) -> None:
+    test = run_test_of(flow)
+    execution = execute(flow, test.id, ExecuteRunTest())
+    assert (execution.runner, execution.status, execution.total) == ("sdk", "pending", 3)
+    await worked(flow, execution.id, same_agent)
+    done = execution_now(flow, execution.id)
+    assert (done.status, done.verdict, done.verdicts, done.done) == ("completed", "pass", {"pass": 3}, 3)
+    call = next(CALLS.parts(flow, execution.id))
+    assert call.recorded.output_tokens == 25
+    assert [hand_out.ended for hand_out in call.handed_out] == ["completed"]
+    kept = RESULTS.get(flow, call.id)
+    assert kept.case.recorded.id == "desk-2" and kept.result.attempts[0].run.id == call.run_id
+
+    second = execute(flow, test.id, ExecuteRunTest())
+    await worked(flow, second.id, forgetful_agent)
+    assert execution_now(flow, second.id).verdicts == {"changed": 3}
+    assert second.number == 2
+
+
+def test_a_replay_session_accounts_for_every_selected_conversation(flow: Flow) -> None:
+    flow.store.put_conversation(silent(1))
+    flow.store.put_conversation(conversation(0).but(id="twin"))
+    flow.store.put_conversation(conversation(9, project="elsewhere"))
+    ids = ("desk-0", "silent-1", "twin", "desk-9", "nobody-1", "desk-1", "desk-0")
+    session = selected(flow, ids=ids)
+    assert (session.selected, session.copied, session.usable) == (6, 6, 2)
+    assert session.left_out == {"no_user_turn": 1, "duplicate": 1, "not_found": 2}
+    told = {one.id: one for one in account(flow, session.id, limit=50).things}
+    assert list(told) == list(dict.fromkeys(ids))
+    assert told["twin"].duplicate_of == "desk-0"
+    assert "elsewhere" in told["desk-9"].why
+    generate_scenario(flow, session.id, GenerateScenario(no_of_rows=1))
+    done = make_scenario(flow, session.id)
+    assert left_out_counts(flow, done)["left_out_by_choice"] == 1
+    told = {one.id: one for one in account(flow, session.id, limit=50).things}
+    assert told["desk-0"].status == "row" and ROWS.get(flow, told["desk-0"].row_id).source == "desk-0"
+    assert told["desk-1"].because == "left_out_by_choice"
+    assert [one.id for one in account(flow, session.id, limit=50, because="duplicate").things] == ["twin"]
+
+
+def test_everything_of_a_project_is_selected_but_for_what_a_filter_or_an_exclusion_leaves_out(flow: Flow) -> None:
+    session = selected(flow, select_all=True, filter='said:"A-1001" OR said:"A-1002"', exclude=("desk-1",))
+    assert [one.id for one in account(flow, session.id, limit=9).things] == ["desk-2"]
+    with pytest.raises(BadFilter):
+        selected(flow, select_all=True, filter="turns>")
+    with pytest.raises(NotFound, match="no conversation"):
+        selected(flow, select_all=True, filter="said:zebra")
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"ids": ("desk-0",), "select_all": True}, "ids"),
+        ({"ids": ()}, "ids"),
+        ({"ids": ("desk-0",), "filter": "turns>1"}, "filter"),
+        ({"ids": ("desk-0",), "exclude": ("desk-1",)}, "exclude"),
+        ({"ids": ("nobody",)}, "ids"),
+    ],
+)
+def test_a_selection_that_contradicts_itself_names_the_field(flow: Flow, asked: dict, field: str) -> None:
+    with pytest.raises((BadSetting, NotFound)) as raised:
+        selected(flow, **asked)
+    assert raised.value.where == field
+
+
+def test_what_the_recordings_say_is_suggested_and_kept_as_a_version_of_the_agent(flow: Flow) -> None:
+    session = selected(flow)
+    assert session.suggestions.agent_name == "desk"
+    assert session.suggestions.agent_description == "You help customers of a shop."
+    assert session.suggestions.agent_type == "text"
+    generate_scenario(flow, session.id, GenerateScenario())
+    done = make_scenario(flow, session.id)
+    assert done.current_step == "ready"
+    agent = AGENTS.get(flow, done.agent_definition_id)
+    (version,) = VERSIONS.parts(flow, agent.id)
+    assert (version.model, version.tools[0].name, version.made_from) == ("gpt-5", "check_status", "recordings")
+    # The same recordings make no further version.
+    again = generated(flow)
+    assert (again.agent_definition_id, again.agent_version) == (agent.id, 1)
+    assert SCENARIOS.get(flow, again.scenario_id).name == f"{SCENARIOS.get(flow, done.scenario_id).name} (2)"
+
+
+def test_a_replay_session_outlives_its_conversations_but_not_their_deletion(flow: Flow) -> None:
+    session = selected(flow)
+    flow.store.delete_session("desk-0", "shop")
+    generate_scenario(flow, session.id, GenerateScenario())
+    done = make_scenario(flow, session.id)
+    assert [row.source for row in ROWS.parts(flow, done.scenario_id)] == ["desk-2", "desk-1"]
+    flow.store.delete_session("desk-1", "shop")
+    assert [row.source for row in ROWS.parts(flow, done.scenario_id)] == ["desk-2"]
+
+
+def test_a_cancelled_session_is_taken_up_again_where_it_was(flow: Flow) -> None:
+    session = selected(flow)
+    generate_scenario(flow, session.id, GenerateScenario())
+    assert cancel_replay_session(flow, session.id).current_step == "cancelled"
+    assert make_scenario(flow, session.id).current_step == "cancelled"
+    with pytest.raises(WrongState, match="retry"):
+        generate_scenario(flow, session.id, GenerateScenario())
+    assert retry_replay_session(flow, session.id).current_step == "generating"
+    assert make_scenario(flow, session.id).current_step == "ready"
+    with pytest.raises(WrongState):
+        retry_replay_session(flow, session.id)
+
+
+def test_a_scenario_that_was_made_before_the_process_died_is_not_made_twice(flow: Flow) -> None:
+    session = selected(flow)
+    generate_scenario(flow, session.id, GenerateScenario())
+    before = flow.documents.get("replay_session", session.id)
+    first = make_scenario(flow, session.id)
+    flow.documents.put(before)  # as if it had died before the last write
+    assert make_scenario(flow, session.id).but(updated_at=first.updated_at) == first
+    assert [one.id for one in SCENARIOS.every(flow)] == [first.scenario_id]
+
+
+def test_a_failure_says_what_to_do_and_a_retry_goes_on(flow: Flow) -> None:
+    first = generated(flow, scenario_name="tuesday")
+    with pytest.raises(BadSetting, match="'tuesday'"):
+        generate_scenario(flow, selected(flow).id, GenerateScenario(scenario_name="tuesday"))
+    assert first.current_step == "ready"
+
+
+async def test_a_worker_that_dies_gives_its_rows_back_and_that_is_marked(flow: Flow) -> None:
+    clock = Clock()
+    flow = flow._replace(now=clock)
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    (row,) = claim_rows(flow, execution.id, ClaimRows(worker="dies")).rows
+    clock.forward(LEASE_S / 2)
+    assert renew_leases(flow, execution.id, RenewLeases(worker="dies", call_execution_ids=(row.call.id,))).kept
+    clock.forward(LEASE_S + 1)
+    await worked(flow, execution.id, same_agent, "lives")
+    call = CALLS.get(flow, row.call.id)
+    assert [(one.worker, one.ended) for one in call.handed_out] == [("dies", "lost"), ("lives", "completed")]
+    with pytest.raises(WrongState):
+        report_row(flow, row.call.id, ReportRow(worker="dies", error="late"))
+    lost = renew_leases(flow, execution.id, RenewLeases(worker="dies", call_execution_ids=(row.call.id, "none"))).lost
+    assert lost == (row.call.id, "none")
+
+
+def test_a_row_that_nobody_brings_back_is_failed_in_the_end(flow: Flow) -> None:
+    clock = Clock()
+    flow = flow._replace(now=clock)
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    for number in range(MOST_HAND_OUTS):
+        assert len(claim_rows(flow, execution.id, ClaimRows(worker=f"w{number}", limit=9)).rows) == 3
+        clock.forward(LEASE_S + 1)
+    last = claim_rows(flow, execution.id, ClaimRows(worker="w", limit=9))
+    assert last.is_over and not last.rows
+    assert execution_now(flow, execution.id).counts == {"failed": 3}
+
+
+async def test_an_execution_is_cancelled_and_run_again(flow: Flow) -> None:
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    claimed = claim_rows(flow, execution.id, ClaimRows(worker="me")).rows[0]
+    assert cancel_execution(flow, execution.id).counts == {"cancelled": 3}
+    with pytest.raises(WrongState):
+        cancel_execution(flow, execution.id)
+    with pytest.raises(WrongState):
+        report_row(flow, claimed.call.id, ReportRow(worker="me", error="late"))
+    assert claim_rows(flow, execution.id, ClaimRows(worker="me")).is_over
+    assert rerun(flow, execution.id, Rerun(what="failed")).counts == {"pending": 3}
+    await worked(flow, execution.id, same_agent)
+    assert execution_now(flow, execution.id).verdicts == {"pass": 3}
+    assert rerun(flow, execution.id, Rerun(what="failed")).status == "completed"
+    assert rerun(flow, execution.id, Rerun(what="all")).counts == {"pending": 3}
+
+
+async def test_a_report_that_is_sent_twice_counts_once(flow: Flow) -> None:
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    reports: list[ReportRow] = []
+
+    class Twice(FlowRows):
+        async def report(self, id: str, report: ReportRow):
+            await super().report(id, report)
+            reports.append(report)
+            return await super().report(id, report)
+
+    await work(Twice(flow, execution.id, "me"), Worker("me", CallableAgent(same_agent), 2))
+    assert len(reports) == 3
+    assert execution_now(flow, execution.id).verdicts == {"pass": 3}
+
+
+async def test_judging_again_needs_no_replay(flow: Flow) -> None:
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    await worked(flow, execution.id, same_agent)
+    before = [call.run_id for call in CALLS.parts(flow, execution.id)]
+    judge_again(flow, execution.id)
+    assert [call.run_id for call in CALLS.parts(flow, execution.id)] == before
+
+
+def test_a_run_test_names_what_it_does_not_find(flow: Flow) -> None:
+    session = generated(flow)
+    good = {"name": "n", "agent_definition_id": session.agent_definition_id, "scenario_ids": (session.scenario_id,)}
+    for wrong, field in [
+        ({"agent_definition_id": "x"}, "agent_definition_id"),
+        ({"scenario_ids": ("x",)}, "scenario_ids[0]"),
+        ({"scenario_ids": (session.scenario_id,) * 2}, "scenario_ids"),
+        ({"row_ids": ("x",)}, "row_ids"),
+        ({"evaluator_ids": ("x",)}, "evaluator_ids[0]"),
+        ({"replay_session_id": "x"}, "replay_session_id"),
+    ]:
+        with pytest.raises(BadSetting) as raised:
+            create_run_test(flow, CreateRunTest(**{**good, **wrong}))
+        assert raised.value.where == field
+    create_run_test(flow, CreateRunTest(**good))
+    with pytest.raises(AlreadyThere):
+        create_run_test(flow, CreateRunTest(**good))
+
+
+def test_the_server_runs_nobodys_code(flow: Flow) -> None:
+    test = run_test_of(flow)
+    for spec in ("os:system", "cmd:rm -rf /", "ws://localhost"):
+        with pytest.raises(BadSetting, match="your own process"):
+            execute(flow, test.id, ExecuteRunTest(runner="server", spec=spec))
+    with pytest.raises(BadSetting, match="how to reach"):
+        execute(flow, test.id, ExecuteRunTest(runner="server"))
