@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import click
@@ -14,15 +13,20 @@ from taketwo.cli.settings import json_option, opened_store, project_option, sett
 from taketwo.cli.transcript import transcript
 from taketwo.report.words import plain, shortened
 from taketwo.store import Store
-from taketwo.store.summary import ConversationSummary, TraceSummary, summarise
+from taketwo.store.summary import ConversationSummary, TraceSummary
 from taketwo.value import Value
 
 CELL_LIMIT = 60
 """Characters of one cell of a table."""
 
-limit_option = click.option(
-    "--limit", default=50, show_default=True, metavar="N", help="At most so many, newest first."
+sort_option = click.option(
+    "--sort",
+    default="-started",
+    show_default=True,
+    metavar="FIELD",
+    help="started, turns, calls, errors, gaps, latency, tokens or cost; with a minus sign the largest first.",
 )
+limit_option = click.option("--limit", default=50, show_default=True, metavar="N", help="At most so many.")
 filter_option = click.option(
     "--filter",
     "filter_text",
@@ -34,40 +38,46 @@ filter_option = click.option(
 
 @click.command("sessions")
 @filter_option
+@sort_option
 @limit_option
 @project_option
 @json_option
 @store_option
-def sessions_command(filter_text: str, limit: int, project: str | None, as_json: bool, store_url: str | None) -> None:
+def sessions_command(
+    filter_text: str, sort: str, limit: int, project: str | None, as_json: bool, store_url: str | None
+) -> None:
     """List captured conversations."""
     with opened_store(store_url) as store:
-        found = list(islice(_conversations(store, project, filter_text), limit))
+        found = _conversations(store, project, filter_text, sort, limit)
     _print_rows(found, ("id", "started_at", "turns", "calls", "errors", "said"), as_json=as_json)
 
 
 @click.command("calls")
 @filter_option
+@sort_option
 @limit_option
 @project_option
 @json_option
 @store_option
-def calls_command(filter_text: str, limit: int, project: str | None, as_json: bool, store_url: str | None) -> None:
+def calls_command(
+    filter_text: str, sort: str, limit: int, project: str | None, as_json: bool, store_url: str | None
+) -> None:
     """List captured voice calls."""
     with opened_store(store_url) as store:
-        matching = _conversations(store, project, filter_text)
-        found = list(islice((row for row in matching if row.channel == "voice"), limit))
+        found = _conversations(store, project, filter_text, sort, limit, only_voice=True)
     _print_rows(found, ("id", "started_at", "turns", "calls", "errors", "said"), as_json=as_json)
 
 
 @click.command("traces")
+@filter_option
 @limit_option
 @project_option
 @json_option
 @store_option
-def traces_command(limit: int, project: str | None, as_json: bool, store_url: str | None) -> None:
-    """List captured traces, and the conversations they belong to."""
+def traces_command(filter_text: str, limit: int, project: str | None, as_json: bool, store_url: str | None) -> None:
+    """List captured traces, the newest first, and the conversations they belong to."""
     with opened_store(store_url) as store:
-        found: list[TraceSummary] = list(store.traces(project or settings().project, limit=limit))
+        found = _traces(store, project or settings().project, filter_text, limit)
     _print_rows(found, ("id", "started_at", "spans", "errors", "conversations"), as_json=as_json)
 
 
@@ -90,16 +100,28 @@ def show_command(id: str, why: bool, project: str | None, as_json: bool, store_u
         click.echo("\n".join(transcript(conversation, with_sources=why)))
 
 
-def _conversations(store: Store, project: str | None, filter_text: str) -> Iterator[ConversationSummary]:
-    """The conversations that match, newest first. Without a filter the store's own summaries are enough."""
-    project = project or settings().project
-    if not filter_text.strip():
-        yield from store.summaries(project)
-        return
+def _conversations(
+    store: Store, project: str | None, filter_text: str, sort: str, limit: int, *, only_voice: bool = False
+) -> list[ConversationSummary]:
+    """The conversations that match. A person at a terminal waits until all that came is read."""
+    from taketwo.select.filters import All, Asked, parse
+    from taketwo.store.search import read_order
+
+    chosen, order = parse(filter_text), read_order(sort)
+    if only_voice:
+        chosen = All((Asked("channel", ":", "voice"), chosen))
+    store.settle()
+    return list(store.search.conversations(chosen, project or settings().project, order=order, limit=limit))
+
+
+def _traces(store: Store, project: str | None, filter_text: str, limit: int) -> list[TraceSummary]:
     from taketwo.select.filters import parse
 
     chosen = parse(filter_text)
-    yield from (summarise(one) for one in store.conversations(project) if chosen.matches(one))
+    if not filter_text.strip():
+        return list(store.traces(project, limit=limit))
+    store.settle()
+    return list(store.search.traces(chosen, project, limit=limit))
 
 
 def _print_rows(rows: Sequence[Value], columns: Sequence[str], *, as_json: bool) -> None:

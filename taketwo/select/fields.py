@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
-from taketwo.conversation import Call, Conversation, Say, Turn
+from taketwo.conversation import Call, Conversation, Say
 from taketwo.value import JSON, canonical_json
 
 Operator: TypeAlias = Literal[":", ">", ">=", "<", "<="]
@@ -16,7 +16,7 @@ Operator: TypeAlias = Literal[":", ">", ">=", "<", "<="]
 
 
 class Words(NamedTuple):
-    """A field that holds texts; asked for words that occur in one of them."""
+    """A field that holds texts; asked for words that occur in one of them, one after the other."""
 
     about: str
     """What it is, for people."""
@@ -60,7 +60,16 @@ class Moment(NamedTuple):
     """When; None where it is not known."""
 
 
-Field: TypeAlias = Words | Name | Flag | Number | Moment
+class Entry(NamedTuple):
+    """A field of named values, asked by `field.name`: for a text in which `*` stands for anything, or as a number."""
+
+    about: str
+    """What it is, for people."""
+    values: Callable[[Conversation, str], Iterable[JSON]]
+    """The values of a folded name."""
+
+
+Field: TypeAlias = Words | Name | Flag | Number | Moment | Entry
 """A field by what it holds."""
 
 
@@ -122,12 +131,52 @@ def replied(conversation: Conversation) -> Iterator[str]:
             yield turn.reply
 
 
+def json_in_plain(value: JSON) -> str:
+    """All keys and values one after the other: JSON's own escapes would tear words apart."""
+    match value:
+        case dict():
+            return " ".join(f"{key} {json_in_plain(inner)}" for key, inner in value.items())
+        case list():
+            return " ".join(map(json_in_plain, value))
+        case str():
+            return value
+        case _:
+            return canonical_json(value)
+
+
+def tags(conversation: Conversation) -> Iterator[str]:
+    """The tags that the application put on it, under whichever name."""
+    for key in TAG_KEYS:
+        value = conversation.metadata.get(key)
+        if isinstance(value, str):
+            yield from (tag.strip() for tag in value.split(",") if tag.strip())
+        elif isinstance(value, list):
+            yield from (tag for tag in value if isinstance(tag, str))
+
+
+def scores(conversation: Conversation) -> Iterator[tuple[str, JSON]]:
+    """Names and values of scores, those of single turns too."""
+    return ((_OF_A_TURN.sub("", name), value) for name, value in conversation.outcome.scores.items())
+
+
+def field_of(name: str) -> Field | None:
+    """The field of a name as it stands in a filter; None where there is none."""
+    group, dot, _ = name.partition(".")
+    return ENTRIES.get(group) if dot else FIELDS.get(name)
+
+
+TAG_KEYS = ("tags", "tag.tags", "langfuse.tags", "langfuse.trace.tags", "langsmith.span.tags")
+"""Where the sources put tags: a list, or one text with commas."""
+
 FIELDS: dict[str, Field] = {
     "said": Words("what the user said", said),
     "replied": Words("what the agent said", replied),
-    "argument": Words("the arguments of a tool call", lambda c: (canonical_json(call.arguments) for call in _calls(c))),
+    "argument": Words("the arguments of a tool call", lambda c: (json_in_plain(call.arguments) for call in _calls(c))),
     "result": Words("what a tool gave back", lambda c: map(_result, _calls(c))),
     "tool": Name("a tool that was called", lambda c: (call.tool for call in _calls(c))),
+    "failed": Name("a tool whose call failed", lambda c: (call.tool for call in _calls(c) if call.error is not None)),
+    "tag": Name("a tag", tags),
+    "score": Name("a score that it has", lambda c: (name for name, _ in scores(c))),
     "user": Name("the user's id", lambda c: (c.user_id,)),
     "session": Name("the session's id", lambda c: (c.session_id,)),
     "id": Name("the conversation's id", lambda c: (c.id,)),
@@ -138,26 +187,69 @@ FIELDS: dict[str, Field] = {
     "ended": Name("why it ended", lambda c: (c.outcome.ended_reason,)),
     "error": Flag("whether a tool call failed", lambda c: any(call.error is not None for call in _calls(c))),
     "gap": Flag("whether the capture leaves something out", lambda c: bool(c.gaps)),
+    "unanswered": Flag("whether it ended without an answer", lambda c: bool(c.turns) and c.turns[-1].reply is None),
     "turns": Number("number of turns", lambda c: len(c.turns)),
     "calls": Number("number of tool calls", lambda c: sum(1 for _ in _calls(c))),
-    "latency": Number("milliseconds of the slowest turn", lambda c: _most(c, lambda turn: turn.latency_ms)),
-    "tokens": Number("output tokens of the longest turn", lambda c: _most(c, lambda turn: turn.tokens.output)),
+    "errors": Number("number of tool calls that failed", lambda c: sum(call.error is not None for call in _calls(c))),
+    "gaps": Number("number of things that the capture leaves out", lambda c: len(c.gaps)),
+    "latency": Number("milliseconds of the slowest turn", lambda c: _most(turn.latency_ms for turn in c.turns)),
+    "tokens": Number("tokens that the model read and wrote, in all", lambda c: _sum(_tokens(c))),
+    "cost": Number("cost in US dollars, in all", lambda c: _sum(turn.cost_usd for turn in c.turns)),
     "started": Moment("when it began", lambda c: c.started_at),
 }
 """Every field by its name in a filter."""
 
+ENTRIES: dict[str, Entry] = {
+    "argument": Entry("one argument of a tool call", lambda c, name: _arguments(c, name)),
+    "score": Entry("one score", lambda c, name: (value for key, value in scores(c) if fold(key) == name)),
+}
+"""Fields of named values, as in `argument.order_id:A-1042` and `score.csat<3`."""
+
 _PERIOD = re.compile(r"(\d{4}-\d\d)(-\d\d)?(?:(?<=-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
+
+
+_OF_A_TURN = re.compile(r"^turns\[\d+\]\.")
 
 
 def _calls(conversation: Conversation) -> Iterator[Call]:
     return (call for _, _, call in conversation.calls())
 
 
-def _result(call: Call) -> JSON:
+def _arguments(conversation: Conversation, name: str) -> Iterator[JSON]:
+    """The values of an argument, `address.city` for one inside another."""
+    for call in _calls(conversation):
+        yield from _inside(call.arguments, name)
+
+
+def _inside(value: JSON, name: str) -> Iterator[JSON]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _inside(item, name)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            folded = fold(key)
+            if folded == name:
+                yield from inner if isinstance(inner, list) else (inner,)
+            elif name.startswith(f"{folded}."):
+                yield from _inside(inner, name.removeprefix(f"{folded}."))
+
+
+def _result(call: Call) -> str:
     if call.error is not None:
         return call.error
-    return call.result if isinstance(call.result, str) else canonical_json(call.result)
+    return json_in_plain(call.result)
 
 
-def _most(conversation: Conversation, figure: Callable[[Turn], float | None]) -> float | None:
-    return max((known for turn in conversation.turns if (known := figure(turn)) is not None), default=None)
+def _tokens(conversation: Conversation) -> Iterator[int | None]:
+    for turn in conversation.turns:
+        yield from (turn.tokens.input, turn.tokens.output)
+
+
+def _most(figures: Iterable[float | None]) -> float | None:
+    return max((known for known in figures if known is not None), default=None)
+
+
+def _sum(figures: Iterable[float | None]) -> float | None:
+    """None where not one is known."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known else None

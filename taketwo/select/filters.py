@@ -13,7 +13,9 @@ from typing import NamedTuple, Protocol, TypeAlias, assert_never
 from taketwo.conversation import Conversation
 from taketwo.errors import BadFilter
 from taketwo.select.fields import (
+    ENTRIES,
     FIELDS,
+    Entry,
     Flag,
     Moment,
     Name,
@@ -21,12 +23,15 @@ from taketwo.select.fields import (
     Operator,
     Period,
     Words,
+    field_of,
     fold,
     name_pattern,
     read_period,
     replied,
     said,
 )
+from taketwo.select.words import occur, spelled
+from taketwo.value import JSON, canonical_json
 
 FieldValue: TypeAlias = str | bool | float | Period
 """What a field is asked for, by the kind of the field."""
@@ -47,7 +52,7 @@ class Text:
     """Words that either side said."""
 
     words: str
-    """Folded."""
+    """Spelled."""
 
     def matches(self, conversation: Conversation) -> bool:
         """Whether they occur in one text."""
@@ -63,7 +68,7 @@ class Asked:
     """One field, asked for a value."""
 
     field: str
-    """Its name."""
+    """Its name, with that of the entry where it has entries, as in `argument.order_id`."""
     operator: Operator
     """How it is asked."""
     value: FieldValue
@@ -71,10 +76,14 @@ class Asked:
 
     def matches(self, conversation: Conversation) -> bool:
         """Whether the field has the value; never where the field is not known."""
-        field = FIELDS[self.field]
+        field = field_of(self.field)
+        assert field is not None, "the parser lets no other field through"
         match field:
             case Words():
                 return _occurs(str(self.value), field.texts(conversation))
+            case Entry():
+                values = field.values(conversation, self.field.partition(".")[2])
+                return any(_is_value(value, self.operator, self.value) for value in values)
             case Name():
                 pattern = name_pattern(str(self.value))
                 return any(name is not None and pattern.fullmatch(fold(name)) for name in field.names(conversation))
@@ -169,7 +178,7 @@ _TOKEN = re.compile(
   | (?P<minus> -(?=[^\s)]))
   | (?P<or> OR(?![^\s()]))
   | (?P<and> AND(?![^\s()]))
-  | (?P<field> (?P<name>[A-Za-z_]+) (?P<operator>>=|<=|[:><=]) (?P<value>{_QUOTED}|[^\s()"]*))
+  | (?P<field> (?P<name>[A-Za-z_]+(?:\.[^\s:<>=()"]+)?) (?P<operator>>=|<=|[:><=]) (?P<value>{_QUOTED}|[^\s()"]*))
   | (?P<phrase> {_QUOTED})
   | (?P<word> [^\s()"]+)
     """,
@@ -236,9 +245,7 @@ class _Reader:
             case "field":
                 return self._field()
             case "phrase" | "word":
-                words = fold(_unquoted(self._tokens[self._place].text))
-                if not words:
-                    raise self.wrong("there is nothing between the quotation marks")
+                words = self._words(_unquoted(self._tokens[self._place].text), self._tokens[self._place].place)
                 self._next()
                 return Text(words)
             case _:
@@ -255,9 +262,10 @@ class _Reader:
     def _field(self) -> Filter:
         token = _TOKEN.match(self._text, self._tokens[self._place].place)
         assert token is not None, "a field was found here before"
-        name, operator = token["name"].lower(), token["operator"]
-        if name not in FIELDS:
-            near = difflib.get_close_matches(name, FIELDS, 1)
+        name, operator = fold(token["name"]), token["operator"]
+        if field_of(name) is None:
+            group, dot, rest = name.partition(".")
+            near = [f"{one}{dot}{rest}" for one in difflib.get_close_matches(group, ENTRIES if dot else FIELDS, 1)]
             advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(FIELDS)}"
             raise self.wrong(f"there is no field {name}", f"{advice} To look for the text itself, put it in quotes")
         value = _unquoted(token["value"])
@@ -269,20 +277,30 @@ class _Reader:
 
     def _asked(self, name: str, operator: str, value: str, place: int) -> Asked:
         """The question, if the field can be asked so."""
-        field = FIELDS[name]
-        if not isinstance(field, Number | Moment):
+        field = field_of(name)
+        if isinstance(field, Entry) and operator == ":":
+            return Asked(name, ":", fold(value))
+        if not isinstance(field, Number | Moment | Entry):
             if operator != ":":
                 raise self.wrong(f"{name} cannot be more or less than something", f"ask {name}:{value}")
-            if isinstance(field, Words | Name):
+            if isinstance(field, Words):
+                return Asked(name, ":", self._words(value, place))
+            if isinstance(field, Name):
                 return Asked(name, ":", fold(value))
             if fold(value) not in _FLAGS:
                 raise _Misplaced(f"{name} is yes or no", self._text, place)
             return Asked(name, ":", _FLAGS[fold(value)])
-        kind, read = ("a number", _number) if isinstance(field, Number) else ("a day such as 2026-11-17", read_period)
+        is_moment = isinstance(field, Moment)
+        kind, read = ("a day such as 2026-11-17", read_period) if is_moment else ("a number", _number)
         try:
             return Asked(name, _OPERATORS[operator], read(value))
         except ValueError:
             raise _Misplaced(f"{name} is compared with {kind}", self._text, place) from None
+
+    def _words(self, text: str, place: int) -> str:
+        if not (words := spelled(text)):
+            raise _Misplaced("there is no word to look for", self._text, place)
+        return words
 
     def _next(self) -> _Token:
         self._place += 1
@@ -314,7 +332,27 @@ def _number(text: str) -> float:
 
 
 def _occurs(words: str, texts: Iterable[str]) -> bool:
-    return any(words in fold(text) for text in texts)
+    return any(occur(words, spelled(text)) for text in texts)
+
+
+def _is_value(value: JSON, operator: Operator, wanted: FieldValue) -> bool:
+    """Whether the value of an entry is what is asked for; numbers are equal by value, texts by letters."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if operator != ":":
+        return is_number and _compares(value, operator, float(str(wanted)))
+    if isinstance(value, bool):
+        return fold(str(wanted)) in (("yes", "true") if value else ("no", "false"))
+    if is_number and (number := _number_or_none(str(wanted))) is not None:
+        return bool(value == number)
+    text = value if isinstance(value, str) else canonical_json(value)
+    return name_pattern(str(wanted)).fullmatch(fold(text)) is not None
+
+
+def _number_or_none(text: str) -> float | None:
+    try:
+        return _number(text)
+    except ValueError:
+        return None
 
 
 def _falls(at: datetime, operator: Operator, period: Period) -> bool:

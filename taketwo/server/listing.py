@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from starlette.requests import Request
 
 from taketwo.errors import BadSetting
+from taketwo.select.filters import All, parse
+from taketwo.select.filters import Asked as Question
+from taketwo.store import Store
+from taketwo.store.search import NEWEST_FIRST, UserSummary, read_order
 from taketwo.store.summary import ConversationSummary, TraceSummary
 from taketwo.value import Value
 
@@ -25,17 +29,45 @@ class Asked(Value):
     """So many rows at most."""
     after: str | None
     """After this cursor; None from the beginning."""
+    filter: str = ""
+    """The filter as it was written; empty for everything."""
+    sort: str = "-started"
+    """What it is sorted by, with a minus sign for the largest first."""
 
 
 def asked_listing(request: Request) -> Asked:
-    """`project`, `limit` and `after` of an address. Raises BadSetting."""
+    """`project`, `limit`, `after`, `filter` and `sort` of an address. Raises BadSetting."""
     asked = request.query_params
     limit = asked.get("limit", str(ROWS))
     if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:9]) <= MOST_ROWS):
         raise BadSetting(f"{limit!r} is no number of rows", where="limit", todo=f"name one from 1 to {MOST_ROWS}")
-    return Asked(project=asked.get("project") or None, limit=int(limit), after=asked.get("after") or None)
+    return Asked(
+        project=asked.get("project") or None,
+        limit=int(limit),
+        after=asked.get("after") or None,
+        filter=asked.get("filter", "").strip(),
+        sort=asked.get("sort") or "-started",
+    )
 
 
-def following(rows: Sequence[ConversationSummary] | Sequence[TraceSummary], limit: int) -> str | None:
+def listed_conversations(store: Store, asked: Asked, *, only_voice: bool = False) -> list[ConversationSummary]:
+    """The conversations of one page. Raises BadFilter, BadSetting, NotFound."""
+    chosen, order = parse(asked.filter), read_order(asked.sort)
+    if only_voice:
+        chosen = All((Question("channel", ":", "voice"), chosen))
+    if chosen == All(()) and order == NEWEST_FIRST:
+        # By the rows themselves, which know also what nobody has read yet.
+        return list(store.summaries(asked.project, limit=asked.limit, after=asked.after))
+    return list(store.search.conversations(chosen, asked.project, order=order, limit=asked.limit, after=asked.after))
+
+
+def listed_traces(store: Store, asked: Asked) -> list[TraceSummary]:
+    """The traces of one page. Raises BadFilter, NotFound."""
+    if not asked.filter:
+        return list(store.traces(asked.project, limit=asked.limit, after=asked.after))
+    return list(store.search.traces(parse(asked.filter), asked.project, limit=asked.limit, after=asked.after))
+
+
+def following(rows: Sequence[ConversationSummary | TraceSummary | UserSummary], limit: int) -> str | None:
     """Where the next page begins; None where this one is the last."""
     return rows[-1].cursor if len(rows) == limit else None

@@ -10,7 +10,9 @@ from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
 from taketwo.span import RawLog, RawSpan
 from taketwo.store.documents import Documents
+from taketwo.store.feedback import Feedback
 from taketwo.store.project import Deleted, ProjectSettings
+from taketwo.store.search import Search
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary
 from taketwo.verdict import CaseResult
 
@@ -29,6 +31,10 @@ class Store(Protocol):
     @property
     def documents(self) -> Documents:
         """What a server keeps besides captures and results."""
+
+    @property
+    def search(self) -> Search:
+        """Finds conversations, traces and users."""
 
     def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
         """Keep spans; gives how many were new or more complete than the copy that was there.
@@ -64,6 +70,17 @@ class Store(Protocol):
         self, project: str | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[TraceSummary]:
         """What a listing shows of each trace, the newest first; `after` is the cursor of the last one seen."""
+
+    def add_feedback(self, id: str, given: Feedback, project: str | None = None) -> Feedback:
+        """Attach a score to a conversation, or to one of its turns; from then on it is among its scores.
+
+        The id is what `conversation` takes; that of the trace of one turn means that turn, where no other is named. It
+        outlives every new reading of the spans, and gives way to the next one of the same name, giver and turn.
+        Raises NotFound, also where there is no such turn, NotUnique.
+        """
+
+    def feedback(self, id: str, project: str | None = None) -> list[Feedback]:
+        """What was attached to a conversation, in the order in which it came. Raises NotFound, NotUnique."""
 
     def raw_spans(self, conversation_id: str, project: str | None = None) -> list[RawSpan]:
         """The spans of a conversation as they came, by start; none where it came from a file without spans."""

@@ -10,6 +10,7 @@ import msgspec
 
 from taketwo.span import RawSpan
 from taketwo.store.chunks import SPANS, Packed, is_error, more_complete, pack, read_keys
+from taketwo.store.indexing import forget_facts
 from taketwo.store.listing import LATEST_NS
 from taketwo.store.statements import SQL
 
@@ -134,6 +135,8 @@ def join(connection: sqlite3.Connection, conversation: int, trace: int) -> None:
 def leave(connection: sqlite3.Connection, conversation: int, trace: int) -> None:
     """Take a trace out of a conversation; without any left it is gone."""
     connection.execute(SQL["leave"], (conversation, trace))
+    if connection.execute(SQL["is_empty"], {"id": conversation}).fetchone():
+        forget_facts(connection, conversation)
     connection.execute(SQL["drop_reading_of_empty"], {"id": conversation})
     connection.execute(SQL["drop_empty_conversation"], {"id": conversation})
     connection.execute(SQL["recount_conversation"], (conversation,))

@@ -10,9 +10,10 @@ import msgspec
 
 from taketwo.span import RawLog
 from taketwo.store import chunks
-from taketwo.store.arrivals import keep, leave
+from taketwo.store.arrivals import keep, leave, project_key
 from taketwo.store.bodies import unpacked
 from taketwo.store.grouping import Material
+from taketwo.store.indexing import SEARCH, forget_facts
 from taketwo.store.project import Deleted
 from taketwo.store.settling import Envelopes, Row, material_of_trace, row_of
 from taketwo.store.statements import SQL
@@ -52,6 +53,10 @@ def forget(connection: sqlite3.Connection, doomed: Sequence[Doomed], envelope: E
             changed.append(row.id)
             continue
         traces = connection.execute(SQL["traces_of_conversation"], (row.id,)).fetchall()
+        forget_facts(connection, row.id)
+        project_id = project_key(connection, row.project)
+        for name in (row.name, *(trace_id.hex() for _, trace_id in traces)):
+            connection.execute(SEARCH["drop_feedback"], (name, project_id))
         for statement in ("drop_reading", "drop_memberships", "drop_conversation"):
             connection.execute(SQL[statement], (row.id,))
         connection.execute(SQL["count_deletion"], (row.project,))

@@ -24,6 +24,7 @@ from taketwo.store.deleting import (
     look_for,
 )
 from taketwo.store.grouping import Material, groups, part_of
+from taketwo.store.indexing import SEARCH
 from taketwo.store.project import Deleted
 from taketwo.store.recordings import recordings_folder, recordings_of, remove
 from taketwo.store.settling import Envelopes, material_of, row_of
@@ -137,6 +138,7 @@ class Deletion:
 
     def compact(self) -> None:
         """Write the file anew without what is free in it. Raises StoreBusy where somebody reads or writes for long."""
+        self._writer.do(lambda connection: connection.execute(SEARCH["rewrite_words"]))
         rewrite(self._path)
         until = time.monotonic() + LOG_WAIT_S
         while not empty_write_ahead_log(self._path):

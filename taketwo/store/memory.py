@@ -18,11 +18,13 @@ from taketwo.errors import NotFound, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store.chunks import log_key, more_complete, weight
 from taketwo.store.documents_memory import MemoryDocuments
+from taketwo.store.feedback import Feedback, meant, names_of, with_scores
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run
 from taketwo.store.grouping import Group, Material, groups, part_of, read
 from taketwo.store.listing import cursor, moment, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import KEY_BYTES, Redacting
+from taketwo.store.search_memory import MemorySearch
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary, summarise
 from taketwo.verdict import CaseResult
 
@@ -37,6 +39,7 @@ class _Project:
     groups: dict[str, Group] = field(default_factory=dict)
     readings: dict[str, Conversation] = field(default_factory=dict)
     changed: bool = False
+    feedback: dict[tuple[str, int | None, str, str], Feedback] = field(default_factory=dict)
     settings: ProjectSettings = field(default_factory=ProjectSettings)
 
 
@@ -52,6 +55,7 @@ class MemoryStore:
         self.documents = MemoryDocuments()
         key = os.urandom(KEY_BYTES)
         self._redacting = Redacting(self.project, lambda: key)
+        self.search = MemorySearch(self._listing, lambda project: list(self.traces(project)))
 
     @property
     def url(self) -> str:
@@ -125,6 +129,20 @@ class MemoryStore:
             rows = [row for name in self._names(project) for row in self._traces(name)]
         rows.sort(key=lambda row: place(row.cursor), reverse=True)
         return islice((row for row in rows if place(row.cursor) < place(after)), limit)
+
+    def add_feedback(self, id: str, given: Feedback, project: str | None = None) -> Feedback:
+        """See `Store`."""
+        with self._lock:
+            where, name = self._find(id, project)
+            given = meant(given, id, self._all(where)[name])
+            self._projects[where].feedback[name, given.turn, given.name, given.given_by] = given
+            return given
+
+    def feedback(self, id: str, project: str | None = None) -> list[Feedback]:
+        """See `Store`."""
+        with self._lock:
+            where, name = self._find(id, project)
+            return [one for _, one in _given(self._projects[where], self._all(where)[name])]
 
     def raw_spans(self, conversation_id: str, project: str | None = None) -> list[RawSpan]:
         """See `Store`."""
@@ -259,7 +277,7 @@ class MemoryStore:
 
     def _all(self, name: str) -> dict[str, Conversation]:
         there = self._read(name)
-        return {**there.imports, **there.readings}
+        return {id: with_scores(one, _given(there, one)) for id, one in {**there.imports, **there.readings}.items()}
 
     def _listing(self, project: str | None) -> list[tuple[int, int, Conversation]]:
         """Time, order and conversation, the newest first."""
@@ -305,6 +323,8 @@ class MemoryStore:
     def _delete(self, project: str, name: str) -> Deleted:
         """Delete a conversation, and what nobody else has of its traces."""
         there = self._read(project)
+        names = names_of(self._all(project)[name])
+        there.feedback = {key: one for key, one in there.feedback.items() if key[0] not in names}
         if there.imports.pop(name, None) is not None:
             return Deleted(conversations=1)
         group = there.groups[name]
@@ -369,3 +389,9 @@ class MemoryStore:
         kinds = [result.verdict.kind for _, result in self._suites[id]]
         counts = {str(kind): kinds.count(kind) for kind in kinds}
         return SuiteSummary(id=id, started_at=min(moments), ended_at=max(moments), counts=counts)
+
+
+def _given(project: _Project, conversation: Conversation) -> list[tuple[str, Feedback]]:
+    """The feedback of a conversation, each with the id that it was given to."""
+    names = names_of(conversation)
+    return [(key[0], one) for key, one in project.feedback.items() if key[0] in names]

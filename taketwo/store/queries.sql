@@ -78,6 +78,11 @@ INSERT INTO membership (conversation_id, trace_id) VALUES (?, ?) ON CONFLICT DO 
 -- A trace that turned out to belong to a session no longer stands alone.
 DELETE FROM membership WHERE conversation_id = ? AND trace_id = ?
 
+-- name: is_empty
+-- Before a conversation whose last trace went elsewhere is dropped.
+SELECT 1 FROM conversation WHERE id = :id
+  AND NOT EXISTS (SELECT 1 FROM membership WHERE conversation_id = :id)
+
 -- name: trace_sums
 -- For a conversation that gets the whole trace.
 SELECT first_ns, last_ns, spans, errors FROM trace WHERE id = ?
@@ -188,10 +193,6 @@ ORDER BY first_ns DESC, trace.id DESC LIMIT :limit
 SELECT conversation.name FROM membership JOIN conversation ON conversation.id = membership.conversation_id
 WHERE membership.trace_id = ? ORDER BY conversation.name
 
--- name: unsettled
--- What came since the last time; a partial index holds only these.
-SELECT id FROM conversation WHERE changes > settled ORDER BY id LIMIT :limit
-
 -- name: unsettled_traces
 -- Traces without a session, the newest first: until they are looked at, nobody knows whether they stand alone.
 SELECT id FROM conversation
@@ -219,7 +220,7 @@ INSERT INTO link (project_id, hash, role, trace_id) VALUES (?, ?, ?, ?)
 
 -- name: settle
 -- In the same transaction in which it was made sure that nothing had come meanwhile.
-UPDATE conversation SET settled = changes, summary = :summary WHERE id = :id
+UPDATE conversation SET settled = changes WHERE id = ?
 
 -- name: put_reading
 -- Replaces the reading before it.
@@ -234,10 +235,10 @@ WHERE conversation.name = :name AND conversation.project_id = :project_id
 
 -- name: put_import
 -- A conversation without spans is settled from the start.
-INSERT INTO conversation (project_id, name, origin, first_ns, last_ns, spans, errors, changes, settled, summary)
-VALUES (:project_id, :name, 'import', :first_ns, :last_ns, 0, 0, 1, 1, :summary)
+INSERT INTO conversation (project_id, name, origin, first_ns, last_ns, spans, errors, changes, settled)
+VALUES (:project_id, :name, 'import', :first_ns, :last_ns, 0, 0, 1, 1)
 ON CONFLICT (name, project_id) DO UPDATE
-SET first_ns = excluded.first_ns, last_ns = excluded.last_ns, summary = excluded.summary
+SET first_ns = excluded.first_ns, last_ns = excluded.last_ns
 RETURNING id
 
 -- name: add_suite

@@ -13,10 +13,11 @@ from taketwo.span import RawLog, RawSpan
 from taketwo.store import chunks
 from taketwo.store.arrivals import join, leave, open_conversation, project_key
 from taketwo.store.bodies import packed
+from taketwo.store.facts import Facts, facts_of
 from taketwo.store.grouping import Group, Material, decoded, groups, read, together
+from taketwo.store.indexing import index
 from taketwo.store.links import Links, links
 from taketwo.store.statements import SQL
-from taketwo.store.summary import summarise
 
 MOST_CANDIDATES = 20
 """How many others that may belong to a conversation are looked at with it; many talks begin with the same greeting."""
@@ -58,6 +59,8 @@ class Finding(msgspec.Struct, frozen=True):
     """How they belong together."""
     readings: dict[str, Conversation]
     """The conversations of those groups of which all was seen, by id."""
+    facts: dict[str, Facts]
+    """What those conversations are found by, by id."""
     links: dict[int, Links]
     """The links of the traces of the conversation, by key, where it has no session."""
     candidates: frozenset[int]
@@ -95,6 +98,7 @@ def look(
     found = [group for group in found if not any(_is_filed(group, one, filed[one]) for one in others)]
     # Of other sessions not all traces were seen, and of a trace that left a session not who may belong to it.
     whole = [group for group in found if (group.name == row.name if row.origin == "session" else not group.is_session)]
+    readings = {group.name: finish(read(group, row.project)) for group in whole}
     return Finding(
         row=row,
         seen={one.id: one.changes for one in filed if one not in others},
@@ -102,7 +106,8 @@ def look(
             trace_id: trace for one, some in filed.items() if one not in others for trace_id, trace in some.items()
         },
         groups=found,
-        readings={group.name: finish(read(group, row.project)) for group in whole},
+        readings=readings,
+        facts={name: facts_of(reading) for name, reading in readings.items()},
         links=linked,
         candidates=frozenset(one.id for one in filed if one != row),
     )
@@ -145,7 +150,8 @@ def file(connection: sqlite3.Connection, finding: Finding, *, is_first_look: boo
         rows = [(project_id, number, role, trace) for role in (ENDS, BEGINS) for number in _hashes(found, role)]
         connection.executemany(SQL["add_link"], rows)
     for name, conversation in finding.readings.items():
-        connection.execute(SQL["settle"], {"id": keys[name], "summary": summarise(conversation).to_json().decode()})
+        connection.execute(SQL["settle"], (keys[name],))
+        index(connection, keys[name], conversation, finding.facts[name])
         connection.execute(SQL["put_reading"], (keys[name], packed(conversation)))
     return True
 

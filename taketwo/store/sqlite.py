@@ -21,11 +21,14 @@ from taketwo.store.bodies import packed, unpacked
 from taketwo.store.connections import Readers, make_file
 from taketwo.store.deletion import Deletion
 from taketwo.store.documents_sqlite import SqliteDocuments
+from taketwo.store.feedback import Feedback, meant, with_scores
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run, trace_range
 from taketwo.store.grouping import Material, groups, part_of
-from taketwo.store.listing import cursor, moment, moment_ns, place
+from taketwo.store.indexing import SEARCH, feedback_of, index, index_again
+from taketwo.store.listing import cursor, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import Redacting, store_key
+from taketwo.store.search_sqlite import SqliteSearch, trace_summary
 from taketwo.store.settling import Finding, file, look, material_of, row_of
 from taketwo.store.statements import SQL
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary, summarise
@@ -61,6 +64,7 @@ class SqliteStore:
         self._deletion = Deletion(
             self._path, self._readers, self._writer, self._envelope_reader, partial(self._read, wait=True)
         )
+        self.search = SqliteSearch(self._readers, self._writer, self._read, partial(self._read, wait=True))
         with self._readers.snapshot():
             pass
 
@@ -108,6 +112,19 @@ class SqliteStore:
         pages = self._pages(partial(self._page, "page_of_traces", project), after, limit)
         return (self._trace(row) for row in islice(pages, limit))
 
+    def add_feedback(self, id: str, given: Feedback, project: str | None = None) -> Feedback:
+        """See `Store`."""
+        key, conversation = self._found(id, project)
+        given = meant(given, id, conversation)
+        self._writer.do(partial(_put_feedback, key=key, conversation=conversation, given=given))
+        return given
+
+    def feedback(self, id: str, project: str | None = None) -> list[Feedback]:
+        """See `Store`."""
+        _, conversation = self._found(id, project)
+        with self._readers.snapshot() as connection:
+            return [one for _, one in feedback_of(connection, conversation)]
+
     def raw_spans(self, conversation_id: str, project: str | None = None) -> list[RawSpan]:
         """See `Store`."""
         return self._material(conversation_id, project).spans
@@ -123,7 +140,7 @@ class SqliteStore:
 
     def settle(self, limit: int | None = None) -> int:
         """See `Store`."""
-        return self._settle(SQL["unsettled"], {"limit": -1 if limit is None else limit})
+        return self.search.catch_up(None, -1 if limit is None else limit)
 
     def add_result(self, suite_id: str, result: CaseResult) -> None:
         """See `Store`."""
@@ -239,7 +256,14 @@ class SqliteStore:
             return _find(connection, id, project)
 
     def _read(self, key: int, *, wait: bool = False) -> Conversation | None:
-        """The conversation as it is now; None when it is gone, because its spans belong elsewhere.
+        """The conversation as it is now, with its feedback; None when it is gone: its spans belong elsewhere."""
+        if (found := self._reading(key, wait=wait)) is None:
+            return None
+        with self._readers.snapshot() as connection:
+            return with_scores(found, feedback_of(connection, found))
+
+    def _reading(self, key: int, *, wait: bool = False) -> Conversation | None:
+        """The conversation as its spans tell it.
 
         If it had to be read out of its spans, that is kept for the next reader: soon, or before this returns.
         """
@@ -299,17 +323,7 @@ class SqliteStore:
 
     def _trace(self, row: _Row) -> TraceSummary:
         with self._readers.snapshot() as connection:
-            names = connection.execute(SQL["names_of_conversations_of_trace"], (row["id"],)).fetchall()
-        return TraceSummary(
-            id=row["trace_id"].hex(),
-            project=row["project"],
-            conversations=tuple(name for (name,) in names),
-            started_at=moment(row["first_ns"]),
-            ended_at=moment(row["last_ns"]),
-            spans=row["spans"],
-            errors=row["errors"],
-            cursor=cursor(row["first_ns"], row["id"]),
-        )
+            return trace_summary(connection, row)
 
     def _material(self, id: str, project: str | None) -> Material:
         key, reading = self._found(id, project)
@@ -390,10 +404,21 @@ def _put_import(connection: sqlite3.Connection, *, conversation: Conversation, b
     if found is not None and found[2] == body:
         return False
     times = {"first_ns": moment_ns(conversation.started_at), "last_ns": moment_ns(conversation.ended_at)}
-    summary = summarise(conversation).to_json().decode()
-    (key,) = connection.execute(SQL["put_import"], {**place, **times, "summary": summary}).fetchone()
+    (key,) = connection.execute(SQL["put_import"], {**place, **times}).fetchone()
+    index(connection, key, conversation)
     connection.execute(SQL["put_reading"], (key, body))
     return True
+
+
+def _put_feedback(connection: sqlite3.Connection, *, key: int, conversation: Conversation, given: Feedback) -> None:
+    row = {
+        "project_id": project_key(connection, conversation.project),
+        "conversation": conversation.id,
+        **{name: getattr(given, name) for name in ("turn", "name", "given_by")},
+        "body": given.to_json().decode(),
+    }
+    connection.execute(SEARCH["put_feedback"], row)
+    index_again(connection, key)
 
 
 def _put_settings(connection: sqlite3.Connection, *, name: str, settings: ProjectSettings) -> None:

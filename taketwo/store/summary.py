@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Literal
 
 from taketwo.conversation import Conversation
-from taketwo.value import Value
+from taketwo.select.fields import FIELDS, Number, tags
+from taketwo.value import JSON, Value
 
 SAID_CHARACTERS = 200
 """How much of the first line a summary keeps: a line may be as long as a book."""
@@ -45,6 +46,18 @@ class ConversationSummary(Value):
     """Number of things that the capture does not say."""
     said: str | None
     """Beginning of the user's first line; None when the user said nothing."""
+    latency_ms: float | None = None
+    """Milliseconds of the slowest turn; None when not one is known."""
+    tokens: int | None = None
+    """Tokens that the model read and wrote, in all; None when not one count is known."""
+    cost_usd: float | None = None
+    """Cost in US dollars, in all; None when not one is known."""
+    unanswered: bool = False
+    """Whether it ended without an answer."""
+    tags: tuple[str, ...] = ()
+    """Tags that the application put on it."""
+    scores: dict[str, JSON] = {}
+    """Its scores, those of feedback too."""
     cursor: str = ""
     """Where a listing goes on after this row; empty outside a listing."""
 
@@ -102,5 +115,18 @@ def summarise(conversation: Conversation) -> ConversationSummary:
         tools=tuple(sorted({call.tool for call in calls})),
         errors=sum(call.error is not None for call in calls),
         gaps=len(conversation.gaps),
+        latency_ms=_number("latency", conversation),
+        tokens=None if (tokens := _number("tokens", conversation)) is None else int(tokens),
+        cost_usd=_number("cost", conversation),
+        unanswered=bool(conversation.turns) and conversation.turns[-1].reply is None,
+        tags=tuple(dict.fromkeys(tags(conversation))),
+        scores=conversation.outcome.scores,
         said=said if said is None or len(said) <= SAID_CHARACTERS else said[: SAID_CHARACTERS - 1] + "…",
     )
+
+
+def _number(name: str, conversation: Conversation) -> float | None:
+    """The figure that a filter of that name asks for."""
+    field = FIELDS[name]
+    assert isinstance(field, Number)  # asked for those only
+    return field.number(conversation)

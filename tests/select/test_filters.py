@@ -9,14 +9,17 @@ from hypothesis import strategies as st
 
 from taketwo.conversation import Conversation, Gap, Outcome, Tokens
 from taketwo.errors import BadFilter
-from taketwo.select.fields import FIELDS, Flag, Moment, Name, Number, Words, fold, read_period
+from taketwo.select.fields import ENTRIES, FIELDS, Entry, Flag, Moment, Name, Number, Words, fold, read_period
 from taketwo.select.filters import All, Asked, Either, Filter, Not, Text, parse
+from taketwo.select.words import spelled
 from taketwo.testing import call, conversation, turn
 
 STATUS = call("check_status", {"order_id": "A-1042"}, result="refund approved")
 REFUND = call("issue_refund", {"order_id": "A-1042", "amount": 39.9}, error="card expired")
 DANA = conversation(
-    turn("Hi, I sent back the Kettle.", reply="Hello! Which order?").but(latency_ms=300.0, tokens=Tokens(output=12)),
+    turn("Hi, I sent back the Kettle.", reply="Hello! Which order?").but(
+        latency_ms=300.0, tokens=Tokens(output=12), cost_usd=0.5
+    ),
     turn("What is the  status of\nmy refund?", STATUS, reply="It is approved.").but(latency_ms=2500.0),
     turn("Thanks", REFUND, reply="Straße (Über)"),
     id="sess-dana",
@@ -26,7 +29,8 @@ DANA = conversation(
     user_id="user-Dana",
     session_id="s 1",
     started_at=datetime(2026, 11, 17, 10, 30, 5, tzinfo=UTC),
-    outcome=Outcome(ended_reason="customer-hung-up"),
+    outcome=Outcome(ended_reason="customer-hung-up", scores={"CSAT": 2, "turns[1].helpful": False, "mood": "Cross"}),
+    metadata={"tag.tags": ["VIP", "returns"], "langsmith.span.tags": "night, paid plan"},
 )
 
 
@@ -56,12 +60,20 @@ DANA = conversation(
         "latency>2000",
         "latency:2500.0",
         "tokens<13",
+        "cost>=0.5",
         "started>2026-11-01",
         "started:2026-11",
         "started:2026-11-17",
         "started:2026-11-17T10:30",
         "started:2026-11-17T11:30:05+01:00",
         "started>=2026-11-17 started<=2026-11-17",
+        "failed:issue_refund -failed:check_status",
+        'tag:vip tag:"paid plan"',
+        "score:csat score.csat<3 score.csat:2.0 score.helpful:no score.mood:cr*",
+        "argument.order_id:A-1042 argument.amount>39 argument.amount:39.90",
+        "argument:order_id=A-1042",
+        "unanswered:no errors:1 gaps:1",
+        "kettl",
         "-toaster",
         "-error:no",
         "--kettle",
@@ -97,6 +109,13 @@ def test_what_fits(text: str) -> None:
         "kettle toaster",
         "toaster OR (kettle -hello)",
         "said:k.ttle",
+        "ettle",
+        '"sent kettle"',
+        "argument.amount:39",
+        "argument.order:A-1042",
+        "score.csat>=3",
+        "score.mood>1",
+        "failed:check_status",
     ],
 )
 def test_what_does_not_fit(text: str) -> None:
@@ -128,7 +147,10 @@ def test_what_is_not_known_fits_neither_more_nor_less() -> None:
         ("()", "something to look for is missing", 1),
         ("said:", "said: needs a value", 5),
         ('said:""', "said: needs a value", 7),
-        ('""', "there is nothing between", 0),
+        ('""', "there is no word to look for", 0),
+        ("kettle said:?!", "there is no word to look for", 12),
+        ("score.csat>good", "score.csat is compared with a number", 11),
+        ("kettle scores.csat>3", "there is no field scores.csat (did you mean score.csat?", 7),
         ("http://example.com", "there is no field http", 0),
         ("(" * 60 + "a" + ")" * 60, "nested more than 50 deep", 51),
     ],
@@ -142,14 +164,33 @@ def test_a_mistake_is_shown_in_its_place(text: str, what: str, column: int) -> N
     assert caret == f"  {' ' * column}^"
 
 
+def test_words_are_found_in_any_script() -> None:
+    talk = conversation(turn("我想退款，谢谢。👍 Noël ＡＢＣ", reply="ขอบคุณครับ"))
+    for text in ("退款", "谢谢", '"👍"', "noël", "abc", "คุณ", "replied:ขอบ"):
+        assert parse(text).matches(talk), text
+    for text in ("款退", "退谢", "noel"):
+        assert not parse(text).matches(talk), text
+
+
+def test_words_are_not_found_across_two_texts() -> None:
+    talk = conversation(turn("the kettle", reply="a toaster"), turn("is broken", reply="yes"))
+    assert not parse('"kettle is"').matches(talk)
+
+
+def test_arguments_inside_others_are_asked_by_their_path() -> None:
+    talk = conversation(turn("Hi", call("ship", {"to": {"City": "Bonn"}, "items": [{"sku": 7}, {"sku": 9}]})))
+    for text in ("argument.to.city:bonn", "argument.items.sku:9", "argument.items.sku>8", "unanswered:yes"):
+        assert parse(text).matches(talk), text
+
+
 def test_a_field_that_is_nearly_one_is_guessed() -> None:
     with pytest.raises(BadFilter, match="did you mean tool\\?"):
         parse("tol:x")
 
 
 def test_quotation_marks_make_a_text_of_anything() -> None:
-    assert parse('"http://example.com"') == Text("http://example.com")
-    assert parse(r'"say \"hi\" \\ (now)"') == Text('say "hi" \\ (now)')
+    assert parse('"http://example.com"') == Text("http example com")
+    assert parse(r'user:"say \"hi\" \\ (now)"') == Asked("user", ":", 'say "hi" \\ (now)')
     assert parse('"OR"') == Text("or")
 
 
@@ -160,18 +201,27 @@ def test_and_is_not_or() -> None:
 def test_every_field_is_in_the_docs() -> None:
     docs = (Path(__file__).parents[2] / "docs" / "filters.md").read_text(encoding="utf-8")
     assert [name for name in FIELDS if f"`{name}:`" not in docs and f"`{name}`" not in docs] == []
+    assert [name for name in ENTRIES if f"`{name}.NAME`" not in docs] == []
 
 
 # laws
 
-words = st.text(min_size=1, max_size=12).map(fold).filter(bool)
+texts = st.text(min_size=1, max_size=12)
+words = texts.map(spelled).filter(bool)
+names = texts.map(fold).filter(bool)
 
 
 def _asked(name: str) -> st.SearchStrategy[Filter]:
     operators = st.sampled_from([":", ">", ">=", "<", "<="])
-    match FIELDS[name]:
-        case Words() | Name():
+    match FIELDS.get(name) or ENTRIES[name.partition(".")[0]]:
+        case Words():
             return st.builds(Asked, st.just(name), st.just(":"), words)
+        case Name():
+            return st.builds(Asked, st.just(name), st.just(":"), names)
+        case Entry():
+            limits = st.floats(allow_nan=False, allow_infinity=False)
+            compared = st.builds(Asked, st.just(name), st.sampled_from([">", ">=", "<", "<="]), limits)
+            return st.one_of(compared, st.builds(Asked, st.just(name), st.just(":"), names))
         case Flag():
             return st.builds(Asked, st.just(name), st.just(":"), st.booleans())
         case Number():
@@ -190,7 +240,8 @@ def _groups(parts: st.SearchStrategy[Filter]) -> st.SearchStrategy[Filter]:
     return st.one_of(st.builds(Not, parts), st.builds(All, several), st.builds(Either, several))
 
 
-filters = st.recursive(st.one_of(st.builds(Text, words), *map(_asked, FIELDS)), _groups, max_leaves=8)
+every_field = [*FIELDS, "score.csat", "argument.to.city"]
+filters = st.recursive(st.one_of(st.builds(Text, words), *map(_asked, every_field)), _groups, max_leaves=8)
 
 
 @given(filters)

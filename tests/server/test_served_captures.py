@@ -244,3 +244,68 @@ def test_a_long_result_is_cut_on_the_page_and_whole_in_json(client: httpx.Client
     assert len(page.text) < 100_000
     assert "more characters" in page.text
     assert len(client.get("/sessions/long").json()["turns"][0]["steps"][0]["result"]) == 4_000_000
+
+
+# finding
+
+
+@pytest.fixture
+def found(serving: Serving) -> Iterator[httpx.Client]:
+    store = open_store("memory:")
+    for number in range(5):
+        store.put_conversation(talk(f"chat-{number}", word=f"word{number % 2}", at=AT + timedelta(hours=number)))
+    with serving(store) as client:
+        yield client
+
+
+def ids(answer: httpx.Response, kind: str = "sessions") -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [row["id"] for row in answer.json()[kind]]
+
+
+def test_sessions_are_filtered_and_sorted_page_by_page(found: httpx.Client) -> None:
+    asked = {"filter": "tool:word0", "sort": "started", "limit": "2"}
+    first = found.get("/api/sessions", params=asked)
+    assert ids(first) == ["chat-0", "chat-2"]
+    assert ids(found.get("/api/sessions", params={**asked, "after": first.json()["next"]})) == ["chat-4"]
+    assert ids(found.get("/api/calls", params={"filter": "word0"}), "calls") == []
+    assert ids(found.get("/api/traces", params={"filter": "word0"}), "traces") == []
+    assert first.json()["unread"] == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("sessions?filter=toool:x", "^"),
+        ("sessions?sort=colour", "sorted by"),
+        ("traces?filter=(", "^"),
+        ("users", "project"),
+        ("timeline?since=yesterday", "no moment"),
+        ("timeline?step=0", "seconds"),
+    ],
+)
+def test_what_cannot_be_asked_is_explained(found: httpx.Client, asked: str, said: str) -> None:
+    answer = found.get(f"/api/{asked}")
+    assert answer.status_code == 400 and said in answer.json()["detail"]
+
+
+def test_users_and_a_timeline_are_there_for_programs(found: httpx.Client) -> None:
+    users = found.get("/api/users", params={"project": "default", "limit": 1}).json()
+    assert [(user["id"], user["conversations"], user["errors"]) for user in users["users"]] == [("word0", 3, 3)]
+    more = found.get("/api/users", params={"project": "default", "after": users["next"]}).json()
+    assert [user["id"] for user in more["users"]] == ["word1"]
+    times = {"since": "2026-11-17T09:00:00Z", "until": "2026-11-17T15:00:00Z", "step": "7200", "filter": "word0"}
+    bars = found.get("/api/timeline", params=times).json()["timeline"]
+    assert [(bar["conversations"], bar["errors"], bar["latency_ms"]) for bar in bars] == [(1, 1, 1500.0)] * 3
+
+
+def test_a_score_that_is_given_is_shown_and_found(found: httpx.Client) -> None:
+    given = found.post("/api/sessions/chat-1/scores", json={"name": "csat", "value": 2, "comment": "slow"})
+    assert given.status_code == 201 and given.json()["given_by"] == "user"
+    assert found.get("/api/sessions/chat-1").json()["outcome"]["scores"] == {"csat": 2}
+    assert ids(found.get("/api/sessions", params={"filter": "score.csat<3"})) == ["chat-1"]
+    assert [one["comment"] for one in found.get("/api/sessions/chat-1/scores").json()["scores"]] == ["slow"]
+    turn = {"name": "csat", "value": "good", "turn": 9}
+    assert found.post("/api/sessions/chat-1/scores", json=turn).status_code == 404
+    for wrong in ({"value": 3}, {"name": " ", "value": 3}, {"name": "x", "value": None}, []):
+        assert found.post("/api/sessions/chat-1/scores", json=wrong).status_code == 400

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from taketwo.server.listing import asked_listing, following
+from taketwo.server.listing import asked_listing, following, listed_conversations, listed_traces
 from taketwo.server.pages.columns import SESSIONS, TRACES, chosen
 from taketwo.server.pages.drawing import twin, wants_page
 from taketwo.server.pages.shell import Shell
@@ -47,7 +45,7 @@ class Lists:
     def traces(self, request: Request) -> Response:
         """The newest traces."""
         asked = asked_listing(request)
-        rows = list(islice(self._store.traces(asked.project, limit=asked.limit, after=asked.after), asked.limit))
+        rows = listed_traces(self._store, asked)
         return twin(
             request,
             "traces.html",
@@ -59,8 +57,8 @@ class Lists:
 
     def _conversations(self, request: Request, section: str, title: str) -> Response:
         asked = asked_listing(request)
-        rows = list(self._store.summaries(asked.project, limit=asked.limit, after=asked.after))
-        if not rows and request.url.path == "/" and wants_page(request):
+        rows = listed_conversations(self._store, asked, only_voice=section == "calls")
+        if not rows and not asked.filter and request.url.path == "/" and wants_page(request):
             return begin(request, self._store)
         return twin(
             request,

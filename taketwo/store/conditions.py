@@ -1,0 +1,183 @@
+"""A filter as a condition in SQL over the facts of conversations; what SQL cannot decide alone is left for a look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from taketwo.select.fields import Entry, Flag, Moment, Name, Number, Period, Words, field_of, fold, name_pattern
+from taketwo.select.filters import All, Asked, Either, Filter, Not, Text
+from taketwo.select.words import spelled
+from taketwo.store.facts import MARKED, microseconds
+from taketwo.value import JSON
+
+EVERYTHING: Final = All(())
+"""The filter that chooses all."""
+
+
+class Condition(NamedTuple):
+    """Rows of `facts`, which is called `f`."""
+
+    sql: str
+    """What goes into WHERE, with names for the values."""
+    values: dict[str, Any]
+    """The values by name."""
+    is_exact: bool
+    """Whether it chooses just what the filter does; otherwise it chooses more, and each has to be looked at."""
+
+
+def condition(wanted: Filter, projects: Sequence[str]) -> Condition:
+    """The condition of a filter; `projects` are the names of all projects."""
+    writing = _Writing(projects)
+    sql, is_exact = writing.written(wanted)
+    return Condition(sql, writing.values, is_exact)
+
+
+def wider(wanted: Filter) -> Filter:
+    """A filter that chooses a whole conversation wherever the wanted one chooses a part of it."""
+    match wanted:
+        case All():
+            return All(tuple(map(wider, wanted.parts)))
+        case Either():
+            return Either(tuple(map(wider, wanted.parts)))
+        case Text():
+            return wanted
+        case Asked() if _grows_with_the_whole(wanted):
+            return wanted
+        case _:
+            return EVERYTHING
+
+
+def _grows_with_the_whole(asked: Asked) -> bool:
+    match field_of(asked.field):
+        case Words() | Name() | Entry():
+            return True
+        case Flag():
+            return asked.field != "unanswered" and asked.value is True
+        case Number():
+            return asked.operator in (">", ">=")
+        case _:
+            return False
+
+
+_ALWAYS: Final = ("1", True)
+_LEFT_OPEN: Final = ("1", False)
+
+_TALK: Final = "f.conversation_id IN (SELECT rowid FROM talk WHERE talk MATCH :{0})"
+_MARK: Final = "f.conversation_id IN (SELECT conversation_id FROM mark WHERE kind = '{1}' AND name {2} :{0})"
+_SCORE: Final = (
+    "f.conversation_id IN (SELECT conversation_id FROM mark WHERE kind = 'score' AND name = :{0} AND number {2} :{1})"
+)
+
+
+class _Writing:
+    """Writes conditions and collects their values."""
+
+    def __init__(self, projects: Sequence[str]) -> None:
+        self.values: dict[str, Any] = {}
+        self._projects = projects
+
+    def written(self, wanted: Filter) -> tuple[str, bool]:
+        """The condition, and whether it is exact."""
+        match wanted:
+            case All():
+                return self._joined(" AND ", wanted.parts) if wanted.parts else _ALWAYS
+            case Either():
+                return self._joined(" OR ", wanted.parts)
+            case Not():
+                sql, is_exact = self.written(wanted.inner)
+                return (f"NOT ({sql})", True) if is_exact else _LEFT_OPEN
+            case Text():
+                return self._talk(("said", "replied"), wanted.words), True
+            case Asked():
+                return self._asked(wanted)
+            case _:
+                return _LEFT_OPEN
+
+    def _joined(self, word: str, parts: Iterable[Filter]) -> tuple[str, bool]:
+        written = [self.written(part) for part in parts]
+        return word.join(f"({sql})" for sql, _ in written), all(is_exact for _, is_exact in written)
+
+    def _asked(self, asked: Asked) -> tuple[str, bool]:
+        match field_of(asked.field):
+            case Words():
+                return self._talk((asked.field,), str(asked.value)), True
+            case Name():
+                return self._named(asked.field, str(asked.value)), True
+            case Flag():
+                return f'f."{asked.field}" = {int(bool(asked.value))}', True
+            case Number():
+                return self._compared(asked.field, _SAME.get(asked.operator, asked.operator), asked.value), True
+            case Moment():
+                assert isinstance(asked.value, Period)  # the parser's
+                return self._falls(asked.operator, asked.value), True
+            case Entry() if asked.field.startswith("score."):
+                return self._score(asked)
+            case _:
+                return self._argument(asked), False
+
+    def _name(self, value: JSON) -> str:
+        """A name for a value."""
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return name
+
+    def _talk(self, fields: Sequence[str], words: str) -> str:
+        # Words hold letters and digits only, so nothing in them can be read as a query.
+        return _TALK.format(self._name(f'{{{" ".join(fields)}}} : "{words}" *'))
+
+    def _named(self, field: str, name: str) -> str:
+        if field == "project":
+            pattern = name_pattern(name)
+            fitting = [self._name(one) for one in self._projects if pattern.fullmatch(fold(one))]
+            among = ", ".join(f":{one}" for one in fitting)
+            return f"f.project_id IN (SELECT id FROM project WHERE name IN ({among}))"
+        how, value = ("GLOB", _glob(name)) if "*" in name else ("=", name)
+        if field in MARKED:
+            return _MARK.format(self._name(value), field, how)
+        return f'coalesce(f."{field}", \'\') {how} :{self._name(value)} AND f."{field}" IS NOT NULL'
+
+    def _compared(self, field: str, operator: str, value: JSON) -> str:
+        return f'coalesce(f."{field}" {operator} :{self._name(value)}, 0)'
+
+    def _falls(self, operator: str, period: Period) -> str:
+        start, end = microseconds(period.start), microseconds(period.end)
+        match operator:
+            case ":":
+                return f"{self._compared('started', '>=', start)} AND {self._compared('started', '<', end)}"
+            case ">":
+                return self._compared("started", ">=", end)
+            case "<=":
+                return self._compared("started", "<", end)
+            case _:
+                return self._compared("started", operator, start)
+
+    def _score(self, asked: Asked) -> tuple[str, bool]:
+        name = asked.field.partition(".")[2]
+        if asked.operator == ":":
+            return _MARK.format(self._name(name), "score", "="), False
+        return _SCORE.format(self._name(name), self._name(asked.value), asked.operator), True
+
+    def _argument(self, asked: Asked) -> str:
+        """The words of the name and of the value must occur somewhere."""
+        looked_for = [spelled(asked.field.rpartition(".")[2])]
+        if asked.operator == ":" and "*" not in str(asked.value) and not _may_be_no_text(str(asked.value)):
+            looked_for.append(spelled(str(asked.value)))
+        return " AND ".join(self._talk(("argument",), words) for words in looked_for if words) or "1"
+
+
+_SAME: Final = {":": "="}
+
+
+def _glob(name: str) -> str:
+    """The name as SQLite's GLOB reads it: only the star has a meaning."""
+    return name.replace("[", "[[]").replace("?", "[?]")
+
+
+def _may_be_no_text(value: str) -> bool:
+    """Whether it may mean a number or a flag, which may be written otherwise in the recording."""
+    try:
+        float(value)
+    except ValueError:
+        return value in ("yes", "no", "true", "false")
+    return True

@@ -1,0 +1,96 @@
+"""What a conversation is found by, worked out once when it is read: the same fields that a filter asks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias, assert_never
+
+import msgspec
+
+from taketwo.conversation import Conversation
+from taketwo.select.fields import FIELDS, Entry, Flag, Moment, Name, Number, Words, fold, scores
+from taketwo.select.words import spelled
+
+BETWEEN_TEXTS: Final = " ¶ "
+"""Stands between two texts of a field; no word that is looked for holds it, so none is found across them."""
+MARKED: Final = ("tool", "failed", "tag", "score")
+"""Fields that hold several names."""
+
+Mark: TypeAlias = tuple[str, str, float | None]
+"""Field, folded name, and the number that a score is."""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """The facts of one conversation."""
+
+    columns: dict[str, str | float | None]
+    """By field: a folded name, a number, 0 or 1 for a flag, microseconds since 1970 for a moment; None when unknown."""
+    marks: frozenset[Mark]
+    """Names of fields that hold several."""
+    texts: tuple[str, ...]
+    """The words of each field that holds texts, in the order of `TEXTS`."""
+
+
+TEXTS: Final = tuple(name for name, field in FIELDS.items() if isinstance(field, Words))
+"""Fields that hold texts."""
+COLUMNS: Final = tuple(
+    name for name, field in FIELDS.items() if not isinstance(field, Words) and name not in (*MARKED, "project")
+)
+"""Fields that hold one thing."""
+
+
+def facts_of(conversation: Conversation) -> Facts:
+    """The facts of a conversation."""
+    return Facts(
+        columns={"user_id": conversation.user_id, **{name: _column(name, conversation) for name in COLUMNS}},
+        marks=frozenset(_marks(conversation)),
+        texts=texts_of(conversation),
+    )
+
+
+def texts_of(conversation: Conversation) -> tuple[str, ...]:
+    """The words of each field that holds texts."""
+    return tuple(_words(name, conversation) for name in TEXTS)
+
+
+def microseconds(at: datetime) -> int:
+    """Since 1970, without the rounding of floats."""
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _words(name: str, conversation: Conversation) -> str:
+    field = FIELDS[name]
+    assert isinstance(field, Words)  # chosen by that
+    return BETWEEN_TEXTS.join(filter(None, map(spelled, field.texts(conversation))))
+
+
+def _column(name: str, conversation: Conversation) -> str | float | None:
+    field = FIELDS[name]
+    match field:
+        case Name():
+            found = next(iter(field.names(conversation)), None)
+            return None if found is None else fold(found)
+        case Flag():
+            return int(field.holds(conversation))
+        case Number():
+            return field.number(conversation)
+        case Moment():
+            at = field.at(conversation)
+            return None if at is None else microseconds(at)
+        case Words() | Entry():
+            raise AssertionError(f"{name} is no column")
+        case _:
+            assert_never(field)
+
+
+def _marks(conversation: Conversation) -> set[Mark]:
+    marks: set[Mark] = set()
+    for kind in MARKED:
+        field = FIELDS[kind]
+        assert isinstance(field, Name)  # chosen by that
+        marks |= {(kind, fold(name), None) for name in field.names(conversation) if name is not None}
+    for name, value in scores(conversation):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            marks.add(("score", fold(name), float(value)))
+    return marks

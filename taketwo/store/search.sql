@@ -1,0 +1,101 @@
+-- Every statement about facts and words. Each begins with its name and then says why it is the way it is. What stands in
+-- braces is filled in by search_sqlite.py with conditions (conditions.py), never with anything a person typed.
+
+-- name: unread
+-- The newest first: a person looks for what has just happened. A partial index holds only these.
+SELECT id, changes > settled AS is_unsettled FROM conversation
+WHERE changes > indexed AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+ORDER BY id DESC LIMIT :limit
+
+-- name: count_unread
+-- The same partial index, which is nearly empty most of the time.
+SELECT count(*) FROM conversation
+WHERE changes > indexed AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+
+-- name: indexed
+-- Whether there are facts already, of which the words must be taken out, and what the conversation is.
+SELECT indexed, project_id, name, first_ns FROM conversation WHERE id = ?
+
+-- name: drop_facts
+-- Before new ones, or for good.
+DELETE FROM facts WHERE conversation_id = ?
+
+-- name: drop_marks
+-- By the index on conversations.
+DELETE FROM mark WHERE conversation_id = ?
+
+-- name: drop_words
+-- The words must be those that are there.
+INSERT INTO talk (talk, rowid, said, replied, argument, result) VALUES ('delete', ?, ?, ?, ?, ?)
+
+-- name: add_facts
+-- Columns are named after the fields of the filter language.
+INSERT INTO facts (
+    conversation_id, project_id, first_ns, started, turns, calls, errors, gaps, latency, tokens, cost, error, gap, unanswered,
+    id, session, user, agent, model, channel, ended, user_id
+) VALUES (
+    :conversation_id, :project_id, :first_ns, :started, :turns, :calls, :errors, :gaps, :latency, :tokens, :cost, :error, :gap,
+    :unanswered, :id, :session, :user, :agent, :model, :channel, :ended, :user_id
+)
+
+-- name: add_mark
+-- One row for each name, found from the name.
+INSERT INTO mark (kind, name, number, conversation_id) VALUES (?, ?, ?, ?)
+
+-- name: add_words
+-- Words only; the texts themselves stay compressed in the reading.
+INSERT INTO talk (rowid, said, replied, argument, result) VALUES (?, ?, ?, ?, ?)
+
+-- name: set_indexed
+-- In the transaction that keeps the facts of what was settled.
+UPDATE conversation SET indexed = settled, summary = :summary WHERE id = :id
+
+-- name: rewrite_words
+-- Deleted words lie around in older segments until these are merged.
+INSERT INTO talk (talk) VALUES ('optimize')
+
+-- name: found
+-- A page in any order; in that of time the index has it, in others the facts of a project are sorted, which are small.
+SELECT f.conversation_id AS key, {value} AS value, project.name AS project, conversation.summary
+FROM facts AS f JOIN conversation ON conversation.id = f.conversation_id JOIN project ON project.id = f.project_id
+WHERE {scope} AND ({condition}) AND ({value}, f.conversation_id) {beyond} (:value, :key)
+ORDER BY {value} {way}, f.conversation_id {way} LIMIT :limit
+
+-- name: found_traces
+-- The newest first, with the conversations that may be the reason.
+SELECT trace.id, project.name AS project, trace.trace_id, trace.first_ns, trace.last_ns, trace.spans, trace.errors,
+       (SELECT group_concat(f.conversation_id) FROM membership JOIN facts AS f USING (conversation_id)
+        WHERE membership.trace_id = trace.id AND ({condition})) AS keys
+FROM trace JOIN project ON project.id = trace.project_id
+WHERE {scope} AND (trace.first_ns, trace.id) < (:first_ns, :id) AND keys IS NOT NULL
+ORDER BY trace.first_ns DESC, trace.id DESC LIMIT :limit
+
+-- name: counted
+-- The rows of a timeline, by the index on time.
+SELECT f.conversation_id AS key, f.first_ns, f.errors, f.turns, f.latency FROM facts AS f
+WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
+
+-- name: users
+-- All facts of a project are read for it: users are listed seldom.
+SELECT user_id, count(*) AS conversations, sum(error) AS errors, sum(turns) AS turns,
+       min(nullif(first_ns, 0)) AS first_ns, max(first_ns) AS last_ns
+FROM facts WHERE project_id = (SELECT id FROM project WHERE name = :project) AND user_id IS NOT NULL
+GROUP BY user_id HAVING max(first_ns) < :last_ns OR (max(first_ns) = :last_ns AND user_id > :id)
+ORDER BY max(first_ns) DESC, user_id LIMIT :limit
+
+-- name: put_feedback
+-- Whoever judges again has changed their mind.
+INSERT INTO feedback (project_id, conversation, turn, name, given_by, body)
+VALUES (:project_id, :conversation, :turn, :name, :given_by, :body)
+ON CONFLICT (conversation, project_id, ifnull(turn, -1), name, given_by) DO UPDATE SET body = excluded.body
+
+-- name: feedback
+-- In the order in which it came; also what was said of traces before they turned out to belong together.
+SELECT conversation, body FROM feedback
+WHERE conversation IN (SELECT value FROM json_each(:names))
+  AND project_id = (SELECT id FROM project WHERE name = :project)
+ORDER BY id
+
+-- name: drop_feedback
+-- With the conversation.
+DELETE FROM feedback WHERE conversation = ? AND project_id = ?

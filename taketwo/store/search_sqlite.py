@@ -1,0 +1,212 @@
+"""Finding conversations in the SQLite file: by their facts, and by a look at each where these cannot decide."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+from taketwo.conversation import Conversation
+from taketwo.select.filters import Filter
+from taketwo.store.conditions import Condition, condition, wider
+from taketwo.store.connections import Readers
+from taketwo.store.indexing import SEARCH, index_again
+from taketwo.store.listing import moment, moment_ns, place
+from taketwo.store.search import (
+    NEWEST_FIRST,
+    UNKNOWN,
+    Order,
+    Row,
+    Stretch,
+    UserSummary,
+    part_in_trace,
+    place_in,
+    stretches,
+    user_place,
+)
+from taketwo.store.statements import SQL
+from taketwo.store.summary import ConversationSummary, TraceSummary
+from taketwo.store.writer import Writer
+
+PAGE: Final = 50
+"""Rows that are read together."""
+MOST_READ_FIRST: Final = 200
+"""Conversations that are read before a search, because something came for them just now."""
+
+
+class SqliteSearch:
+    """Asks the tables of facts and words."""
+
+    def __init__(
+        self,
+        readers: Readers,
+        writer: Writer,
+        read: Callable[[int], Conversation | None],
+        settle: Callable[[int], object],
+    ) -> None:
+        """`read` gives a conversation by its key, and `settle` brings one up to date with its spans and keeps it."""
+        self._readers = readers
+        self._writer = writer
+        self._read = read
+        self._settle = settle
+
+    def conversations(
+        self,
+        chosen: Filter,
+        project: str | None = None,
+        *,
+        order: Order = NEWEST_FIRST,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> Iterator[ConversationSummary]:
+        """See `Search`."""
+        place_in(order, after)
+        self.catch_up(project, MOST_READ_FIRST)
+        asked = self._condition(chosen)
+        rows = self._pages(asked, project, order, after, limit)
+        if not asked.is_exact:
+            rows = (row for row in rows if self._fits(chosen, row["key"]))
+        return map(_summary, islice(rows, limit))
+
+    def traces(
+        self, chosen: Filter, project: str | None = None, *, limit: int | None = None, after: str | None = None
+    ) -> Iterator[TraceSummary]:
+        """See `Search`."""
+        place(after)
+        self.catch_up(project, MOST_READ_FIRST)
+        return islice(self._traces(chosen, project, after), limit)
+
+    def users(self, project: str, *, limit: int | None = None, after: str | None = None) -> list[UserSummary]:
+        """See `Search`."""
+        last_ns, id = user_place(after)
+        self.catch_up(project, MOST_READ_FIRST)
+        wanted = {"project": project, "last_ns": last_ns, "id": id, "limit": -1 if limit is None else limit}
+        with self._readers.snapshot() as connection:
+            rows = _rows(connection.execute(SEARCH["users"], wanted))
+        return [_user(row, project) for row in rows]
+
+    def timeline(
+        self, chosen: Filter, project: str | None = None, *, since: datetime, until: datetime, step_s: int
+    ) -> list[Stretch]:
+        """See `Search`."""
+        stretches((), since=since, until=until, step_s=step_s)
+        self.catch_up(project, MOST_READ_FIRST)
+        asked = self._condition(chosen)
+        times = {"since_ns": moment_ns(since), "until_ns": moment_ns(until), "project": project}
+        text = SEARCH["counted"].format(scope=_scope(project, "f"), condition=asked.sql)
+        with self._readers.snapshot() as connection:
+            rows = _rows(connection.execute(text, {**asked.values, **times}))
+        counted = (
+            Row(first_ns=row["first_ns"], errors=row["errors"], turns=row["turns"], latency=row["latency"])
+            for row in rows
+            if asked.is_exact or self._fits(chosen, row["key"])
+        )
+        return stretches(counted, since=since, until=until, step_s=step_s)
+
+    def unread(self, project: str | None = None) -> int:
+        """See `Search`."""
+        with self._readers.snapshot() as connection:
+            (number,) = connection.execute(SEARCH["count_unread"], {"project": project}).fetchone()
+        return int(number)
+
+    def catch_up(self, project: str | None, limit: int) -> int:
+        """Read what has come, the newest first; gives how many conversations that were."""
+        with self._readers.snapshot() as connection:
+            rows = connection.execute(SEARCH["unread"], {"project": project, "limit": limit}).fetchall()
+        for key, is_unsettled in rows:
+            if is_unsettled:
+                self._settle(key)
+            else:
+                self._writer.do(partial(index_again, key=key))
+        return len(rows)
+
+    def _condition(self, chosen: Filter) -> Condition:
+        with self._readers.snapshot() as connection:
+            return condition(chosen, [name for (name,) in connection.execute(SQL["projects"])])
+
+    def _fits(self, chosen: Filter, key: int) -> bool:
+        found = self._read(key)
+        return found is not None and chosen.matches(found)
+
+    def _pages(
+        self, asked: Condition, project: str | None, order: Order, after: str | None, limit: int | None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows page by page, so that no snapshot is held while somebody thinks about one."""
+        value, key = place_in(order, after)
+        text = SEARCH["found"].format(
+            value="f.first_ns" if order.by == "started" else f'coalesce(f."{order.by}", {UNKNOWN})',
+            scope=_scope(project, "f"),
+            condition=asked.sql,
+            beyond="<" if order.descending else ">",
+            way="DESC" if order.descending else "ASC",
+        )
+        size = PAGE if limit is None or not asked.is_exact else max(1, limit)
+        while True:
+            wanted = {**asked.values, "project": project, "value": value, "key": key, "limit": size}
+            with self._readers.snapshot() as connection:
+                rows = _rows(connection.execute(text, wanted))
+            yield from rows
+            if len(rows) < size:
+                return
+            value, key = rows[-1]["value"], rows[-1]["key"]
+
+    def _traces(self, chosen: Filter, project: str | None, after: str | None) -> Iterator[TraceSummary]:
+        first_ns, id = place(after)
+        asked = self._condition(wider(chosen))
+        text = SEARCH["found_traces"].format(scope=_scope(project, "trace"), condition=asked.sql)
+        while True:
+            wanted = {**asked.values, "project": project, "first_ns": first_ns, "id": id, "limit": PAGE}
+            with self._readers.snapshot() as connection:
+                rows = _rows(connection.execute(text, wanted))
+                found = [(trace_summary(connection, row), row["keys"]) for row in rows]
+            for trace, keys in found:
+                parts = (one for key in keys.split(",") if (one := self._read(int(key))) is not None)
+                if any(chosen.matches(part_in_trace(one, trace)) for one in parts):
+                    yield trace
+            if len(rows) < PAGE:
+                return
+            first_ns, id = rows[-1]["first_ns"], rows[-1]["id"]
+
+
+def trace_summary(connection: sqlite3.Connection, row: dict[str, Any]) -> TraceSummary:
+    """What a listing shows of a trace, by its row."""
+    names = connection.execute(SQL["names_of_conversations_of_trace"], (row["id"],)).fetchall()
+    return TraceSummary(
+        id=row["trace_id"].hex(),
+        project=row["project"],
+        conversations=tuple(name for (name,) in names),
+        started_at=moment(row["first_ns"]),
+        ended_at=moment(row["last_ns"]),
+        spans=row["spans"],
+        errors=row["errors"],
+        cursor=f"{row['first_ns']}-{row['id']}",
+    )
+
+
+def _scope(project: str | None, table: str) -> str:
+    return "1" if project is None else f"{table}.project_id = (SELECT id FROM project WHERE name = :project)"
+
+
+def _summary(row: dict[str, Any]) -> ConversationSummary:
+    return ConversationSummary.from_json(row["summary"]).but(cursor=f"{row['value']}-{row['key']}")
+
+
+def _user(row: dict[str, Any], project: str) -> UserSummary:
+    return UserSummary(
+        id=row["user_id"],
+        project=project,
+        conversations=row["conversations"],
+        errors=row["errors"],
+        turns=row["turns"],
+        first_at=moment(row["first_ns"] or 0),
+        last_at=moment(row["last_ns"]),
+        cursor=f"{row['last_ns']}-{row['user_id']}",
+    )
+
+
+def _rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]

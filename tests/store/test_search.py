@@ -1,0 +1,344 @@
+"""Both stores find the same: the one in memory by looking at everything, the one in a file by its facts and words."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_spans import START_NS, chat_span, raw_spans
+from made_spans import text as attribute
+
+from taketwo.conversation import Agent, Call, Conversation, Gap, Outcome, Say, Tokens, Turn, UserLine
+from taketwo.errors import BadSetting, NotFound
+from taketwo.select.fields import FIELDS, Flag, Moment, Name, Number, Words, read_period
+from taketwo.select.filters import All, Asked, Either, Filter, Not, Text, parse
+from taketwo.store import Store, open_store
+from taketwo.store.feedback import Feedback
+from taketwo.store.search import Order, read_order
+
+AT = datetime(2026, 11, 17, 9, 30, tzinfo=UTC)
+ALL = All(())
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.sqlite3")
+    yield opened
+    opened.close()
+
+
+def talk(id: str, *turns: Turn, at: datetime | None = AT, project: str = "p", user: str | None = None) -> Conversation:
+    numbered = tuple(turn.but(index=index) for index, turn in enumerate(turns))
+    return Conversation(id=id, project=project, started_at=at, ended_at=at, turns=numbered, user_id=user)
+
+
+def line(said: str, reply: str | None = "Fine.", *calls: Call, latency: float | None = None) -> Turn:
+    return Turn(index=0, user=UserLine(text=said), steps=calls, reply=reply, latency_ms=latency)
+
+
+REFUND = Call(call_id=None, tool="issue_refund", arguments={"order_id": "A-1042", "amount": 39.9}, error="card expired")
+
+
+def found(store: Store, text: str, order: Order | None = None) -> list[str]:
+    return [row.id for row in store.search.conversations(parse(text), "p", order=order or Order())]
+
+
+def test_the_conversation_that_broke_is_found_by_whatever_is_known_of_it(store: Store) -> None:
+    store.put_conversation(talk("good", line("Where is my kettle?", "On its way.", latency=120), user="ann"))
+    store.put_conversation(talk("bad", line("My kettle!"), line("Status?", None, REFUND, latency=5_000), user="bob"))
+    for text in (
+        "status kettle",
+        "failed:issue_refund unanswered:yes",
+        "argument.amount>39 argument.order_id:a-1042",
+        'result:"card exp"',
+        "latency>=5000 turns:2",
+        "-said:where user:b*",
+        "replied:toaster OR error:yes",
+    ):
+        assert found(store, text) == ["bad"], text
+    assert found(store, "kettle") == ["bad", "good"]
+    assert found(store, "toaster") == []
+
+
+def test_what_spans_just_told_is_found_at_once(store: Store) -> None:
+    store.add_spans("p", raw_spans(chat_span(1, 1, session="desk-1", said=["Where is my kettle?"])))
+    assert found(store, "kettle") == ["desk-1"]
+    history = [("user", "Where is my kettle?"), ("assistant", "On its way.")]
+    store.add_spans("p", raw_spans(chat_span(2, 1, session="desk-1", said=["Toaster!"], history=history)))
+    assert found(store, "toaster") == ["desk-1"]
+    assert store.search.unread("p") == 0
+
+
+def test_what_a_conversation_no_longer_says_is_not_found(store: Store) -> None:
+    store.put_conversation(talk("a", line("kettle")))
+    store.put_conversation(talk("a", line("toaster")))
+    assert (found(store, "kettle"), found(store, "toaster")) == ([], ["a"])
+    store.delete_session("a", "p")
+    assert found(store, "toaster") == [] == found(store, "")
+
+
+def test_traces_that_join_another_conversation_are_found_only_there(store: Store) -> None:
+    history = [("user", "Where is my order?"), ("assistant", "On its way.")]
+    store.add_spans("p", raw_spans(chat_span(2, 1, said=["Thanks, kettle!"], history=history)))
+    assert found(store, "kettle") == [f"{2:032x}"]
+    store.add_spans("p", raw_spans(chat_span(1, 1)))
+    assert found(store, "kettle") == [f"{1:032x}"]
+    assert found(store, "") == [f"{1:032x}"]
+
+
+def test_pages_go_on_where_the_last_one_ended_in_every_order(store: Store) -> None:
+    for number in range(9):
+        latency = None if number == 4 else float(number % 3)
+        at = AT + timedelta(minutes=number // 2)
+        store.put_conversation(talk(f"s-{number}", *[line("kettle", latency=latency)] * (number % 4 + 1), at=at))
+    for text in ("", "kettle", "-argument.x:1"):
+        for order in map(read_order, ("-started", "started", "-turns", "turns", "-latency", "latency", "cost")):
+            whole = found(store, text, order)
+            paged: list[str] = []
+            after = None
+            while rows := list(store.search.conversations(parse(text), "p", order=order, limit=2, after=after)):
+                paged += [row.id for row in rows]
+                after = rows[-1].cursor
+            assert paged == whole and len(set(whole)) == 9
+    assert found(store, "", read_order("-turns"))[:2] == ["s-7", "s-3"]
+    assert found(store, "", read_order("-latency"))[-1] == "s-4"
+
+
+def test_a_place_or_an_order_that_there_is_not_is_refused(store: Store) -> None:
+    with pytest.raises(NotFound, match="no place"):
+        list(store.search.conversations(ALL, "p", after="nan-x"))
+    with pytest.raises(NotFound, match="no place"):
+        store.search.users("p", after="x")
+    with pytest.raises(BadSetting, match="sorted by 'colour'"):
+        read_order("-colour")
+
+
+def test_a_trace_is_found_by_its_own_part_of_the_conversation(store: Store) -> None:
+    history = [("user", "Where is my order?"), ("assistant", "On its way.")]
+    store.add_spans("p", raw_spans(chat_span(1, 1, session="s")))
+    store.add_spans("p", raw_spans(chat_span(2, 1, session="s", said=["A kettle"], history=history)))
+
+    def traces(text: str) -> list[int]:
+        return [int(row.id, 16) for row in store.search.traces(parse(text), "p")]
+
+    assert (traces("kettle"), traces("order"), traces("-kettle"), traces("session:s")) == ([2], [1], [1], [2, 1])
+    assert traces("turns:1 kettle OR turns:2") == [2]
+    first, *_ = store.search.traces(ALL, "p", limit=1)
+    assert [int(row.id, 16) for row in store.search.traces(ALL, "p", after=first.cursor)] == [1]
+
+
+def test_users_are_listed_by_when_they_were_last_there(store: Store) -> None:
+    for number, user in enumerate(["ann", "bob", "ann", "cle", None]):
+        turns = [line("Hi", "Yes", REFUND)] if number == 2 else [line("Hi")]
+        store.put_conversation(talk(f"s-{number}", *turns, at=AT + timedelta(hours=number), user=user))
+    users = store.search.users("p")
+    assert [(user.id, user.conversations, user.errors, user.turns) for user in users] == [
+        ("cle", 1, 0, 1),
+        ("ann", 2, 1, 2),
+        ("bob", 1, 0, 1),
+    ]
+    assert (users[1].first_at, users[1].last_at) == (AT, AT + timedelta(hours=2))
+    assert [user.id for user in store.search.users("p", limit=1, after=users[0].cursor)] == ["ann"]
+
+
+def test_a_timeline_counts_what_was_chosen_and_shows_the_empty_stretches(store: Store) -> None:
+    for number, latency in enumerate([100.0, 300.0, None]):
+        at = AT + timedelta(hours=number * 2)
+        store.put_conversation(talk(f"s-{number}", line("kettle", "Yes", REFUND, latency=latency), at=at))
+    store.put_conversation(talk("other", line("toaster", latency=200.0), at=AT))
+    until = AT + timedelta(hours=5)
+    bars = store.search.timeline(ALL, "p", since=AT, until=until, step_s=3600)
+    assert [(bar.conversations, bar.errors, bar.latency_ms) for bar in bars] == [
+        (2, 1, 150.0),
+        (0, 0, None),
+        (1, 1, 300.0),
+        (0, 0, None),
+        (1, 1, None),
+    ]
+    for text in ("kettle", "kettle -argument.order_id:no"):
+        bars = store.search.timeline(parse(text), "p", since=AT, until=until, step_s=7200)
+        assert [bar.conversations for bar in bars] == [1, 1, 1]
+    with pytest.raises(BadSetting, match="stretches of time"):
+        store.search.timeline(ALL, "p", since=AT, until=AT + timedelta(days=9000), step_s=60)
+
+
+def test_scores_given_afterwards_are_found_and_outlive_a_new_reading(store: Store) -> None:
+    store.add_spans("p", raw_spans(chat_span(1, 1, session="s")))
+    store.add_feedback("s", Feedback(name="csat", value=2, comment="Rude!"))
+    store.add_feedback(f"{1:032x}", Feedback(name="helpful", value=False))
+    history = [("user", "Where is my order?"), ("assistant", "On its way.")]
+    store.add_spans("p", raw_spans(chat_span(2, 1, session="s", said=["More"], history=history)))
+    assert store.conversation("s").outcome.scores == {"csat": 2, "turns[0].helpful": False}
+    assert [row.scores for row in store.search.conversations(ALL)] == [store.conversation("s").outcome.scores]
+    for text in ("score.csat<3", "score:csat", "score.helpful:no", "-score.csat>2"):
+        assert found(store, text) == ["s"], text
+    store.add_feedback("s", Feedback(name="csat", value=5))
+    assert (found(store, "score.csat<3"), found(store, "score.csat:5")) == ([], ["s"])
+    assert [one.value for one in store.feedback("s")] == [5, False]
+    with pytest.raises(NotFound, match="there are 2"):
+        store.add_feedback("s", Feedback(name="csat", value=5, turn=7))
+    store.delete_session("s")
+    store.add_spans("p", raw_spans(chat_span(1, 1, session="s")))
+    assert store.conversation("s").outcome.scores == {}
+
+
+def test_a_score_of_a_trace_stays_with_its_turn_when_the_trace_joins_others(store: Store) -> None:
+    history = [("user", "Where is my order?"), ("assistant", "On its way.")]
+    store.add_spans("p", raw_spans(chat_span(2, 1, said=["Thanks!"], history=history)))
+    store.add_feedback(f"{2:032x}", Feedback(name="csat", value=1))
+    store.add_spans("p", raw_spans(chat_span(1, 1)))
+    assert [row.id for row in store.search.conversations(parse("score.csat:1"))] == [f"{1:032x}"]
+    assert store.conversation(f"{1:032x}").outcome.scores == {"turns[1].csat": 1}
+
+
+def test_words_are_gone_from_the_file_with_the_conversation(tmp_path: Path) -> None:
+    file = tmp_path / "store.sqlite3"
+    store = open_store(f"sqlite:///{file}")
+    span = chat_span(1, 1, session="s", said=["Marzipankartoffel"])
+    span.attributes.append(attribute("user.id", "zaphod"))
+    store.add_spans("p", raw_spans(span))
+    store.put_conversation(talk("other", line("Marmelade")))
+    assert found(store, "marzipan") == ["s"]
+    store.delete_user("zaphod", "p")
+    store.close()
+    left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"marzipan" not in left and b"zaphod" not in left and b"marmelade" in left
+
+
+def test_a_store_of_before_is_searched_too(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    store.put_conversation(talk("a", line("kettle")))
+    store.close()
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
+        connection.execute("UPDATE conversation SET indexed = 0")
+        connection.execute("DELETE FROM facts")
+        connection.execute("DROP TABLE talk")
+        connection.execute("CREATE VIRTUAL TABLE talk USING fts5 (said, replied, argument, result, content = '')")
+    connection.close()
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    assert store.search.unread() == 1
+    assert found(store, "kettle") == ["a"]
+    store.close()
+
+
+# laws
+
+WORDS = ["kettle", "my kettle", "order A-1042", "退款 please", "ÜBER", "k", "."]
+texts = st.sampled_from(WORDS)
+calls = st.builds(
+    Call,
+    call_id=st.none(),
+    tool=st.sampled_from(["check", "Issue_Refund"]),
+    arguments=st.sampled_from(
+        [{}, {"order": "A-1042", "n": 3}, {"to": {"city": "Köln\nMitte"}, "n": "3"}, {"n": [1, 5.5]}]
+    ),
+    result=st.sampled_from([None, "kettle", {"a": "über"}]),
+    error=st.sampled_from([None, None, "my kettle"]),
+)
+turns = st.builds(
+    Turn,
+    index=st.just(0),
+    user=st.one_of(st.none(), st.builds(UserLine, text=texts)),
+    steps=st.lists(st.one_of(calls, st.builds(Say, text=texts)), max_size=2).map(tuple),
+    reply=st.one_of(st.none(), texts),
+    latency_ms=st.sampled_from([None, 0.0, 2.5, 3.0]),
+    tokens=st.builds(Tokens, input=st.sampled_from([None, 3]), output=st.sampled_from([None, 0, 3])),
+    cost_usd=st.sampled_from([None, 0.1]),
+)
+moments = st.sampled_from([None, AT, AT + timedelta(days=1, microseconds=1), datetime(1969, 1, 1, tzinfo=UTC)])
+scores = st.dictionaries(st.sampled_from(["csat", "turns[0].csat"]), st.sampled_from([3, 2.5, True, "Good", None]))
+conversations = st.builds(
+    lambda turns, tags, **fields: Conversation(
+        turns=tuple(turn.but(index=index) for index, turn in enumerate(turns)), metadata={"tags": tags}, **fields
+    ),
+    turns=st.lists(turns, max_size=3),
+    tags=st.sampled_from([None, ["VIP"], "vip, a b"]),
+    id=st.sampled_from("abc"),
+    project=st.sampled_from(["p", "P2"]),
+    user_id=st.sampled_from([None, "Ann", "b*b", "[x]"]),
+    session_id=st.sampled_from([None, "k"]),
+    started_at=moments,
+    agent=st.builds(Agent, name=st.sampled_from([None, "k"]), model=st.sampled_from([None, "gpt-4o"])),
+    gaps=st.sampled_from([(), (Gap(where="x", why="y"),)]),
+    outcome=st.builds(Outcome, ended_reason=st.sampled_from([None, "hung up"]), scores=scores),
+)
+ASKED_WORDS = st.sampled_from(["kettle", "my kett", "1042", "über", "款"])
+OPERATORS = st.sampled_from([":", ">", ">=", "<", "<="])
+NAMES = st.sampled_from(
+    ["a", "p*", "*", "vip", "k", "ann", "b*b", "[x]", "?", "*refund", "check", "csat", "gpt*", "hung up"]
+)
+
+
+def asked(name: str) -> st.SearchStrategy[Filter]:
+    match FIELDS[name]:
+        case Words():
+            return st.builds(Asked, st.just(name), st.just(":"), ASKED_WORDS)
+        case Name():
+            return st.builds(Asked, st.just(name), st.just(":"), NAMES)
+        case Flag():
+            return st.builds(Asked, st.just(name), st.just(":"), st.booleans())
+        case Number():
+            return st.builds(Asked, st.just(name), OPERATORS, st.sampled_from([0.0, 1.0, 2.5, 3.0]))
+        case Moment():
+            days = ["2026-11-17", "2026-11", "1969-01-01", "2026-11-18T09:30"]
+            return st.builds(Asked, st.just(name), OPERATORS, st.sampled_from(days).map(read_period))
+        case _:
+            raise AssertionError(name)
+
+
+ENTRIES = """argument.n:3 argument.n>4 argument.n:5.5 argument.order:a-1042 argument.order:a* argument.to.city:köln*
+score.csat:3 score.csat>=2.5 score.csat:yes score.csat:good score.csat:* argument.order:1042 argument.none:1"""
+entries = st.sampled_from([*ENTRIES.split(), 'argument.to.city:"köln mitte"']).map(parse)
+filters = st.recursive(
+    st.one_of(st.builds(Text, st.sampled_from(["kettle", "k", "款", "order a 10"])), entries, *map(asked, FIELDS)),
+    lambda parts: st.one_of(
+        st.builds(Not, parts),
+        st.builds(All, st.lists(parts, max_size=3).map(tuple)),
+        st.builds(Either, st.lists(parts, min_size=2, max_size=3).map(tuple)),
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(conversations, max_size=6), st.lists(filters, min_size=1, max_size=12))
+def test_a_search_finds_just_what_the_filter_chooses(kept: list[Conversation], wanted: list[Filter]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        memory, file = open_store("memory:"), open_store(f"sqlite:///{folder}/store.sqlite3")
+        for one in kept:
+            memory.put_conversation(one)
+            file.put_conversation(one)
+        for chosen in wanted:
+            mine = {(row.project, row.id) for row in memory.search.conversations(chosen)}
+            theirs = {(row.project, row.id) for row in file.search.conversations(chosen)}
+            assert mine == theirs == {(one.project, one.id) for one in memory.conversations() if chosen.matches(one)}
+        file.close()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["kettle", "toaster"]), st.sampled_from([None, "s"]))),
+    filters,
+)
+def test_traces_are_found_alike(sent: list[tuple[int, str, str | None]], chosen: Filter) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        memory, file = open_store("memory:"), open_store(f"sqlite:///{folder}/store.sqlite3")
+        for number, (trace, word, session) in enumerate(sent):
+            spans = raw_spans(chat_span(trace, number + 1, said=[word], session=session))
+            memory.add_spans("p", spans)
+            file.add_spans("p", spans)
+        assert [row.id for row in memory.search.traces(chosen)] == [row.id for row in file.search.traces(chosen)]
+        file.close()
+
+
+def test_times_before_spans_are_those_of_their_own_clock(store: Store) -> None:
+    store.add_spans("p", raw_spans(chat_span(1, 1, session="s")))
+    began = datetime.fromtimestamp(START_NS // 1_000_000_000, UTC)
+    assert found(store, f"started:{began:%Y-%m-%d}") == ["s"]
