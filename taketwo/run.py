@@ -126,5 +126,7 @@ class Run(Value):
     """What answered each tool call, in order."""
     divergences: tuple[Divergence, ...] = ()
     """Where it left the recording, in order."""
+    held_turns: int = 0
+    """How many turns at its beginning are the recorded ones: the agent acted only after them."""
     settings: dict[str, JSON] = {}
     """How it was replayed: modes, limits, overrides."""

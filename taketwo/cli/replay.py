@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from taketwo.replay.engine import Limits
 from taketwo.replay.tools import ToolPolicy
 from taketwo.report import Writer, open_writers
 from taketwo.suite.decide import exit_code
+from taketwo.suite.forks import each_turn
 from taketwo.suite.repeats import read_repeats
 from taketwo.suite.runner import SuiteCase, run_suite
 from taketwo.value import JSON
@@ -81,6 +82,19 @@ from taketwo.value import JSON
     metavar="SECONDS",
     help="How long the agent may take for one turn.  [default: 60]",
 )
+@click.option(
+    "--from-turn",
+    default=1,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Hold the turns before N as they were recorded; the agent acts from N on.",
+)
+@click.option(
+    "--each-turn",
+    "per_turn",
+    is_flag=True,
+    help="Replay each turn by itself, after the recorded ones before it, as CASE@N.",
+)
 @click.option("--strict", is_flag=True, help="`changed` and `inconclusive` are not good enough.")
 @click.option("--json", "json_path", metavar="PATH", help="Write all results as JSON; - for standard output.")
 @click.option("--junit", "junit_path", metavar="PATH", help="Write JUnit XML for a CI system.")
@@ -90,6 +104,8 @@ from taketwo.value import JSON
 def replay_command(
     targets: tuple[str, ...],
     agent_spec: str | None,
+    from_turn: int,
+    per_turn: bool,
     overrides: tuple[str, ...],
     on_miss: Any,
     live: tuple[str, ...],
@@ -123,7 +139,7 @@ def replay_command(
         agent = open_agent(agent_spec_of(agent_spec, here), overrides=dict(map(_override, overrides)), **access(here))
         finished = asyncio.run(
             _replay(
-                [case for case in cases if isinstance(case, SuiteCase)],
+                list(_forked((case for case in cases if isinstance(case, SuiteCase)), from_turn, per_turn)),
                 [case for case in cases if isinstance(case, CaseErrored)],
                 agent,
                 writers,
@@ -136,6 +152,14 @@ def replay_command(
             )
         )
     raise SystemExit(130 if finished.cancelled else exit_code(finished.counts, strict=strict))
+
+
+def _forked(cases: Iterable[SuiteCase], from_turn: int, per_turn: bool) -> Iterator[SuiteCase]:
+    """The cases from that turn on, or once for each turn."""
+    if per_turn and from_turn != 1:
+        raise BadSetting("--from-turn and --each-turn exclude each other", todo="give one of them")
+    for case in cases:
+        yield from each_turn(case) if per_turn else [case._replace(from_turn=from_turn)]
 
 
 async def _replay(

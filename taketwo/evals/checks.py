@@ -47,7 +47,13 @@ def check(case: Case, run: Run, comparison: Comparison) -> tuple[Score | Unscore
     Turns in expectations are the recorded ones; the comparison says which replayed turn belongs to which. Where the
     replay ended early, what has happened already is judged and what could still have happened is Unscored.
     """
-    return tuple(_check(expected, part(case, run, comparison, _turn(expected))) for expected in case.expected)
+    return tuple(_check(expected, _part(case, run, comparison, expected)) for expected in case.expected)
+
+
+def _part(case: Case, run: Run, comparison: Comparison, expected: Expectation) -> Part:
+    """What must happen somewhere may have happened before the agent under test took over."""
+    may_be_held = isinstance(expected, MustCall | MustSay)
+    return part(case, run, comparison, _turn(expected), with_held=may_be_held)
 
 
 def expectation_in_words(expected: Expectation, place: str = "") -> str:

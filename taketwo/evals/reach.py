@@ -31,18 +31,22 @@ class Part(NamedTuple):
         return [(turn, call) for turn in self.turns for call in turn.calls]
 
 
-def part(case: Case, run: Run, comparison: Comparison, number: int | None) -> Part:
+def part(case: Case, run: Run, comparison: Comparison, number: int | None, *, with_held: bool = False) -> Part:
     """The replayed turn that belongs to a recorded one, or all of them.
 
     number: of the recorded turn, from 1; None for the whole conversation.
+    with_held: whether that includes turns that were held as recorded, in which the agent had no say.
     """
     turns, ending = run.conversation.turns, run.ending
     if number is None:
-        return Part(turns, None if ending.reason == "completed" else _ended(ending), "")
+        live = turns if with_held else turns[run.held_turns :]
+        return Part(live, None if ending.reason == "completed" else _ended(ending), "")
     place = f" in turn {number}"
     recorded = len(case.recorded.turns)
     if not 1 <= number <= recorded:
         return Part((), f"the recording has no turn {number}, only {recorded}", place)
+    if number <= run.held_turns:
+        return Part((), f"turn {number} was held as recorded", place)
     index = _replayed_turn(run, comparison, number - 1)
     if index is None:
         why = "no turn of the replay belongs to it" if ending.reason == "completed" else _ended(ending)

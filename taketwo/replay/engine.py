@@ -12,11 +12,12 @@ from contextvars import copy_context
 from datetime import UTC, datetime
 
 from taketwo.conversation import Agent as KnownAgent
-from taketwo.conversation import Attachment, Conversation, Gap, Outcome, Tokens, UserLine
+from taketwo.conversation import Attachment, Conversation, Gap, Outcome, Tokens, Turn, UserLine
 from taketwo.errors import TakeTwoError
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, AgentFailed, Exchange, Message, Reply
 from taketwo.replay.failure import place_of, told
+from taketwo.replay.held import agent_messages, gaps_of, held_turns
 from taketwo.replay.session import Aftermath, Session
 from taketwo.replay.stuck import Stuck
 from taketwo.replay.tools import DEFAULT_POLICY, RecordedCalls, ToolPolicy, ToolWorld
@@ -56,6 +57,7 @@ async def replay(
     agent: Agent,
     *,
     attempt: int = 1,
+    from_turn: int = 1,
     limits: Limits = DEFAULT_LIMITS,
     tools: ToolPolicy = DEFAULT_POLICY,
     users: str = "verbatim",
@@ -69,6 +71,7 @@ async def replay(
     Whatever the agent does wrong is the Run's `ending`, with all that was said and done until then.
 
     attempt: number of this replay among those of the case, from 1.
+    from_turn: the first turn in which the agent acts, from 1; those before are held as they were recorded.
     users: the mode of the user side, `verbatim`.
     scope: recorded calls of other conversations, which answer where the case's own do not.
     revision: git revision of the agent's code, kept in the Run.
@@ -76,9 +79,10 @@ async def replay(
     too, but loses the Run, as any cancelled coroutine loses its result.
 
     Raises AgentUnreachable when the agent could not be asked, ToolRefused when one of its tools was called where the
-    replay cannot be seen, BadSetting for a mode that there is not.
+    replay cannot be seen, BadSetting for a mode or a turn that there is not.
     """
     one = _Replay(case, agent, limits, tools, user_side(users, case.recorded), scope, now)
+    one.hold(held_turns(case.recorded, from_turn) if from_turn != 1 else ())
     began = now()
     with _on_stage(one.session, stop):
         try:
@@ -99,6 +103,7 @@ async def replay(
         user_answers=tuple(one.session.journal.user_answers),
         tool_answers=tuple(one.session.journal.tool_answers),
         divergences=tuple(one.session.journal.divergences),
+        held_turns=from_turn - 1,
         settings=_settings(users, limits, tools),
     )
 
@@ -137,6 +142,15 @@ class _Replay:
         self.session = Session(world, tools, tool_calls_per_turn=limits.tool_calls_per_turn, now=now)
         self._messages: list[Message] = []
         self._known_agent = KnownAgent(name=agent.spec)
+
+    def hold(self, turns: Sequence[Turn]) -> None:
+        """Let these turns go as they were recorded."""
+        for turn in turns:
+            if turn.user is not None:
+                self._messages.append(self._as_message(turn.user))
+            self._messages.extend(agent_messages(turn))
+            self.session.hold(turn)
+        self.session.journal.gaps.extend(gaps_of(self._recorded, len(turns)))
 
     async def until_its_end(self) -> Ending:
         """Turn by turn, until the user has nothing to say any more or something ends it."""

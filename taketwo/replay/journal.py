@@ -41,6 +41,10 @@ class Journal:
         """How many tool calls the turn has had so far."""
         return self._calls
 
+    def hold(self, turn: Turn) -> None:
+        """A turn goes as it was recorded."""
+        self.turns.append(turn)
+
     def begin_turn(self, user: UserLine | None) -> None:
         """The user has spoken, or the agent is to speak first."""
         self._user = user

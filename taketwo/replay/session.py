@@ -6,7 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from taketwo.conversation import Audio, Call, Gap, Tokens, UserLine
+from taketwo.conversation import Audio, Call, Gap, Tokens, Turn, UserLine
 from taketwo.errors import ToolRefused
 from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
 from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
@@ -87,6 +87,13 @@ class Session(Scene):
     async def aftermath(self) -> list[Aftermath]:
         """What is left of the calls of this replay, which are hung up by this."""
         return [await finish() for finish in self._finishers]
+
+    def hold(self, turn: Turn) -> None:
+        """A turn goes as it was recorded: its calls have had their answers, and what they wrote is written."""
+        with self._lock:
+            for call in turn.calls:
+                self._world.answer(call.tool, call.arguments, turn.index, call.arguments_text)
+            self.journal.hold(turn)
 
     def begin_turn(self, line: Line, user: UserLine | None) -> None:
         """The user has spoken: `user` is the line as it is said now."""

@@ -54,6 +54,8 @@ class SuiteCase(NamedTuple):
     """The scenario file; None when it comes from a store."""
     line: int | None = None
     """Line of the case in the file, from 1; None when it comes from a store."""
+    from_turn: int = 1
+    """The first turn in which the agent acts; those before are held as they were recorded."""
 
 
 class ResultStore(Protocol):
@@ -158,9 +160,12 @@ def _collecting_rarely() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-async def attempt(case: Case, number: int, terms: Terms, agent: Agent) -> Attempt:
+async def attempt(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent) -> Attempt:
     """One replay of a case with all that was found in it. Raises what `replay` raises."""
-    run = await replay(case, agent, attempt=number, limits=terms.limits, tools=terms.tools, stop=terms.stop)
+    case, limits, tools, stop = suite_case.case, terms.limits, terms.tools, terms.stop
+    run = await replay(
+        case, agent, attempt=number, from_turn=suite_case.from_turn, limits=limits, tools=tools, stop=stop
+    )
     comparison = compare(case.recorded, run.conversation, writes=_writes)
     scores = check(case, run, comparison)
     if terms.evaluators:
@@ -201,7 +206,7 @@ class _Open:
 
     def event(self) -> CaseFinished | CaseErrored | None:
         """What came of it so far; None when that is nothing."""
-        case, scenario, file, line = self.suite_case
+        case, scenario, file, line, _ = self.suite_case
         new, old = _in_order(self.attempts), _in_order(self.against)
         policy, against = self._terms.policy, self._terms.against
         floor = None if against is None else floor_of(case, against.spec, old, policy)
@@ -314,10 +319,10 @@ class _Work:
             return
         try:
             insist_on_sense(case.suite_case.case)
-            done = await attempt(case.suite_case.case, number, self._terms, self._terms.agent)
+            done = await attempt(case.suite_case, number, self._terms, self._terms.agent)
             # Side by side, so that a service that drifts does so for both.
             before = self._terms.against
-            old = None if before is None else await attempt(case.suite_case.case, number, self._terms, before)
+            old = None if before is None else await attempt(case.suite_case, number, self._terms, before)
         except AgentUnreachable as error:
             self._unreachable += 1
             case.error = str(error)

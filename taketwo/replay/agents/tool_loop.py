@@ -42,11 +42,7 @@ async def _called(exchange: Exchange, said: Said, so_far: int, *, with_words: bo
         exchange.say(said.text, number)
     prefix = f"call_{len(exchange.messages) + so_far}"
     calls = [call if call.call_id else call._replace(call_id=f"{prefix}_{i}") for i, call in enumerate(said.calls)]
-    asking = {
-        "role": "assistant",
-        "content": said.text if with_words else None,
-        "tool_calls": [_call(c) for c in calls],
-    }
+    asking = asking_message(said.text if with_words else None, calls)
     return [asking, *[await _answered(exchange, call, number, said, position) for position, call in enumerate(calls)]]
 
 
@@ -88,11 +84,11 @@ async def _answered(exchange: Exchange, call: AskedCall, number: int, said: Said
     if position in said.results:
         result = said.results[position]
         exchange.own_call(call, number, result=result)
-        return _tool_message(call, as_text(result))
+        return tool_message(call, as_text(result))
     came_back = exchange.call_tool(call, number)
     if came_back.live:
         came_back = await run_live(exchange, call, came_back)
-    return _tool_message(call, as_text(came_back.result) if came_back.error is None else came_back.error)
+    return tool_message(call, as_text(came_back.result) if came_back.error is None else came_back.error)
 
 
 async def _run(function: Callable[..., object], arguments: dict[str, JSON]) -> object:
@@ -103,10 +99,16 @@ async def _run(function: Callable[..., object], arguments: dict[str, JSON]) -> o
     return await given if inspect.isawaitable(given) else given
 
 
+def asking_message(words: str | None, calls: Iterable[AskedCall]) -> Message:
+    """The model's message that asks for tools."""
+    return {"role": "assistant", "content": words, "tool_calls": [_call(call) for call in calls]}
+
+
+def tool_message(call: AskedCall, content: str) -> Message:
+    """The message with the result of a call."""
+    return {"role": "tool", "tool_call_id": call.call_id, "name": call.tool, "content": content}
+
+
 def _call(call: AskedCall) -> Message:
     arguments = json.dumps(call.arguments, ensure_ascii=False) if call.arguments_text is None else call.arguments_text
     return {"id": call.call_id, "type": "function", "function": {"name": call.tool, "arguments": arguments}}
-
-
-def _tool_message(call: AskedCall, content: str) -> Message:
-    return {"role": "tool", "tool_call_id": call.call_id, "name": call.tool, "content": content}
