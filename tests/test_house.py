@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from taketwo import comparison, conversation, events, run, scenario, span, verdict
+from taketwo import comparison, conversation, events, graph, run, scenario, span, verdict
 from taketwo.value import Value
 
 PACKAGE = Path(inspect.getfile(Value)).parent
@@ -50,7 +50,7 @@ def test_a_module_is_named_after_what_is_inside_and_keeps_to_the_house_style(mod
 
 
 @pytest.mark.parametrize(
-    "module", [span, conversation, scenario, run, comparison, verdict, events], ids=lambda m: m.__name__
+    "module", [span, graph, conversation, scenario, run, comparison, verdict, events], ids=lambda m: m.__name__
 )
 def test_every_field_of_a_travelling_thing_says_what_it_means(module: object) -> None:
     tree = ast.parse(inspect.getsource(module))  # type: ignore[arg-type]  # modules are accepted
