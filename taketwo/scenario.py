@@ -108,6 +108,10 @@ class Origin(Value):
     """When that conversation took place, UTC."""
     frozen_at: datetime | None = None
     """When it was frozen, UTC."""
+    made_by: str | None = None
+    """How a synthetic case was made from its source, such as `typos` or `persona terse`; None for a recorded one."""
+    changed: tuple[str, ...] = ()
+    """What was changed in a synthetic case, one line a place."""
 
 
 class FloorChange(Value):
