@@ -34,9 +34,14 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 @lru_cache(maxsize=4096)
 def writes_by_name(tool: str) -> bool | None:
     """What the first telling word of a name suggests: `issue_refund` writes, `getRefund` reads, `weather` is silent."""
-    for word in _WORDS.findall(tool):
-        if word.lower() in WRITE_WORDS:
+    for word in words_of_name(tool):
+        if word in WRITE_WORDS:
             return True
-        if word.lower() in READ_WORDS:
+        if word in READ_WORDS:
             return False
     return None
+
+
+def words_of_name(tool: str) -> list[str]:
+    """`issue`, `refund` for `issue_refund`, `issueRefund` and `Issue-Refund`."""
+    return [word.lower() for word in _WORDS.findall(tool)]

@@ -12,8 +12,10 @@ GAP = 350
 """Cost of leaving an item alone, in thousandths: two items are a pair only where that costs less than two gaps."""
 NEVER = 1000
 """Cost of a pair that must not be."""
+FIRST_BAND = 12
+"""How far from the diagonal pairs are looked for at first, in items."""
 BAND = 500
-"""How far from the diagonal pairs are looked for, in items; only sequences longer than that notice."""
+"""How far at most; only sequences longer than that notice."""
 
 
 class Likeness(Protocol[T_contra]):
@@ -47,7 +49,8 @@ def align(recorded: Sequence[T], replayed: Sequence[T], likeness: Likeness[T], *
     """The alignment of least cost; of what is left alone, items that cost less than `moves_below` are pairs that moved.
 
     Pairs come in replayed order, what is missing where it was. `align(b, a)` is the mirror image of `align(a, b)`.
-    Takes time in proportion to the product of what differs, space in proportion to the longer side.
+    Takes time in proportion to the longer side and to how much differs, at worst to the product of both sides; space in
+    proportion to the longer side.
     """
     head = _same_at_start(recorded, replayed, likeness)
     tail = _same_at_start(recorded[head:][::-1], replayed[head:][::-1], likeness)
@@ -90,8 +93,25 @@ def _aligned(one: Sequence[T], other: Sequence[T], likeness: Likeness[T], moves_
 
 
 def _least_cost(one: Sequence[T], other: Sequence[T], likeness: Likeness[T]) -> list[_Ends]:
-    """Needleman and Wunsch's alignment, in a band around the diagonal."""
-    reach = BAND + abs(len(one) - len(other))
+    """Needleman and Wunsch's alignment, in a band around the diagonal that is widened until nothing can be cheaper.
+
+    A way that leaves the band leaves items alone, two for each step outwards; once that alone costs more than the way
+    that was found inside, every cheapest way lies inside (Ukkonen 1985). Alike sequences are aligned in a narrow band.
+    """
+    apart, longest = abs(len(one) - len(other)), max(len(one), len(other))
+    reach = min(FIRST_BAND, BAND) + apart
+    while True:
+        cost, pairs = _least_cost_within(reach, one, other, likeness)
+        needed = apart + (cost // GAP - apart) // 2 + 1
+        if reach >= longest or reach >= BAND + apart or needed <= reach:
+            return pairs
+        reach = min(needed, BAND + apart)
+
+
+def _least_cost_within(
+    reach: int, one: Sequence[T], other: Sequence[T], likeness: Likeness[T]
+) -> tuple[int, list[_Ends]]:
+    """The cheapest way that never goes farther from the diagonal, and its cost."""
     far = GAP * (len(one) + len(other) + 1)
     best = [place * GAP for place in range(len(other) + 1)]
     rows: list[tuple[int, bytearray]] = []
@@ -113,7 +133,7 @@ def _least_cost(one: Sequence[T], other: Sequence[T], likeness: Likeness[T]) -> 
                 left, turns[step] = GAP + left, 2
             best[low + step], diagonal = left, above
         rows.append((low, turns))
-    return [*_traced_back(rows, len(one), len(other))][::-1]
+    return best[-1], [*_traced_back(rows, len(one), len(other))][::-1]
 
 
 def _traced_back(rows: Sequence[tuple[int, bytearray]], row: int, column: int) -> Iterator[_Ends]:

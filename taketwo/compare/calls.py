@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from taketwo.canonical import canonical
 from taketwo.compare.align import Pair
 from taketwo.compare.likeness import same_call
 from taketwo.compare.paths import differences_in_words, path_differences
-from taketwo.compare.severity import CALL_SEVERITIES, CallDifference
+from taketwo.compare.results import failure, read_json, takes_from
+from taketwo.compare.severity import CallDifference, Grading
 from taketwo.comparison import SEVERITIES, Change, ChangeKind
 from taketwo.conversation import Call, Step, Turn
 from taketwo.run import StepPlace
 from taketwo.value import JSON, in_words, same_json
 
-Writes: TypeAlias = Callable[[str], bool | None]
-"""Whether a tool changes the world; None when nobody knows."""
 CHANGE_KINDS: dict[CallDifference, ChangeKind] = {
     "call_added": "call_added",
     "call_lost": "call_lost",
@@ -71,7 +69,7 @@ def call_findings(
     *,
     turns: tuple[int | None, int | None],
     exchange: int,
-    writes: Writes,
+    grading: Grading,
     gaps: Gaps,
 ) -> Iterator[Change | LoneCall]:
     """The differences of the calls, in order. `exchange`: a number that no other exchange has."""
@@ -82,7 +80,7 @@ def call_findings(
         if before is not None and after is not None:
             if isinstance(before.step, Call) and isinstance(after.step, Call):
                 stretch += 1
-                yield from _differences(before, after, _overtaken(pair, pairs, sides), writes, gaps)
+                yield from _differences(before, after, _overtaken(pair, pairs, sides, grading), grading, gaps)
             continue
         for alone in (before, after):
             if alone is not None and isinstance(alone.step, Call):
@@ -90,7 +88,7 @@ def call_findings(
 
 
 def call_change(
-    kind: CallDifference, before: tuple[StepPlace, Call], after: tuple[StepPlace, Call], writes: Writes, summary: str
+    kind: CallDifference, before: tuple[StepPlace, Call], after: tuple[StepPlace, Call], grading: Grading, summary: str
 ) -> Change:
     """A Change about a call that both sides have."""
     (was_at, was), (is_at, now) = before, after
@@ -99,7 +97,7 @@ def call_change(
         values = (was.result if was.error is None else was.error, now.result if now.error is None else now.error)
     return Change(
         kind=CHANGE_KINDS[kind],
-        severity=CALL_SEVERITIES[kind][writes(now.tool)],
+        severity=grading.of_call(kind, now.tool),
         summary=summary,
         recorded_turn=was_at.turn_index,
         replayed_turn=is_at.turn_index,
@@ -111,12 +109,23 @@ def call_change(
     )
 
 
-def lone_change(lone: LoneCall, writes: Writes, summary: str) -> Change:
+def result_changes(
+    before: Placed, after: Placed, grading: Grading, gaps: Gaps, *, asked_otherwise: bool = False
+) -> Iterator[Change]:
+    """What is different about what came back. asked_otherwise: only an error is news then."""
+    was, now = before.step, after.step
+    assert isinstance(was, Call) and isinstance(now, Call), "calls are aligned with calls only"
+    found = None if _is_unknown("result", before, after, gaps) else _result_difference(was, now)
+    if found is not None and (not asked_otherwise or found[0] == "outcome_changed"):
+        yield call_change(found[0], (before.place, was), (after.place, now), grading, f"{now.tool}: {found[1]}")
+
+
+def lone_change(lone: LoneCall, grading: Grading, summary: str) -> Change:
     """A Change about a call that one side alone has."""
     kind: Literal["call_lost", "call_added"] = "call_lost" if lone.is_recorded else "call_added"
     return Change(
         kind=kind,
-        severity=CALL_SEVERITIES[kind][writes(lone.call.tool)],
+        severity=grading.of_call(kind, lone.call.tool),
         summary=summary,
         recorded_turn=lone.place.turn_index if lone.is_recorded else lone.turns[0],
         replayed_turn=lone.turns[1] if lone.is_recorded else lone.place.turn_index,
@@ -129,38 +138,33 @@ def lone_change(lone: LoneCall, writes: Writes, summary: str) -> Change:
 
 
 def _differences(
-    before: Placed, after: Placed, overtaken: Sequence[tuple[Call, bool]], writes: Writes, gaps: Gaps
+    before: Placed, after: Placed, overtaken: Sequence[tuple[Call, bool]], grading: Grading, gaps: Gaps
 ) -> Iterator[Change]:
     """What is different about one call that both sides have."""
     was, now = before.step, after.step
     assert isinstance(was, Call) and isinstance(now, Call), "calls are aligned with calls only"
-    ends = ((before.place, was), (after.place, now), writes)
+    ends = ((before.place, was), (after.place, now), grading)
     asked_otherwise = not same_call(was, now) and not _is_unknown("arguments", before, after, gaps)
     if asked_otherwise:
         means_the_same = canonical(_arguments(was)) == canonical(_arguments(now))
         # What reads alike may still be another order to pay back, so a write is never excused.
-        is_respelled = means_the_same and writes(now.tool) is not True
+        is_respelled = means_the_same and grading.writes(now.tool) is not True
         kind: CallDifference = "arguments_respelled" if is_respelled else "arguments_changed"
         yield call_change(kind, *ends, f"{now.tool}: {_arguments_in_words(was, now)}")
     elif overtaken:
         other, is_before = overtaken[0]
         order = f"{now.in_words} comes {'before' if is_before else 'after'} {other.in_words} now"
-        of_all = [
-            CALL_SEVERITIES["order_changed"][writes(call.tool)] for call in (now, *(call for call, _ in overtaken))
-        ]
+        of_all = [grading.of_call("order_changed", call.tool) for call in (now, *(call for call, _ in overtaken))]
         yield call_change("order_changed", *ends, order).but(severity=min(of_all, key=SEVERITIES.index))
-    found = None if _is_unknown("result", before, after, gaps) else _result_difference(was, now)
-    # Who asks otherwise is answered otherwise; only an error is news then.
-    if found is not None and (not asked_otherwise or found[0] == "outcome_changed"):
-        yield call_change(found[0], *ends, f"{now.tool}: {found[1]}")
+    yield from result_changes(before, after, grading, gaps, asked_otherwise=asked_otherwise)
 
 
 def _result_difference(was: Call, now: Call) -> tuple[CallDifference, str] | None:
-    match was.error, now.error:
+    match failure(was), failure(now):
         case None, None:
             if same_json(was.result, now.result):
                 return None
-            found = list(path_differences(_read(was.result), _read(now.result)))
+            found = list(path_differences(read_json(was.result), read_json(now.result)))
             return ("result_changed", f"other result: {differences_in_words(found)}") if found else None
         case None, str(error):
             return "outcome_changed", f"fails now: {in_words(error)}"
@@ -170,31 +174,33 @@ def _result_difference(was: Call, now: Call) -> tuple[CallDifference, str] | Non
             return None if error == other else ("result_changed", f"other error: {in_words(error)} → {in_words(other)}")
 
 
-def _read(result: JSON) -> JSON:
-    """What a text says that is JSON: captures keep results now as text, now as the value."""
-    if isinstance(result, str) and result[:1] in ("{", "["):
-        try:
-            return json.loads(result)
-        except (ValueError, RecursionError):
-            return result
-    return result
-
-
 def _overtaken(
-    moved: Pair, pairs: Sequence[Pair], sides: tuple[Sequence[Placed], Sequence[Placed]]
+    moved: Pair, pairs: Sequence[Pair], sides: tuple[Sequence[Placed], Sequence[Placed]], grading: Grading
 ) -> list[tuple[Call, bool]]:
     """The calls that a moved one stands on the other side of, and whether it comes before them now.
 
-    Calls asked for in one message on both sides have no order.
+    Calls asked for in one message on both sides have no order, and neither have reads that take nothing from each
+    other.
     """
     found = []
     for pair in pairs if moved.moved else ():
         if _crosses(pair, moved):
-            (one, other), (here, there) = _ends(pair, sides), _ends(moved, sides)
-            came_together = one.message == here.message and other.message == there.message
-            if isinstance(other, Call) and not came_together:
-                found.append((other, (moved.replayed or 0) < (pair.replayed or 0)))
+            (was, now), (here, there) = _ends(pair, sides), _ends(moved, sides)
+            if not (isinstance(was, Call) and isinstance(here, Call)):
+                continue
+            assert isinstance(now, Call) and isinstance(there, Call), "calls are aligned with calls only"
+            came_together = was.message == here.message and now.message == there.message
+            if not came_together and not _are_independent((was, now), (here, there), grading):
+                found.append((now, (moved.replayed or 0) < (pair.replayed or 0)))
     return found
+
+
+def _are_independent(one: tuple[Call, Call], other: tuple[Call, Call], grading: Grading) -> bool:
+    """Whether these two, as recorded and as replayed, only read and take nothing from each other."""
+    if not all(grading.writes(call.tool) is False for call in (one[1], other[1])):
+        return False
+    sides = zip(one, other, strict=True)
+    return not any(takes_from(here, there) or takes_from(there, here) for here, there in sides)
 
 
 def _crosses(one: Pair, other: Pair) -> bool:

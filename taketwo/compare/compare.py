@@ -2,53 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
+from typing import NamedTuple
 
 from taketwo.compare.align import Pair, align
 from taketwo.compare.calls import Gaps, LoneCall, Placed, call_findings, placed
+from taketwo.compare.claims import claim_changes, in_order
+from taketwo.compare.course import course
+from taketwo.compare.cut_short import not_left_open
+from taketwo.compare.effects import distance, effects
 from taketwo.compare.exchanges import Exchange, exchanges
 from taketwo.compare.likeness import MOVED_STEPS_BELOW, LikenessOfSteps, same_turn
 from taketwo.compare.lone_calls import resolve
-from taketwo.compare.metrics import measure, not_comparable
-from taketwo.compare.replies import reply_change, turn_changes
-from taketwo.compare.severity import Writes
+from taketwo.compare.metrics import all_questions, measure, not_comparable
+from taketwo.compare.replies import reply_changes, turn_changes
+from taketwo.compare.say_do import unbacked_claims
+from taketwo.compare.severity import TABLE, Grading, Weight, Writes
 from taketwo.compare.wording import Alphabet
 from taketwo.comparison import Change, Comparison, TurnPair
 from taketwo.conversation import Conversation, Step, Turn
 
 
 def compare(
-    recorded: Conversation, replayed: Conversation, *, writes: Callable[[str], bool | None] | None = None
+    recorded: Conversation,
+    replayed: Conversation,
+    *,
+    writes: Callable[[str], bool | None] | None = None,
+    severities: Mapping[str, Weight] = TABLE,
+    similar: Callable[[str, str], float] | None = None,
+    cut_short_in: int | None = None,
 ) -> Comparison:
     """Align two conversations and list every difference with its severity, in the order of the replayed one.
 
     writes: whether a tool changes the world, for tools that neither conversation's definitions declare; None for
     those that it does not know, which the tool's name decides then.
+    severities: how grave each difference is, as `severity.severity_table` makes it.
+    similar: how near two wordings are in meaning, from 0 to 1; None where nothing on this machine can tell.
+    cut_short_in: the replayed turn in which the replay stopped, where it did: what is missing there and behind it is
+    no change, since the agent might still have done it.
     """
-    figures = measure(recorded), measure(replayed)
+    is_same = len(recorded.turns) == len(replayed.turns) and all(map(same_turn, recorded.turns, replayed.turns))
+    asked = all_questions(recorded)
+    figures = measure(recorded, asked), measure(replayed, asked if is_same else all_questions(replayed))
     apart = tuple(not_comparable(*figures))
-    if len(recorded.turns) == len(replayed.turns) and all(map(same_turn, recorded.turns, replayed.turns)):
-        same = tuple(map(_pair_of_same, recorded.turns, replayed.turns))
-        return Comparison(pairs=same, recorded=figures[0], replayed=figures[1], not_comparable=apart)
-    pairs, changes, unknown = _differences(recorded, replayed, Writes((replayed, recorded), writes))
+    claims = unbacked_claims(recorded, writes)
+    if is_same:
+        return Comparison(
+            pairs=tuple(map(_pair_of_same, recorded.turns, replayed.turns)),
+            recorded=figures[0],
+            replayed=figures[1],
+            not_comparable=apart,
+            recorded_claims=claims,
+            replayed_claims=claims,
+        )
+    does_write = Writes((replayed, recorded), writes)
+    found = _differences(recorded, replayed, _Terms(Grading(does_write, severities), similar, cut_short_in))
+    claims_now = unbacked_claims(replayed, writes)
+    new_claims = claim_changes(claims, claims_now, found.pairs, severities)
+    changes = tuple(in_order(found.changes, new_claims))
     return Comparison(
-        pairs=tuple(pairs),
+        pairs=tuple(found.pairs),
         recorded=figures[0],
         replayed=figures[1],
-        changes=tuple(changes),
-        first_divergence=next((place for place, change in enumerate(changes) if change.severity != "wording"), None),
-        not_comparable=(*apart, *unknown),
+        changes=changes,
+        not_comparable=(*apart, *found.unknown),
+        distance=distance(effects(recorded, does_write), effects(replayed, does_write), changes) if changes else 0.0,
+        recorded_claims=claims,
+        replayed_claims=claims_now,
+        **course(found.pairs, changes)._asdict(),
     )
 
 
-def _differences(
-    recorded: Conversation, replayed: Conversation, writes: Writes
-) -> tuple[list[TurnPair], list[Change], list[str]]:
+class _Terms(NamedTuple):
+    """What two conversations are compared by."""
+
+    grading: Grading
+    similar: Callable[[str, str], float] | None
+    cut_short_in: int | None
+
+
+class _Found(NamedTuple):
     """The aligned turns, the changes, and what could not be compared because it was not captured."""
+
+    pairs: list[TurnPair]
+    changes: list[Change]
+    unknown: list[str]
+
+
+def _differences(recorded: Conversation, replayed: Conversation, terms: _Terms) -> _Found:
     alphabet = Alphabet()
     likeness = LikenessOfSteps(alphabet)
     gaps = _gaps(recorded), _gaps(replayed)
+    if terms.cut_short_in is not None:
+        gaps[1].setdefault(f"turns[{terms.cut_short_in}].reply", "the replay stopped there")
     pairs: list[TurnPair] = []
     findings: list[Change | LoneCall] = []
     unknown: list[str] = []
@@ -56,13 +103,16 @@ def _differences(
         sides = placed(exchange.recorded), placed(exchange.replayed)
         steps = align(*_steps(sides), likeness, moves_below=MOVED_STEPS_BELOW)
         pairs += _turn_pairs(exchange, sides, steps)
-        findings += turn_changes(exchange)
-        findings += call_findings(sides, steps, turns=exchange.first, exchange=number, writes=writes, gaps=gaps)
+        findings += turn_changes(exchange, terms.grading)
+        findings += call_findings(sides, steps, turns=exchange.first, exchange=number, grading=terms.grading, gaps=gaps)
         if why := _unknown_reply(exchange, gaps):
             unknown.append(why)
-        elif exchange.recorded and exchange.replayed and (change := reply_change(exchange, sides)):
-            findings.append(change)
-    return pairs, list(resolve(findings, writes)), unknown
+        elif exchange.recorded and exchange.replayed:
+            findings += reply_changes(exchange, sides, terms.grading, terms.similar)
+    changes = list(resolve(findings, terms.grading, gaps))
+    if terms.cut_short_in is not None:
+        changes = [*not_left_open(changes, pairs, replayed, terms.cut_short_in)]
+    return _Found(pairs, changes, unknown)
 
 
 def _pair_of_same(recorded: Turn, replayed: Turn) -> TurnPair:

@@ -1,4 +1,4 @@
-"""What a reply states that must not change unnoticed: amounts, numbers, dates, times, ids, negations and refusals.
+"""What a reply states that must not change unnoticed: amounts, numbers, dates, times, ids and names.
 
 The rules, all of them for English text:
 
@@ -11,7 +11,10 @@ The rules, all of them for English text:
 - A *time* is `7pm`, `7:30 pm` or `19:30`.
 - An *id* is a word with letters and digits, such as `A-1001` or `HAT069`; case does not count. `20th` and `5kg` are
   numbers.
-- A *negation* or a *refusal* either occurs in a reply or does not; `no problem` and its like are none.
+- A *name* is a run of capitalised words inside a sentence, such as `with DHL Express`. Only one that takes the place
+  of another is told.
+
+What a reply promises, refuses, denies and asks is found by `commitments`.
 
 Facts are sets: their order and how often they are said does not count, so two amounts that change places go unseen.
 """
@@ -21,7 +24,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
+
+from taketwo.compare.commitments import VERBS, commitment_changes
+from taketwo.comparison import FactChange, FactKind
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
@@ -47,27 +53,11 @@ CURRENCIES = {
 }
 """Signs, codes and names of currencies."""
 
-REFUSALS = re.compile(
-    r"\b(?:can ?not|can't|could ?n[o']t|won't|unable to|not able to"
-    r"|not (?:allowed|permitted|possible|eligible|authori[sz]ed)|against (?:our|the|my) polic(?:y|ies)"
-    r"|(?:must|have to) (?:decline|refuse|deny)|(?:is|was|has been) (?:denied|declined|refused|rejected))\b",
-    re.IGNORECASE,
+NO_NAMES = frozenset(
+    (*"I I'm I'll I've I'd OK Okay Yes No Please Thanks Thank USD EUR GBP UTC AM PM ID".split(), "Thank You")
 )
-"""Words by which an agent refuses, or says that it cannot."""
-NEGATIONS = re.compile(
-    r"\b(?:not|no|never|none|nothing|nobody|neither|nor|without"
-    r"|(?:is|are|was|were|do|does|did|has|have|had|should|would|must|need)n't)\b",
-    re.IGNORECASE,
-)
-"""Words that turn a statement round."""
-HARMLESS = re.compile(
-    r"\b(?:no (?:problem|worries|trouble|doubt|rush|matter)|not (?:at all|only)"
-    r"|(?:do not|don't) (?:worry|hesitate|mention it)|why (?:not|don't)|nothing else|(?:whether )?or not"
-    r"|no (?:longer|later) than)\b",
-    re.IGNORECASE,
-)
-"""Phrases with a negation in them that turn nothing round."""
-
+"""Capitalised words that name nobody."""
+_NAME = re.compile(r"(?<=[a-z] )(?!I\b)(?:[A-Z][\w&'’-]*[^\W\d_]\b)(?: (?!I\b)[A-Z][\w&'’-]*[^\W\d_]\b){0,4}")
 _LIST_MARKER = re.compile(r"^[ \t]*(?:[#>*-][ \t]*)*(?:\*\*)?\d{1,3}[.)](?=\s)", re.MULTILINE)
 _MONTH = (
     r"(?=[adfjmnos])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
@@ -86,8 +76,8 @@ _NUMBER_WITH_UNIT = re.compile(rf"({_DIGITS})(?:[a-z]{{1,3}}|days?|hours?|mins?|
 class Fact(NamedTuple):
     """One fact of a reply."""
 
-    kind: str
-    """`amount`, `number`, `percentage`, `date`, `time` or `id`; empty for what may be meant by another fact only."""
+    kind: FactKind | Literal[""]
+    """Which; empty for what may be meant by another fact only."""
     value: str
     """Its value in one spelling."""
     text: str
@@ -99,10 +89,21 @@ class Fact(NamedTuple):
 Reader: TypeAlias = Callable[[re.Match[str]], Fact]
 
 
-def differences(before: str, after: str) -> list[str]:
-    """What two texts state differently: `amount $24.50 → $20.00`, `date 2026-11-19 is gone`, `refuses now: cannot`."""
+def fact_changes(before: str, after: str) -> Iterator[FactChange]:
+    """What two texts state differently, promise, refuse or ask, kind by kind in the order of the text."""
     was, now = _facts(before), _facts(after)
-    return [*_in_words(_only_in(was, now), _only_in(now, was)), *_turned_round(before, after)]
+    yield from _changes(_only_in(was, now), _only_in(now, was))
+    yield from _other_names(before, after)
+    yield from commitment_changes(before, after)
+
+
+def in_words(change: FactChange) -> str:
+    """`amount $24.50 → $20.00`, `date 2026-11-19 is gone`, `refuses now: cannot`."""
+    if (verb := VERBS.get(change.kind)) is not None:
+        return f"no longer {verb}: {change.before}" if change.after is None else f"{verb} now: {change.after}"
+    if change.before is None:
+        return f"{change.kind} {change.after} is new"
+    return f"{change.kind} {change.before} " + ("is gone" if change.after is None else f"→ {change.after}")
 
 
 def _facts(text: str) -> list[Fact]:
@@ -140,7 +141,7 @@ def _number(found: re.Match[str]) -> Fact:
     unit = found["unit"] or ""
     currency = CURRENCIES.get(unit.lower(), "")
     is_share = unit.startswith(("%", "p", "P")) and not currency
-    kind = "amount" if currency else "percentage" if is_share else "number"
+    kind: FactKind = "amount" if currency else "percentage" if is_share else "number"
     return Fact(kind, _value(found["number"]), found[0].strip(), currency)
 
 
@@ -198,30 +199,38 @@ def _is_same(one: Fact, other: Fact) -> bool:
     return not one.unit or not other.unit or one.unit == other.unit
 
 
-def _in_words(lost: Sequence[Fact], new: Sequence[Fact]) -> Iterator[str]:
-    """What was lost beside what came instead, kind by kind in the order of the text."""
+def _changes(lost: Sequence[Fact], new: Sequence[Fact]) -> Iterator[FactChange]:
+    """What was lost beside what came instead."""
     came: dict[str, deque[Fact]] = defaultdict(deque)
     for fact in new:
         came[_sort(fact)].append(fact)
     for fact in lost:
-        if of_sort := came[_sort(fact)]:
-            instead = of_sort.popleft()
-            kind = "amount" if "amount" in (fact.kind, instead.kind) else fact.kind
-            yield f"{kind} {fact.text} → {instead.text}"
-        else:
-            yield f"{fact.kind} {fact.text} is gone"
-    yield from (f"{fact.kind} {fact.text} is new" for of_sort in came.values() for fact in of_sort)
+        instead = came[_sort(fact)].popleft() if came[_sort(fact)] else None
+        is_amount = fact.kind == "amount" or (instead is not None and instead.kind == "amount")
+        kind = "amount" if is_amount else fact.kind
+        yield _change(kind, fact.text, None if instead is None else instead.text)
+    yield from (_change(fact.kind, None, fact.text) for of_sort in came.values() for fact in of_sort)
+
+
+def _change(kind: FactKind | Literal[""], before: str | None, after: str | None) -> FactChange:
+    assert kind, "what may be meant by another fact only is no fact of its own"
+    return FactChange(kind=kind, before=before, after=after)
+
+
+def _other_names(before: str, after: str) -> Iterator[FactChange]:
+    """Names that took the place of others; one that only came or went is a matter of wording."""
+    if before == after:
+        return
+    sides = [
+        dict.fromkeys(found[0] for found in _NAME.finditer(text) if found[0] not in NO_NAMES)
+        for text in (before, after)
+    ]
+    was, now = (
+        [name for name in side if name.casefold() not in other.casefold()]
+        for side, other in zip(sides, (after, before), strict=True)
+    )
+    yield from (_change("name", one, other) for one, other in zip(was, now, strict=False))
 
 
 def _sort(fact: Fact) -> str:
     return "number" if fact.kind == "amount" else fact.kind
-
-
-def _turned_round(before: str, after: str) -> Iterator[str]:
-    """Whether one of the texts refuses or negates and the other does not."""
-    cleaned = [HARMLESS.sub(" ", text.replace("’", "'")) for text in (before, after)]
-    for name, words in (("refuses", REFUSALS), ("negates", NEGATIONS)):
-        was, now = map(words.search, cleaned)
-        if (was is None) != (now is None):
-            yield f"{name} now: {now[0]}" if now else f"no longer {name}: {was[0] if was else ''}"
-            return

@@ -8,6 +8,7 @@ from typing import assert_never
 
 import msgspec
 from rapidfuzz.fuzz import ratio
+from rapidfuzz.process import extract_iter
 
 from taketwo.compare.align import NEVER
 from taketwo.compare.wording import Alphabet, alike, plain
@@ -89,25 +90,39 @@ class LikenessOfTurns:
 
     def costs(self, item: WeighedTurn, others: Sequence[WeighedTurn], within: int) -> list[int]:
         """0 for the same turns, at most 400 for the same line of the user, 700 and more for strangers."""
-        # The innermost loop of an alignment: no calls of our own, and nothing is weighed that cannot matter any more.
-        user, user_bag, calls = item.user, item.user_bag, item.calls
-        found = []
-        for other in others:
-            has_calls = calls or other.calls
-            cost: float = 0
-            if user != other.user:
-                cost = USER if has_calls else USER_WITHOUT_CALLS
-                if user is not None and other.user is not None:
-                    cost -= cost * (1 - OTHER_USER_LINE) * ratio(user_bag, other.user_bag) / 100
-            if has_calls and cost < within and calls != other.calls:
-                cost += CALLS - CALLS * ratio(calls, other.calls) / 100
-            if cost < within and item.reply_bag != other.reply_bag:
-                weight = REPLY if has_calls else REPLY_WITHOUT_CALLS
-                cost += weight - weight * ratio(item.reply_bag, other.reply_bag) / 100
+        # The innermost loop of an alignment: every likeness of a row comes from one call.
+        calls, reply = item.calls, item.reply_bag
+        found = self._costs_of_users(item, others)
+        if min(found, default=within) >= within:
+            return found
+        of_calls = _likenesses(calls, [other.calls for other in others])
+        of_replies = _likenesses(reply, [other.reply_bag for other in others])
+        for place, (other, of_call, of_reply) in enumerate(zip(others, of_calls, of_replies, strict=True)):
+            if calls or other.calls:
+                cost = found[place] + round(CALLS - CALLS * of_call + REPLY - REPLY * of_reply)
+            else:
+                cost = found[place] + round(REPLY_WITHOUT_CALLS - REPLY_WITHOUT_CALLS * of_reply)
             if cost < LEAST:
                 cost = 0 if same_turn(item.turn, other.turn) else LEAST
-            found.append(round(cost))
+            found[place] = cost
         return found
+
+    def _costs_of_users(self, item: WeighedTurn, others: Sequence[WeighedTurn]) -> list[int]:
+        """What the users' lines alone cost."""
+        user, calls = item.user, item.calls
+        found = []
+        for other, of_user in zip(others, _likenesses(item.user_bag, [one.user_bag for one in others]), strict=True):
+            cost = 0
+            if user != other.user:
+                cost = USER if calls or other.calls else USER_WITHOUT_CALLS
+                if user is not None and other.user is not None:
+                    cost -= round(cost * (1 - OTHER_USER_LINE) * of_user)
+            found.append(cost)
+        return found
+
+
+def _likenesses(bag: str, others: list[str]) -> list[float]:
+    return [score / 100 for _, score, _ in extract_iter(bag, others, scorer=ratio)]
 
 
 class LikenessOfSteps:
@@ -181,7 +196,7 @@ def said(turns: Sequence[Turn]) -> str:
     """All that the agent told the user in these turns, a text a line; where no step says the reply, it comes last."""
     texts = [step.text for turn in turns for step in turn.steps if isinstance(step, Say)]
     for turn in turns:
-        if turn.reply and plain(turn.reply) not in plain(" ".join(texts)):
+        if turn.reply and turn.reply not in texts and plain(turn.reply) not in plain(" ".join(texts)):
             texts.append(turn.reply)
     return "\n".join(texts)
 

@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby, zip_longest
 
-from taketwo.compare.calls import LoneCall, Writes, call_change, lone_change
+from taketwo.compare.calls import Gaps, LoneCall, Placed, call_change, lone_change, result_changes
 from taketwo.compare.likeness import step_key
+from taketwo.compare.severity import Grading
 from taketwo.comparison import SEVERITIES, Change
+from taketwo.value import canonical_json
 
 
-def resolve(findings: Sequence[Change | LoneCall], writes: Writes) -> Iterator[Change]:
+def resolve(findings: Sequence[Change | LoneCall], grading: Grading, gaps: Gaps) -> Iterator[Change]:
     """All findings as Changes, in order; of a call and what replaced it the graver one is first and tells of both."""
     moved = _moved(findings)
     left = [
@@ -22,19 +24,23 @@ def resolve(findings: Sequence[Change | LoneCall], writes: Writes) -> Iterator[C
             yield from (found for found in group if isinstance(found, Change))
             continue
         lone = [found for found in group if isinstance(found, LoneCall)]
-        yield from (_as_moved(moved[id(found)], found, writes) for found in lone if id(found) in moved)
-        yield from _replaced([found for found in lone if id(found) not in moved], writes)
+        for found in lone:
+            if id(found) in moved:
+                yield from _as_moved(moved[id(found)], found, grading, gaps)
+        yield from _replaced([found for found in lone if id(found) not in moved], grading)
 
 
 def _moved(findings: Sequence[Change | LoneCall]) -> dict[int, LoneCall]:
-    """For each call that turned up in another turn its counterpart, by identity."""
-    waiting: dict[tuple[bool, str], list[LoneCall]] = defaultdict(list)
+    """For each call that turned up in another turn its counterpart, by identity; one with the same result if any."""
+    lone = [found for found in findings if isinstance(found, LoneCall)]
     pairs: dict[int, LoneCall] = {}
-    for found in findings:
-        if isinstance(found, LoneCall):
-            key = step_key(found.call)
-            counterparts = waiting[not found.is_recorded, key]
-            if counterparts:
+    for key_of in (_call_and_result, lambda found: step_key(found.call)):
+        waiting: dict[tuple[bool, str], list[LoneCall]] = defaultdict(list)
+        for found in lone:
+            if id(found) in pairs:
+                continue
+            key = key_of(found)
+            if counterparts := waiting[not found.is_recorded, key]:
                 other = counterparts.pop(0)
                 pairs[id(found)], pairs[id(other)] = other, found
             else:
@@ -42,18 +48,26 @@ def _moved(findings: Sequence[Change | LoneCall]) -> dict[int, LoneCall]:
     return pairs
 
 
-def _as_moved(recorded: LoneCall, replayed: LoneCall, writes: Writes) -> Change:
+def _call_and_result(found: LoneCall) -> str:
+    call = found.call
+    return f"{step_key(call)}\n{canonical_json([call.result, call.error])}"
+
+
+def _as_moved(recorded: LoneCall, replayed: LoneCall, grading: Grading, gaps: Gaps) -> Iterator[Change]:
+    """That it moved, and what else came back there."""
     where = f"moved from turn {recorded.place.turn_index + 1} to turn {replayed.place.turn_index + 1}"
     ends = ((recorded.place, recorded.call), (replayed.place, replayed.call))
-    return call_change("order_changed", *ends, writes, f"{replayed.call.in_words} {where}")
+    yield call_change("order_changed", *ends, grading, f"{replayed.call.in_words} {where}")
+    before, after = Placed(recorded.place, recorded.call), Placed(replayed.place, replayed.call)
+    yield from result_changes(before, after, grading, gaps)
 
 
-def _replaced(lone: Sequence[LoneCall], writes: Writes) -> Iterator[Change]:
+def _replaced(lone: Sequence[LoneCall], grading: Grading) -> Iterator[Change]:
     """Lost and new calls at one place, one beside the other."""
     lost = [found for found in lone if found.is_recorded]
     new = [found for found in lone if not found.is_recorded]
     for before, after in zip_longest(lost, new):
-        changes = [_simply(found, writes) for found in (before, after) if found is not None]
+        changes = [_simply(found, grading) for found in (before, after) if found is not None]
         if before is not None and after is not None:
             changes.sort(key=lambda change: SEVERITIES.index(change.severity))
             instead = f"{before.call.tool} was replaced by {after.call.in_words}"
@@ -61,6 +75,6 @@ def _replaced(lone: Sequence[LoneCall], writes: Writes) -> Iterator[Change]:
         yield from changes
 
 
-def _simply(lone: LoneCall, writes: Writes) -> Change:
+def _simply(lone: LoneCall, grading: Grading) -> Change:
     what = "is no longer called" if lone.is_recorded else "is called now"
-    return lone_change(lone, writes, f"{lone.call.in_words} {what}")
+    return lone_change(lone, grading, f"{lone.call.in_words} {what}")

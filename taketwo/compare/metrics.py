@@ -4,40 +4,104 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from taketwo.compare.commitments import asks_the_same, questions
+from taketwo.compare.likeness import said
 from taketwo.comparison import Metrics
 from taketwo.conversation import Call, Conversation, Say, Turn
 
 LATENCY_REASON = (
-    "mean_latency_ms: recorded tools took their real time, replayed ones are answered from the recording at once"
+    "mean_latency_ms: recorded tools took their real time, replayed ones are answered from the recording at once;"
+    " the same holds for p50_latency_ms, p95_latency_ms and mean_first_words_ms"
 )
 """Why latencies are never a pair."""
+MAY_BE_UNKNOWN = ("input_tokens", "output_tokens", "cost_usd")
+"""Figures that a capture may leave out."""
+MOST_QUESTIONS = 200
+"""So many questions are looked through for those asked twice."""
 
 
-def measure(conversation: Conversation) -> Metrics:
-    """The figures; what is not known of every turn is None."""
+def measure(conversation: Conversation, asked: Sequence[str]) -> Metrics:
+    """The figures; what is not known of every turn is None. asked: as `all_questions` finds them."""
     turns = conversation.turns
-    tokens = _all_known([turn.tokens.output for turn in turns])
+    steps = [step for turn in turns for step in turn.steps]
+    calls = sum([isinstance(step, Call) for step in steps])
+    read = _all_known([turn.tokens.input for turn in turns])
+    written = _all_known([turn.tokens.output for turn in turns])
+    costs = _all_known([turn.cost_usd for turn in turns])
     latencies = _all_known([turn.latency_ms for turn in turns])
     return Metrics(
         turns=len(turns),
-        tool_calls=sum(isinstance(step, Call) for turn in turns for step in turn.steps),
-        agent_words=sum(_words(turn) for turn in turns),
-        output_tokens=None if tokens is None else round(sum(tokens)),
-        mean_latency_ms=None if latencies is None else sum(latencies) / len(latencies),
+        tool_calls=calls,
+        agent_words=sum([_words(turn) for turn in turns]),
+        input_tokens=None if read is None else round(sum(read)),
+        output_tokens=None if written is None else round(sum(written)),
+        cost_usd=None if costs is None else sum(costs),
+        mean_latency_ms=_mean(latencies),
+        p50_latency_ms=_kept_to(latencies, 0.5),
+        p95_latency_ms=_kept_to(latencies, 0.95),
+        mean_first_words_ms=_mean(_first_words(turns)),
+        questions=len(asked),
+        questions_repeated=_repeated(asked[:MOST_QUESTIONS]),
+        csat=_csat(conversation),
     )
+
+
+def all_questions(conversation: Conversation) -> list[str]:
+    """Everything that the agent asked the user, in order."""
+    return [question for turn in conversation.turns for question in questions(said([turn]))]
 
 
 def not_comparable(recorded: Metrics, replayed: Metrics) -> Iterator[str]:
     """Which figures must not be read as a pair, each with the reason."""
-    if (recorded.output_tokens is None) != (replayed.output_tokens is None):
-        side = "recorded" if recorded.output_tokens is None else "replayed"
-        yield f"output_tokens: not known for every {side} turn"
+    for name in MAY_BE_UNKNOWN:
+        was, now = getattr(recorded, name), getattr(replayed, name)
+        if (was is None) != (now is None):
+            yield f"{name}: not known for every {'recorded' if was is None else 'replayed'} turn"
+    if (recorded.csat is None) != (replayed.csat is None):
+        yield f"csat: nobody gave one for the {'recorded' if recorded.csat is None else 'replayed'} conversation"
     yield LATENCY_REASON
 
 
 def _all_known(figures: Sequence[float | None]) -> list[float] | None:
     known = [figure for figure in figures if figure is not None]
     return known if known and len(known) == len(figures) else None
+
+
+def _mean(figures: Sequence[float] | None) -> float | None:
+    return sum(figures) / len(figures) if figures else None
+
+
+def _kept_to(figures: Sequence[float] | None, share: float) -> float | None:
+    """The least figure that this share of them keeps to."""
+    if not figures:
+        return None
+    ranked = sorted(figures)
+    return ranked[max(0, -int(-share * len(ranked) // 1) - 1)]
+
+
+def _first_words(turns: Sequence[Turn]) -> list[float] | None:
+    """From each user's line to the first words, in milliseconds."""
+    found: list[float] = []
+    for turn in turns:
+        first = next((step for step in turn.steps if isinstance(step, Say)), None)
+        if first is None or turn.user is None:
+            continue
+        if first.at is None or turn.user.at is None:
+            return None
+        found.append((first.at - turn.user.at).total_seconds() * 1000)
+    return found or None
+
+
+def _repeated(asked: Sequence[str]) -> int:
+    return sum(any(asks_the_same(question, one) for one in asked[:place]) for place, question in enumerate(asked))
+
+
+def _csat(conversation: Conversation) -> float | None:
+    """What came with the conversation under a name with `csat` in it."""
+    given = (value for name, value in conversation.outcome.scores.items() if "csat" in name.casefold())
+    return next(
+        (float(value) for value in given if isinstance(value, int | float) and not isinstance(value, bool)), None
+    )
 
 
 def _words(turn: Turn) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from taketwo.compare.calls import Placed
 from taketwo.compare.exchanges import Exchange
-from taketwo.compare.facts import differences
+from taketwo.compare.facts import fact_changes
+from taketwo.compare.facts import in_words as fact_in_words
 from taketwo.compare.likeness import said
-from taketwo.compare.severity import SEVERITIES, OtherDifference
+from taketwo.compare.severity import Grading, OtherDifference
 from taketwo.compare.wording import plain
-from taketwo.comparison import Change, ChangeKind
+from taketwo.comparison import SEVERITIES, Change, ChangeKind, FactChange, Severity
 from taketwo.conversation import Say, Turn
 from taketwo.run import StepPlace
 from taketwo.value import in_words
@@ -19,44 +20,56 @@ MOST_FACTS = 4
 """So many facts are named in a line; the rest is counted."""
 
 
-def turn_changes(exchange: Exchange) -> Iterator[Change]:
+def turn_changes(exchange: Exchange, grading: Grading) -> Iterator[Change]:
     """Whether a turn is missing, new, elsewhere, or only a part of the answer before it."""
     recorded, replayed = exchange.recorded, exchange.replayed
     if not replayed:
-        yield _turn_change("turn_missing", "turn_missing", recorded[0], None, f"{_opening(recorded[0])} did not come")
+        yield _turn_change(
+            grading, "turn_missing", "turn_missing", recorded[0], None, f"{_opening(recorded[0])} did not come"
+        )
     elif not recorded:
-        yield _turn_change("turn_added", "turn_added", None, replayed[0], f"new turn: {_opening(replayed[0])}")
+        yield _turn_change(grading, "turn_added", "turn_added", None, replayed[0], f"new turn: {_opening(replayed[0])}")
     elif exchange.moved:
         yield _turn_change(
+            grading,
             *("order_changed", "turn_moved", recorded[0], replayed[0]),
             f"{_opening(replayed[0])} came as turn {replayed[0].index + 1}, not {recorded[0].index + 1}",
         )
     else:
         for turn in recorded[1:]:
-            yield _turn_change("turn_missing", "turn_split", turn, None, "the answer no longer comes in parts")
+            yield _turn_change(grading, "turn_missing", "turn_split", turn, None, "the answer no longer comes in parts")
         for turn in replayed[1:]:
-            yield _turn_change("turn_added", "turn_split", None, turn, "the answer comes in parts")
+            yield _turn_change(grading, "turn_added", "turn_split", None, turn, "the answer comes in parts")
 
 
-def reply_change(exchange: Exchange, sides: tuple[Sequence[Placed], Sequence[Placed]]) -> Change | None:
+def reply_changes(
+    exchange: Exchange,
+    sides: tuple[Sequence[Placed], Sequence[Placed]],
+    grading: Grading,
+    similar: Callable[[str, str], float] | None = None,
+) -> Iterator[Change]:
     """What the user was told differently, all of it as one text: how an answer is cut into pieces is no difference."""
     recorded, replayed = exchange.recorded, exchange.replayed
     before, after = said(recorded), said(replayed)
     had_reply, has_reply = (any(turn.reply is not None for turn in turns) for turns in (recorded, replayed))
+    facts: tuple[FactChange, ...] = ()
+    nearness: float | None = None
     if had_reply and not has_reply:
-        found: tuple[ChangeKind, OtherDifference, str] = ("reply_missing", "reply_missing", _missing(before))
+        found: tuple[ChangeKind, Severity, str] = ("reply_missing", grading.of("reply_missing"), _missing(before))
     elif has_reply and not had_reply:
-        found = ("reply_added", "reply_added", f"there is a reply now: {in_words(after, 100)}")
+        found = ("reply_added", grading.of("reply_added"), f"there is a reply now: {in_words(after, 100)}")
     elif plain(before) == plain(after):
-        return None
-    elif facts := differences(before, after):
-        found = ("reply_reworded", "facts_changed", f"reply: {_listed(facts)}")
+        return
     else:
-        found = ("reply_reworded", "reply_reworded", "the reply is worded differently")
-    kind, difference, summary = found
-    return Change(
+        facts = tuple(sorted(fact_changes(before, after), key=lambda fact: SEVERITIES.index(grading.of(fact.kind))))
+        severity = grading.of(facts[0].kind) if facts else grading.of("reply_reworded")
+        summary = f"reply: {_listed(facts)}" if facts else "the reply is worded differently"
+        found = ("reply_reworded", severity, summary)
+        nearness = None if similar is None else similar(before, after)
+    kind, severity, summary = found
+    yield Change(
         kind=kind,
-        severity=SEVERITIES[difference],
+        severity=severity,
         summary=summary,
         recorded_turn=recorded[0].index,
         replayed_turn=replayed[0].index,
@@ -64,15 +77,22 @@ def reply_change(exchange: Exchange, sides: tuple[Sequence[Placed], Sequence[Pla
         replayed=_last_words(sides[1]),
         before=before if had_reply else None,
         after=after if has_reply else None,
+        facts=facts,
+        wording_similarity=nearness,
     )
 
 
 def _turn_change(
-    kind: ChangeKind, difference: OtherDifference, recorded: Turn | None, replayed: Turn | None, summary: str
+    grading: Grading,
+    kind: ChangeKind,
+    difference: OtherDifference,
+    recorded: Turn | None,
+    replayed: Turn | None,
+    summary: str,
 ) -> Change:
     return Change(
         kind=kind,
-        severity=SEVERITIES[difference],
+        severity=grading.of(difference),
         summary=summary,
         recorded_turn=None if recorded is None else recorded.index,
         replayed_turn=None if replayed is None else replayed.index,
@@ -92,9 +112,9 @@ def _missing(before: str) -> str:
     return f"no reply any more; it was {in_words(plain(before), 100)}" if before else "no reply any more"
 
 
-def _listed(facts: Sequence[str]) -> str:
+def _listed(facts: Sequence[FactChange]) -> str:
     more = f"; and {len(facts) - MOST_FACTS} more" if len(facts) > MOST_FACTS else ""
-    return "; ".join(facts[:MOST_FACTS]) + more
+    return "; ".join(map(fact_in_words, facts[:MOST_FACTS])) + more
 
 
 def _last_words(steps: Sequence[Placed]) -> StepPlace | None:

@@ -1,13 +1,15 @@
-"""How grave a difference is: tables, and what they need to know of a tool."""
+"""How grave a difference is: one table, and what it needs to know of a tool."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, TypeAlias, get_args
 
-from taketwo.comparison import Severity
+from taketwo.comparison import SEVERITIES, FactKind, Severity
 from taketwo.conversation import Conversation
+from taketwo.errors import BadSetting
 from taketwo.tool_names import writes_by_name
+from taketwo.value import JSON
 
 CallDifference: TypeAlias = Literal[
     "call_added",
@@ -22,7 +24,6 @@ CallDifference: TypeAlias = Literal[
 "25.0" do, `outcome_changed` a `result_changed` where only one side is an error."""
 
 OtherDifference: TypeAlias = Literal[
-    "facts_changed",
     "reply_reworded",
     "reply_missing",
     "reply_added",
@@ -30,36 +31,82 @@ OtherDifference: TypeAlias = Literal[
     "turn_added",
     "turn_moved",
     "turn_split",
+    "claim_unbacked",
 ]
-"""What can be different about words and turns. `facts_changed` is a `reply_reworded` whose facts differ, `turn_moved`
-an `order_changed` of a whole turn, `turn_split` a turn, added or missing, that only continues the reply before it."""
+"""What can be different about words and turns. `turn_moved` is an `order_changed` of a whole turn, `turn_split` a turn,
+added or missing, that only continues the reply before it."""
 
-CALL_SEVERITIES: dict[CallDifference, dict[bool | None, Severity]] = {
+Weight: TypeAlias = Severity | Mapping[bool | None, Severity]
+"""A severity, or one for tools that write, that only read, and of which nobody knows."""
+
+TABLE: dict[str, Weight] = {
     # does the tool write?  yes                  no                nobody knows
     "call_added": {True: "critical", False: "minor", None: "major"},
     "call_lost": {True: "critical", False: "minor", None: "major"},
     "arguments_changed": {True: "critical", False: "minor", None: "major"},
     # The recording answers such a call as the same one, so a comparison must not make more of it.
-    "arguments_respelled": {True: "wording", False: "wording", None: "wording"},
+    "arguments_respelled": "wording",
     # The same calls with the same arguments; a write at another moment may still meet another world.
     "order_changed": {True: "major", False: "minor", None: "minor"},
     # The agent did the same; the world, or what answered for it, was another.
     "result_changed": {True: "major", False: "minor", None: "minor"},
-    "outcome_changed": {True: "major", False: "major", None: "major"},
-}
-"""The severity of what is different about a call, by whether its tool writes."""
-
-SEVERITIES: dict[OtherDifference, Severity] = {
-    "facts_changed": "major",
-    "reply_reworded": "wording",
+    "outcome_changed": "major",
+    # It says that it did what none of its tools did.
+    "claim_unbacked": "critical",
     "reply_missing": "major",
     "reply_added": "major",
     "turn_missing": "major",
     "turn_added": "major",
     "turn_moved": "minor",
     "turn_split": "wording",
+    # What a reply states, as in `FactKind`.
+    "amount": "major",
+    "number": "major",
+    "percentage": "major",
+    "date": "major",
+    "time": "major",
+    "id": "major",
+    "promise": "major",
+    "refusal": "major",
+    "negation": "major",
+    "name": "minor",
+    "question": "minor",
+    "reply_reworded": "wording",
 }
-"""The severity of what is different about words and turns."""
+"""How grave each difference is. docs/comparison.md shows it to people, and a project may say otherwise."""
+KINDS_OF_TOOL: dict[str, bool | None] = {"write": True, "read": False, "unknown": None}
+"""How a configuration names the columns."""
+
+
+def severity_table(given: Mapping[str, JSON]) -> dict[str, Weight]:
+    """The table with what a project says otherwise: `{"question": "wording", "call_added": {"read": "wording"}}`.
+
+    Raises BadSetting naming what there is no such thing as.
+    """
+    table = dict(TABLE)
+    for name, said in given.items():
+        if name not in TABLE:
+            raise BadSetting(f"severity: there is no difference {name!r}", todo=f"there is: {', '.join(TABLE)}")
+        table[name] = _row(name, TABLE[name], said) if isinstance(said, dict) else _severity(name, said)
+    return table
+
+
+def _row(name: str, weight: Weight, said: Mapping[str, JSON]) -> Weight:
+    if name not in get_args(CallDifference):
+        raise BadSetting(f"severity: {name} has one severity, whatever the tool does", todo=f'{name} = "minor"')
+    row = dict.fromkeys(KINDS_OF_TOOL.values(), weight) if isinstance(weight, str) else dict(weight)
+    for kind, severity in said.items():
+        if kind not in KINDS_OF_TOOL:
+            raise BadSetting(f"severity: {name} has no {kind!r}", todo=f"there is: {', '.join(KINDS_OF_TOOL)}")
+        row[KINDS_OF_TOOL[kind]] = _severity(f"{name}.{kind}", severity)
+    return row
+
+
+def _severity(name: str, said: JSON) -> Severity:
+    for severity in SEVERITIES:
+        if said == severity:
+            return severity
+    raise BadSetting(f"severity: {name} is {said!r}", todo=f"it is one of {', '.join(SEVERITIES)}")
 
 
 class Writes:
@@ -80,3 +127,23 @@ class Writes:
             return declared
         told = self._otherwise(tool) if self._otherwise is not None else None
         return told if told is not None else writes_by_name(tool)
+
+
+class Grading:
+    """How grave a difference is: the table, and which tools write."""
+
+    def __init__(self, writes: Writes, table: Mapping[str, Weight] = TABLE) -> None:
+        """table: as `severity_table` makes it."""
+        self.writes = writes
+        self._table = table
+
+    def of_call(self, difference: CallDifference, tool: str) -> Severity:
+        """The severity of what is different about a call of this tool."""
+        weight = self._table[difference]
+        return weight if isinstance(weight, str) else weight[self.writes(tool)]
+
+    def of(self, difference: OtherDifference | FactKind) -> Severity:
+        """The severity of what is different about words and turns."""
+        weight = self._table[difference]
+        assert isinstance(weight, str), "only calls have columns"
+        return weight

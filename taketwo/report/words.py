@@ -49,6 +49,7 @@ CHANGES: dict[ChangeKind, str] = {
     "reply_added": "new reply",
     "turn_missing": "turn left out",
     "turn_added": "new turn",
+    "claim_unbacked": "said, not done",
 }
 """Each kind of change as a label."""
 

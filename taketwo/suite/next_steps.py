@@ -42,6 +42,8 @@ def after_change(change: Change) -> str:
             return (
                 f"if it is right, forbid it: must_not_call {change.tool}{turn}; if not, must_call {change.tool}{turn}"
             )
+        case "claim_unbacked":
+            return "see that the agent does what it says, or says only what it did"
         case "arguments_changed":
             return f"say which arguments are right: must_call {change.tool}{turn} with its arguments"
         case "reply_reworded" | "reply_missing" | "reply_added":

@@ -166,7 +166,8 @@ async def attempt(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent
     run = await replay(
         case, agent, attempt=number, from_turn=suite_case.from_turn, limits=limits, tools=tools, stop=stop
     )
-    comparison = compare(case.recorded, run.conversation, writes=_writes)
+    cut_short_in = None if run.ending.reason == "completed" else run.ending.turn_index
+    comparison = compare(case.recorded, run.conversation, writes=_writes, cut_short_in=cut_short_in)
     scores = check(case, run, comparison)
     if terms.evaluators:
         scores += await evaluate(Context(case=case, run=run, comparison=comparison), terms.evaluators)

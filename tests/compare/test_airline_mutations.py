@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -120,6 +122,32 @@ def split_a_reply(talk: Conversation, dice: random.Random) -> tuple[Conversation
     return with_turns(talk, [*talk.turns[:index], first, second, *talk.turns[index + 1 :]]), index
 
 
+def shuffle_reads(talk: Conversation, dice: random.Random) -> tuple[Conversation, int] | None:
+    """Two neighbouring reads change places, the later of which names nothing that the earlier one had told."""
+    places = [
+        (turn.index, place)
+        for turn in talk.turns
+        for place, pair in enumerate(pairwise(turn.steps))
+        if _are_independent_reads(*pair)
+    ]
+    if not places:
+        return None
+    index, place = dice.choice(places)
+    steps = list(talk.turns[index].steps)
+    steps[place], steps[place + 1] = steps[place + 1], steps[place]
+    return with_steps(talk, index, steps), index
+
+
+def _are_independent_reads(one: Call | Say, other: Call | Say) -> bool:
+    if not (isinstance(one, Call) and isinstance(other, Call)) or one.arguments == other.arguments:
+        return False
+    # Flat and strict: no word of the one's arguments may be in the other's result.
+    named = [set(re.findall(r"\w+", str(call.arguments))) - set(call.arguments) for call in (one, other)]
+    told = [set(re.findall(r"\w+", str(call.result))) for call in (one, other)]
+    only_read = writes_by_name(one.tool) is False and writes_by_name(other.tool) is False
+    return only_read and not (named[0] & told[1]) and not (named[1] & told[0])
+
+
 def alter_a_write_in_a_noisy_replay(talk: Conversation, dice: random.Random) -> tuple[Conversation, int] | None:
     """Besides the write: words left out of every other reply, two reads more, and a turn that nobody had before."""
     altered = alter_a_write(talk, dice)
@@ -160,6 +188,11 @@ def test_an_altered_write_is_found_in_a_noisy_replay(airline: list[Conversation]
         for comparison, turn, _ in mutated(airline, alter_a_write_in_a_noisy_replay, count=300)
     ]
     assert rate(held) >= 0.99
+
+
+def test_independent_reads_in_another_order_are_no_change(airline: list[Conversation]) -> None:
+    found = mutated(airline, shuffle_reads)
+    assert rate([comparison.changes == () for comparison, _, _ in found]) == 1.0
 
 
 def test_a_read_more_is_never_more_than_minor(airline: list[Conversation]) -> None:

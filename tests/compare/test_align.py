@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taketwo.compare.align import GAP, NEVER, Pair, align
+from taketwo.compare.align import GAP, NEVER, Pair, _least_cost, _least_cost_within, align
 
 words = st.lists(st.sampled_from(["a", "b", "ab", "ac", "c", "cd"]), max_size=9)
 
@@ -119,3 +119,10 @@ def test_a_thousand_items_more_on_one_side_stay_aligned_at_both_ends() -> None:
     assert [pair for pair in pairs if pair.recorded is not None and pair.replayed is None] == []
     assert pairs[0] == Pair(0, 0)
     assert pairs[-1] == Pair(499, 1999)
+
+
+@given(st.lists(st.integers(0, 3), max_size=60), st.lists(st.integers(0, 3), max_size=60))
+def test_a_narrow_band_finds_what_the_whole_table_would(one: list[int], other: list[int]) -> None:
+    if one and other:
+        whole = _least_cost_within(max(len(one), len(other)), one, other, Numbers())[1]
+        assert _least_cost(one, other, Numbers()) == whole

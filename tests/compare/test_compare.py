@@ -111,8 +111,15 @@ def test_a_call_weighs_what_its_tool_can_do(tool: str, severity: str, kind: str)
     assert (change.kind, change.severity) == (kind, severity)
 
 
-def test_reads_in_another_order_are_minor() -> None:
-    change = change_in_turn(turn("Why?", STATUS, POLICY, reply="So."), turn("Why?", POLICY, STATUS, reply="So."))
+def test_independent_reads_have_no_order() -> None:
+    one, other = turn("Why?", STATUS, POLICY, reply="So."), turn("Why?", POLICY, STATUS, reply="So.")
+    assert changes([GREETING, one, THANKS], [GREETING, other, THANKS]) == ()
+
+
+def test_a_read_before_the_one_that_it_took_its_argument_from_is_minor() -> None:
+    order = call("get_order", {"order_id": "A-1042"}, result={"order_id": "A-1042", "parcel": "P-77"})
+    parcel = call("get_parcel", {"id": "P-77"}, result="on its way")
+    change = change_in_turn(turn("Why?", order, parcel, reply="So."), turn("Why?", parcel, order, reply="So."))
     assert (change.kind, change.severity) == ("order_changed", "minor")
 
 
@@ -124,8 +131,8 @@ def test_calls_asked_for_in_one_message_have_no_order() -> None:
 
 def test_reads_of_two_orders_change_places_and_not_their_arguments() -> None:
     other = STATUS.but(arguments={"order_id": "A-1001"})
-    change = change_in_turn(turn("Why?", STATUS, other, reply="So."), turn("Why?", other, STATUS, reply="So."))
-    assert change.kind == "order_changed"
+    one, turned = turn("Why?", STATUS, other, reply="So."), turn("Why?", other, STATUS, reply="So.")
+    assert changes([GREETING, one, THANKS], [GREETING, turned, THANKS]) == ()
 
 
 def test_a_write_before_the_look_that_came_first_is_major() -> None:
@@ -146,6 +153,31 @@ def test_the_same_write_in_another_turn_has_moved() -> None:
         0,
     )
     assert change.summary == "issue_refund(order_id=A-1042, amount=39.9) moved from turn 2 to turn 1"
+
+
+def test_a_moved_call_with_another_result_tells_of_both() -> None:
+    later = REFUND.but(result=None, error="too late")
+    recorded = [turn("Refund it.", REFUND, reply="Are you sure?"), turn("Yes.", reply="Are you sure?")]
+    replayed = [turn("Refund it.", reply="Are you sure?"), turn("Yes.", later, reply="Are you sure?")]
+    moved, failed = changes(recorded, replayed)
+    assert (moved.kind, failed.kind, failed.severity) == ("order_changed", "result_changed", "major")
+    assert failed.summary == 'issue_refund: fails now: "too late"'
+
+
+def test_where_a_replay_stopped_only_what_it_did_is_compared() -> None:
+    recorded = undeclared(GREETING, turn("Why?", STATUS, POLICY, reply="So."), THANKS)
+    missed = call("check_status", {"order_id": "A-9"}, error="no recorded answer")
+    replayed = undeclared(GREETING, turn("Why?", missed))
+    found = compare(recorded, replayed, cut_short_in=1)
+    assert [(change.kind, change.replayed_turn) for change in found.changes] == [("arguments_changed", 1)]
+    assert "reply of replayed turn 2: the replay stopped there" in found.not_comparable
+    assert len(found.pairs) == 3
+
+
+def test_an_error_that_is_told_as_a_result_is_an_error() -> None:
+    failing = STATUS.but(result="Error: no such order")
+    change = change_in_turn(turn("Why?", STATUS, reply="So."), turn("Why?", failing, reply="So."))
+    assert (change.kind, change.severity) == ("result_changed", "major")
 
 
 def test_another_result_is_no_fault_of_the_agent() -> None:
@@ -184,7 +216,7 @@ def test_other_words_are_wording() -> None:
 
 
 def test_another_amount_in_other_words_is_named() -> None:
-    change = change_in_turn(turn("Why?", reply="You get $24.50 back."), turn("Why?", reply="I refunded $20.00."))
+    change = change_in_turn(turn("Why?", reply="You get $24.50 back."), turn("Why?", reply="What you get is $20.00."))
     assert (change.kind, change.severity) == ("reply_reworded", "major")
     assert change.summary == "reply: amount $24.50 → $20.00"
 

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taketwo.compare.facts import differences
+from taketwo.compare.facts import fact_changes, in_words
+
+
+def differences(before: str, after: str) -> list[str]:
+    return [in_words(change) for change in fact_changes(before, after)]
 
 
 @pytest.mark.parametrize(
