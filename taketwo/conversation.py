@@ -185,6 +185,10 @@ class ToolDefinition(Value):
     """JSON Schema of the arguments; None when unknown."""
     writes: bool | None = None
     """Whether a call changes the world; None when nobody has said."""
+    pure: bool | None = None
+    """Whether its result follows from its arguments alone, as that of a calculator; None when nobody has said."""
+    ignores: tuple[str, ...] | None = None
+    """Arguments that make no difference to what it does, such as a summary; None when nobody has said."""
 
 
 class Agent(Value):

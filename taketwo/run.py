@@ -70,6 +70,13 @@ class ToolAnswer(Value):
     """Id of the other conversation that this recorded call stands in; None when it stands in the case's own."""
     reused: bool = False
     """Whether that recorded call had already answered another one."""
+    confidence: float | None = None
+    """How sure it is that the tool would have answered so, from 0 to 1; None for a miss, a live call or the agent's own
+    result."""
+    why: str | None = None
+    """How the answer was found, in words; None where the arguments were simply the same."""
+    made_by: str | None = None
+    """Who made an answer that no recording gives: `person`, a stub's or a model's name; None for all others."""
     miss: Miss | None = None
     """Why nothing answers; None unless the tier is `miss`."""
 

@@ -88,6 +88,8 @@ class RegisteredTool(NamedTuple):
     """The real one."""
     writes: bool
     """Whether a call changes the world."""
+    pure: bool = False
+    """Whether its result follows from its arguments alone, so that it may run in a replay."""
 
 
 CURRENT: ContextVar[Scene | None] = ContextVar("taketwo_replay", default=None)

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from taketwo.conversation import Call
 from taketwo.replay.matching import shown
-from taketwo.replay.tools import Recorded
+from taketwo.replay.recorded_calls import Recorded
 from taketwo.run import Miss
 
 LONGEST_CALL = 160

@@ -18,9 +18,11 @@ from taketwo.replay import current
 from taketwo.replay.agents import Agent, AgentFailed, Exchange, Message, Reply
 from taketwo.replay.failure import place_of, told
 from taketwo.replay.held import agent_messages, gaps_of, held_turns
+from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.session import Aftermath, Session
 from taketwo.replay.stuck import Stuck
-from taketwo.replay.tools import DEFAULT_POLICY, RecordedCalls, ToolPolicy, ToolWorld
+from taketwo.replay.tools import DEFAULT_POLICY, ToolPolicy, ToolWorld
+from taketwo.replay.traits import Knowledge
 from taketwo.replay.user import Line, Unanswerable, UserSide, user_side
 from taketwo.replay.watch import Outcome as Watched
 from taketwo.replay.watch import Watch
@@ -138,7 +140,14 @@ class _Replay:
         self._now = now
         own = RecordedCalls([case.recorded])
         self._recorded_tools = own.tools
-        world = ToolWorld(own, scope, writes=functools.partial(_writes, case.recorded.agent))
+        recordings = [own] if scope is None else [own, scope]
+        world = ToolWorld(
+            own,
+            scope,
+            knowledge=Knowledge(recordings, case.recorded.agent, tools.declared, current.REGISTERED),
+            own_id=case.recorded.id,
+            least_confidence=tools.least_confidence,
+        )
         self.session = Session(world, tools, tool_calls_per_turn=limits.tool_calls_per_turn, now=now)
         self._messages: list[Message] = []
         self._known_agent = KnownAgent(name=agent.spec)
@@ -278,14 +287,6 @@ def _with_aftermath(conversation: Conversation, aftermath: Sequence[Aftermath]) 
             metadata={**conversation.metadata, **left.metadata},
         )
     return conversation
-
-
-def _writes(recorded: KnownAgent, tool: str) -> bool:
-    """Whether the recording or the function itself says that this tool changes the world."""
-    registered = current.REGISTERED.get(tool)
-    return (registered is not None and registered.writes) or any(
-        definition.writes for definition in recorded.tools if definition.name == tool
-    )
 
 
 async def _undisturbed(one: _Replay) -> Ending:

@@ -84,15 +84,16 @@ class Journal:
         self._calls += 1
         return StepPlace(turn_index=self.turn_index, step_index=len(self._steps) - 1)
 
-    def came_back(self, place: StepPlace, *, result: JSON, error: str | None, latency_ms: float | None) -> None:
-        """A call has its result, some time after it was made; its turn may be over by then."""
+    def came_back(self, place: StepPlace, *, result: JSON, error: str | None, latency_ms: float | None) -> Call:
+        """A call has its result, some time after it was made; its turn may be over by then. Gives the whole call."""
         is_over = place.turn_index < len(self.turns)
         steps = list(self.turns[place.turn_index].steps) if is_over else self._steps
         call = steps[place.step_index]
         assert isinstance(call, Call)
-        steps[place.step_index] = call.but(result=result, error=error, latency_ms=latency_ms)
+        done = steps[place.step_index] = call.but(result=result, error=error, latency_ms=latency_ms)
         if is_over:
             self.turns[place.turn_index] = self.turns[place.turn_index].but(steps=tuple(steps))
+        return done
 
     def diverged(self, divergence: Divergence) -> None:
         """The replay left the recording."""

@@ -48,9 +48,9 @@ def exact_key(arguments: Arguments) -> bytes:
     return _encode(arguments)
 
 
-def canonical_key(arguments: Arguments) -> bytes:
+def canonical_key(arguments: Arguments, *, keep_ids: bool = False) -> bytes:
     """Equal keys, equal meaning (see `canonical`)."""
-    return _encode(canonical(arguments))
+    return _encode(canonical(arguments, keep_ids=keep_ids))
 
 
 def exactly(asked: Arguments, recorded: Arguments) -> str | None:
@@ -63,9 +63,9 @@ def canonically(asked: Arguments, recorded: Arguments) -> str | None:
     return "; ".join(differences(asked, recorded)) or None
 
 
-def differences(asked: Arguments, recorded: Arguments) -> tuple[str, ...]:
+def differences(asked: Arguments, recorded: Arguments, *, keep_ids: bool = False) -> tuple[str, ...]:
     """What differs in meaning, one line a place: `amount: recorded 20, asked 25`."""
-    return tuple(_lines(asked, recorded, _same_meaning, ""))
+    return tuple(_lines(asked, recorded, _same_id_and_meaning if keep_ids else _same_meaning, ""))
 
 
 def nearest(asked: Arguments, candidates: Sequence[Arguments]) -> int | None:
@@ -94,6 +94,11 @@ def _same_meaning(asked: JSON, recorded: JSON) -> bool:
     # A key with a null means the same as no key.
     one, other = (None if side is MISSING else side for side in (asked, recorded))
     return _encode(canonical(one)) == _encode(canonical(other))
+
+
+def _same_id_and_meaning(asked: JSON, recorded: JSON) -> bool:
+    one, other = (None if side is MISSING else side for side in (asked, recorded))
+    return _encode(canonical(one, keep_ids=True)) == _encode(canonical(other, keep_ids=True))
 
 
 def _lines(asked: JSON, recorded: JSON, same: Callable[[JSON, JSON], bool], path: str) -> Iterator[str]:

@@ -140,19 +140,30 @@ class Session(Scene):
             self._admit()
             number = self.journal.next_message() if message is None else message
             found = self._world.answer(asked.tool, asked.arguments, self._recorded_turn_index, asked.arguments_text)
-            if found.recorded is None:
+            if found.given is None:
                 return self._missed(asked, number, found)
-            call = found.recorded.call
-            place = self._take_down(asked, number, found, result=call.result, error=call.error, raised=call.raised)
+            call = found.given
+            wait_s = self._policy.latency * (call.latency_ms or 0.0) / 1000
+            place = self._take_down(
+                asked,
+                number,
+                found,
+                result=call.result,
+                error=call.error,
+                raised=call.raised,
+                latency_ms=wait_s * 1000 if wait_s else None,
+            )
             self._note_order(found, place)
-            return CameBack(place.step_index, place.turn_index, call.result, call.error, call.raised)
+            return CameBack(place.step_index, place.turn_index, call.result, call.error, call.raised, wait_s=wait_s)
 
     def lived(self, call: CameBack, *, result: JSON = None, error: str | None = None, latency_ms: float) -> None:
         """Take down what a tool that really ran gave, in the turn in which it was called."""
         with self._lock:
             if not self._over:
                 place = StepPlace(turn_index=call.turn_index, step_index=call.step_index)
-                self.journal.came_back(place, result=result, error=error, latency_ms=latency_ms)
+                done = self.journal.came_back(place, result=result, error=error, latency_ms=latency_ms)
+                if self._world.writes(done.tool):
+                    self._world.has_written(done)
 
     def own(
         self, asked: AskedCall, message: int | None = None, *, result: JSON = None, error: str | None = None
@@ -209,7 +220,7 @@ class Session(Scene):
     def _missed(self, asked: AskedCall, message: int, found: Found) -> CameBack:
         """Nothing recorded answers: go live, tell the agent, or end, by the policy."""
         assert found.miss is not None
-        if asked.tool in self._policy.live:
+        if asked.tool in self._policy.live or self._world.may_run(asked.tool):
             place = self._take_down(asked, message, None, tier="live")
             return CameBack(place.step_index, place.turn_index, live=True)
         error = f"`{asked.tool}` has no answer for these arguments in this replay"
@@ -232,6 +243,7 @@ class Session(Scene):
         result: JSON = None,
         error: str | None = None,
         raised: str | None = None,
+        latency_ms: float | None = None,
     ) -> StepPlace:
         """The call with what it got, and what answered it. Without `found`, nothing recorded did."""
         at = self._now()
@@ -246,6 +258,7 @@ class Session(Scene):
                 error=error,
                 raised=raised,
                 at=at,
+                latency_ms=latency_ms,
                 message=message,
             )
         )
@@ -262,12 +275,15 @@ class Session(Scene):
             recorded=recorded.place if recorded else None,
             recorded_in=recorded.other_conversation if recorded else None,
             reused=found.reused,
+            confidence=None if found.given is None else found.confidence,
+            why=found.why,
             miss=found.miss,
         )
 
     def _note_order(self, found: Found, place: StepPlace) -> None:
         recorded = found.recorded
-        assert recorded is not None
+        if recorded is None or found.tier == "state":
+            return
         if found.reused:
             self._diverged(
                 "tool_reused", f"`{recorded.call.tool}` was recorded less often with these arguments", place.step_index

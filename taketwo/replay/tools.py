@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
-from taketwo.conversation import Call, Conversation
-from taketwo.replay.matching import Arguments, canonical_key, differences, exact_key, nearest, read_arguments, shown
-from taketwo.run import Miss, StepPlace, Tier
-from taketwo.value import Value
+from taketwo.conversation import Call
+from taketwo.replay.arithmetic import worked_out
+from taketwo.replay.matching import Arguments, differences, nearest, shown
+from taketwo.replay.recorded_calls import Recorded, RecordedCalls
+from taketwo.replay.results import has_failed, parsed, written_like
+from taketwo.replay.traits import Declared, Knowledge
+from taketwo.replay.volatile import refused_alike, without
+from taketwo.replay.world_state import History, Write, as_write, echoed, patched, same_past, touches
+from taketwo.run import Miss, Tier
+from taketwo.value import JSON, Value
+
+CONFIDENCE = {
+    "exact": 0.99,
+    "canonical": 0.97,
+    "write after another past": 0.8,
+    "refused alike": 0.9,
+    "volatile": 0.9,
+    "volatile by its kind": 0.7,
+    "echo seen": 0.9,
+    "echo": 0.75,
+    "patch seen": 0.85,
+    "patch": 0.6,
+    "worked out": 0.98,
+    "constant": 0.85,
+}
+"""How sure an answer is, by how it was found; see docs/tools.md for what was measured."""
+LESS_ELSEWHERE = 0.03
+"""So much less sure is what another conversation answers."""
 
 
 class ToolPolicy(Value):
     """What a tool call gets that the recording cannot answer."""
 
-    on_miss: Literal["stop", "error"] = "stop"
-    """`stop`: the replay ends there; `error`: the agent reads an error and goes on."""
+    on_miss: Literal["stop", "error", "stand_in"] = "stop"
+    """`stop`: the replay ends there; `error`: the agent reads an error and goes on; `stand_in`: somebody else answers,
+    a person, a stub or a model, and the answer is marked."""
     live: tuple[str, ...] = ()
-    """Tools that really run when the recording has no answer. Nothing else ever does."""
+    """Tools that really run when the recording has no answer. Nothing else ever does, but what is declared pure."""
+    least_confidence: float = 0.0
+    """An answer less sure than this is a miss; from 0 to 1."""
+    latency: float = 0.0
+    """How long tools take: 0 for no time, 1 for as long as recorded, 0.5 for half of that."""
+    declared: Declared = Declared()
+    """What a person says of the tools, which outweighs what is learned."""
 
 
 DEFAULT_POLICY = ToolPolicy()
-
-
-class Recorded(Value):
-    """A recorded call that may answer."""
-
-    other_conversation: str | None
-    """Id of the conversation it stands in; None for the case's own."""
-    place: StepPlace
-    """Where in it."""
-    call: Call
-    """The call with its result."""
-    unknown: str | None
-    """Why it cannot answer: its arguments or its result were not recorded; None when it can."""
 
 
 class Found(Value):
@@ -41,80 +59,62 @@ class Found(Value):
 
     tier: Tier
     """Which tier answers; `miss` when none does."""
+    given: Call | None = None
+    """The answer: what this call comes back with; None for a miss."""
     recorded: Recorded | None = None
-    """The recorded call that answers; None for a miss."""
+    """The recorded call that it came from; None for a miss, and for what was worked out."""
     reused: bool = False
     """Whether it has answered before."""
     miss: Miss | None = None
     """Why nothing answers; None when something does."""
+    confidence: float = 0.0
+    """How sure it is that the tool would answer so, from 0 to 1."""
+    why: str | None = None
+    """How it was found, where the arguments alone do not say; None where they do."""
 
 
-class RecordedCalls:
-    """An index of recorded calls by tool and arguments; never changes, so many replays may share one."""
+class Asked(NamedTuple):
+    """A call that wants an answer."""
 
-    def __init__(self, conversations: Iterable[Conversation], *, are_others: bool = False) -> None:
-        """Index the calls of these conversations, in this order. `are_others`: none is the case's own."""
-        self.all: list[Recorded] = []
-        # Nearly every call is the only one with its arguments; a list for each would be most of what a replay holds.
-        self._first: dict[tuple[str, bytes], Recorded] = {}
-        self._further: dict[tuple[str, bytes], list[Recorded]] = {}
-        self._canonical: dict[str, dict[bytes, list[Recorded]]] = {}
-        for conversation in conversations:
-            self._add(conversation, conversation.id if are_others else None)
-
-    @property
-    def tools(self) -> frozenset[str]:
-        """The tools that were called."""
-        return frozenset(recorded.call.tool for recorded in self.all)
-
-    def of_tool(self, tool: str) -> list[Recorded]:
-        """All calls of a tool, also those that cannot answer."""
-        return [recorded for recorded in self.all if recorded.call.tool == tool]
-
-    def exact(self, tool: str, arguments: Arguments, text: str | None) -> Sequence[Recorded]:
-        """Calls with equal arguments; with `text`, calls whose arguments were the same text that is no JSON object."""
-        key = (tool, _key(arguments, text))
-        first = self._first.get(key)
-        return () if first is None else (first, *self._further.get(key, ()))
-
-    def canonical(self, tool: str, arguments: Arguments) -> Sequence[Recorded]:
-        """Calls whose arguments mean the same, the exactly equal ones among them."""
-        # Made only now and only for this tool: most calls are found by the exact index.
-        if tool not in self._canonical:
-            made: dict[bytes, list[Recorded]] = {}
-            for recorded in self.of_tool(tool):
-                if recorded.unknown is None and _unreadable(recorded.call) is None:
-                    made.setdefault(canonical_key(recorded.call.arguments), []).append(recorded)
-            self._canonical[tool] = made
-        return self._canonical[tool].get(canonical_key(arguments), ())
-
-    def _add(self, conversation: Conversation, other: str | None) -> None:
-        gaps = {gap.where: gap.why for gap in conversation.gaps}
-        for turn_index, step_index, call in conversation.calls():
-            unknown = _unknown(f"turns[{turn_index}].steps[{step_index}]", call, gaps) if gaps else None
-            place = StepPlace(turn_index=turn_index, step_index=step_index)
-            recorded = Recorded(other_conversation=other, place=place, call=call, unknown=unknown)
-            self.all.append(recorded)
-            if unknown is None:
-                key = (call.tool, _key(call.arguments, _unreadable(call)))
-                if self._first.setdefault(key, recorded) is not recorded:
-                    self._further.setdefault(key, []).append(recorded)
+    tool: str
+    """Name of the tool."""
+    arguments: Arguments
+    """Its arguments."""
+    text: str | None
+    """The arguments letter by letter where they are no JSON object."""
+    turn_index: int | None
+    """The recorded turn that is going on."""
+    writes: bool | None
+    """Whether it changes the world."""
 
 
 class ToolWorld:
-    """What the tools of one replay answer. It keeps count, so that repeated calls get the recorded results in order."""
+    """What the tools of one replay answer.
+
+    It keeps count, so that repeated calls get the recorded results in order, and it remembers what the replay has
+    written, so that no read shows a world that was before or after.
+    """
 
     def __init__(
         self,
         own: RecordedCalls,
         scope: RecordedCalls | None = None,
         *,
-        writes: Callable[[str], bool] = lambda tool: False,
+        knowledge: Knowledge | None = None,
+        own_id: str | None = None,
+        least_confidence: float = 0.0,
     ) -> None:
-        """own: the case's calls. scope: further recorded calls, asked after those. writes: is this tool a write?"""
+        """own: the case's calls. scope: further recorded calls, asked after those; those of `own_id` are left out.
+
+        knowledge: what is known of the tools; learned from these recordings when left out.
+        """
         self._indexes = [own] if scope is None else [own, scope]
         self._own = own
-        self._writes = writes
+        self._own_id = own_id
+        self._knowledge = knowledge or Knowledge(self._indexes)
+        self._least_confidence = least_confidence
+        self._made: list[Write] = []
+        self._histories: dict[tuple[int, str | None], History] = {}
         # By identity: calls that are equal in every field still answer one after the other.
         self._used: set[int] = set()
 
@@ -122,18 +122,33 @@ class ToolWorld:
         """What this call gets in the turn at this recorded position.
 
         Equal arguments win over equal meaning; among equal calls the one recorded in this turn wins, then the first
-        that has not answered yet. When all have, a read is answered by the last one again, and a write is a miss.
+        that has not answered yet. When all have, a read is answered by the last one again, and a write is a miss. A
+        read is only answered from a past that is the replay's own, see `world_state`.
         """
-        for index in self._indexes:
-            exact = index.exact(tool, arguments, text)
-            if recorded := self._unused(exact, turn_index):
-                return self._use("exact", recorded)
-            alike = index.canonical(tool, arguments) if text is None else ()
-            if recorded := self._unused(alike, turn_index):
-                return self._use("canonical", recorded)
-            if exact or alike:
-                return self._again(exact, alike, arguments)
-        return Found(tier="miss", miss=self._missed(tool, arguments, text))
+        asked = Asked(tool, arguments, text, turn_index, self._knowledge.writes(tool))
+        found = self._found(asked)
+        if found.given is None:
+            return found
+        if found.confidence < self._least_confidence:
+            return Found(tier="miss", miss=_too_unsure(found))
+        if found.recorded is not None and found.tier != "state":
+            self._used.add(id(found.recorded))
+        if asked.writes:
+            self.has_written(found.given.but(arguments=arguments, arguments_text=text), found.recorded)
+        return found
+
+    def has_written(self, call: Call, recorded: Recorded | None = None) -> None:
+        """The replay has made this write; one that failed has changed nothing. recorded: what it was answered from."""
+        if not has_failed(call):
+            self._made.append(as_write(call, recorded))
+
+    def writes(self, tool: str) -> bool | None:
+        """Whether a tool changes the world; None when nobody knows."""
+        return self._knowledge.writes(tool)
+
+    def may_run(self, tool: str) -> bool:
+        """Whether a tool runs where nothing recorded answers, because its result follows from its arguments alone."""
+        return self._knowledge.may_run(tool)
 
     def left_out(self, turn_index: int | None) -> list[Call]:
         """The calls recorded in a turn that have answered nothing so far."""
@@ -144,6 +159,59 @@ class ToolWorld:
     def tools(self) -> frozenset[str]:
         """The tools of the case's own calls."""
         return self._own.tools
+
+    def _found(self, asked: Asked) -> Found:
+        stale: list[Recorded] = []
+        for index in self._indexes:
+            found = self._recorded(asked, index, stale)
+            if found is None and asked.text is None:
+                found = self._after_writes(asked) or self._loosely(asked, index)
+            if found is not None:
+                return found
+        if asked.text is None and (found := self._worked_out(asked) or self._constant(asked)):
+            return found
+        return Found(tier="miss", miss=self._left_behind(asked, stale) if stale else self._missed(asked))
+
+    # The same arguments
+
+    def _recorded(self, asked: Asked, index: RecordedCalls, stale: list[Recorded]) -> Found | None:
+        """A recorded call with the same arguments; those from another past are added to `stale`."""
+        exact = self._from_elsewhere(index.exact(asked.tool, asked.arguments, asked.text))
+        current = [recorded for recorded in exact if self._is_current(asked, index, recorded)]
+        if recorded := self._unused(current, asked.turn_index):
+            return self._given("exact", recorded, "exact")
+        alike: Sequence[Recorded] = ()
+        if asked.text is None:
+            keep_ids = asked.writes is True
+            alike = self._from_elsewhere(index.canonical(asked.tool, asked.arguments, keep_ids=keep_ids))
+        current_alike = [recorded for recorded in alike if self._is_current(asked, index, recorded)]
+        if recorded := self._unused(current_alike, asked.turn_index):
+            return self._given("canonical", recorded, "canonical")
+        if asked.writes:
+            return self._written_again(asked, exact, alike)
+        if current or current_alike:
+            last = (current or current_alike)[-1]
+            tier: Literal["exact", "canonical"] = "exact" if current else "canonical"
+            return self._given(tier, last, tier, reused=True)
+        stale += exact or alike
+        return None
+
+    def _written_again(self, asked: Asked, exact: Sequence[Recorded], alike: Sequence[Recorded]) -> Found | None:
+        """A write that the recording has only after another past, or that has answered as often as it was recorded."""
+        for tier, group in (("exact", exact), ("canonical", alike)):
+            if recorded := self._unused(group, asked.turn_index):
+                given = self._given("exact" if tier == "exact" else "canonical", recorded, "write after another past")
+                return given.but(why="the writes before it are others than in the recording")
+        if not exact and not alike:
+            return None
+        last = (exact or alike)[-1]
+        if has_failed(last.call):
+            # What was refused has changed nothing, so it is refused again.
+            tier_again: Literal["exact", "canonical"] = "exact" if exact else "canonical"
+            return self._given(tier_again, last, tier_again, reused=True)
+        times = max(len(exact), len(alike))
+        said = f"recorded {'once' if times == 1 else f'{times} times'}, asked once more, and `{asked.tool}` writes"
+        return Found(tier="miss", miss=_miss("used_up", last, (said,)))
 
     def _unused(self, group: Sequence[Recorded], turn_index: int | None) -> Recorded | None:
         unused = [recorded for recorded in group if id(recorded) not in self._used]
@@ -156,59 +224,213 @@ class ToolWorld:
         )
         return next(of_this_turn, unused[0])
 
-    def _use(self, tier: Tier, recorded: Recorded) -> Found:
+    def _from_elsewhere(self, group: Sequence[Recorded]) -> Sequence[Recorded]:
+        """Without the case's own calls, which stand in the scope a second time."""
+        if self._own_id is None or not any(recorded.other_conversation == self._own_id for recorded in group):
+            return group
+        return [recorded for recorded in group if recorded.other_conversation != self._own_id]
+
+    def _given(
+        self, tier: Tier, recorded: Recorded, how: str, *, reused: bool = False, why: str | None = None
+    ) -> Found:
+        less = 0.0 if recorded.other_conversation is None else LESS_ELSEWHERE
+        return Found(
+            tier=tier,
+            given=recorded.call,
+            recorded=recorded,
+            reused=reused,
+            confidence=round(CONFIDENCE[how] - less, 4),
+            why=why,
+        )
+
+    # The same past
+
+    def _is_current(self, asked: Asked, index: RecordedCalls, recorded: Recorded) -> bool:
+        """Whether the same had been written to what this call asks for."""
+        before = self._history(index, recorded).before(recorded)
+        if not before and not self._made:
+            return True
+        return same_past(self._touching(asked, before, recorded), self._touching(asked, self._made, recorded))
+
+    def _touching(self, asked: Asked, writes: Sequence[Write], recorded: Recorded | None) -> list[Write]:
+        result = None if recorded is None else recorded.call.result
+        return [
+            write
+            for write in writes
+            if touches(write, asked.arguments, result) and not self._is_independent(write.tool, asked.tool)
+        ]
+
+    def _is_independent(self, write: str, read: str) -> bool:
+        """Whether the recordings show that this write does not change this read."""
+        effect = self._knowledge.effect(write, read)
+        return effect is not None and effect.changed == 0 and effect.unchanged > 0
+
+    def _history(self, index: RecordedCalls, recorded: Recorded) -> History:
+        key = (id(index), recorded.other_conversation)
+        if key not in self._histories:
+            calls = index.of_conversation(recorded.other_conversation)
+            self._histories[key] = History(calls, self._knowledge.writes)
+        return self._histories[key]
+
+    # A read after a write
+
+    def _after_writes(self, asked: Asked) -> Found | None:
+        """What a read shows after a write of this replay."""
+        made = self._touching(asked, self._made, None) if self._made and not asked.writes else []
+        if not made:
+            return None
+        return self._echo(asked, made[-1]) or self._patch(asked, made)
+
+    def _echo(self, asked: Asked, last: Write) -> Found | None:
+        sample = self._sample(asked.tool)
+        if sample is None or (record := echoed(last.call, asked.arguments, parsed(sample.call.result))) is None:
+            return None
+        effect = self._knowledge.effect(last.tool, asked.tool)
+        seen, not_seen = (0, 0) if effect is None else effect.echoed
+        if not_seen:
+            return None
+        why = f"what `{last.tool}` gave back"
+        return self._state(record, sample, last.recorded, "echo seen" if seen else "echo", why)
+
+    def _sample(self, tool: str) -> Recorded | None:
+        """Some call of a tool that succeeded, to see what its results look like."""
+        everywhere = (one for index in self._indexes for one in index.answering(tool))
+        return next((one for one in everywhere if not has_failed(one.call)), None)
+
+    def _patch(self, asked: Asked, made: Sequence[Write]) -> Found | None:
+        """What the recording shows before all or some of these writes, with the others put in."""
+        for count in range(len(made)):
+            for index in self._indexes:
+                for recorded in index.exact(asked.tool, asked.arguments, None):
+                    before = self._touching(asked, self._history(index, recorded).before(recorded), recorded)
+                    if has_failed(recorded.call) or not same_past(before, made[: len(made) - 1 - count]):
+                        continue
+                    return self._patched(asked, recorded, made[len(made) - 1 - count :])
+        return None
+
+    def _patched(self, asked: Asked, recorded: Recorded, writes: Sequence[Write]) -> Found | None:
+        record = patched(parsed(recorded.call.result), [write.call for write in writes])
+        if record is None:
+            return None
+        effects = [self._knowledge.effect(write.tool, asked.tool) for write in writes]
+        if any(effect is not None and effect.patched[1] for effect in effects):
+            return None
+        is_seen = all(effect is not None and effect.patched[0] for effect in effects)
         self._used.add(id(recorded))
-        return Found(tier=tier, recorded=recorded)
+        why = f"as recorded, with what {', '.join(f'`{write.tool}`' for write in writes)} wrote"
+        return self._state(record, recorded, recorded, "patch seen" if is_seen else "patch", why)
 
-    def _again(self, exact: Sequence[Recorded], alike: Sequence[Recorded], arguments: Arguments) -> Found:
-        """All equal calls have answered."""
-        last = (exact or alike)[-1]
-        if self._writes(last.call.tool):
-            times = max(len(exact), len(alike))
-            said = (
-                f"recorded {'once' if times == 1 else f'{times} times'}, asked once more, and `{last.call.tool}` writes"
-            )
-            return Found(tier="miss", miss=_miss("used_up", last, (said,)))
-        return Found(tier="exact" if exact else "canonical", recorded=last, reused=True)
+    def _state(self, record: JSON, like: Recorded, source: Recorded | None, how: str, why: str) -> Found:
+        """like: a call whose result shows how the tool writes its results."""
+        given = like.call.but(result=written_like(record, like.call.result), error=None, raised=None)
+        return Found(tier="state", given=given, recorded=source, confidence=CONFIDENCE[how], why=why)
 
-    def _missed(self, tool: str, arguments: Arguments, text: str | None) -> Miss:
+    # Other arguments that do not matter
+
+    def _loosely(self, asked: Asked, index: RecordedCalls) -> Found | None:
+        """A recorded call that differs in nothing that matters, or one that was refused for what is asked for again."""
+        calls = [one for one in self._from_elsewhere(index.of_tool(asked.tool)) if one.unknown is None]
+        volatile = self._knowledge.volatile(asked.tool) if calls else None
+        if volatile is not None and volatile.names:
+            key = without(asked.arguments, volatile.names)
+            group = [one for one in calls if without(one.call.arguments, volatile.names) == key]
+            current = [one for one in group if self._is_current(asked, index, one)]
+            unused = self._unused(current, asked.turn_index)
+            if unused is not None or (current and not asked.writes):
+                how = "volatile" if volatile.seen else "volatile by its kind"
+                why = f"`{'`, `'.join(sorted(volatile.names))}` does not matter"
+                return self._given("volatile", unused or current[-1], how, reused=unused is None, why=why)
+        return self._refused(asked, index, calls)
+
+    def _refused(self, asked: Asked, index: RecordedCalls, calls: Sequence[Recorded]) -> Found | None:
+        refusal = refused_alike(asked.arguments, [one.call for one in calls])
+        recorded = next((one for one in calls if one.call is refusal), None)
+        if recorded is None or not self._is_current(asked, index, recorded):
+            return None
+        is_reused = id(recorded) in self._used
+        return self._given(
+            "volatile", recorded, "refused alike", reused=is_reused, why="refused for what is asked again"
+        )
+
+    # Tools that need no recording of this call
+
+    def _worked_out(self, asked: Asked) -> Found | None:
+        """What a calculator gives."""
+        value = worked_out(asked.arguments)
+        if value is None or self.may_run(asked.tool):
+            return None
+        write = self._knowledge.works_out(asked.tool)
+        if write is None:
+            return None
+        given = Call(call_id=None, tool=asked.tool, arguments=asked.arguments, result=write(value))
+        why = "worked out, as all its recorded results are the arithmetic asked for"
+        return Found(tier="synthesised", given=given, confidence=CONFIDENCE["worked out"], why=why)
+
+    def _constant(self, asked: Asked) -> Found | None:
+        """What a tool gives that has always answered the same."""
+        recorded = self._knowledge.constant(asked.tool)
+        if recorded is None or asked.arguments.keys() - self._knowledge.volatile(asked.tool).names:
+            return None
+        if asked.writes and self._own.of_tool(asked.tool):
+            return None
+        return self._given("volatile", recorded, "constant", why="it has always answered the same")
+
+    # Misses
+
+    def _missed(self, asked: Asked) -> Miss:
         """The nearest recorded call and what differs."""
         for index in self._indexes:
-            if of_tool := index.of_tool(tool):
-                return _other_arguments(of_tool, arguments, text)
+            if of_tool := self._from_elsewhere(index.of_tool(asked.tool)):
+                return _other_arguments(of_tool, asked)
         return Miss(kind="never_recorded")
 
+    def _left_behind(self, asked: Asked, stale: Sequence[Recorded]) -> Miss:
+        """The call is recorded, but before or after writes that this replay has, or has not, made."""
+        recorded = stale[-1]
+        index = next(index for index in self._indexes if any(one is recorded for one in index.of_tool(asked.tool)))
+        then = self._touching(asked, self._history(index, recorded).before(recorded), recorded)
+        now = self._touching(asked, self._made, recorded)
+        return _miss(
+            "after_divergence", recorded, (*_lacking(then, now, "recorded after"), *_lacking(now, then, "asked after"))
+        )
 
-def _other_arguments(of_tool: list[Recorded], arguments: Arguments, text: str | None) -> Miss:
+
+def _lacking(there: Sequence[Write], here: Sequence[Write], when: str) -> list[str]:
+    """The writes that one past has and the other has not."""
+    left = [(write.tool, write.key) for write in here]
+    lines = []
+    for write in there:
+        if (write.tool, write.key) in left:
+            left.remove((write.tool, write.key))
+        else:
+            lines.append(f"{when} {write.call.in_words}")
+    return lines
+
+
+def _too_unsure(found: Found) -> Miss:
+    said = f"an answer of the tier `{found.tier}` would be only {found.confidence:.2f} sure"
+    return (
+        Miss(kind="other_arguments", differences=(said,))
+        if found.recorded is None
+        else _miss("other_arguments", found.recorded, (said,))
+    )
+
+
+def _other_arguments(of_tool: Sequence[Recorded], asked: Asked) -> Miss:
     known = [recorded for recorded in of_tool if recorded.unknown is None]
     if not known:
         return _miss("other_arguments", of_tool[0], (of_tool[0].unknown or "",))
-    if text is not None:
-        said = f"the arguments asked are no JSON object: {shown(text)}"
+    if asked.text is not None:
+        said = f"the arguments asked are no JSON object: {shown(asked.text)}"
         return _miss("other_arguments", known[0], (said,))
-    chosen = known[nearest(arguments, [recorded.call.arguments for recorded in known]) or 0]
-    return _miss("other_arguments", chosen, differences(arguments, chosen.call.arguments))
+    chosen = known[nearest(asked.arguments, [recorded.call.arguments for recorded in known]) or 0]
+    lines = differences(asked.arguments, chosen.call.arguments, keep_ids=asked.writes is True)
+    return _miss("other_arguments", chosen, lines)
 
 
-def _miss(kind: Literal["other_arguments", "used_up"], recorded: Recorded, lines: tuple[str, ...]) -> Miss:
+def _miss(
+    kind: Literal["other_arguments", "used_up", "after_divergence"], recorded: Recorded, lines: tuple[str, ...]
+) -> Miss:
     # A place in another conversation would be read as one in the case's own.
     place = recorded.place if recorded.other_conversation is None else None
     return Miss(kind=kind, nearest=place, nearest_arguments=recorded.call.arguments, differences=lines)
-
-
-def _key(arguments: Arguments, text: str | None) -> bytes:
-    return exact_key(arguments) if text is None else text.encode()
-
-
-def _unreadable(call: Call) -> str | None:
-    """The recorded arguments as text where they are no JSON object."""
-    return None if call.arguments or call.arguments_text is None else read_arguments(call.arguments_text)[1]
-
-
-def _unknown(place: str, call: Call, gaps: dict[str, str]) -> str | None:
-    """Why this call cannot answer, in words; None when it can."""
-    if (why := gaps.get(f"{place}.arguments")) and call.arguments_text is None and not call.arguments:
-        return f"its arguments were not recorded: {why}"
-    if (why := gaps.get(f"{place}.result")) and call.result is None and call.error is None:
-        return f"its result was not recorded: {why}"
-    return None

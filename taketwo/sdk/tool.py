@@ -23,7 +23,7 @@ def tool(function: Callable[P, R], /) -> Callable[P, R]: ...
 
 @overload
 def tool(
-    *, name: str | None = None, writes: bool = False, ignore: Collection[str] = ()
+    *, name: str | None = None, writes: bool = False, pure: bool = False, ignore: Collection[str] = ()
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -33,6 +33,7 @@ def tool(
     *,
     name: str | None = None,
     writes: bool = False,
+    pure: bool = False,
     ignore: Collection[str] = (),
 ) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """Mark a function as a tool of the agent: outside a replay nothing changes, inside one it is answered, not run.
@@ -41,6 +42,8 @@ def tool(
 
     name: the tool's name as the model knows it; the function's own when left out.
     writes: a call changes the world. In a replay it is then never answered more often than it was recorded.
+    pure: the result follows from the arguments alone, as that of a calculator. In a replay it runs where it has no
+    recorded answer.
     ignore: parameters that are not the model's, such as a context that a framework passes in.
 
     In a replay the arguments are taken by name as the model must have sent them: what the caller leaves to a default is
@@ -52,14 +55,16 @@ def tool(
     Raises TypeError for a generator function, whose pieces no recording has, and for what has no name.
     """
     if function is None:
-        return lambda given: tool_of(given, name=name, writes=writes, ignore=ignore)
-    return tool_of(function, name=name, writes=writes, ignore=ignore)
+        return lambda given: tool_of(given, name=name, writes=writes, pure=pure, ignore=ignore)
+    return tool_of(function, name=name, writes=writes, pure=pure, ignore=ignore)
 
 
-def tool_of(function: Callable[P, R], *, name: str | None, writes: bool, ignore: Collection[str]) -> Callable[P, R]:
+def tool_of(
+    function: Callable[P, R], *, name: str | None, writes: bool, pure: bool, ignore: Collection[str]
+) -> Callable[P, R]:
     """The function as a tool, see `tool`."""
     if isinstance(function, staticmethod | classmethod):
-        inner = tool_of(function.__func__, name=name, writes=writes, ignore=ignore)
+        inner = tool_of(function.__func__, name=name, writes=writes, pure=pure, ignore=ignore)
         return cast("Callable[P, R]", type(function)(inner))
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"@taketwo.tool: {function.__qualname__} yields; a tool must return its result")
@@ -67,7 +72,7 @@ def tool_of(function: Callable[P, R], *, name: str | None, writes: bool, ignore:
     if named is None:
         raise TypeError(f"@taketwo.tool: {function!r} has no name of its own: give it one with name=")
     wrapped = _async_tool if is_async(function) else _plain_tool
-    REGISTERED[named] = RegisteredTool(function, writes)
+    REGISTERED[named] = RegisteredTool(function, writes, pure)
     hidden = frozenset(ignore)
     return cast("Callable[P, R]", wrapped(recorded(function, named, hidden), named, hidden))
 

@@ -42,8 +42,10 @@ async def test_another_run_of_the_task_is_answered_as_far_as_the_recording_goes(
         endings[run.ending.reason] += 1
         for answer in run.tool_answers:
             asked = run.conversation.turns[answer.place.turn_index].steps[answer.place.step_index]
-            if answer.recorded is None:
-                assert answer.miss is not None
+            if answer.tier != "exact" or answer.recorded is None:
+                assert (answer.miss is None) == (answer.why is not None), answer
+                if answer.miss is None:
+                    continue
                 assert answer.miss.kind == "never_recorded" or answer.miss.differences
                 continue
             given = recorded.turns[answer.recorded.turn_index].steps[answer.recorded.step_index]

@@ -21,7 +21,8 @@ from taketwo.errors import AgentUnreachable, BadSetting, ToolRefused
 from taketwo.replay.agents import Exchange, Reply
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import Limits, replay
-from taketwo.replay.tools import RecordedCalls, ToolPolicy
+from taketwo.replay.recorded_calls import RecordedCalls
+from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run, StepPlace
 from taketwo.scenario import Case
 from taketwo.testing import ScriptedAgent, call, conversation, together, turn

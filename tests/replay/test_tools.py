@@ -6,19 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taketwo.conversation import Conversation, Gap
-from taketwo.replay.tools import Found, RecordedCalls, ToolWorld
+from taketwo.replay.recorded_calls import RecordedCalls
+from taketwo.replay.tools import Found, ToolWorld
+from taketwo.replay.traits import Declared, Knowledge
 from taketwo.run import StepPlace
 from taketwo.testing import call, conversation, together, turn
 
 
 def world(recorded: Conversation, *others: Conversation, writes: tuple[str, ...] = ()) -> ToolWorld:
     scope = RecordedCalls(others, are_others=True) if others else None
-    return ToolWorld(RecordedCalls([recorded]), scope, writes=lambda tool: tool in writes)
+    own = RecordedCalls([recorded])
+    indexes = [own] if scope is None else [own, scope]
+    return ToolWorld(own, scope, knowledge=Knowledge(indexes, recorded.agent, Declared(writes=writes)))
 
 
 def given_back(found: Found) -> Any:
-    assert found.recorded is not None
-    return found.recorded.call.result
+    assert found.given is not None
+    return found.given.result
 
 
 STATUS = conversation(

@@ -1,0 +1,289 @@
+"""What is known of each tool: whether it writes, which arguments do not matter, what its writes change.
+
+Declared is what a person or the code says; the rest is learned from recordings, and `Traits` tells which is which.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from taketwo.conversation import Agent, Call, ToolDefinition
+from taketwo.replay.arithmetic import Written, way_of_writing
+from taketwo.replay.current import RegisteredTool
+from taketwo.replay.matching import canonical_key, exact_key
+from taketwo.replay.recorded_calls import Recorded, RecordedCalls
+from taketwo.replay.results import agree, has_failed, parsed
+from taketwo.replay.volatile import NOTHING, Volatile, volatile_arguments, without
+from taketwo.replay.world_state import as_write, echoed, patched, touches
+from taketwo.tool_names import writes_by_name
+from taketwo.value import Value
+
+CONSTANT_CALLS = 3
+"""So many calls, in two conversations at least, make a tool one that always answers the same."""
+
+
+class Traits(Value):
+    """What is known of one tool, for people to see and correct."""
+
+    tool: str
+    """Name of the tool."""
+    calls: int
+    """How many calls of it are recorded."""
+    writes: bool | None
+    """Whether a call changes the world; None when nobody knows."""
+    writes_because: str
+    """What says so."""
+    pure: bool
+    """Whether its result follows from its arguments alone, so that it may be run or worked out."""
+    pure_because: str
+    """What says so; empty when it is not pure."""
+    ignores: tuple[str, ...]
+    """Arguments that do not matter."""
+    ignores_because: str
+    """What says so; empty when all matter."""
+    changes: tuple[str, ...]
+    """Reads that came back changed after it."""
+
+
+class Declared(Value):
+    """What people say of tools; it outweighs whatever is learned."""
+
+    reads: tuple[str, ...] = ()
+    """Tools that change nothing."""
+    writes: tuple[str, ...] = ()
+    """Tools that change the world."""
+    pure: tuple[str, ...] = ()
+    """Tools whose result follows from their arguments alone, such as a calculator."""
+    ignores: tuple[str, ...] = ()
+    """Arguments that do not matter, as `tool.argument`."""
+    matters: tuple[str, ...] = ()
+    """Arguments that do matter whatever the recordings suggest, as `tool.argument`."""
+
+
+class Effect(NamedTuple):
+    """How reads behaved after a write, counted over the recordings."""
+
+    changed: int
+    """They came back changed."""
+    unchanged: int
+    """They came back the same."""
+    echoed: tuple[int, int]
+    """How often the read gave the write's own result, and how often something else."""
+    patched: tuple[int, int]
+    """How often it gave what it gave before with the write's values put in, and how often something else."""
+
+
+class Knowledge:
+    """What is known of the tools of one replay."""
+
+    def __init__(
+        self,
+        recordings: Sequence[RecordedCalls],
+        agent: Agent | None = None,
+        declared: Declared | None = None,
+        registered: Mapping[str, RegisteredTool] = MappingProxyType({}),
+    ) -> None:
+        """recordings: to learn from. agent: its definitions may declare. declared: what people say besides.
+
+        registered: the functions of this process, which may declare, too.
+        """
+        self._recordings = recordings
+        self._definitions = {} if agent is None else {tool.name: tool for tool in agent.tools}
+        self._declared = declared or Declared()
+        self._registered = registered
+        self._kinds: dict[str, tuple[bool | None, str]] = {}
+        self._volatile: dict[str, Volatile] = {}
+        self._written: dict[str, Written | None] = {}
+        self._effects: dict[tuple[str, str], Effect] | None = None
+
+    def writes(self, tool: str) -> bool | None:
+        """Whether a call of this tool changes the world; None when nobody knows."""
+        return self._kind(tool)[0]
+
+    def is_pure(self, tool: str) -> bool:
+        """Whether somebody declares that its result follows from its arguments alone."""
+        definition, registered = self._definitions.get(tool), self._registered.get(tool)
+        return (
+            tool in self._declared.pure
+            or (definition is not None and definition.pure is True)
+            or (registered is not None and registered.pure)
+        )
+
+    def may_run(self, tool: str) -> bool:
+        """Whether a tool is pure and a function of this process, so that it runs where nothing recorded answers."""
+        return tool in self._registered and self.is_pure(tool)
+
+    def works_out(self, tool: str) -> Written | None:
+        """How a calculator writes its results; None for other tools."""
+        if tool not in self._written:
+            definition = self._definitions.get(tool)
+            is_barred = definition is not None and definition.pure is False
+            calls = self._calls(tool)
+            least = 1 if self.is_pure(tool) else 3
+            self._written[tool] = None if is_barred or self.writes(tool) else way_of_writing(calls, least)
+        return self._written[tool]
+
+    def volatile(self, tool: str) -> Volatile:
+        """Which of its arguments do not matter."""
+        if tool not in self._volatile:
+            self._volatile[tool] = self._with_declared(
+                tool, volatile_arguments(self._calls(tool), writes=self.writes(tool))
+            )
+        return self._volatile[tool]
+
+    def constant(self, tool: str) -> Recorded | None:
+        """A call of a tool that has always answered the same, in several conversations; None for other tools."""
+        recorded = [one for index in self._recordings for one in index.answering(tool)]
+        if len(recorded) < CONSTANT_CALLS or len({one.other_conversation for one in recorded}) < 2:
+            return None
+        names = self.volatile(tool).names
+        first = recorded[0]
+        if any(without(one.call.arguments, names) != without({}, frozenset()) for one in recorded):
+            return None
+        return first if not has_failed(first.call) and all(agree(first.call, one.call) for one in recorded) else None
+
+    def effect(self, write: str, read: str) -> Effect | None:
+        """How this read behaved after this write; None when that was never seen."""
+        if self._effects is None:
+            self._effects = _effects(self._recordings, self.writes)
+        return self._effects.get((write, read))
+
+    def traits(self, tool: str) -> Traits:
+        """All of it, in words."""
+        writes, because = self._kind(tool)
+        volatile, works_out, is_pure = self.volatile(tool), self.works_out(tool), self.is_pure(tool)
+        tools = {one.call.tool for index in self._recordings for one in index.all}
+        changed = sorted(read for read in tools if (effect := self.effect(tool, read)) and effect.changed)
+        return Traits(
+            tool=tool,
+            calls=len(self._calls(tool)),
+            writes=writes,
+            writes_because=because,
+            pure=is_pure or works_out is not None,
+            pure_because="declared" if is_pure else "its results are the arithmetic asked for" if works_out else "",
+            ignores=tuple(sorted(volatile.names)),
+            ignores_because=_ignored_because(volatile),
+            changes=tuple(changed),
+        )
+
+    def _kind(self, tool: str) -> tuple[bool | None, str]:
+        if tool not in self._kinds:
+            self._kinds[tool] = self._told_kind(tool) or self._learned_kind(tool)
+        return self._kinds[tool]
+
+    def _told_kind(self, tool: str) -> tuple[bool | None, str] | None:
+        if tool in self._declared.reads or tool in self._declared.writes:
+            return tool in self._declared.writes, "declared for this replay"
+        definition, registered = self._definitions.get(tool), self._registered.get(tool)
+        if registered is not None and registered.writes:
+            return True, "@taketwo.tool(writes=True)"
+        if definition is not None and definition.writes is not None:
+            return definition.writes, "its definition"
+        if self.is_pure(tool):
+            return False, "it is pure"
+        named = writes_by_name(tool)
+        return None if named is None else (named, "its name")
+
+    def _learned_kind(self, tool: str) -> tuple[bool | None, str]:
+        """A tool of which nobody says anything writes when a read came back changed after it and nothing else."""
+        changed = sum(_changes_after(tool, index, self._told_kind) for index in self._recordings)
+        if not changed:
+            return None, "nothing says"
+        return True, f"{changed} read{'s' if changed > 1 else ''} came back changed after it"
+
+    def _calls(self, tool: str) -> list[Call]:
+        return [one.call for index in self._recordings for one in index.answering(tool)]
+
+    def _with_declared(self, tool: str, learned: Volatile) -> Volatile:
+        prefix = f"{tool}."
+        ignored = {one.removeprefix(prefix) for one in self._declared.ignores if one.startswith(prefix)}
+        matters = {one.removeprefix(prefix) for one in self._declared.matters if one.startswith(prefix)}
+        definition: ToolDefinition | None = self._definitions.get(tool)
+        if definition is not None and definition.ignores is not None:
+            # What a file says of a tool's arguments is all that holds for it.
+            return Volatile(frozenset(definition.ignores) | ignored, 0)
+        names = (learned.names | ignored) - matters
+        return Volatile(names, learned.seen) if names else NOTHING
+
+
+def _ignored_because(volatile: Volatile) -> str:
+    if not volatile.names:
+        return ""
+    return f"{volatile.seen} other values made no difference" if volatile.seen else "words for people, or declared"
+
+
+def _changes_after(suspect: str, index: RecordedCalls, told: Callable[[str], tuple[bool | None, str] | None]) -> int:
+    """How often a read came back changed when only this tool, and no known write, had touched what it reads."""
+    found = 0
+    for calls in index.by_conversation.values():
+        for before, between, after in _repeats(calls):
+            kind = told(after.call.tool)
+            if kind is None or kind[0] is not False or agree(before.call, after.call):
+                continue
+            touching = [one for one in between if not has_failed(one.call) and _touch(one.call, after.call)]
+            others = {one.call.tool for one in touching if (told(one.call.tool) or (None,))[0] is not False}
+            found += others == {suspect}
+    return found
+
+
+def _repeats(calls: Sequence[Recorded]) -> Iterable[tuple[Recorded, Sequence[Recorded], Recorded]]:
+    """Calls that were made again with the same arguments, and what was called in between."""
+    last: dict[tuple[str, bytes], int] = {}
+    for position, one in enumerate(calls):
+        if one.unknown is not None:
+            continue
+        key = (one.call.tool, exact_key(one.call.arguments))
+        if key in last:
+            yield calls[last[key]], calls[last[key] + 1 : position], one
+        last[key] = position
+
+
+def _touch(write: Call, read: Call) -> bool:
+    return touches(as_write(write), read.arguments, read.result)
+
+
+def _effects(
+    recordings: Sequence[RecordedCalls], writes: Callable[[str], bool | None]
+) -> dict[tuple[str, str], Effect]:
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for index in recordings:
+        for calls in index.by_conversation.values():
+            for before, between, after in _repeats(calls):
+                if not writes(after.call.tool):
+                    _count(counted, before.call, [one.call for one in between if writes(one.call.tool)], after.call)
+    pairs = {(write, read) for write, read, _ in counted}
+    return {pair: _effect(counted, *pair) for pair in pairs}
+
+
+def _effect(counted: Counter[tuple[str, str, str]], write: str, read: str) -> Effect:
+    changed, unchanged, echo, no_echo, patch, no_patch = (
+        counted[write, read, what] for what in ("changed", "unchanged", "echo", "no echo", "patch", "no patch")
+    )
+    return Effect(changed, unchanged, (echo, no_echo), (patch, no_patch))
+
+
+def _count(counted: Counter[tuple[str, str, str]], before: Call, between: Sequence[Call], after: Call) -> None:
+    """What these writes between two equal reads did to the second."""
+    touching = [write for write in between if not has_failed(write) and _touch(write, after)]
+    if not touching or has_failed(after):
+        return
+    outcome = "unchanged" if agree(before, after) else "changed"
+    for write in {write.tool for write in touching}:
+        counted[write, after.tool, outcome] += 1
+    if outcome == "unchanged":
+        return
+    last = touching[-1]
+    told = parsed(after.result)
+    echo = echoed(last, after.arguments, told)
+    if echo is not None:
+        counted[last.tool, after.tool, "echo" if _means_same(echo, told) else "no echo"] += 1
+    patch = patched(parsed(before.result), touching)
+    if patch is not None:
+        counted[last.tool, after.tool, "patch" if _means_same(patch, told) else "no patch"] += 1
+
+
+def _means_same(one: object, other: object) -> bool:
+    return canonical_key({"": one}) == canonical_key({"": other})
