@@ -15,12 +15,14 @@ import click
 import msgspec
 
 from taketwo.cli.settings import access, opened_store, project_option, settings, store_option
-from taketwo.cli.targets import agent_spec_of, cases_of
+from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, with_scope
+from taketwo.cli.tool_options import tool_options
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, Event, SuiteFinished, SuiteStarted
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, closing_agents, open_agent
 from taketwo.replay.engine import Limits
+from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import ToolPolicy
 from taketwo.report import Writer, open_writers
 from taketwo.suite.decide import exit_code
@@ -28,6 +30,9 @@ from taketwo.suite.forks import each_turn
 from taketwo.suite.repeats import read_repeats
 from taketwo.suite.runner import SuiteCase, run_suite
 from taketwo.value import JSON
+
+PATIENCE_S = 3600.0
+"""How long a turn may take, in seconds, where somebody stands in for its tools."""
 
 
 @click.command("replay")
@@ -47,20 +52,7 @@ from taketwo.value import JSON
     help="What prompt: and …/chat/completions are sent instead of what is recorded: model=…, system_prompt=@FILE,"
     " temperature=0, … May be repeated.",
 )
-@click.option(
-    "--tools",
-    "on_miss",
-    type=click.Choice(["stop", "error"]),
-    default="stop",
-    show_default=True,
-    help="What becomes of a tool call that the recording cannot answer: the replay stops, or the agent reads an error.",
-)
-@click.option(
-    "--live",
-    multiple=True,
-    metavar="TOOL",
-    help="Let this tool really run where the recording has no answer. May be repeated.",
-)
+@tool_options
 @click.option(
     "--repeat",
     default="1",
@@ -107,8 +99,9 @@ def replay_command(
     from_turn: int,
     per_turn: bool,
     overrides: tuple[str, ...],
-    on_miss: Any,
-    live: tuple[str, ...],
+    tools: ToolPolicy,
+    stand_in: StandIn | None,
+    tool_scope: ToolScope,
     repeat: str,
     old_spec: str | None,
     concurrency: int | None,
@@ -132,7 +125,7 @@ def replay_command(
     writers = open_writers(json_path=json_path, junit_path=junit_path, html_path=html_path, strict=strict)
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
-        cases = list(cases_of(targets, store, project or here.project))
+        cases = with_scope(list(cases_of(targets, store, project or here.project)), tool_scope, store)
         if json_path == "-":
             # What the agent prints must not end up in the middle of the JSON.
             cleanup.enter_context(redirect_stdout(sys.stderr))
@@ -144,11 +137,13 @@ def replay_command(
                 agent,
                 writers,
                 store=store,
-                concurrency=concurrency or here.concurrency,
+                # Whoever stands in for tools answers one question at a time.
+                concurrency=1 if stand_in else concurrency or here.concurrency,
                 repeat=read_repeats(repeat),
                 against=None if old_spec is None else open_agent(old_spec, **access(here)),
-                limits=Limits(turn_timeout_s=timeout or here.turn_timeout_s),
-                tools=ToolPolicy(on_miss=on_miss, live=live),
+                limits=Limits(turn_timeout_s=timeout or (PATIENCE_S if stand_in else here.turn_timeout_s)),
+                tools=tools,
+                stand_in=stand_in,
             )
         )
     raise SystemExit(130 if finished.cancelled else exit_code(finished.counts, strict=strict))

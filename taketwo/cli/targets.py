@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from taketwo.config import Settings
+from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable
 from taketwo.events import CaseErrored
 from taketwo.freeze.files import load, locate
 from taketwo.freeze.freeze import freeze
+from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.store import Store
 from taketwo.suite.runner import SuiteCase
 
 SUFFIXES = (".scenario.yaml", ".scenario.yml")
+ToolScope: TypeAlias = Literal["conversation", "scenario", "project"]
+"""Whose recorded calls answer, after the conversation's own."""
 
 
 def agent_spec_of(given: str | None, here: Settings) -> str:
@@ -37,6 +42,30 @@ def cases_of(targets: Sequence[str], store: Store, project: str | None) -> Itera
             raise BadSetting("is no scenario file", where=target, todo="`taketwo import` it, or name a *.scenario.yaml")
         else:
             yield from _of_conversation(target, store, project)
+
+
+def with_scope(
+    cases: Sequence[SuiteCase | CaseErrored], scope: ToolScope, store: Store
+) -> list[SuiteCase | CaseErrored]:
+    """The cases with the recorded calls that may answer besides their own."""
+    if scope == "conversation":
+        return list(cases)
+    known: dict[str, RecordedCalls] = {}
+
+    def calls_for(case: SuiteCase) -> RecordedCalls:
+        name = case.case.recorded.project if scope == "project" else f"{case.file}:{case.scenario}"
+        if name not in known:
+            found = store.conversations(name) if scope == "project" else _of_scenario(case, cases)
+            known[name] = RecordedCalls(found, are_others=True)
+        return known[name]
+
+    return [case._replace(scope=calls_for(case)) if isinstance(case, SuiteCase) else case for case in cases]
+
+
+def _of_scenario(case: SuiteCase, cases: Sequence[SuiteCase | CaseErrored]) -> Iterator[Conversation]:
+    for other in cases:
+        if isinstance(other, SuiteCase) and (other.file, other.scenario) == (case.file, case.scenario):
+            yield other.case.recorded
 
 
 def _of_folder(folder: Path) -> Iterator[SuiteCase | CaseErrored]:

@@ -20,6 +20,7 @@ from taketwo.replay.failure import place_of, told
 from taketwo.replay.held import agent_messages, gaps_of, held_turns
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.session import Aftermath, Session
+from taketwo.replay.stand_in import StandIn
 from taketwo.replay.stuck import Stuck
 from taketwo.replay.tools import DEFAULT_POLICY, ToolPolicy, ToolWorld
 from taketwo.replay.traits import Knowledge
@@ -64,6 +65,7 @@ async def replay(
     tools: ToolPolicy = DEFAULT_POLICY,
     users: str = "verbatim",
     scope: RecordedCalls | None = None,
+    stand_in: StandIn | None = None,
     revision: str | None = None,
     stop: asyncio.Event | None = None,
     now: Callable[[], datetime] = utc_now,
@@ -76,6 +78,7 @@ async def replay(
     from_turn: the first turn in which the agent acts, from 1; those before are held as they were recorded.
     users: the mode of the user side, `verbatim`.
     scope: recorded calls of other conversations, which answer where the case's own do not.
+    stand_in: who answers a tool call that nothing recorded answers, where `tools` says so.
     revision: git revision of the agent's code, kept in the Run.
     stop: once set, the replay ends as `cancelled` and returns what it has. Being cancelled as a task stops the agent,
     too, but loses the Run, as any cancelled coroutine loses its result.
@@ -83,7 +86,7 @@ async def replay(
     Raises AgentUnreachable when the agent could not be asked, ToolRefused when one of its tools was called where the
     replay cannot be seen, BadSetting for a mode or a turn that there is not.
     """
-    one = _Replay(case, agent, limits, tools, user_side(users, case.recorded), scope, now)
+    one = _Replay(case, agent, limits, tools, user_side(users, case.recorded), scope, stand_in, now)
     one.hold(held_turns(case.recorded, from_turn) if from_turn != 1 else ())
     began = now()
     with _on_stage(one.session, stop):
@@ -128,6 +131,7 @@ class _Replay:
         tools: ToolPolicy,
         user: UserSide,
         scope: RecordedCalls | None,
+        stand_in: StandIn | None,
         now: Callable[[], datetime],
     ) -> None:
         self.run_id = f"{_IDS.getrandbits(128):032x}"
@@ -148,7 +152,7 @@ class _Replay:
             own_id=case.recorded.id,
             least_confidence=tools.least_confidence,
         )
-        self.session = Session(world, tools, tool_calls_per_turn=limits.tool_calls_per_turn, now=now)
+        self.session = Session(world, tools, tool_calls_per_turn=limits.tool_calls_per_turn, stand_in=stand_in, now=now)
         self._messages: list[Message] = []
         self._known_agent = KnownAgent(name=agent.spec)
 

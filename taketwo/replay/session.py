@@ -11,6 +11,7 @@ from taketwo.errors import ToolRefused
 from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
 from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
 from taketwo.replay.journal import Journal
+from taketwo.replay.stand_in import Made, StandIn
 from taketwo.replay.tools import Found, ToolPolicy, ToolWorld
 from taketwo.replay.user import Line
 from taketwo.run import Divergence, DivergenceKind, Ending, StepPlace, Tier, ToolAnswer
@@ -54,9 +55,10 @@ class Session(Scene):
         policy: ToolPolicy,
         *,
         tool_calls_per_turn: int,
+        stand_in: StandIn | None = None,
         now: Callable[[], datetime],
     ) -> None:
-        """tool_calls_per_turn: with more of them in one turn, the agent has failed."""
+        """tool_calls_per_turn: with more of them in one turn, the agent has failed. stand_in: answers by the policy."""
         self.journal = Journal()
         self.ending: Ending | None = None
         self.refused: ToolRefused | None = None
@@ -64,6 +66,7 @@ class Session(Scene):
         self._world = world
         self._policy = policy
         self._tool_calls_per_turn = tool_calls_per_turn
+        self._stand_in = stand_in
         self._now = now
         self._lock = threading.RLock()
         self._over = False
@@ -223,6 +226,10 @@ class Session(Scene):
         if asked.tool in self._policy.live or self._world.may_run(asked.tool):
             place = self._take_down(asked, message, None, tier="live")
             return CameBack(place.step_index, place.turn_index, live=True)
+        if self._policy.on_miss == "stand_in" and self._stand_in is not None:
+            made = self._stand_in(asked, found.miss)
+            if made is not None:
+                return self._made(asked, message, made)
         error = f"`{asked.tool}` has no answer for these arguments in this replay"
         place = self._take_down(asked, message, found, error=error)
         why = missed_in_words(asked.tool, found.miss, self._world.tools)
@@ -232,6 +239,15 @@ class Session(Scene):
         detail = f"{call_in_words(*asked[:2], asked.arguments_text)} in turn {place.turn_index + 1}: {why}"
         self.end(Ending(reason="missed", detail=detail, turn_index=place.turn_index))
         raise ReplayStopped
+
+    def _made(self, asked: AskedCall, message: int, made: Made) -> CameBack:
+        """Somebody stands in for the tool."""
+        call = Call(call_id=None, tool=asked.tool, arguments=asked.arguments, result=made.result, error=made.error)
+        found = Found(tier="synthesised", given=call, confidence=made.confidence, why=f"made by {made.by}")
+        place = self._take_down(asked, message, found, result=made.result, error=made.error, made_by=made.by)
+        if self._world.writes(asked.tool):
+            self._world.has_written(call)
+        return CameBack(place.step_index, place.turn_index, made.result, made.error)
 
     def _take_down(
         self,
@@ -244,6 +260,7 @@ class Session(Scene):
         error: str | None = None,
         raised: str | None = None,
         latency_ms: float | None = None,
+        made_by: str | None = None,
     ) -> StepPlace:
         """The call with what it got, and what answered it. Without `found`, nothing recorded did."""
         at = self._now()
@@ -262,7 +279,7 @@ class Session(Scene):
                 message=message,
             )
         )
-        self.journal.tool_answers.append(self._answer(place, found, tier))
+        self.journal.tool_answers.append(self._answer(place, found, tier).but(made_by=made_by))
         return place
 
     def _answer(self, place: StepPlace, found: Found | None, tier: Tier) -> ToolAnswer:

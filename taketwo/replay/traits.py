@@ -137,7 +137,8 @@ class Knowledge:
     def constant(self, tool: str) -> Recorded | None:
         """A call of a tool that has always answered the same, in several conversations; None for other tools."""
         recorded = [one for index in self._recordings for one in index.answering(tool)]
-        if len(recorded) < CONSTANT_CALLS or len({one.other_conversation for one in recorded}) < 2:
+        conversations = {one.other_conversation for one in recorded if one.other_conversation is not None}
+        if len(recorded) < CONSTANT_CALLS or len(conversations) < 2:
             return None
         names = self.volatile(tool).names
         first = recorded[0]

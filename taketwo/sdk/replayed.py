@@ -36,6 +36,22 @@ class Live:
         self.result: Any = None
 
 
+class Answered(NamedTuple):
+    """What a call of a tool gets in a replay."""
+
+    call: CameBack
+    """The call with what came back; where it is `live`, the tool is to run."""
+    returns: object
+    """The function's return annotation, resolved."""
+
+    def given_back(self) -> Any:
+        """The recorded result as the function would have returned it. Raises ToolError for a recorded error."""
+        call = self.call
+        if call.error is not None:
+            raise ToolError(call.error if call.raised is None else call.raised)
+        return as_returned(call.result, self.returns)
+
+
 def answered(
     scene: Scene,
     function: Callable[..., Any],
@@ -43,23 +59,15 @@ def answered(
     ignore: frozenset[str],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-) -> Any:
-    """What the recording answers, as the function would have returned it; Live when it is to run.
-
-    Raises ToolError for a recorded error, and TypeError, as the function itself would, for arguments that do not fit.
-    """
+) -> Answered:
+    """What this call gets. Raises TypeError, as the function itself would, for arguments that do not fit."""
     shape = _shape(function, ignore)
     try:
         arguments = shape.arguments(args, kwargs)
     except TypeError as error:
         scene.own(AskedCall(name, _as_json(kwargs)), error=f"TypeError: {error}")
         raise
-    came_back = scene.call(AskedCall(name, arguments))
-    if came_back.live:
-        return Live(came_back)
-    if came_back.error is not None:
-        raise ToolError(came_back.error if came_back.raised is None else came_back.raised)
-    return as_returned(came_back.result, shape.returns)
+    return Answered(scene.call(AskedCall(name, arguments)), shape.returns)
 
 
 def called_with(
@@ -73,8 +81,9 @@ def called_with(
 
 
 @contextmanager
-def lived(scene: Scene, live: Live) -> Iterator[Live]:
+def lived(scene: Scene, call: CameBack) -> Iterator[Live]:
     """Around the real call: takes down its result or its error."""
+    live = Live(call)
     began = time.perf_counter()
     try:
         yield live

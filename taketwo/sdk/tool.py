@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import Callable, Collection
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
@@ -83,12 +84,14 @@ def _plain_tool(function: Callable[..., Any], name: str, ignore: frozenset[str])
         scene = scene_for(name)
         if scene is None:
             return function(*args, **kwargs)
-        from taketwo.sdk.replayed import Live, answered, lived
+        from taketwo.sdk.replayed import answered, lived
 
         answer = answered(scene, function, name, ignore, args, kwargs)
-        if not isinstance(answer, Live):
-            return answer
-        with lived(scene, answer) as outcome:
+        if not answer.call.live:
+            if answer.call.wait_s:
+                time.sleep(answer.call.wait_s)
+            return answer.given_back()
+        with lived(scene, answer.call) as outcome:
             outcome.result = function(*args, **kwargs)
         return outcome.result
 
@@ -101,12 +104,16 @@ def _async_tool(function: Callable[..., Any], name: str, ignore: frozenset[str])
         scene = scene_for(name)
         if scene is None:
             return await function(*args, **kwargs)
-        from taketwo.sdk.replayed import Live, answered, lived
+        from taketwo.sdk.replayed import answered, lived
 
         answer = answered(scene, function, name, ignore, args, kwargs)
-        if not isinstance(answer, Live):
-            return answer
-        with lived(scene, answer) as outcome:
+        if not answer.call.live:
+            if answer.call.wait_s:
+                import asyncio  # not at the top: production need not load it
+
+                await asyncio.sleep(answer.call.wait_s)
+            return answer.given_back()
+        with lived(scene, answer.call) as outcome:
             outcome.result = await function(*args, **kwargs)
         return outcome.result
 

@@ -21,6 +21,8 @@ from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, Suit
 from taketwo.replay import current
 from taketwo.replay.agents import Agent
 from taketwo.replay.engine import DEFAULT_LIMITS, Limits, replay
+from taketwo.replay.recorded_calls import RecordedCalls
+from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import DEFAULT_POLICY as DEFAULT_TOOLS
 from taketwo.replay.tools import ToolPolicy
 from taketwo.scenario import Case
@@ -56,6 +58,8 @@ class SuiteCase(NamedTuple):
     """Line of the case in the file, from 1; None when it comes from a store."""
     from_turn: int = 1
     """The first turn in which the agent acts; those before are held as they were recorded."""
+    scope: RecordedCalls | None = None
+    """Recorded calls that answer where the case's own do not; None for none."""
 
 
 class ResultStore(Protocol):
@@ -83,6 +87,8 @@ class Terms(NamedTuple):
     """What one turn may take."""
     tools: ToolPolicy
     """What a tool call gets that the recording cannot answer."""
+    stand_in: StandIn | None
+    """Who answers such a call, by that policy; None for nobody."""
     evaluators: Sequence[Evaluator]
     """Judgements besides the cases' own expectations."""
     stop: asyncio.Event | None
@@ -99,6 +105,7 @@ async def run_suite(
     policy: Policy = DEFAULT_POLICY,
     limits: Limits = DEFAULT_LIMITS,
     tools: ToolPolicy = DEFAULT_TOOLS,
+    stand_in: StandIn | None = None,
     evaluators: Sequence[Evaluator] = (),
     store: ResultStore | None = None,
     suite_id: str | None = None,
@@ -121,7 +128,7 @@ async def run_suite(
     yield SuiteStarted(agent=agent.spec, cases=len(known), at=at)
     repeats = (Repeats(most=repeat) if isinstance(repeat, int) else repeat).for_one_of(len(known))
     workers = min(concurrency, len(known) * repeats.most)
-    work = _Work(known, Terms(agent, against, repeats, policy, limits, tools, evaluators, stop), workers)
+    work = _Work(known, Terms(agent, against, repeats, policy, limits, tools, stand_in, evaluators, stop), workers)
     counts: Counter[str] = Counter()
     pairs = Pairs()
     with _collecting_rarely():
@@ -162,9 +169,17 @@ def _collecting_rarely() -> Iterator[None]:
 
 async def attempt(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent) -> Attempt:
     """One replay of a case with all that was found in it. Raises what `replay` raises."""
-    case, limits, tools, stop = suite_case.case, terms.limits, terms.tools, terms.stop
+    case = suite_case.case
     run = await replay(
-        case, agent, attempt=number, from_turn=suite_case.from_turn, limits=limits, tools=tools, stop=stop
+        case,
+        agent,
+        attempt=number,
+        from_turn=suite_case.from_turn,
+        limits=terms.limits,
+        tools=terms.tools,
+        scope=suite_case.scope,
+        stand_in=terms.stand_in,
+        stop=terms.stop,
     )
     cut_short_in = None if run.ending.reason == "completed" else run.ending.turn_index
     comparison = compare(case.recorded, run.conversation, writes=_writes, cut_short_in=cut_short_in)
@@ -207,7 +222,7 @@ class _Open:
 
     def event(self) -> CaseFinished | CaseErrored | None:
         """What came of it so far; None when that is nothing."""
-        case, scenario, file, line, _ = self.suite_case
+        case, scenario, file, line, *_ = self.suite_case
         new, old = _in_order(self.attempts), _in_order(self.against)
         policy, against = self._terms.policy, self._terms.against
         floor = None if against is None else floor_of(case, against.spec, old, policy)

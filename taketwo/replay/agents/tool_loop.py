@@ -86,6 +86,8 @@ async def _answered(exchange: Exchange, call: AskedCall, number: int, said: Said
         exchange.own_call(call, number, result=result)
         return tool_message(call, as_text(result))
     came_back = exchange.call_tool(call, number)
+    if came_back.wait_s:
+        await asyncio.sleep(came_back.wait_s)
     if came_back.live:
         came_back = await run_live(exchange, call, came_back)
     return tool_message(call, as_text(came_back.result) if came_back.error is None else came_back.error)

@@ -1,0 +1,127 @@
+"""The options that say how tool calls are answered in a replay."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeVar
+
+import click
+
+from taketwo.errors import BadSetting
+from taketwo.replay.stand_in import StandIn, person, stub
+from taketwo.replay.tools import ToolPolicy
+from taketwo.replay.traits import Declared
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+ON_MISS = ("stop", "error", "ask")
+OPTIONS = (
+    click.option(
+        "--tools",
+        "on_miss",
+        default="stop",
+        show_default=True,
+        metavar="stop|error|ask|MODULE:FUNCTION",
+        help="What becomes of a tool call that the recording cannot answer: the replay stops, the agent reads an error,"
+        " you are asked, or a function of (tool, arguments) answers.",
+    ),
+    click.option(
+        "--tool-scope",
+        type=click.Choice(["conversation", "scenario", "project"]),
+        default="conversation",
+        show_default=True,
+        help="Whose recorded calls answer: the conversation's own, then those of its scenario, or of its project.",
+    ),
+    click.option(
+        "--live",
+        multiple=True,
+        metavar="TOOL",
+        help="Let this tool really run where the recording has no answer. May be repeated.",
+    ),
+    click.option("--reads", multiple=True, metavar="TOOL", help="This tool changes nothing. May be repeated."),
+    click.option("--writes", multiple=True, metavar="TOOL", help="This tool changes the world. May be repeated."),
+    click.option(
+        "--pure",
+        multiple=True,
+        metavar="TOOL",
+        help="This tool's result follows from its arguments alone, as a calculator's. May be repeated.",
+    ),
+    click.option(
+        "--ignores",
+        multiple=True,
+        metavar="TOOL.ARGUMENT",
+        help="This argument makes no difference to what the tool does. May be repeated.",
+    ),
+    click.option(
+        "--matters",
+        multiple=True,
+        metavar="TOOL.ARGUMENT",
+        help="This argument does make a difference, whatever the recordings suggest. May be repeated.",
+    ),
+    click.option(
+        "--least-confidence",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        show_default=True,
+        metavar="SHARE",
+        help="Take an answer that is less sure than this for none.",
+    ),
+    click.option(
+        "--tool-latency",
+        type=click.FloatRange(0),
+        default=0.0,
+        show_default=True,
+        metavar="FACTOR",
+        help="How long recorded tools take: 0 no time, 1 as long as recorded, 0.5 half of that.",
+    ),
+)
+
+
+def tool_options(command: Command) -> Command:
+    """Gives a command `tools`, the policy; `stand_in`, who answers a miss, or None; and `tool_scope`."""
+
+    @functools.wraps(command)
+    def with_policy(
+        on_miss: str,
+        live: tuple[str, ...],
+        least_confidence: float,
+        tool_latency: float,
+        **others: Any,
+    ) -> Any:
+        declared = Declared(**{name: others.pop(name) for name in ("reads", "writes", "pure", "ignores", "matters")})
+        _insist_on_arguments(declared.ignores + declared.matters)
+        tools = ToolPolicy(
+            on_miss="stop" if on_miss == "stop" else "error" if on_miss == "error" else "stand_in",
+            live=live,
+            least_confidence=least_confidence,
+            latency=tool_latency,
+            declared=declared,
+        )
+        return command(tools=tools, stand_in=_stand_in(on_miss), **others)
+
+    wrapped: Any = with_policy
+    for option in reversed(OPTIONS):
+        wrapped = option(wrapped)
+    given: Command = wrapped
+    return given
+
+
+def _stand_in(on_miss: str) -> StandIn | None:
+    if on_miss in ("stop", "error"):
+        return None
+    if on_miss == "ask":
+        return person(lambda text: click.prompt(text, default="", show_default=False, err=True))
+    module, colon, name = on_miss.partition(":")
+    if not colon:
+        raise BadSetting(f"--tools takes {', '.join(ON_MISS)} or MODULE:FUNCTION, not {on_miss!r}")
+    try:
+        return stub(getattr(import_module(module), name), name)
+    except (ImportError, AttributeError) as error:
+        raise BadSetting(f"cannot be imported: {error}", where=f"--tools {on_miss}") from error
+
+
+def _insist_on_arguments(given: tuple[str, ...]) -> None:
+    for one in given:
+        if not all(one.rpartition(".")[::2]):
+            raise BadSetting(f"takes TOOL.ARGUMENT, not {one!r}", where="--ignores, --matters")
