@@ -1,0 +1,114 @@
+"""What a person sees: nothing breaks the page, nothing runs, nothing leaves the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+import pytest
+from conftest import Visit
+from made_spans import chat_span, raw_spans
+
+from taketwo.conversation import Agent, Call, Conversation, Gap, Say, ToolDefinition, Turn, UserLine
+from taketwo.server.pages import conversation_address
+from taketwo.store import Store, open_store
+
+Visiting: TypeAlias = Callable[..., AbstractContextManager[Visit]]
+
+pytestmark = pytest.mark.slow
+
+EVIL = (
+    '"\'></pre></textarea></title><script>window.owned=1</script><img src=x onerror="window.owned=1">'
+    "<svg onload=\"window.owned=1\"><a href='javascript:document.title=1'>x</a>{{7*7}}${7*7}"
+    "\x1b[31mred\x1b[0m\u202egnp.exe\u2066\u200b\x07" + "\U0001f469\u200d\U0001f4bb" + "z\u0300" * 50
+)
+LONG = "x" * 1_000_000
+
+
+def hostile(id: str, word: str) -> Conversation:
+    """A conversation with the same word in every place that holds text."""
+    call = Call(call_id=word, tool=word, arguments={word: word, "n": {word: [word]}}, result={word: word})
+    failed = Call(call_id=word, tool=word, arguments_text=word, error=word)
+    agent = Agent(
+        name=word,
+        model=word,
+        provider=word,
+        system_prompt=word,
+        settings={word: word},
+        tools=(ToolDefinition(name=word, description=word),),
+    )
+    turn = Turn(index=0, user=UserLine(text=word), steps=(call, Say(text=word), failed), reply=word)
+    at = datetime(2026, 11, 17, 9, 30, tzinfo=UTC)
+    return Conversation(
+        id=id,
+        project="default",
+        user_id=word,
+        started_at=at,
+        ended_at=at,
+        agent=agent,
+        turns=(turn,),
+        gaps=(Gap(where=word, why=word),),
+    )
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    store = open_store("memory:")
+    store.put_conversation(hostile(EVIL, EVIL))
+    store.put_conversation(hostile("long", LONG))
+    store.add_spans("default", raw_spans(chat_span(1, 1, session="spans"), chat_span(2, 1, session="spans")))
+    return store
+
+
+PAGES = [
+    "/",
+    "/sessions",
+    "/traces",
+    "/calls",
+    "/start",
+    conversation_address(EVIL, "default"),
+    conversation_address(EVIL, "default", mark="0.0"),
+    conversation_address("long", "default"),
+    conversation_address("spans", "default", view="spans"),
+    "/keep?id=spans&project=default",
+    "/nowhere",
+]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=range(len(PAGES)))
+def test_every_page_holds_at_both_widths_and_in_the_dark(visiting: Visiting, store: Store, path: str) -> None:
+    for width, dark in ((1280, False), (390, True)):
+        with visiting(store, width=width, dark=dark) as visit:
+            page = visit.open(path)
+            assert page.title().endswith("Take Two")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.locator("h1").count() == 1
+            assert visit.grave_faults() == []
+            visit.complaints = [one for one in visit.complaints if "404" not in one]
+
+
+def test_hostile_text_is_text(visiting: Visiting, store: Store) -> None:
+    for path in ("/", conversation_address(EVIL, "default"), f"/keep?id={'long'}&project=default"):
+        with visiting(store) as visit:
+            page = visit.open(path)
+            for fold in page.locator("main summary").all():
+                fold.click()
+            assert page.evaluate("window.owned") is None
+            assert page.locator("main img, main script, main a[href^=javascript]").count() == 0
+            text = page.locator("main").inner_text()
+            assert "\u202e" not in text and "\x1b" not in text
+            if path != "/":
+                assert "<script>" in text or "xxxx" in text
+
+
+def test_without_script_the_pages_are_links_and_forms(visiting: Visiting, store: Store) -> None:
+    with visiting(store, script=False) as visit:
+        page = visit.open("/sessions/spans")
+        page.get_by_role("link", name="Mark wrong").first.click()
+        page.get_by_label("It must say").fill("hello")
+        page.get_by_role("button", name="Mark as wrong").click()
+        page.locator("aside").get_by_text("must say hello in turn 1").wait_for()
+        page.get_by_role("link", name="Spans").click()
+        page.locator(".waterfall summary").first.click()
