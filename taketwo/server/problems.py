@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from taketwo.errors import (
+    AlreadyThere,
     BadFilter,
     BadSetting,
     MissingExtra,
@@ -18,6 +19,7 @@ from taketwo.errors import (
     ScenarioUnreadable,
     StoreUnavailable,
     TakeTwoError,
+    WrongState,
 )
 from taketwo.server.answers import refused
 from taketwo.server.pages import page, wants_page
@@ -25,6 +27,8 @@ from taketwo.server.pages import page, wants_page
 STATUSES: tuple[tuple[type[TakeTwoError], HTTPStatus], ...] = (
     (NotUnique, HTTPStatus.CONFLICT),
     (NotFound, HTTPStatus.NOT_FOUND),
+    (AlreadyThere, HTTPStatus.CONFLICT),
+    (WrongState, HTTPStatus.CONFLICT),
     (BadFilter, HTTPStatus.BAD_REQUEST),
     (BadSetting, HTTPStatus.BAD_REQUEST),
     (ScenarioUnreadable, HTTPStatus.UNPROCESSABLE_ENTITY),

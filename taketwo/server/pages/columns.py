@@ -23,16 +23,23 @@ class Column(NamedTuple):
 
 SESSIONS = (
     Column("said", "The user's first line", kind="main"),
-    Column("started", "Started, UTC", kind="time"),
-    Column("turns", "Turns", kind="number"),
+    Column("started", "Started, UTC", kind="time", sort="started"),
+    Column("turns", "Turns", kind="number", sort="turns"),
     Column("tools", "Tools", kind="clip"),
-    Column("trouble", "Trouble"),
+    Column("trouble", "Trouble", sort="errors"),
+    Column("latency", "Slowest", kind="number", sort="latency"),
     Column("model", "Model", kind="clip"),
     Column("user", "User", kind="clip"),
+    Column("scores", "Scores", shown=False, kind="clip"),
+    Column("tags", "Tags", shown=False, kind="clip"),
     Column("agent", "Agent", shown=False, kind="clip"),
-    Column("calls", "Calls", shown=False, kind="number"),
+    Column("calls", "Calls", shown=False, kind="number", sort="calls"),
+    Column("gaps", "Gaps", shown=False, kind="number", sort="gaps"),
+    Column("tokens", "Tokens", shown=False, kind="number", sort="tokens"),
+    Column("cost", "Cost, $", shown=False, kind="number", sort="cost"),
     Column("length", "Length", shown=False, kind="number"),
     Column("id", "Id", shown=False, kind="clip"),
+    Column("project", "Project", shown=False, kind="clip"),
 )
 TRACES = (
     Column("id", "Trace", kind="main"),
@@ -41,6 +48,14 @@ TRACES = (
     Column("spans", "Spans", kind="number"),
     Column("errors", "Errors", kind="number"),
     Column("conversations", "Conversation", kind="clip"),
+)
+USERS = (
+    Column("id", "User", kind="main"),
+    Column("conversations", "Conversations", kind="number"),
+    Column("errors", "With failed calls", kind="number"),
+    Column("turns", "Turns", kind="number"),
+    Column("first", "First seen, UTC", kind="time"),
+    Column("last", "Last seen, UTC", kind="time"),
 )
 
 

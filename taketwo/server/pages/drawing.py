@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 
 from taketwo.report import drawing
 from taketwo.report.words import counted, duration_in_words, moment_in_words, plain, plain_prose, shortened
+from taketwo.select.suggest import quoted
 from taketwo.server.assets import LIBRARY, address
 from taketwo.server.pages.shell import NAVIGATION, Shell
 from taketwo.value import JSON
@@ -77,6 +78,7 @@ def _environment() -> Environment:
         library=address(LIBRARY),
         link=link,
         navigation=NAVIGATION,
+        quoted=quoted,
         urlencode=urlencode,
     )
     environment.filters.update(

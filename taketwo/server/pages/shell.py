@@ -23,6 +23,7 @@ NAVIGATION: tuple[tuple[str, tuple[Section, ...]], ...] = (
             Section("sessions", "Sessions", "/sessions"),
             Section("traces", "Traces", "/traces"),
             Section("calls", "Calls", "/calls"),
+            Section("users", "Users", "/users"),
         ),
     ),
     ("Server", (Section("start", "Send data", "/start"),)),

@@ -1,0 +1,123 @@
+"""Lists as people use them: filtered, sorted, with what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+import httpx
+import pytest
+
+from taketwo.conversation import Call, Conversation, Turn, UserLine
+from taketwo.server.pages.charts import HEIGHT, charts_of
+from taketwo.store import Store, open_store
+from taketwo.store.search import Stretch
+
+Serving: TypeAlias = Callable[..., AbstractContextManager[httpx.Client]]
+
+NOW = datetime.now(UTC)
+
+
+def talk(id: str, *tools: str, minutes_ago: int = 10, user: str = "ada", turns: int = 1) -> Conversation:
+    calls = tuple(Call(call_id=tool, tool=tool, result="ok") for tool in tools)
+    return Conversation(
+        id=id,
+        user_id=user,
+        started_at=NOW - timedelta(minutes=minutes_ago),
+        turns=tuple(
+            Turn(index=n, user=UserLine(text=f"line {n} of {id}"), steps=calls, reply="ok") for n in range(turns)
+        ),
+    )
+
+
+@pytest.fixture
+def store() -> Store:
+    store = open_store("memory:")
+    store.put_conversation(talk("first", "issue_refund", turns=3))
+    store.put_conversation(talk("second", "check_status", minutes_ago=5, user="ben"))
+    return store
+
+
+@pytest.fixture
+def client(serving: Serving, store: Store) -> Iterator[httpx.Client]:
+    with serving(store) as client:
+        client.headers["accept"] = "text/html"
+        yield client
+
+
+def test_a_list_is_filtered_and_sorted_by_its_address(client: httpx.Client) -> None:
+    page = client.get("/sessions", params={"filter": "tool:issue_refund"}).text
+    assert "line 0 of first" in page and "line 0 of second" not in page
+    longest = client.get("/sessions", params={"sort": "-turns"}).text
+    assert longest.index("of first") < longest.index("of second")
+    assert 'aria-sort="descending"' in longest
+
+
+def test_a_mistake_in_a_filter_is_shown_under_it_and_the_filter_stays(client: httpx.Client) -> None:
+    answer = client.get("/sessions", params={"filter": "said:x tool:("})
+    assert answer.status_code == 400
+    assert 'value="said:x tool:("' in answer.text
+    assert "  said:x tool:(\n              ^" in answer.text
+    program = client.get("/sessions", params={"filter": "tool:("}, headers={"accept": "application/json"})
+    assert (program.status_code, program.headers["content-type"]) == (400, "application/problem+json")
+
+
+def test_columns_are_chosen_by_the_address(client: httpx.Client) -> None:
+    page = client.get("/sessions", params={"column": ["said", "id"]}).text
+    assert ">Id</th>" in page and ">Model</th>" not in page
+
+
+def test_suggestions_know_what_was_captured(client: httpx.Client) -> None:
+    answer = client.get("/api/filters/suggestions", params={"text": "tool:"}).json()
+    assert {one["text"] for one in answer["suggestions"]} == {"issue_refund", "check_status"}
+    assert answer["from"] == 5
+
+
+def test_a_filter_is_kept_found_again_and_forgotten(client: httpx.Client) -> None:
+    kept = {"list": "sessions", "name": "Refunds", "filter": "tool:issue_refund", "sort": "-turns"}
+    assert client.post("/filters", data=kept).status_code == 303
+    page = client.get("/sessions").text
+    assert ">Refunds</a>" in page and "filter=tool%3Aissue_refund&amp;sort=-turns" in page
+    assert client.post("/filters", data=kept).status_code == 409
+    assert client.post("/filters", data={**kept, "name": "Bad", "filter": "tool:("}).status_code == 400
+    (id,) = [part.split('"')[0] for part in page.split('name="forget" value="')[1:]]
+    client.post("/filters", data={"list": "sessions", "forget": id})
+    assert "Refunds" not in client.get("/sessions").text
+
+
+def test_what_is_new_is_counted(client: httpx.Client, store: Store) -> None:
+    known = {"newest": "default/second"}
+    assert "new one" not in client.get("/news", params=known).text
+    store.put_conversation(talk("third", minutes_ago=1))
+    store.put_conversation(talk("fourth", "issue_refund", minutes_ago=1))
+    assert "2 new ones" in client.get("/news", params=known).text
+    assert "1 new one:" in client.get("/news", params={"newest": "default/first", "filter": "tool:issue_refund"}).text
+
+
+def test_users_are_listed_and_lead_to_their_conversations(client: httpx.Client) -> None:
+    page = client.get("/users", params={"project": "default"}).text
+    assert page.index(">ben<") < page.index(">ada<")
+    assert "filter=user%3Aada" in page
+    assert [one["id"] for one in client.get("/users.json").json()["users"]] == ["ben", "ada"]
+
+
+def test_charts_cover_a_day_a_week_or_a_month(client: httpx.Client) -> None:
+    page = client.get("/charts", params={"over": "day"}).text
+    assert "Conversations <b>2</b>" in page
+    assert sum(one["conversations"] for one in client.get("/charts.json").json()["timeline"]) == 2
+    assert client.get("/charts", params={"over": "year"}).status_code == 400
+
+
+def test_bars_are_in_the_picture_and_empty_times_have_none() -> None:
+    counts = [0, 1, 1000, 0]
+    stretches = [
+        Stretch(at=NOW, conversations=count, errors=count // 2, turns=count, latency_ms=None) for count in counts
+    ]
+    conversations, failed, latency = charts_of(stretches)
+    assert len(conversations.bars) == 2 and len(failed.bars) == 1 and not latency.bars
+    assert failed.figure == "50 %" and latency.figure == "unknown"
+    for bar in conversations.bars:
+        assert bar.x >= 0 and bar.x + bar.width <= 100 and bar.height > 0
+        assert bar.y >= 0 and bar.y + bar.height == pytest.approx(HEIGHT)
