@@ -75,6 +75,19 @@ def agent_access(settings: Settings, environment: Mapping[str, str]) -> dict[str
     return {"api_key": settings.agent_key, "llm_base_url": url, "llm_api_key": key}
 
 
+def model_settings(settings: Settings) -> dict[str, Any]:
+    """What the settings say of the language model, as `llm.model_of` takes it."""
+    return {
+        "model": settings.llm_model or "",
+        "base_url": settings.llm_base_url,
+        "api_key": settings.llm_api_key,
+        "concurrency": settings.llm_concurrency,
+        "budget": {"calls": settings.llm_max_calls, "cost_usd": settings.llm_max_cost_usd},
+        "answers_path": settings.llm_answers,
+        "answers": "record" if settings.llm_record else "replay",
+    }
+
+
 def default_store(environment: Mapping[str, str]) -> str:
     """A SQLite file in the user's data folder."""
     home = environment.get("HOME") or str(Path.home())

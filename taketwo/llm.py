@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -156,6 +156,14 @@ def open_model(settings: ModelSettings) -> AskedModel:
     if kept is not None and settings.answers == "replay":
         return AskedModel(settings, None, kept)
     return AskedModel(settings, ProviderWire(settings), kept)
+
+
+def model_of(told: Mapping[str, Any]) -> AskedModel:
+    """The model that a configuration tells of. Raises what `open_model` raises."""
+    try:
+        return open_model(msgspec.convert(dict(told), ModelSettings))
+    except msgspec.ValidationError as error:
+        raise BadSetting(str(error), where="language model") from error
 
 
 class AskedModel:

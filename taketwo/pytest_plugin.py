@@ -17,8 +17,10 @@ import pytest
 from taketwo.errors import BadSetting, TakeTwoError
 
 if TYPE_CHECKING:
+    from taketwo.config import Settings
     from taketwo.events import CaseErrored, CaseFinished
     from taketwo.replay.agents import Agent
+    from taketwo.replay.user_side import Users
     from taketwo.report.lines import Page
     from taketwo.suite.runner import SuiteCase
 
@@ -53,6 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "taketwo_on_miss",
         "a tool call without a recorded answer: stop (default) ends the replay, error lets the agent read an error",
     )
+    parser.addini("taketwo_users", "who speaks as the user: verbatim, anchored (default) or simulated")
     parser.addini("taketwo_repeat", "how often each case is replayed: a number (default: 1), auto or confirm")
 
 
@@ -324,10 +327,21 @@ def _setup(config: pytest.Config) -> Setup:
                 turn_timeout_s=_ini(config, "taketwo_timeout", settings.turn_timeout_s, Annotated[float, Meta(gt=0)])
             ),
             "tools": ToolPolicy(on_miss=_ini(config, "taketwo_on_miss", "stop", OnMiss)),
+            "users": _users(config, settings),
             "repeat": read_repeats(config.getini("taketwo_repeat") or "1"),
         }
         config.stash[_SETUP] = Setup(spec, agent_access(settings, os.environ), how)
     return config.stash[_SETUP]
+
+
+def _users(config: pytest.Config, settings: Settings) -> Users:
+    from taketwo.config import model_settings
+    from taketwo.llm import model_of
+    from taketwo.replay.user_side import Users, user_mode
+
+    mode = user_mode(config.getini("taketwo_users") or "anchored")
+    needs_model = mode == "simulated" and settings.llm_model is not None
+    return Users(mode, model_of(model_settings(settings)) if needs_model else None)
 
 
 def _ini(config: pytest.Config, name: str, default: object, kind: Any) -> Any:

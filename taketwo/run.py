@@ -30,6 +30,17 @@ class StepPlace(Value):
     """Position of the step inside the turn, from 0."""
 
 
+class Evidence(Value):
+    """A stretch of a recorded user line."""
+
+    turn_index: int
+    """The recorded turn, from 0."""
+    start: int
+    """Where it begins in the line, in characters from 0."""
+    end: int
+    """Where it ends."""
+
+
 class UserAnswer(Value):
     """What answered one user turn of a replay."""
 
@@ -41,6 +52,8 @@ class UserAnswer(Value):
     """Why that rung, in words."""
     recorded_turn_index: int | None = None
     """The recorded turn whose line was used; None when no single one was."""
+    evidence: tuple[Evidence, ...] = ()
+    """What in the recording it rests on; empty in mode `verbatim`, which takes the next line unseen."""
 
 
 class Miss(Value):

@@ -14,9 +14,10 @@ from typing import Any
 import click
 import msgspec
 
-from taketwo.cli.settings import access, opened_store, project_option, settings, store_option
+from taketwo.cli.settings import access, language_model, opened_store, project_option, settings, store_option
 from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, with_scope
 from taketwo.cli.tool_options import tool_options
+from taketwo.config import Settings
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, Event, SuiteFinished, SuiteStarted
 from taketwo.replay import current
@@ -24,6 +25,8 @@ from taketwo.replay.agents import Agent, closing_agents, open_agent
 from taketwo.replay.engine import Limits
 from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import ToolPolicy
+from taketwo.replay.user import UserMode
+from taketwo.replay.user_side import Users
 from taketwo.report import Writer, open_writers
 from taketwo.suite.decide import exit_code
 from taketwo.suite.forks import each_turn
@@ -51,6 +54,15 @@ PATIENCE_S = 3600.0
     metavar="KEY=VALUE",
     help="What prompt: and …/chat/completions are sent instead of what is recorded: model=…, system_prompt=@FILE,"
     " temperature=0, … May be repeated.",
+)
+@click.option(
+    "--users",
+    "user_mode",
+    type=click.Choice(["verbatim", "anchored", "simulated"]),
+    default="anchored",
+    show_default=True,
+    help="Who speaks as the user: the recorded lines in order, the recorded user's words as they fit what"
+    " the agent asks, or with a language model where they do not reach.",
 )
 @tool_options
 @click.option(
@@ -99,6 +111,7 @@ def replay_command(
     from_turn: int,
     per_turn: bool,
     overrides: tuple[str, ...],
+    user_mode: Any,
     tools: ToolPolicy,
     stand_in: StandIn | None,
     tool_scope: ToolScope,
@@ -144,6 +157,7 @@ def replay_command(
                 limits=Limits(turn_timeout_s=timeout or (PATIENCE_S if stand_in else here.turn_timeout_s)),
                 tools=tools,
                 stand_in=stand_in,
+                users=_users(user_mode, here),
             )
         )
     raise SystemExit(130 if finished.cancelled else exit_code(finished.counts, strict=strict))
@@ -155,6 +169,11 @@ def _forked(cases: Iterable[SuiteCase], from_turn: int, per_turn: bool) -> Itera
         raise BadSetting("--from-turn and --each-turn exclude each other", todo="give one of them")
     for case in cases:
         yield from each_turn(case) if per_turn else [case._replace(from_turn=from_turn)]
+
+
+def _users(mode: UserMode, here: Settings) -> Users:
+    """How users are played; a model is opened only for the mode that needs one."""
+    return Users(mode, language_model(here) if mode == "simulated" else None)
 
 
 async def _replay(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from taketwo.config import Settings, agent_access, load_settings
+from taketwo.config import Settings, agent_access, load_settings, model_settings
 from taketwo.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -41,21 +41,9 @@ def opened_store(url: str | None) -> Iterator[Store]:
 
 def language_model(here: Settings) -> AskedModel | None:
     """The language model of the settings; None when none is configured. Raises BadSetting, MissingExtra."""
-    from taketwo.llm import Budget, ModelSettings, open_model
+    from taketwo.llm import model_of
 
-    if here.llm_model is None:
-        return None
-    return open_model(
-        ModelSettings(
-            model=here.llm_model,
-            base_url=here.llm_base_url,
-            api_key=here.llm_api_key,
-            concurrency=here.llm_concurrency,
-            budget=Budget(calls=here.llm_max_calls, cost_usd=here.llm_max_cost_usd),
-            answers_path=here.llm_answers,
-            answers="record" if here.llm_record else "replay",
-        )
-    )
+    return None if here.llm_model is None else model_of(model_settings(here))
 
 
 def store_option(command: Command) -> Command:

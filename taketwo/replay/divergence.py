@@ -25,6 +25,8 @@ class CallOrder:
     def broken_by(self, recorded: Recorded) -> str | None:
         """Why this call is out of order, in words; None when it is not."""
         call, place = recorded.call, recorded.place
+        if self._turn_index is None:
+            return None
         if place.turn_index != self._turn_index:
             return f"`{call.tool}` was recorded in turn {place.turn_index + 1}"
         before = self._furthest

@@ -24,7 +24,8 @@ from taketwo.replay.stand_in import StandIn
 from taketwo.replay.stuck import Stuck
 from taketwo.replay.tools import DEFAULT_POLICY, ToolPolicy, ToolWorld
 from taketwo.replay.traits import Knowledge
-from taketwo.replay.user import Line, Unanswerable, UserSide, user_side
+from taketwo.replay.user import Line, Unanswerable, UserSide
+from taketwo.replay.user_side import DEFAULT_USERS, Users, user_mode, user_side
 from taketwo.replay.watch import Outcome as Watched
 from taketwo.replay.watch import Watch
 from taketwo.run import Ending, Run
@@ -63,7 +64,7 @@ async def replay(
     from_turn: int = 1,
     limits: Limits = DEFAULT_LIMITS,
     tools: ToolPolicy = DEFAULT_POLICY,
-    users: str = "verbatim",
+    users: Users | str = DEFAULT_USERS,
     scope: RecordedCalls | None = None,
     stand_in: StandIn | None = None,
     revision: str | None = None,
@@ -76,7 +77,7 @@ async def replay(
 
     attempt: number of this replay among those of the case, from 1.
     from_turn: the first turn in which the agent acts, from 1; those before are held as they were recorded.
-    users: the mode of the user side, `verbatim`.
+    users: how the user is played; a mode alone will do.
     scope: recorded calls of other conversations, which answer where the case's own do not.
     stand_in: who answers a tool call that nothing recorded answers, where `tools` says so.
     revision: git revision of the agent's code, kept in the Run.
@@ -86,7 +87,8 @@ async def replay(
     Raises AgentUnreachable when the agent could not be asked, ToolRefused when one of its tools was called where the
     replay cannot be seen, BadSetting for a mode or a turn that there is not.
     """
-    one = _Replay(case, agent, limits, tools, user_side(users, case.recorded), scope, stand_in, now)
+    how = users if isinstance(users, Users) else Users(user_mode(users))
+    one = _Replay(case, agent, limits, tools, user_side(how, case.recorded), scope, stand_in, now)
     one.hold(held_turns(case.recorded, from_turn) if from_turn != 1 else ())
     began = now()
     with _on_stage(one.session, stop):
@@ -109,7 +111,7 @@ async def replay(
         tool_answers=tuple(one.session.journal.tool_answers),
         divergences=tuple(one.session.journal.divergences),
         held_turns=from_turn - 1,
-        settings=_settings(users, limits, tools),
+        settings=_settings(how.mode, limits, tools),
     )
 
 

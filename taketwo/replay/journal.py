@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from taketwo.conversation import Audio, Call, Gap, Say, Step, Tokens, Turn, UserLine
-from taketwo.run import Divergence, Rung, StepPlace, ToolAnswer, UserAnswer
+from taketwo.replay.user import Line
+from taketwo.run import Divergence, StepPlace, ToolAnswer, UserAnswer
 from taketwo.value import JSON
 
 
@@ -49,10 +50,16 @@ class Journal:
         """The user has spoken, or the agent is to speak first."""
         self._user = user
 
-    def answered_by(self, rung: Rung, reason: str, recorded_turn_index: int | None) -> None:
+    def answered_by(self, line: Line) -> None:
         """Where the user's line of this turn came from."""
         self.user_answers.append(
-            UserAnswer(turn_index=self.turn_index, rung=rung, reason=reason, recorded_turn_index=recorded_turn_index)
+            UserAnswer(
+                turn_index=self.turn_index,
+                rung=line.rung,
+                reason=line.reason,
+                recorded_turn_index=line.recorded_turn_index,
+                evidence=line.evidence,
+            )
         )
 
     def next_message(self) -> int:

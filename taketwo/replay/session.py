@@ -105,7 +105,7 @@ class Session(Scene):
             self._order = CallOrder(line.recorded_turn_index)
             self.journal.begin_turn(user)
             if user is not None:
-                self.journal.answered_by(line.rung, line.reason, line.recorded_turn_index)
+                self.journal.answered_by(line)
 
     def finish_turn(
         self, reply: str | None, latency_ms: float | None, tokens: Tokens, heard: Heard | None = None

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from taketwo.conversation import Conversation, Turn, UserLine
-from taketwo.errors import BadSetting
-from taketwo.run import Rung
+from taketwo.run import Evidence, Rung
 
-UserMode: TypeAlias = Literal["verbatim"]
-"""`verbatim`: the recorded lines in order, whatever the agent says."""
+UserMode: TypeAlias = Literal["verbatim", "anchored", "simulated"]
+"""`verbatim`: the recorded lines in order, whatever the agent says; `anchored`: the recorded user's words, as they fit
+what the agent says; `simulated`: the same, and a language model where they do not reach."""
 
 
 class Line(NamedTuple):
@@ -24,6 +24,8 @@ class Line(NamedTuple):
     """Why, in words."""
     recorded_turn_index: int | None
     """The recorded turn that it stands in; None when it stands in no single one."""
+    evidence: tuple[Evidence, ...] = ()
+    """The stretches of recorded lines that it rests on."""
 
 
 class Unanswerable(NamedTuple):
@@ -62,10 +64,3 @@ class Verbatim:
 
     def _hidden(self, position: int) -> str | None:
         return self._gaps.get(f"turns[{position}].user") or self._gaps.get(f"turns[{position}].user.text")
-
-
-def user_side(mode: str, recorded: Conversation) -> UserSide:
-    """The user of a replay. Raises BadSetting for a mode that there is not."""
-    if mode == "verbatim":
-        return Verbatim(recorded)
-    raise BadSetting(f"there is no user mode {mode!r}", where="users", todo="there is: verbatim")

@@ -25,6 +25,7 @@ from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import DEFAULT_POLICY as DEFAULT_TOOLS
 from taketwo.replay.tools import ToolPolicy
+from taketwo.replay.user_side import DEFAULT_USERS, Users
 from taketwo.scenario import Case
 from taketwo.suite.contrast import Pairs, contrast_of, floor_of, with_contrast
 from taketwo.suite.decide import DEFAULT_POLICY, Policy, decide, outcome
@@ -89,6 +90,8 @@ class Terms(NamedTuple):
     """What a tool call gets that the recording cannot answer."""
     stand_in: StandIn | None
     """Who answers such a call, by that policy; None for nobody."""
+    users: Users
+    """How the recorded users are played."""
     evaluators: Sequence[Evaluator]
     """Judgements besides the cases' own expectations."""
     stop: asyncio.Event | None
@@ -106,6 +109,7 @@ async def run_suite(
     limits: Limits = DEFAULT_LIMITS,
     tools: ToolPolicy = DEFAULT_TOOLS,
     stand_in: StandIn | None = None,
+    users: Users = DEFAULT_USERS,
     evaluators: Sequence[Evaluator] = (),
     store: ResultStore | None = None,
     suite_id: str | None = None,
@@ -128,7 +132,8 @@ async def run_suite(
     yield SuiteStarted(agent=agent.spec, cases=len(known), at=at)
     repeats = (Repeats(most=repeat) if isinstance(repeat, int) else repeat).for_one_of(len(known))
     workers = min(concurrency, len(known) * repeats.most)
-    work = _Work(known, Terms(agent, against, repeats, policy, limits, tools, stand_in, evaluators, stop), workers)
+    terms = Terms(agent, against, repeats, policy, limits, tools, stand_in, users, evaluators, stop)
+    work = _Work(known, terms, workers)
     counts: Counter[str] = Counter()
     pairs = Pairs()
     with _collecting_rarely():
@@ -179,6 +184,7 @@ async def attempt(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent
         tools=terms.tools,
         scope=suite_case.scope,
         stand_in=terms.stand_in,
+        users=terms.users,
         stop=terms.stop,
     )
     cut_short_in = None if run.ending.reason == "completed" else run.ending.turn_index

@@ -21,7 +21,7 @@ from taketwo.testing import call, conversation, turn
 
 Messages = list[dict[str, Any]]
 
-TALK = conversation(turn("Where is A-1?", call("status", {"order_id": "A-1"}, result="lost"), reply="Lost."))
+TALK = conversation(turn("Look for A-1.", call("status", {"order_id": "A-1"}, result="lost"), reply="Lost."))
 ASKED = {"id": "c1", "type": "function", "function": {"name": "status", "arguments": '{"order_id": "A-1"}'}}
 
 
@@ -101,7 +101,7 @@ class Wrapper:
     ],
 )
 async def test_any_callable_is_an_agent(agent: Any, how: str) -> None:
-    assert await reply(agent) == f"{how}: Where is A-1?"
+    assert await reply(agent) == f"{how}: Look for A-1."
 
 
 async def test_plain_code_runs_in_a_thread_that_knows_the_replay() -> None:

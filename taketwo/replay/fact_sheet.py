@@ -1,0 +1,380 @@
+"""What the recorded user revealed: every statement with what it is about, what it answers, and where it stands.
+
+Nothing here is made up: a statement is a stretch of the user's own words. What the agent asked before, and the names of
+the tool arguments in which a value was used, only give the statement further names to be found by.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeAlias
+
+from taketwo.canonical import NUMBER
+from taketwo.conversation import Conversation
+from taketwo.facts import Fact, facts_in, placed_facts
+from taketwo.replay.agent_asks import Asks, Need, read_asks
+from taketwo.replay.stems import Stems, covered, stems
+from taketwo.value import JSON, Value
+
+Act: TypeAlias = Literal["request", "question", "inform", "correct", "refuse", "agree", "greet", "thank"]
+"""What the user does by a statement."""
+
+
+class Statement(NamedTuple):
+    """One thing that the user said."""
+
+    text: str
+    """The words, a stretch of the user's line."""
+    turn_index: int
+    """The recorded turn, from 0."""
+    start: int
+    """Where it begins in the line."""
+    end: int
+    """Where it ends."""
+    act: Act
+    """What the user does by it."""
+    number: int | None
+    """Its number in a list of the user's; None outside one."""
+    facts: tuple[Fact, ...]
+    """Its amounts, dates, ids and the like."""
+    about: Stems
+    """Its own words."""
+    answers: Stems
+    """Its own words and all that it may be asked by."""
+    denies: bool
+    """Whether it says no, or that the user does not know."""
+
+
+class Utterance(NamedTuple):
+    """All that the user said in one recorded turn."""
+
+    turn_index: int
+    """The recorded turn, from 0."""
+    text: str
+    """The words."""
+    after: Asks
+    """What the agent had asked before."""
+    statements: tuple[Statement, ...]
+    """Its parts."""
+    says: Literal["yes", "no"] | None
+    """Whether it begins with consent or refusal; None when with neither."""
+    closes: bool
+    """Whether it only thanks and takes leave."""
+
+
+class KnownFact(Value):
+    """One thing that the user revealed, for people to read."""
+
+    slot: str
+    """What it is: the words by which it was asked for or used, such as `order id`."""
+    value: str
+    """As the user said it."""
+    kind: str
+    """`id`, `date`, `time`, `amount`, `number`, `percentage`, `email`, `phone`, `name`, `choice`, `constraint`,
+    `correction` or `refusal`."""
+    turn_index: int
+    """The recorded turn, from 0."""
+    start: int
+    """Where the value begins in the user's line, in characters."""
+    end: int
+    """Where it ends."""
+
+
+class FactSheet:
+    """All that the user of a recorded conversation revealed."""
+
+    def __init__(self, recorded: Conversation) -> None:
+        """Read the user's lines; no model is asked."""
+        self._recorded = recorded
+
+    @cached_property
+    def lines(self) -> tuple[Utterance, ...]:
+        """The user's lines, hidden ones left out."""
+        used = list(_used_values(self._recorded))
+        return tuple(self._lines(used))
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """Every statement, in order."""
+        return tuple(statement for line in self.lines for statement in line.statements)
+
+    @cached_property
+    def wants(self) -> Stems:
+        """What the user asked for, over the whole conversation."""
+        asked = (one.about for one in self.statements if one.act in ("request", "correct", "question"))
+        return frozenset().union(*asked)
+
+    @cached_property
+    def words(self) -> Stems:
+        """All words that the user used."""
+        return stems(" ".join(line.text for line in self.lines))
+
+    @cached_property
+    def values(self) -> frozenset[tuple[str, str]]:
+        """Kind and value of every typed fact that the user stated."""
+        return frozenset((fact.kind, fact.value) for line in self.lines for fact in facts_in(line.text))
+
+    @cached_property
+    def facts(self) -> tuple[KnownFact, ...]:
+        """The sheet itself, for people."""
+        return tuple(fact for statement in self.statements for fact in _known_facts(statement))
+
+    def invented(self, text: str, heard: str = "") -> tuple[str, ...]:
+        """Typed facts and names of a text that neither the user stated nor the agent just said (`heard`)."""
+        known = self.values | {(fact.kind, fact.value) for fact in facts_in(heard)}
+        values = {value for _, value in known}
+        strange = [fact.text for fact in facts_in(text) if fact.kind and fact.value not in values]
+        spoken = f"{' '.join(line.text for line in self.lines)} {heard}".casefold()
+        contacts = [found[0] for found in _CONTACT.finditer(text) if found[0].casefold() not in spoken]
+        names = [found[0] for found in _NAMES.finditer(text) if found[0].casefold() not in spoken]
+        return tuple(dict.fromkeys([*strange, *contacts, *names]))
+
+    def _lines(self, used: list[tuple[str, Stems, frozenset[str]]]) -> Iterator[Utterance]:
+        before = ""
+        for turn in self._recorded.turns:
+            if turn.user is not None and turn.user.text:
+                yield _line(turn.index, turn.user.text, read_asks(before), used)
+            before = turn.reply or ""
+
+
+_MARK = re.compile(r"(?:#{2,}|\[|<)[\w ]{2,20}(?:#{2,}|\]|>)\s*$")
+_NUMBERED = re.compile(r"^\s*(?:(\d{1,2})[.)]|[-*•])\s+")
+_SPLIT = re.compile(
+    r"(?<=[.!?])(?<!^\d[.])(?<!^\d\d[.])\s+|\n+|;\s+|,\s+(?=(?:and|but|so|also)\s+(?:the|my|i|i'd|i'm|please|can|could"
+    r"|no|it|we|our|for)\b)"
+    r"|\s+(?=and\s+(?:my|the|i|i'd|please)\s+\w+\s+(?:\w+\s+)?(?:is|would|want|need|like)\b)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ACTS: tuple[tuple[Act, re.Pattern[str]], ...] = tuple(
+    (act, re.compile(pattern, re.IGNORECASE))  # type: ignore[misc]  # the words are acts
+    for act, pattern in (
+        ("greet", r"^(?:hi|hello|hey|good (?:morning|afternoon|evening|day))(?: there)?[!.,]*$"),
+        (
+            "correct",
+            r"^(?:actually|sorry|oh|wait|correction|on second thought)\b|\bi meant\b|\binstead\b|\brather than\b",
+        ),
+        ("question", r"\?\s*$"),
+        (
+            "request",
+            r"\bi(?:'d| would) (?:like|prefer|love|want)\b|\bi (?:want|need|wish|have to|must)\b|\bi'm (?:looking"
+            r"|calling|trying|hoping)"
+            r"|\bcan (?:you|we|i)\b|\bcould (?:you|we|i)\b|\blet's\b|\bhelp me\b|\bplease (?!proceed|go ahead|do\b"
+            r"|yes)\w+"
+            r"|\bi(?:'ll| will) (?:go|take|have|use)\b|\bi(?:'d)? (?:choose|prefer)\b",
+        ),
+        (
+            "refuse",
+            r"\b(?:do not|don't|won't|not) (?:want|need|like|wish|have to)\b|^(?:no|nope|neither|none)\b"
+            r"|\bnot interested\b|\bno \w+ insurance\b",
+        ),
+        (
+            "agree",
+            r"^(?:yes|yeah|yep|yup|sure|correct|right|ok|okay|exactly|absolutely|of course|certainly|definitely"
+            r"|alright)\b|^(?:great|perfect|wonderful)[!.]*$"
+            r"|\b(?:go ahead|proceed|i confirm|confirmed|sounds (?:good|great|fine)|that works|works for me"
+            r"|looks (?:good|great|correct|right)|is correct|are correct|that's (?:right|correct|fine|acceptable))\b",
+        ),
+        (
+            "thank",
+            r"^(?:ok(?:ay)?,? |great[,!]? |perfect[,!]? |alright[,!]? |no,? )*(?:thank|thanks|cheers|bye|goodbye"
+            r"|that(?:'s| is| will be) (?:all|it|everything)|have a)\b|\bthank you\b|\bthanks\b|\bthat's all\b"
+            r"|\bnothing else\b",
+        ),
+    )
+)
+_FIRST: tuple[Act, ...] = ("greet", "thank", "question", "correct", "refuse", "request", "agree")
+_YES = re.compile(
+    r"^(?:great|perfect|okay|ok|alright|thanks?(?: you)?|wonderful|good)?[,.!]?\s*(?:yes|yeah|yep|yup|sure|correct"
+    r"|absolutely|of course|certainly|definitely|ok\b|okay\b|alright|please (?:do|proceed|go ahead)|that(?:'s"
+    r"| is) (?:correct|right|fine|acceptable)|that works|sounds (?:good|great|fine)|go ahead|i confirm|confirmed"
+    r"|perfect|great|let's (?:proceed|do|go))",
+    re.IGNORECASE,
+)
+_NO = re.compile(
+    r"^(?:no\b|nope|not\b|neither|none|i don't (?:want|need|think)|i do not (?:want|need)|i'd rather not|don't)",
+    re.IGNORECASE,
+)
+_DENIES = re.compile(
+    r"\b(?:don't|do not|not|no|can't|cannot|haven't|never|neither|none|without|unsure|forgot|understood|i'll (?:check"
+    r"|look|find|get back))\b",
+    re.IGNORECASE,
+)
+_THANKS_ONLY = re.compile(r"[?]|\b(?:can|could|would|need|want) (?:you|i)\b", re.IGNORECASE)
+_CONTACT = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?<!\w)\+?\d[\d ()./-]{7,}\d(?!\w)")
+_NAMED = re.compile(r"\b(?:my name is|i'm|i am|this is|it's|name's|for|named)\s+([A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")
+_NAMES = re.compile(r"(?<=[a-z,] )(?!I\b)[A-Z][\w'-]*[a-z](?: [A-Z][\w'-]*[a-z])*")
+_KIND_WORDS = {
+    "date": "date",
+    "time": "time",
+    "amount": "price amount",
+    "percentage": "percent",
+    "id": "id",
+    "number": "count",
+}
+
+
+def _line(turn_index: int, text: str, after: Asks, used: list[tuple[str, Stems, frozenset[str]]]) -> Utterance:
+    parts = tuple(_split(text))
+    needs_of = _needs_of(parts, after)
+    statements = tuple(
+        _statement(turn_index, part, start, number, needs_of.get(start, ()), used) for part, start, number in parts
+    )
+    plain = text.replace("’", "'").strip()
+    says: Literal["yes", "no"] | None = "yes" if _YES.match(plain) else "no" if _NO.match(plain) else None
+    closes = bool(statements) and all(
+        one.act == "thank" or (one.act == "agree" and not one.facts) for one in statements
+    )
+    closes = closes and any(one.act == "thank" for one in statements)
+    return Utterance(turn_index, text, after, statements, says, closes)
+
+
+def _split(text: str) -> Iterator[tuple[str, int, int | None]]:
+    """The parts of a line, where each begins, and its number in a list."""
+    mark = _MARK.search(text)
+    end = mark.start() if mark else len(text)
+    position = 0
+    for cut in [*((found.start(), found.end()) for found in _SPLIT.finditer(text, 0, end)), (end, end)]:
+        part = text[position : cut[0]]
+        numbered = _NUMBERED.match(part)
+        begin = position + (numbered.end() if numbered else len(part) - len(part.lstrip()))
+        number = int(numbered[1]) if numbered and numbered[1] else None
+        if body := text[begin : cut[0]].rstrip():
+            yield body, begin, number
+        position = cut[1]
+    if mark:
+        yield mark[0].strip(), mark.start(), None
+
+
+def _needs_of(parts: tuple[tuple[str, int, int | None], ...], after: Asks) -> dict[int, tuple[Need, ...]]:
+    """Which of the agent's questions each part answers, by where the part begins."""
+    found: dict[int, list[Need]] = {}
+    left = [need for need in after.needs if need.kind != "open"]
+    for body, start, number in parts:
+        by_number = [need for need in left if number is not None and need.number == number]
+        words = stems(body)
+        by_words = [need for need in left if covered(need.about, words) > 0.5]
+        found[start] = by_number or by_words
+    open_needs = [need for need in left if need.kind != "yes_no" and not any(need in needs for needs in found.values())]
+    silent = [
+        start for body, start, _ in parts if not found[start] and _act(body) not in ("greet", "thank", "question")
+    ]
+    if len(open_needs) == 1 and silent:
+        found[silent[0]] = open_needs
+    elif len(open_needs) == len(silent):
+        for start, need in zip(silent, open_needs, strict=True):
+            found[start] = [need]
+    return {start: tuple(needs) for start, needs in found.items()}
+
+
+def _statement(
+    turn_index: int,
+    text: str,
+    start: int,
+    number: int | None,
+    needs: tuple[Need, ...],
+    used: list[tuple[str, Stems, frozenset[str]]],
+) -> Statement:
+    # An address is one fact, whatever stands inside it.
+    facts = tuple(facts_in(_CONTACT.sub(lambda found: " " * len(found[0]), text)))
+    about = stems(text)
+    values = {fact.value for fact in facts}
+    folded = text.casefold()
+    answers = set(about)
+    for need in needs:
+        answers |= need.about
+    for spelt, names, its_values in used:
+        if (its_values and its_values <= values) or (
+            len(spelt) > 2 and re.search(rf"(?<!\w){re.escape(spelt)}(?!\w)", folded)
+        ):
+            answers |= names
+    for fact in facts:
+        answers |= {"id"} if fact.kind == "number" and len(fact.value) > 3 else set()
+        answers |= stems(_KIND_WORDS.get(fact.kind, ""))
+    for found in _CONTACT.finditer(text):
+        answers |= stems("email address" if "@" in found[0] else "phone")
+    if _NAMED.search(text):
+        answers |= stems("name")
+    denies = bool(_DENIES.search(text.replace("’", "'")))
+    return Statement(
+        text, turn_index, start, start + len(text), _act(text), number, facts, about, frozenset(answers), denies
+    )
+
+
+def _act(text: str) -> Act:
+    plain = text.replace("’", "'").strip()
+    if _MARK.fullmatch(plain):
+        return "thank"
+    is_act = {act: bool(pattern.search(plain)) for act, pattern in _ACTS}
+    if is_act["thank"] and _THANKS_ONLY.search(plain):
+        is_act["thank"] = False
+    return next((act for act in _FIRST if is_act[act]), "inform")
+
+
+def _used_values(recorded: Conversation) -> Iterator[tuple[str, Stems, frozenset[str]]]:
+    """Every text and number in the tool calls, with the names it was used under."""
+    seen: set[tuple[str, str]] = set()
+    for _, _, call in recorded.calls():
+        for name, value in _leaves("", call.arguments):
+            spelt = str(value).casefold().replace("_", " ") if isinstance(value, str) else str(value)
+            if len(spelt) > 60 or (name, spelt) in seen:
+                continue
+            seen.add((name, spelt))
+            facts = facts_in(str(value))
+            yield (
+                "" if NUMBER.fullmatch(spelt) else str(value).casefold(),
+                stems(name.replace("_", " ")),
+                frozenset(fact.value for fact in facts if _is_telling(fact)),
+            )
+            if spelt != str(value).casefold():  # `round_trip` is said as `round trip`
+                yield spelt, stems(name.replace("_", " ")), frozenset()
+
+
+def _is_telling(fact: Fact) -> bool:
+    """Whether two texts that state it are likely to mean the same; small numbers are everywhere."""
+    return bool(fact.kind) and (fact.kind != "number" or len(fact.value) > 2)
+
+
+def _leaves(name: str, value: JSON) -> Iterator[tuple[str, str | int | float]]:
+    match value:
+        case bool() | None:
+            return
+        case str() | int() | float():
+            yield name, value
+        case list():
+            for item in value:
+                yield from _leaves(name, item)
+        case dict():
+            for key, item in value.items():
+                yield from _leaves(key, item)
+
+
+def _known_facts(statement: Statement) -> Iterator[KnownFact]:
+    """The values of one statement; where it has none that is typed, the statement itself if it decides something."""
+    slot = " ".join(sorted(statement.answers - statement.about)) or " ".join(sorted(statement.about)[:4])
+    found = False
+    for fact, start, end in placed_facts(statement.text):
+        if fact.kind:
+            found = True
+            yield _known(statement, slot, fact.kind, start, end)
+    for contact in _CONTACT.finditer(statement.text):
+        found = True
+        yield _known(statement, slot, "email" if "@" in contact[0] else "phone", *contact.span())
+    for name in _NAMED.finditer(statement.text):
+        found = True
+        yield _known(statement, "name", "name", *name.span(1))
+    kinds = {"correct": "correction", "refuse": "refusal", "request": "constraint", "inform": "choice"}
+    if not found and statement.act in kinds and statement.about:
+        yield _known(statement, slot, kinds[statement.act], 0, len(statement.text))
+
+
+def _known(statement: Statement, slot: str, kind: str, start: int, end: int) -> KnownFact:
+    return KnownFact(
+        slot=slot,
+        value=statement.text[start:end],
+        kind=kind,
+        turn_index=statement.turn_index,
+        start=statement.start + start,
+        end=statement.start + end,
+    )

@@ -1,0 +1,64 @@
+"""Which user side a mode means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, assert_never, get_args
+
+from taketwo.conversation import Conversation, Turn
+from taketwo.errors import BadSetting
+from taketwo.llm import LanguageModel
+from taketwo.replay.ladder import Ladder, Similarity
+from taketwo.replay.simulated_user import SimulatedUser
+from taketwo.replay.user import Line, Unanswerable, UserMode, UserSide, Verbatim
+
+
+class Users(NamedTuple):
+    """How the users of a suite are played."""
+
+    mode: UserMode = "anchored"
+    """Whether the recorded lines come in order, as they fit, or with a model where they do not reach."""
+    model: LanguageModel | None = None
+    """The model of mode `simulated`; None in the others."""
+    similarity: Similarity | None = None
+    """Likeness in meaning; None where no embedding is installed."""
+
+
+DEFAULT_USERS = Users()
+
+
+class Anchored:
+    """Speaks by the ladder."""
+
+    def __init__(self, recorded: Conversation, similarity: Similarity | None = None) -> None:
+        """See `Ladder`."""
+        self._ladder = Ladder(recorded, similarity)
+
+    async def next_line(self, so_far: Sequence[Turn]) -> Line | Unanswerable | None:
+        """What the recorded user would say."""
+        return self._ladder.next_line(so_far)
+
+
+def user_side(users: Users, recorded: Conversation) -> UserSide:
+    """The user of a replay. Raises BadSetting for `simulated` without a model."""
+    match users.mode:
+        case "verbatim":
+            return Verbatim(recorded)
+        case "anchored":
+            return Anchored(recorded, users.similarity)
+        case "simulated":
+            if users.model is None:
+                todo = "set TAKETWO_LLM_MODEL, see docs/models.md"
+                raise BadSetting("simulated users need a language model", where="users", todo=todo)
+            return SimulatedUser(recorded, users.model, users.similarity)
+        case _:
+            assert_never(users.mode)
+
+
+def user_mode(text: str) -> UserMode:
+    """A mode by its name. Raises BadSetting for one that there is not."""
+    modes: tuple[UserMode, ...] = get_args(UserMode)
+    for mode in modes:
+        if mode == text:
+            return mode
+    raise BadSetting(f"there is no user mode {text!r}", where="users", todo=f"there is: {', '.join(modes)}")
