@@ -19,6 +19,7 @@ COMMANDS = {
     "show": ("taketwo.cli.look", "Show one conversation."),
     "freeze": ("taketwo.cli.keep", "Keep conversations as scenario files for your repository."),
     "replay": ("taketwo.cli.replay", "Rerun conversations against your agent and show what changed."),
+    "accept": ("taketwo.cli.accept", "Take what the agent does now as right, in the scenario files."),
     "floor": ("taketwo.cli.floor", "Learn how the unchanged agent varies by itself."),
     "compare": ("taketwo.cli.replay", "Show what is different between two conversations."),
     "project": ("taketwo.cli.privacy", "Say how long a project keeps what, and what is redacted."),

@@ -1,4 +1,4 @@
-"""`taketwo floor`, `--repeat auto` and `--against` as a user meets them."""
+"""`taketwo floor`, `accept`, `--repeat auto` and `--against` as a user meets them."""
 
 from __future__ import annotations
 
@@ -76,6 +76,21 @@ def test_repeats_and_the_old_agent_are_told_in_words_and_in_json(run: Run, tmp_p
     report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert report["contrast"]["newly_failing"] == 1
     assert report["results"][0]["verdict"]["rate"]["passed"] == 0
+
+
+def test_what_changed_is_accepted_into_the_file_and_passes_from_then_on(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.scenario.yaml"
+    text = "# by hand\n" + path.read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    assert run("accept").returncode == 2
+    assert run("replay", str(path), "--agent", "desk:bad").returncode == 1
+    shown = run("accept", "--dry-run")
+    assert "trim: must say Hello" in shown.stdout
+    assert path.read_text(encoding="utf-8") == text
+    assert run("accept", str(path), "--yes").returncode == 0
+    assert path.read_text(encoding="utf-8").startswith("# by hand\n")
+    assert load(path).cases[0].expected == ()
+    assert run("replay", str(path), "--agent", "desk:good").returncode == 0
 
 
 def test_how_often_is_a_number_or_a_word(run: Run) -> None:
