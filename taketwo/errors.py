@@ -11,6 +11,7 @@
     │   └── NotUnique         several of them
     ├── AlreadyThere          something of that name is there already
     ├── WrongState            it cannot be done to a thing in its present state
+    ├── NotAllowed            a key that is not good for what was asked
     ├── BadFilter             a filter text that does not parse
     ├── BadSetting            an option or configuration value of the wrong form
     ├── ModelUnavailable      a language model could not be asked, or gave no usable answer
@@ -84,6 +85,10 @@ class AlreadyThere(TakeTwoError):
 
 class WrongState(TakeTwoError):
     """A thing is in a state in which that cannot be done to it."""
+
+
+class NotAllowed(TakeTwoError):
+    """The key is not good for this."""
 
 
 class BadFilter(TakeTwoError):

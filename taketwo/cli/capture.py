@@ -29,12 +29,15 @@ UNREAD_SHOWN = 20
 @click.option(
     "--grpc-port", type=int, metavar="P", help="Port of the receiver's gRPC; 0 for any free one.  [default: 4317]"
 )
+@click.option("--require-keys", is_flag=True, help="Need keys on this machine too.")
 @store_option
-def serve_command(host: str, port: int, grpc_port: int | None, store_url: str | None) -> None:
+def serve_command(host: str, port: int, grpc_port: int | None, require_keys: bool, store_url: str | None) -> None:
     """Receive OpenTelemetry traces and logs, and show what was captured.
 
     OTLP/HTTP arrives at /v1/traces and /v1/logs, and OTLP/gRPC at a port of its own, where default exporters send it; a
     request is answered only after its spans are safely on disk. The page is at the address of HTTP.
+
+    On another address than this machine's own, every request needs a key of `taketwo keys`.
 
     gRPC needs the extra 'grpc'. Where it is missing, or 4317 is taken and no port was named, HTTP is served alone.
     """
@@ -44,7 +47,14 @@ def serve_command(host: str, port: int, grpc_port: int | None, store_url: str | 
         raise MissingExtra("server", needed_for="taketwo serve") from error
     url = store_url or settings().store
     with opened_store(url) as store:
-        serve(store, host=host, port=port, grpc_port=grpc_port, on_ready=lambda listening: _announce(listening, url))
+        serve(
+            store,
+            host=host,
+            port=port,
+            grpc_port=grpc_port,
+            require_keys=require_keys,
+            on_ready=lambda listening: _announce(listening, url),
+        )
 
 
 def _announce(listening: Listening, url: str) -> None:

@@ -19,7 +19,7 @@ JSON_TYPE = "application/json"
 RULES_SHOWN = 100
 """How many broken rules a partial success names, each with its span: an answer stays far below OTLP's 4 MiB."""
 
-GRPC_CODES = {400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
+GRPC_CODES = {400: 3, 401: 16, 403: 7, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
 """The gRPC code that says the same as an HTTP status; what is not among them is 2, `UNKNOWN`."""
 
 

@@ -16,11 +16,13 @@ from starlette.routing import Route
 
 from taketwo.errors import TakeTwoError
 from taketwo.server import assets
+from taketwo.server.access import Access, Keys, only_project
 from taketwo.server.captures import Captures
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
 from taketwo.server.expiry import expire_regularly
 from taketwo.server.guard import Guard
 from taketwo.server.limits import Limits
+from taketwo.server.login import Login
 from taketwo.server.pages.conversations import Conversations
 from taketwo.server.pages.keeping import Keeping
 from taketwo.server.pages.lists import Lists
@@ -29,6 +31,7 @@ from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
 from taketwo.server.room import Room
 from taketwo.store import Store
+from taketwo.store.scoped import ScopedStore
 
 if TYPE_CHECKING:
     from taketwo.server.otlp_grpc import GrpcDoor
@@ -42,8 +45,14 @@ def create_app(
     *,
     limits: Limits = Limits(),  # noqa: B008  # a value, never changed
     grpc_door: GrpcDoor | None = None,
+    keys_required: bool = False,
 ) -> Starlette:
-    """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC."""
+    """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
+
+    A request that shows a key of one project sees nothing else, and with `keys_required` every request must show one.
+    """
+    keys = Keys(store, required=keys_required)
+    store = ScopedStore(store, only_project)
     room = Room(limits)
     intake: Intake = BesideTheServer(store.url, limits) if store.url.startswith("sqlite:") else InThreads(store, limits)
 
@@ -54,7 +63,7 @@ def create_app(
             work = tasks.create_task(intake.run(started))
             await started.wait()
             if grpc_door is not None:
-                await grpc_door.open(intake, room, tasks)
+                await grpc_door.open(intake, room, tasks, keys)
             expiry = tasks.create_task(expire_regularly(store))
             yield
             expiry.cancel()
@@ -66,6 +75,7 @@ def create_app(
         routes=[
             *Receiver(intake, limits, room).routes(),
             Route("/health", _health),
+            *Login(keys).routes(),
             assets.route(),
             *Captures(store).routes(),
             *Lists(store).routes(),
@@ -73,7 +83,7 @@ def create_app(
             *Keeping(store).routes(),
             *Start(store).routes(),
         ],
-        middleware=[Middleware(Guard)],
+        middleware=[Middleware(Guard, any_name=keys_required), Middleware(Access, keys=keys)],
         exception_handlers={TakeTwoError: tell, HTTPException: tell_http},
         lifespan=running,
     )

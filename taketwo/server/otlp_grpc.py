@@ -19,11 +19,12 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
 from taketwo.errors import StoreBusy, StoreUnavailable, TooLarge, TraceUnreadable
+from taketwo.server.access import Keys, Refused
 from taketwo.server.answers import PROTOBUF, Answer, Signal, grpc_code, not_kept, refused, status_message
 from taketwo.server.dispatch import Intake
 from taketwo.server.intake import Delivery
 from taketwo.server.limits import Limits
-from taketwo.server.receiver import PROJECT_HEADERS
+from taketwo.server.receiver import named_project
 from taketwo.server.room import Room
 
 EXPORTS: Final[dict[str, Signal]] = {
@@ -88,10 +89,10 @@ class GrpcDoor:
         self._server = server
         return port
 
-    async def open(self, intake: Intake, room: Room, tasks: asyncio.TaskGroup) -> None:
-        """Answer from now on. The tasks end what senders have stopped waiting for."""
+    async def open(self, intake: Intake, room: Room, tasks: asyncio.TaskGroup, keys: Keys) -> None:
+        """Answer from now on whoever the keys let in. The tasks end what senders have stopped waiting for."""
         assert self._server is not None  # bound before
-        exports = _Exports(intake, room, self._limits, tasks)
+        exports = _Exports(intake, room, self._limits, tasks, keys)
         self._server.add_generic_rpc_handlers([_Methods(exports)])
         await self._server.start()
 
@@ -120,7 +121,8 @@ class _Methods(grpc.GenericRpcHandler):
 class _Exports:
     """Takes requests: one message each, and of those no more are read at a time than would fill the room."""
 
-    def __init__(self, intake: Intake, room: Room, limits: Limits, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, intake: Intake, room: Room, limits: Limits, tasks: asyncio.TaskGroup, keys: Keys) -> None:
+        self._keys = keys
         self._intake = intake
         self._room = room
         self._limits = limits
@@ -133,7 +135,11 @@ class _Exports:
         return answer.body if answer.status == 200 else await _end(answer, context)
 
     async def _answered(self, signal: Signal, context: Context) -> Answer:
-        delivery = Delivery(signal=signal, content_type=PROTOBUF, project=_project(context))
+        try:
+            project = await self._admitted(context)
+        except Refused as error:
+            return refused(error.status, error.why, PROTOBUF)
+        delivery = Delivery(signal=signal, content_type=PROTOBUF, project=project)
         async with AsyncExitStack() as held:
             try:
                 pieces = await self._received(context, held)
@@ -146,6 +152,17 @@ class _Exports:
             # A sender that stops waiting cancels the waiting alone: its bytes take room until they are worked on.
             work = self._tasks.create_task(self._work(delivery, pieces, held.pop_all()))
         return await asyncio.shield(work)
+
+    async def _admitted(self, context: Context) -> str | None:
+        """The project that the key or the metadata name. Raises Refused."""
+        given = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        named = named_project(given)
+        key = await asyncio.to_thread(self._keys.admit, given, None, "ingest", context.peer())
+        if key is None or key.project is None:
+            return named
+        if named not in (None, key.project):
+            raise Refused(403, f"this key is for project {key.project!r} and not for {named!r}")
+        return key.project
 
     async def _received(self, context: Context, held: AsyncExitStack) -> AsyncIterator[bytes]:
         """The message in pieces, once there is a place for it. Raises StoreBusy where there is none for too long."""
@@ -192,12 +209,6 @@ async def _read(context: Context) -> bytes:
 async def _pieces(message: bytes) -> AsyncIterator[bytes]:
     for begin in range(0, len(message), PIECE_BYTES):
         yield message[begin : begin + PIECE_BYTES]
-
-
-def _project(context: Context) -> str | None:
-    """The project that the metadata names, by the same keys as HTTP's headers."""
-    given = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-    return next((given[name].strip() for name in PROJECT_HEADERS if given.get(name, "").strip()), None)
 
 
 async def _not_kept(signal: str, requests: AsyncIterator[bytes], context: Context) -> bytes:

@@ -14,6 +14,7 @@ from taketwo.errors import (
     BadFilter,
     BadSetting,
     MissingExtra,
+    NotAllowed,
     NotFound,
     NotUnique,
     ScenarioUnreadable,
@@ -29,6 +30,7 @@ STATUSES: tuple[tuple[type[TakeTwoError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (AlreadyThere, HTTPStatus.CONFLICT),
     (WrongState, HTTPStatus.CONFLICT),
+    (NotAllowed, HTTPStatus.FORBIDDEN),
     (BadFilter, HTTPStatus.BAD_REQUEST),
     (BadSetting, HTTPStatus.BAD_REQUEST),
     (ScenarioUnreadable, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -45,7 +47,7 @@ def tell(request: Request, error: Exception) -> Response:
     """What we could not do, as an answer."""
     assert isinstance(error, TakeTwoError)  # the application asks for no others
     status = next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
-    return _problem(request, status, str(error), {"retry-after": "1"} if status == 503 else {})
+    return problem(request, status, str(error), {"retry-after": "1"} if status == 503 else {})
 
 
 def tell_http(request: Request, error: Exception) -> Response:
@@ -55,10 +57,12 @@ def tell_http(request: Request, error: Exception) -> Response:
     if request.url.path.endswith(OTLP_PATHS):
         answer = refused(error.status_code, error.detail, request.headers.get("content-type", ""))
         return Response(answer.body, answer.status, {**headers, "content-type": answer.content_type})
-    return _problem(request, HTTPStatus(error.status_code), error.detail, headers)
+    return problem(request, error.status_code, error.detail, headers)
 
 
-def _problem(request: Request, status: HTTPStatus, detail: str, headers: dict[str, str]) -> Response:
+def problem(request: Request, status: int, detail: str, headers: dict[str, str]) -> Response:
+    """What is wrong, as a page for a browser and as a problem for a program."""
+    status = HTTPStatus(status)
     if wants_page(request):
         return page("problem.html", status=status, headers=headers, title=status.phrase, detail=detail)
     body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}

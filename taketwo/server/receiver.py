@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from taketwo.errors import StoreBusy, TooLarge
+from taketwo.server.access import only_project
 from taketwo.server.answers import Answer, Signal, not_kept, refused
 from taketwo.server.dispatch import Intake
 from taketwo.server.intake import Delivery
@@ -52,11 +53,14 @@ class Receiver:
     async def _take(self, request: Request, signal: Signal) -> Answer:
         headers = request.headers
         content_type = headers.get("content-type", "")
+        only, named = only_project(), named_project(headers)
+        if only is not None and named not in (None, only):
+            return refused(403, f"this key is for project {only!r} and not for {named!r}", content_type)
         delivery = Delivery(
             signal=signal,
             content_type=content_type,
             encoding=headers.get("content-encoding"),
-            project=next((headers[name].strip() for name in PROJECT_HEADERS if headers.get(name, "").strip()), None),
+            project=only or named,
         )
         announced = headers.get("content-length", "")
         try:
@@ -69,6 +73,11 @@ class Receiver:
             return refused(503, str(error), content_type, retry_after_s=self._limits.retry_after_s)
         except ClientDisconnect:
             return refused(400, "the body ended too early", content_type)
+
+
+def named_project(headers: Mapping[str, str]) -> str | None:
+    """The project that headers name; None where they name none."""
+    return next((headers[name].strip() for name in PROJECT_HEADERS if headers.get(name, "").strip()), None)
 
 
 async def _metrics(request: Request) -> Response:

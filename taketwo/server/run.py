@@ -16,6 +16,7 @@ from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
 from taketwo.server.app import FINISH_WITHIN_S, create_app
 from taketwo.server.limits import Limits
 from taketwo.store import Store
+from taketwo.store.keys import keys
 from taketwo.value import Value
 
 if TYPE_CHECKING:
@@ -44,17 +45,26 @@ def serve(
     grpc_port: int | None = None,
     on_ready: Callable[[Listening], None] = lambda listening: None,
     limits: Limits = Limits(),  # noqa: B008  # a value, never changed
+    require_keys: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way.
 
     `on_ready` is told as soon as requests are answered; a port of 0 is any free one. Without a `grpc_port` OTLP/gRPC is
-    served on 4317 where that can be had. Raises BadSetting for a host that is not this machine alone and for a port
-    that is taken, MissingExtra for a `grpc_port` without grpcio, StoreUnavailable.
+    served on 4317 where that can be had. Keys are needed with `require_keys`, and wherever others than this machine
+    reach the server. Raises BadSetting for such a host where there are no keys, and for a port that is taken,
+    MissingExtra for a `grpc_port` without grpcio, StoreUnavailable.
     """
+    keys_required = require_keys or not _is_own(host)
+    if keys_required and not any(key.revoked_at is None for key in keys(store.documents)):
+        raise BadSetting(
+            f"there are no keys yet, so nobody could use a server on {host} that needs one",
+            where="--host" if not require_keys else "--require-keys",
+            todo="make one with: taketwo keys create --role admin",
+        )
     with _bound(host, port) as listening:
         door, without = _grpc_door(host, grpc_port, limits)
         config = uvicorn.Config(
-            create_app(store, limits=limits, grpc_door=door),
+            create_app(store, limits=limits, grpc_door=door, keys_required=keys_required),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -106,13 +116,7 @@ def _grpc_door(host: str, port: int | None, limits: Limits) -> tuple[GrpcDoor | 
 
 
 def _bound(host: str, port: int, option: str = "--port") -> socket.socket:
-    """A socket on this machine's own address. Until there are keys, nobody else may read what is captured."""
-    if host != "localhost" and not _is_loopback(host):
-        raise BadSetting(
-            f"cannot listen on {host}: there are no keys yet, so only this machine may connect",
-            where="--host",
-            todo="use 127.0.0.1, and a tunnel such as `ssh -L 4318:127.0.0.1:4318` from elsewhere",
-        )
+    """A socket on an address of this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sends without delay only on sockets that say they are TCP; on others every answer waits 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -126,9 +130,10 @@ def _bound(host: str, port: int, option: str = "--port") -> socket.socket:
     return listening
 
 
-def _is_loopback(host: str) -> bool:
+def _is_own(host: str) -> bool:
+    """Whether nobody but this machine reaches a server there."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

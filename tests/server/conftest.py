@@ -31,9 +31,9 @@ class Both:
 
 
 @contextmanager
-def _serving_both(store: Store, limits: Limits | None = None) -> Iterator[Both]:
+def _serving_both(store: Store, limits: Limits | None = None, *, keys_required: bool = False) -> Iterator[Both]:
     door = GrpcDoor("127.0.0.1", 0, limits or Limits())
-    app = create_app(store, limits=limits or Limits(), grpc_door=door)
+    app = create_app(store, limits=limits or Limits(), grpc_door=door, keys_required=keys_required)
     ready: SimpleQueue[int | None] = SimpleQueue()
     server = _Server(uvicorn.Config(app, port=0, log_level="warning"), door, ready.put)
     thread = threading.Thread(target=server.run)
@@ -49,8 +49,8 @@ def _serving_both(store: Store, limits: Limits | None = None) -> Iterator[Both]:
 
 
 @contextmanager
-def _serving(store: Store, limits: Limits | None = None) -> Iterator[httpx.Client]:
-    with _serving_both(store, limits) as both:
+def _serving(store: Store, limits: Limits | None = None, *, keys_required: bool = False) -> Iterator[httpx.Client]:
+    with _serving_both(store, limits, keys_required=keys_required) as both:
         yield both.http
 
 

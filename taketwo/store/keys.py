@@ -1,0 +1,91 @@
+"""Keys of a server: who may do what in which project. The secret itself is shown once and kept nowhere."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+from typing import Final, Literal, TypeAlias, get_args
+
+from taketwo.errors import NotFound
+from taketwo.store.documents import Document, Documents
+from taketwo.value import Value
+
+Role: TypeAlias = Literal["ingest", "read", "replay", "admin"]
+"""Send spans and scores; look at everything; also replay, keep and test; also delete and set."""
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+_ALSO: Final[dict[Role, frozenset[Role]]] = {
+    "ingest": frozenset({"ingest"}),
+    "read": frozenset({"read"}),
+    "replay": frozenset({"replay", "read"}),
+    "admin": frozenset(ROLES),
+}
+KIND: Final = "key"
+PUBLIC, SECRET = "pk-tt-", "sk-tt-"
+
+
+class Key(Value):
+    """A key without its secret."""
+
+    id: str
+    """The public part, which may be written down anywhere."""
+    name: str
+    """What it is for, in words."""
+    roles: tuple[Role, ...]
+    """What it is good for."""
+    project: str | None
+    """The only project that it opens; None for all of them."""
+    created_at: datetime
+    """When it was made, UTC."""
+    hashed: str
+    """SHA-256 of the secret: 256 random bits need no slower one."""
+    revoked_at: datetime | None = None
+    """When it was revoked, UTC; None as long as it is good."""
+
+    def may(self, role: Role) -> bool:
+        """Whether it is good for what needs that role."""
+        return self.revoked_at is None and any(role in _ALSO[each] for each in self.roles)
+
+
+def create_key(
+    documents: Documents, *, name: str, roles: tuple[Role, ...], project: str | None, now: datetime
+) -> tuple[Key, str]:
+    """Make a key; gives it and its secret, which nobody can give again."""
+    number = secrets.token_hex(8)
+    secret = f"{SECRET}{number}-{secrets.token_urlsafe(32)}"
+    key = Key(id=f"{PUBLIC}{number}", name=name, roles=roles, project=project, created_at=now, hashed=_hash(secret))
+    documents.add([Document(kind=KIND, id=key.id, body=key.to_json(), project=project)])
+    return key, secret
+
+
+def keys(documents: Documents) -> list[Key]:
+    """All keys in the order in which they were made, revoked ones too."""
+    return [Key.from_json(document.body) for document in documents.find(KIND)]
+
+
+def revoke_key(documents: Documents, id: str, now: datetime) -> Key:
+    """Make a key good for nothing; servers hear of it within some seconds. Raises NotFound."""
+
+    def revoked(document: Document) -> Document:
+        key = Key.from_json(document.body)
+        return document.but(body=key.but(revoked_at=key.revoked_at or now).to_json())
+
+    return Key.from_json(documents.change(KIND, id, revoked).body)
+
+
+def key_of(documents: Documents, secret: str) -> Key | None:
+    """The key that a secret belongs to; None where there is none, or it was revoked."""
+    number, dash, _ = secret.removeprefix(SECRET).partition("-")
+    if not (secret.startswith(SECRET) and dash):
+        return None
+    try:
+        key = Key.from_json(documents.get(KIND, f"{PUBLIC}{number}").body)
+    except NotFound:
+        return None
+    return key if key.revoked_at is None and hmac.compare_digest(key.hashed, _hash(secret)) else None
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
