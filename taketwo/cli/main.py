@@ -21,6 +21,8 @@ COMMANDS = {
     "replay": ("taketwo.cli.replay", "Rerun conversations against your agent and show what changed."),
     "accept": ("taketwo.cli.accept", "Take what the agent does now as right, in the scenario files."),
     "floor": ("taketwo.cli.floor", "Learn how the unchanged agent varies by itself."),
+    "tools": ("taketwo.cli.tools", "Show what is known of each tool: does it write, which arguments matter."),
+    "backtest": ("taketwo.cli.backtest", "Say how far replays can be trusted, measured on known outcomes."),
     "compare": ("taketwo.cli.replay", "Show what is different between two conversations."),
     "project": ("taketwo.cli.privacy", "Say how long a project keeps what, and what is redacted."),
     "delete": ("taketwo.cli.privacy", "Delete a conversation or a user, with everything of it."),

@@ -44,6 +44,32 @@ def cases_of(targets: Sequence[str], store: Store, project: str | None) -> Itera
             yield from _of_conversation(target, store, project)
 
 
+def conversations_of(targets: Sequence[str], store: Store, project: str | None) -> Iterator[Conversation]:
+    """The conversations of files, scenario files and ids, in the order given; without any, all captured ones."""
+    if not targets:
+        yield from store.conversations(project)
+    for target in targets:
+        path = Path(target)
+        if target.endswith(SUFFIXES):
+            yield from (case.recorded for case in load(path).cases)
+        elif path.is_dir():
+            files = sorted(str(file) for file in path.rglob("*") if file.name.endswith(SUFFIXES))
+            yield from conversations_of(files, store, project) if files else ()
+        elif path.is_file():
+            yield from _of_log(path)
+        else:
+            yield store.conversation(target, project)
+
+
+def _of_log(path: Path) -> Iterator[Conversation]:
+    from taketwo.capture.imports import read_file
+
+    found = [item for item in read_file(path) if isinstance(item, Conversation)]
+    if not found:
+        raise BadSetting("holds no conversations", where=str(path), todo="`taketwo import` traces first")
+    yield from found
+
+
 def with_scope(
     cases: Sequence[SuiteCase | CaseErrored], scope: ToolScope, store: Store
 ) -> list[SuiteCase | CaseErrored]:

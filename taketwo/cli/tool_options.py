@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -16,6 +16,29 @@ from taketwo.replay.traits import Declared
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 ON_MISS = ("stop", "error", "ask")
+DECLARED_OPTIONS = (
+    click.option("--reads", multiple=True, metavar="TOOL", help="This tool changes nothing. May be repeated."),
+    click.option("--writes", multiple=True, metavar="TOOL", help="This tool changes the world. May be repeated."),
+    click.option(
+        "--pure",
+        multiple=True,
+        metavar="TOOL",
+        help="This tool's result follows from its arguments alone, as a calculator's. May be repeated.",
+    ),
+    click.option(
+        "--ignores",
+        multiple=True,
+        metavar="TOOL.ARGUMENT",
+        help="This argument makes no difference to what the tool does. May be repeated.",
+    ),
+    click.option(
+        "--matters",
+        multiple=True,
+        metavar="TOOL.ARGUMENT",
+        help="This argument does make a difference, whatever the recordings suggest. May be repeated.",
+    ),
+)
+"""What a person says of the tools."""
 OPTIONS = (
     click.option(
         "--tools",
@@ -39,26 +62,7 @@ OPTIONS = (
         metavar="TOOL",
         help="Let this tool really run where the recording has no answer. May be repeated.",
     ),
-    click.option("--reads", multiple=True, metavar="TOOL", help="This tool changes nothing. May be repeated."),
-    click.option("--writes", multiple=True, metavar="TOOL", help="This tool changes the world. May be repeated."),
-    click.option(
-        "--pure",
-        multiple=True,
-        metavar="TOOL",
-        help="This tool's result follows from its arguments alone, as a calculator's. May be repeated.",
-    ),
-    click.option(
-        "--ignores",
-        multiple=True,
-        metavar="TOOL.ARGUMENT",
-        help="This argument makes no difference to what the tool does. May be repeated.",
-    ),
-    click.option(
-        "--matters",
-        multiple=True,
-        metavar="TOOL.ARGUMENT",
-        help="This argument does make a difference, whatever the recordings suggest. May be repeated.",
-    ),
+    *DECLARED_OPTIONS,
     click.option(
         "--least-confidence",
         type=click.FloatRange(0, 1),
@@ -89,22 +93,41 @@ def tool_options(command: Command) -> Command:
         tool_latency: float,
         **others: Any,
     ) -> Any:
-        declared = Declared(**{name: others.pop(name) for name in ("reads", "writes", "pure", "ignores", "matters")})
-        _insist_on_arguments(declared.ignores + declared.matters)
         tools = ToolPolicy(
             on_miss="stop" if on_miss == "stop" else "error" if on_miss == "error" else "stand_in",
             live=live,
             least_confidence=least_confidence,
             latency=tool_latency,
-            declared=declared,
+            declared=_declared(others),
         )
         return command(tools=tools, stand_in=_stand_in(on_miss), **others)
 
-    wrapped: Any = with_policy
-    for option in reversed(OPTIONS):
-        wrapped = option(wrapped)
-    given: Command = wrapped
+    given: Command = _with(OPTIONS, with_policy)
     return given
+
+
+def declared_options(command: Command) -> Command:
+    """Gives a command `declared`, what a person says of the tools."""
+
+    @functools.wraps(command)
+    def with_declared(**given: Any) -> Any:
+        return command(declared=_declared(given), **given)
+
+    given: Command = _with(DECLARED_OPTIONS, with_declared)
+    return given
+
+
+def _declared(given: dict[str, Any]) -> Declared:
+    """Takes what is declared out of the given options."""
+    declared = Declared(**{name: given.pop(name) for name in ("reads", "writes", "pure", "ignores", "matters")})
+    _insist_on_arguments(declared.ignores + declared.matters)
+    return declared
+
+
+def _with(options: Sequence[Callable[[Any], Any]], command: Any) -> Any:
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def _stand_in(on_miss: str) -> StandIn | None:

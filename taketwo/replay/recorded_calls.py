@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from taketwo.conversation import Call, Conversation
 from taketwo.replay.matching import Arguments, canonical_key, exact_key, read_arguments
 from taketwo.run import StepPlace
 from taketwo.value import Value
+
+Learned = TypeVar("Learned")
 
 
 class Recorded(Value):
@@ -35,6 +38,7 @@ class RecordedCalls:
         self._by_meaning: dict[tuple[str, bool], dict[bytes, list[Recorded]]] = {}
         self._by_tool: dict[str, list[Recorded]] | None = None
         self._by_conversation: dict[str | None, list[Recorded]] | None = None
+        self._worked_out: dict[Hashable, Any] = {}
         for conversation in conversations:
             self._add(conversation, conversation.id if are_others else None)
 
@@ -69,6 +73,13 @@ class RecordedCalls:
             for recorded in self.all:
                 self._by_conversation.setdefault(recorded.other_conversation, []).append(recorded)
         return self._by_conversation
+
+    def once(self, what: Hashable, work_out: Callable[[], Learned]) -> Learned:
+        """What is worked out from these calls only once, however many replays share them."""
+        if what not in self._worked_out:
+            self._worked_out[what] = work_out()
+        known: Learned = self._worked_out[what]
+        return known
 
     def exact(self, tool: str, arguments: Arguments, text: str | None) -> Sequence[Recorded]:
         """Calls with equal arguments; with `text`, calls whose arguments were the same text that is no JSON object."""

@@ -11,7 +11,7 @@ from taketwo.replay.matching import Arguments, differences, nearest, shown
 from taketwo.replay.recorded_calls import Recorded, RecordedCalls
 from taketwo.replay.results import has_failed, parsed, written_like
 from taketwo.replay.traits import Declared, Knowledge
-from taketwo.replay.volatile import refused_alike, without
+from taketwo.replay.volatile import Refusals, without
 from taketwo.replay.world_state import History, Write, as_write, echoed, patched, same_past, touches
 from taketwo.run import Miss, Tier
 from taketwo.value import JSON, Value
@@ -329,28 +329,32 @@ class ToolWorld:
 
     def _loosely(self, asked: Asked, index: RecordedCalls) -> Found | None:
         """A recorded call that differs in nothing that matters, or one that was refused for what is asked for again."""
-        calls = [one for one in self._from_elsewhere(index.of_tool(asked.tool)) if one.unknown is None]
-        volatile = self._knowledge.volatile(asked.tool) if calls else None
-        if volatile is not None and volatile.names:
-            key = without(asked.arguments, volatile.names)
-            group = [one for one in calls if without(one.call.arguments, volatile.names) == key]
+        if not index.of_tool(asked.tool):
+            return None
+        volatile = self._knowledge.volatile(asked.tool)
+        if volatile.names:
+            group = self._from_elsewhere(
+                _loose_groups(index, asked.tool, volatile.names).get(without(asked.arguments, volatile.names), ())
+            )
             current = [one for one in group if self._is_current(asked, index, one)]
             unused = self._unused(current, asked.turn_index)
             if unused is not None or (current and not asked.writes):
                 how = "volatile" if volatile.seen else "volatile by its kind"
                 why = f"`{'`, `'.join(sorted(volatile.names))}` does not matter"
                 return self._given("volatile", unused or current[-1], how, reused=unused is None, why=why)
-        return self._refused(asked, index, calls)
+        return self._refused(asked, index)
 
-    def _refused(self, asked: Asked, index: RecordedCalls, calls: Sequence[Recorded]) -> Found | None:
-        refusal = refused_alike(asked.arguments, [one.call for one in calls])
-        recorded = next((one for one in calls if one.call is refusal), None)
-        if recorded is None or not self._is_current(asked, index, recorded):
+    def _refused(self, asked: Asked, index: RecordedCalls) -> Found | None:
+        calls = list(index.answering(asked.tool))
+        refusals = index.once(("refusals", asked.tool), lambda: Refusals([one.call for one in calls]))
+        position = refusals.of(asked.arguments)
+        if position is None or not self._is_current(asked, index, calls[position]):
             return None
-        is_reused = id(recorded) in self._used
-        return self._given(
-            "volatile", recorded, "refused alike", reused=is_reused, why="refused for what is asked again"
-        )
+        if not self._from_elsewhere(calls[position : position + 1]):
+            return None
+        is_reused = id(calls[position]) in self._used
+        why = "refused for what is asked again"
+        return self._given("volatile", calls[position], "refused alike", reused=is_reused, why=why)
 
     # Tools that need no recording of this call
 
@@ -393,6 +397,18 @@ class ToolWorld:
         return _miss(
             "after_divergence", recorded, (*_lacking(then, now, "recorded after"), *_lacking(now, then, "asked after"))
         )
+
+
+def _loose_groups(index: RecordedCalls, tool: str, names: frozenset[str]) -> dict[bytes, list[Recorded]]:
+    """The calls of a tool by the arguments that matter."""
+
+    def grouped() -> dict[bytes, list[Recorded]]:
+        groups: dict[bytes, list[Recorded]] = {}
+        for one in index.answering(tool):
+            groups.setdefault(without(one.call.arguments, names), []).append(one)
+        return groups
+
+    return index.once(("loose", tool, names), grouped)
 
 
 def _lacking(there: Sequence[Write], here: Sequence[Write], when: str) -> list[str]:

@@ -6,9 +6,10 @@ Declared is what a person or the code says; the rest is learned from recordings,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from taketwo.conversation import Agent, Call, ToolDefinition
 from taketwo.replay.arithmetic import Written, way_of_writing
@@ -23,6 +24,9 @@ from taketwo.value import Value
 
 CONSTANT_CALLS = 3
 """So many calls, in two conversations at least, make a tool one that always answers the same."""
+
+MANY = 50
+"""Calls of a tool from which on a collection of recordings is taken for itself."""
 
 
 class Traits(Value):
@@ -129,9 +133,7 @@ class Knowledge:
     def volatile(self, tool: str) -> Volatile:
         """Which of its arguments do not matter."""
         if tool not in self._volatile:
-            self._volatile[tool] = self._with_declared(
-                tool, volatile_arguments(self._calls(tool), writes=self.writes(tool))
-            )
+            self._volatile[tool] = self._with_declared(tool, self._learned_volatile(tool))
         return self._volatile[tool]
 
     def constant(self, tool: str) -> Recorded | None:
@@ -198,6 +200,15 @@ class Knowledge:
     def _calls(self, tool: str) -> list[Call]:
         return [one.call for index in self._recordings for one in index.answering(tool)]
 
+    def _learned_volatile(self, tool: str) -> Volatile:
+        writes = self.writes(tool)
+        for index in self._recordings:
+            # To so many calls those of one conversation add nothing, and many replays share what they show.
+            if len(index.of_tool(tool)) >= MANY:
+                calls = [one.call for one in index.answering(tool)]
+                return index.once(("volatile", tool, writes), partial(volatile_arguments, calls, writes=writes))
+        return volatile_arguments(self._calls(tool), writes=writes)
+
     def _with_declared(self, tool: str, learned: Volatile) -> Volatile:
         prefix = f"{tool}."
         ignored = {one.removeprefix(prefix) for one in self._declared.ignores if one.startswith(prefix)}
@@ -219,19 +230,26 @@ def _ignored_because(volatile: Volatile) -> str:
 def _changes_after(suspect: str, index: RecordedCalls, told: Callable[[str], tuple[bool | None, str] | None]) -> int:
     """How often a read came back changed when only this tool, and no known write, had touched what it reads."""
     found = 0
-    for calls in index.by_conversation.values():
-        for before, between, after in _repeats(calls):
-            kind = told(after.call.tool)
-            if kind is None or kind[0] is not False or agree(before.call, after.call):
-                continue
-            touching = [one for one in between if not has_failed(one.call) and _touch(one.call, after.call)]
-            others = {one.call.tool for one in touching if (told(one.call.tool) or (None,))[0] is not False}
-            found += others == {suspect}
+    for before, between, after in _repeats(index):
+        kind = told(after.call.tool)
+        if kind is None or kind[0] is not False or agree(before.call, after.call):
+            continue
+        touching = [one for one in between if not has_failed(one.call) and _touch(one.call, after.call)]
+        others = {one.call.tool for one in touching if (told(one.call.tool) or (None,))[0] is not False}
+        found += others == {suspect}
     return found
 
 
-def _repeats(calls: Sequence[Recorded]) -> Iterable[tuple[Recorded, Sequence[Recorded], Recorded]]:
-    """Calls that were made again with the same arguments, and what was called in between."""
+Repeat: TypeAlias = tuple[Recorded, Sequence[Recorded], Recorded]
+"""A call, what was called after it, and the same call again."""
+
+
+def _repeats(index: RecordedCalls) -> list[Repeat]:
+    """Calls that were made again with the same arguments in one conversation."""
+    return index.once("repeats", lambda: [one for calls in index.by_conversation.values() for one in _repeated(calls)])
+
+
+def _repeated(calls: Sequence[Recorded]) -> Iterator[Repeat]:
     last: dict[tuple[str, bytes], int] = {}
     for position, one in enumerate(calls):
         if one.unknown is not None:
@@ -251,10 +269,9 @@ def _effects(
 ) -> dict[tuple[str, str], Effect]:
     counted: Counter[tuple[str, str, str]] = Counter()
     for index in recordings:
-        for calls in index.by_conversation.values():
-            for before, between, after in _repeats(calls):
-                if not writes(after.call.tool):
-                    _count(counted, before.call, [one.call for one in between if writes(one.call.tool)], after.call)
+        for before, between, after in _repeats(index):
+            if not writes(after.call.tool):
+                _count(counted, before.call, [one.call for one in between if writes(one.call.tool)], after.call)
     pairs = {(write, read) for write, read, _ in counted}
     return {pair: _effect(counted, *pair) for pair in pairs}
 

@@ -100,19 +100,29 @@ def _is_echoed(calls: Sequence[Call], names: frozenset[str]) -> bool:
     )
 
 
-def refused_alike(asked: Arguments, calls: Sequence[Call]) -> Call | None:
-    """A failed call whose failure names values that are asked for again; None when there is none.
+class Refusals:
+    """The failed calls of a tool whose failure names what it was asked for.
 
     `flight F-12 is full` is the answer to every booking of F-12 in the same class, whoever pays and whatever else is in
     it, unless one that asked for it too came back otherwise. A refusal changes nothing, so this holds for writes, too.
     """
-    for refused in calls:
-        named = _named(refused) if has_failed(refused) else frozenset()
-        if not named or not _stand_in(named, asked) or _options(asked) != _options(refused.arguments):
-            continue
-        if not any(_stand_in(named, call.arguments) and not agree(call, refused) for call in calls):
-            return refused
-    return None
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        """calls: all recorded calls of the tool."""
+        self._calls = calls
+        failed = [(position, call) for position, call in enumerate(calls) if has_failed(call)]
+        self._known = [(position, named) for position, call in failed if (named := _named(call))]
+
+    def of(self, asked: Arguments) -> int | None:
+        """Position of the call whose refusal holds for these arguments; None when there is none."""
+        options = _options(asked) if self._known else b""
+        for position, named in self._known:
+            refused = self._calls[position]
+            if not _stand_in(named, asked) or options != _options(refused.arguments):
+                continue
+            if not any(_stand_in(named, call.arguments) and not agree(call, refused) for call in self._calls):
+                return position
+        return None
 
 
 def _options(arguments: Arguments) -> bytes:
