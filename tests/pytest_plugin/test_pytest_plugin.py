@@ -434,7 +434,6 @@ def test_the_failure_in_the_documentation_is_what_pytest_shows(shop: pytest.Pyte
         "kept because: ",
         "\n      recorded   ",
         "\n      replayed   ",
-        "\n      reply was  ",
         "a write is different",
     ):
         assert words in page
