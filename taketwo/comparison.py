@@ -143,6 +143,17 @@ class Claim(Value):
     """The call that should have done it and failed; None when there was no such call."""
 
 
+class Cluster(Value):
+    """A change that several cases have in common."""
+
+    text: str
+    """What the agent does differently: `no longer calls check_status`."""
+    severity: Severity
+    """The gravest of these changes."""
+    cases: tuple[str, ...]
+    """The cases, each as `scenario/case`."""
+
+
 class Comparison(Value):
     """Recorded and replayed, aligned, and every change between them."""
 

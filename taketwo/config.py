@@ -28,6 +28,8 @@ class Settings(Value):
     """How many replays run at a time. `TAKETWO_CONCURRENCY`."""
     turn_timeout_s: float = 60.0
     """How long the agent may take for one turn, in seconds. `TAKETWO_TURN_TIMEOUT_S`."""
+    severity: dict[str, Any] = {}
+    """How grave differences are, where that is not what docs/comparison.md says; from a file only."""
     llm_model: str | None = None
     """Language model for what needs one: `openai:NAME`, `anthropic:NAME`, `google:NAME`, or a NAME at `llm_base_url`.
     `TAKETWO_LLM_MODEL`; None when none is used."""
@@ -51,12 +53,14 @@ OPENAI = "https://api.openai.com/v1"
 
 SECRETS = {"agent_key", "llm_api_key"}
 """Settings that are never read from a file."""
+TABLES = {"severity"}
+"""Settings that are read from a file only."""
 
 
 def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     """The settings that hold in a folder. Raises BadSetting naming the variable or the file."""
     found: dict[str, Any] = {"store": default_store(environment), **_from_project(folder)}
-    for name in Settings.__struct_fields__:
+    for name in set(Settings.__struct_fields__) - TABLES:
         if value := environment.get(f"TAKETWO_{name.upper()}"):
             found[name] = value
     try:

@@ -313,6 +313,7 @@ def _setup(config: pytest.Config) -> Setup:
     if _SETUP not in config.stash:
         from msgspec import Meta
 
+        from taketwo.compare.severity import severity_table
         from taketwo.config import agent_access, load_settings
         from taketwo.replay.engine import Limits
         from taketwo.replay.tools import ToolPolicy
@@ -329,6 +330,7 @@ def _setup(config: pytest.Config) -> Setup:
             "tools": ToolPolicy(on_miss=_ini(config, "taketwo_on_miss", "stop", OnMiss)),
             "users": _users(config, settings),
             "repeat": read_repeats(config.getini("taketwo_repeat") or "1"),
+            "severities": severity_table(settings.severity),
         }
         config.stash[_SETUP] = Setup(spec, agent_access(settings, os.environ), how)
     return config.stash[_SETUP]

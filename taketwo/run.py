@@ -150,3 +150,8 @@ class Run(Value):
     """How many turns at its beginning are the recorded ones: the agent acted only after them."""
     settings: dict[str, JSON] = {}
     """How it was replayed: modes, limits, overrides."""
+
+    @property
+    def cut_short_in(self) -> int | None:
+        """The turn in which it stopped before its end, from 0; None when it came to its end."""
+        return None if self.ending.reason == "completed" else self.ending.turn_index

@@ -7,11 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
 from taketwo.cli.settings import access, opened_store, settings, store_option
 from taketwo.cli.targets import agent_spec_of, cases_of
+from taketwo.compare.severity import severity_table
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, CaseFinished
 from taketwo.freeze.edits import edit
@@ -63,8 +65,12 @@ def floor_command(
             raise BadSetting("a floor is kept in a scenario file", where=case.case.id, todo="`taketwo freeze` it first")
     agent = open_agent(agent_spec_of(agent_spec, here), **access(here))
     known = [case for case in cases if isinstance(case, SuiteCase)]
-    limits = Limits(turn_timeout_s=here.turn_timeout_s)
-    learned, errors = asyncio.run(_learn(known, agent, repeat, limits, timedelta(days=keep_days)))
+    how = {
+        "repeat": repeat,
+        "limits": Limits(turn_timeout_s=here.turn_timeout_s),
+        "severities": severity_table(here.severity),
+    }
+    learned, errors = asyncio.run(_learn(known, agent, timedelta(days=keep_days), **how))
     for file, floors in learned.items():
         for id, floor in floors.items():
             click.echo(f"{plain(file)}: {plain(id)}: {'; '.join(_in_words(floor))}")
@@ -77,14 +83,14 @@ def floor_command(
 
 
 async def _learn(
-    cases: list[SuiteCase], agent: Agent, repeat: int, limits: Limits, keep: timedelta
+    cases: list[SuiteCase], agent: Agent, keep: timedelta, **how: Any
 ) -> tuple[dict[str, dict[str, Floor]], list[str]]:
     """The floors by file and case, and what kept a case from having one."""
     bare = [case._replace(case=case.case.but(floor=None)) for case in cases]
     floors: dict[str, dict[str, Floor]] = defaultdict(dict)
     errors: list[str] = []
     async with closing_agents(agent):
-        async for event in run_suite(bare, agent, repeat=repeat, limits=limits):
+        async for event in run_suite(bare, agent, **how):
             match event:
                 case CaseErrored():
                     errors.append(event.error)

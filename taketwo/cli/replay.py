@@ -17,6 +17,7 @@ import msgspec
 from taketwo.cli.settings import access, language_model, opened_store, project_option, settings, store_option
 from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, with_scope
 from taketwo.cli.tool_options import tool_options
+from taketwo.compare.severity import severity_table
 from taketwo.config import Settings
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, Event, SuiteFinished, SuiteStarted
@@ -158,6 +159,7 @@ def replay_command(
                 tools=tools,
                 stand_in=stand_in,
                 users=_users(user_mode, here),
+                severities=severity_table(here.severity),
             )
         )
     raise SystemExit(130 if finished.cancelled else exit_code(finished.counts, strict=strict))
@@ -254,6 +256,8 @@ def compare_command(recorded: str, replayed: str, project: str | None, store_url
     from taketwo.compare.compare import compare
     from taketwo.report.terminal import differences
 
+    here = settings()
     with opened_store(store_url) as store:
-        one, other = (store.conversation(id, project or settings().project) for id in (recorded, replayed))
-    click.echo("\n".join(differences(one, other, compare(one, other))))
+        one, other = (store.conversation(id, project or here.project) for id in (recorded, replayed))
+    found = compare(one, other, severities=severity_table(here.severity))
+    click.echo("\n".join(differences(one, other, found)))

@@ -139,7 +139,8 @@ class AlignedTurn(NamedTuple):
         failed = any(score.value is False for score in self.scores)
         missed = any(step.is_missed for step in self.steps)
         moved = self.user_answer is not None and self.user_answer.rung != "recorded"
-        return not (self.changes or failed or missed or moved or self.divergences or self.ending)
+        unreached = self.replayed is None
+        return not (unreached or self.changes or failed or missed or moved or self.divergences or self.ending)
 
 
 def align(

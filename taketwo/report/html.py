@@ -14,6 +14,7 @@ from typing import NamedTuple, TextIO
 
 from markupsafe import Markup
 
+from taketwo.compare.clusters import clusters
 from taketwo.comparison import SEVERITIES
 from taketwo.events import CaseFinished, Event
 from taketwo.report import words
@@ -88,6 +89,7 @@ def _page(gathered: Gathered) -> str:
             cases=cases,
             counts=counts,
             bar=list(_bar(counts)),
+            clusters=clusters(event.result for event in gathered.in_order()),
             style=Markup(style),
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TextIO
 
+from taketwo.compare.clusters import clusters
+from taketwo.comparison import Cluster
 from taketwo.events import Event
 from taketwo.report.gathered import Gathered, finish
 from taketwo.value import Value
@@ -45,6 +47,8 @@ class Report(Value):
     """Every case that was replayed, in the order of files and lines."""
     contrast: SuiteContrast | None = None
     """The old agent beside the new one; None where no old one was named."""
+    clusters: tuple[Cluster, ...] = ()
+    """Changes above wording that several cases have in common, those of most cases first."""
     errors: tuple[CaseError, ...] = ()
     """Everything that could not be replayed."""
     version: int = FORMAT_VERSION
@@ -81,5 +85,6 @@ def _report(gathered: Gathered, *, strict: bool) -> Report:
         counts=gathered.counts(),
         results=tuple(event.result for event in gathered.in_order()),
         contrast=end.contrast if end else None,
+        clusters=clusters(event.result for event in gathered.in_order()),
         errors=tuple(CaseError(name=event.name, error=event.error) for event in gathered.errored),
     )

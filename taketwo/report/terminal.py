@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TextIO, assert_never
 
-from taketwo.comparison import SEVERITIES, Comparison
+from taketwo.compare.clusters import Gathering
+from taketwo.comparison import SEVERITIES, Claim, Comparison
 from taketwo.conversation import Conversation
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
 from taketwo.report.aligned import align
 from taketwo.report.block import STYLES, case_block, title
 from taketwo.report.lines import Page, Span
-from taketwo.report.turns import turn_lines
+from taketwo.report.turns import WEIGHTS, turn_lines
 from taketwo.report.words import (
     GRAVEST_FIRST,
     address,
@@ -23,11 +24,14 @@ from taketwo.report.words import (
     duration_in_words,
     headline,
     plain,
+    turn_in_words,
 )
 from taketwo.verdict import SuiteContrast
 
 FEW = 30
 """Up to so many cases get a line each when they pass; of more, each is a dot."""
+MOST_CLUSTERS = 8
+"""So many changes that several cases have in common are told; the JSON and the page have all of them."""
 LOG_WIDTH = 120
 """Columns where there is no terminal to ask."""
 
@@ -46,9 +50,12 @@ class TerminalWriter:
         self._cases = 0
         self._dots = 0
         self._to_look_at: list[CaseFinished | CaseErrored] = []
+        self._in_common = Gathering()
 
     def write(self, event: Event) -> None:
         """Show what happened."""
+        if isinstance(event, CaseFinished):
+            self._in_common.add(event.result)
         match event:
             case SuiteStarted():
                 self._cases = event.cases
@@ -60,7 +67,7 @@ class TerminalWriter:
                 self._to_look_at.append(event)
                 self._print("", *case_block(event, self._page))
             case SuiteFinished():
-                self._print("", *self._recap(), *self._summary(event))
+                self._print("", *self._recap(), *self._common(), *self._summary(event))
             case _:
                 assert_never(event)
 
@@ -96,6 +103,18 @@ class TerminalWriter:
                 yield from self._page.lines(
                     [Span(_in_one_line(event))], first=_kind_column(event, self._page), indent=14
                 )
+            yield ""
+
+    def _common(self) -> Iterator[str]:
+        """What several cases have in common, once."""
+        found = self._in_common.clusters()
+        for cluster in found[:MOST_CLUSTERS]:
+            text = f"in {len(cluster.cases):,} cases the agent {plain(cluster.text)}"
+            severity = Span(f"  {cluster.severity}", WEIGHTS[cluster.severity])
+            yield from self._page.lines([Span(text), severity], indent=2)
+        if len(found) > MOST_CLUSTERS:
+            yield f"  and {counted(len(found) - MOST_CLUSTERS, 'more change')} that several cases have in common"
+        if found:
             yield ""
 
     def _summary(self, event: SuiteFinished) -> Iterator[str]:
@@ -160,9 +179,31 @@ def differences(
     yield f"{page.paint(plain(recorded.id), 'bold')} → {page.paint(plain(replayed.id), 'bold')}"
     yield from turn_lines(align(recorded, replayed, comparison), page)
     yield ""
+    yield from _course(comparison)
+    for side, claims in (("recorded", comparison.recorded_claims), ("replayed", comparison.replayed_claims)):
+        yield from (line for claim in claims for line in page.lines([Span(_claim(side, claim))]))
     found = Counter(change.severity for change in comparison.changes)
     listed = [f"{found[severity]} {severity}" for severity in SEVERITIES if found[severity]]
     yield f"{counted(len(comparison.changes), 'change')}: {', '.join(listed)}" if listed else "nothing is different"
+
+
+def _course(comparison: Comparison) -> Iterator[str]:
+    """`they part in turn 4 and are together again from turn 6; distance 0.75`."""
+    if comparison.first_divergence is None or not comparison.blast_radius:
+        return
+    lasting = comparison.first_sustained_divergence
+    change = comparison.changes[comparison.first_divergence if lasting is None else lasting]
+    at = change.recorded_turn if change.replayed_turn is None else change.replayed_turn
+    parted = f"they part {'' if lasting is None else 'for longer '}in {turn_in_words(at)}"
+    back = "and do not come together again"
+    if comparison.resync is not None:
+        pair = comparison.pairs[comparison.resync]
+        back = f"and are together again from {turn_in_words(pair.recorded if pair.replayed is None else pair.replayed)}"
+    yield f"{parted} {back}; {counted(comparison.blast_radius, 'turn')} differ; distance {comparison.distance:.2f} of 1"
+
+
+def _claim(side: str, claim: Claim) -> str:
+    return f"{side} {turn_in_words(claim.turn_index)} says “{plain(claim.quote)}”, but {plain(claim.why)}"
 
 
 def _reading_order(event: CaseFinished | CaseErrored) -> tuple[int, str, int]:

@@ -37,7 +37,8 @@ CONTEXT_WORDS = 8
 """Unchanged words kept on each side of a change in a longer text."""
 
 _TURN_INDENT, _LABEL_INDENT, _TEXT_INDENT = 4, 6, 17
-_WEIGHTS: dict[Severity, Style] = {"critical": "bad", "major": "look", "minor": "dim", "wording": "dim"}
+WEIGHTS: dict[Severity, Style] = {"critical": "bad", "major": "look", "minor": "dim", "wording": "dim"}
+"""The style in which each severity is told."""
 _SHOWN_ELSEWHERE = {
     "call_added",
     "call_lost",
@@ -126,7 +127,7 @@ def _head(turn: AlignedTurn, page: Page) -> Iterator[str]:
         spans.append(Span(f" (recorded as {turn_in_words(turn.recorded.index)})", "dim"))
     spans.append(Span(f"  {_user_line(turn)}"))
     if turn.gravest is not None:
-        spans.append(Span(f"  {SEVERITY_MEANINGS[turn.gravest]}", _WEIGHTS[turn.gravest]))
+        spans.append(Span(f"  {SEVERITY_MEANINGS[turn.gravest]}", WEIGHTS[turn.gravest]))
     if turn.is_first_divergence:
         spans.append(Span(" ◂ first divergence", "look"))
     yield ""

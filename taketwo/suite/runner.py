@@ -7,12 +7,13 @@ import gc
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from taketwo.compare.compare import compare
+from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import AgentUnreachable, TakeTwoError
 from taketwo.evals.checks import check
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
@@ -94,6 +95,8 @@ class Terms(NamedTuple):
     """How the recorded users are played."""
     evaluators: Sequence[Evaluator]
     """Judgements besides the cases' own expectations."""
+    severities: Mapping[str, Weight]
+    """How grave each difference is."""
     stop: asyncio.Event | None
     """Once set, what runs ends at once; None when nothing stops it."""
 
@@ -111,6 +114,7 @@ async def run_suite(
     stand_in: StandIn | None = None,
     users: Users = DEFAULT_USERS,
     evaluators: Sequence[Evaluator] = (),
+    severities: Mapping[str, Weight] = TABLE,
     store: ResultStore | None = None,
     suite_id: str | None = None,
     stop: asyncio.Event | None = None,
@@ -121,6 +125,7 @@ async def run_suite(
     against: the old agent, replayed as often as the new one; what it does as well is no regression.
     concurrency: how many replays run at a time; the attempts of one case count as several.
     evaluators: judgements besides the cases' own expectations.
+    severities: how grave each difference is, as `severity_table` makes it.
     store, suite_id: where results are kept, under which name; they are on disk when `SuiteFinished` comes.
     stop: once set, nothing new begins, what runs ends at once, and `SuiteFinished` tells of what was done before.
 
@@ -132,7 +137,7 @@ async def run_suite(
     yield SuiteStarted(agent=agent.spec, cases=len(known), at=at)
     repeats = (Repeats(most=repeat) if isinstance(repeat, int) else repeat).for_one_of(len(known))
     workers = min(concurrency, len(known) * repeats.most)
-    terms = Terms(agent, against, repeats, policy, limits, tools, stand_in, users, evaluators, stop)
+    terms = Terms(agent, against, repeats, policy, limits, tools, stand_in, users, evaluators, severities, stop)
     work = _Work(known, terms, workers)
     counts: Counter[str] = Counter()
     pairs = Pairs()
@@ -187,8 +192,9 @@ async def attempt(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent
         users=terms.users,
         stop=terms.stop,
     )
-    cut_short_in = None if run.ending.reason == "completed" else run.ending.turn_index
-    comparison = compare(case.recorded, run.conversation, writes=_writes, cut_short_in=cut_short_in)
+    comparison = compare(
+        case.recorded, run.conversation, writes=_writes, severities=terms.severities, cut_short_in=run.cut_short_in
+    )
     scores = check(case, run, comparison)
     if terms.evaluators:
         scores += await evaluate(Context(case=case, run=run, comparison=comparison), terms.evaluators)

@@ -434,6 +434,7 @@ def test_the_failure_in_the_documentation_is_what_pytest_shows(shop: pytest.Pyte
         "kept because: ",
         "\n      recorded   ",
         "\n      replayed   ",
+        " is in the recording only\n",
         "a write is different",
     ):
         assert words in page

@@ -110,7 +110,12 @@ def keep_result(flow: Flow, result: CallResult) -> None:
 
 
 def _attempt(case: Case, run: Run, evaluators: Sequence[Evaluator], writing_tools: Collection[str]) -> Attempt:
-    comparison = compare(case.recorded, run.conversation, writes=lambda tool: True if tool in writing_tools else None)
+    comparison = compare(
+        case.recorded,
+        run.conversation,
+        writes=lambda tool: True if tool in writing_tools else None,
+        cut_short_in=run.cut_short_in,
+    )
     scores = check(case, run, comparison)
     if evaluators:
         scores += asyncio.run(evaluate(Context(case=case, run=run, comparison=comparison), evaluators))
