@@ -21,7 +21,7 @@ def described_schema(kind: type[Value]) -> dict[str, Any]:
     (reference,), definitions = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     for part in values_within(kind):
         properties = definitions[part.__name__]["properties"]
-        for name, description in _descriptions(part).items():
+        for name, description in words_of(part).items():
             properties[name] = {"description": description, **properties[name]}
     return {"$schema": DIALECT, **reference, "$defs": definitions}
 
@@ -44,8 +44,16 @@ def values_within(kind: type[Value]) -> list[type[Value]]:
     return found
 
 
-def _descriptions(kind: type[Value]) -> dict[str, str]:
-    """The string under each field of the class; none where Python runs without the source."""
+def words_of(kind: type[Value]) -> dict[str, str]:
+    """The string under each field of the class, also those that it inherits; none where Python has no source."""
+    found: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        if issubclass(one, Value) and one is not Value:
+            found |= _own_words(one)
+    return found
+
+
+def _own_words(kind: type[Value]) -> dict[str, str]:
     try:
         (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     except OSError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taketwo.capture.imports.imported import Unread
-from taketwo.cli.settings import opened_store, settings, store_option
+from taketwo.cli.settings import access, opened_store, settings, store_option
 from taketwo.errors import MissingExtra, TraceUnreadable
 from taketwo.report.words import items_in_words, plain
 from taketwo.store import Store
@@ -54,6 +54,7 @@ def serve_command(host: str, port: int, grpc_port: int | None, require_keys: boo
             grpc_port=grpc_port,
             require_keys=require_keys,
             on_ready=lambda listening: _announce(listening, url),
+            access=access(settings()),
         )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,9 +17,12 @@ from starlette.routing import Route
 from taketwo.errors import TakeTwoError
 from taketwo.server import assets
 from taketwo.server.access import Access, Keys, only_project
+from taketwo.server.api import door
 from taketwo.server.captures import Captures
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
 from taketwo.server.expiry import expire_regularly
+from taketwo.server.flow.embedded import Embedded
+from taketwo.server.flow.shelf import Flow
 from taketwo.server.guard import Guard
 from taketwo.server.limits import Limits
 from taketwo.server.login import Login
@@ -46,13 +49,17 @@ def create_app(
     limits: Limits = Limits(),  # noqa: B008  # a value, never changed
     grpc_door: GrpcDoor | None = None,
     keys_required: bool = False,
+    access: Mapping[str, Any] | None = None,
 ) -> Starlette:
     """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
 
     A request that shows a key of one project sees nothing else, and with `keys_required` every request must show one.
+    access: keys and endpoints of agents that the server replays against, as `open_agent` takes them.
     """
     keys = Keys(store, required=keys_required)
+    executor, whole_store = Embedded(access), store
     store = ScopedStore(store, only_project)
+    flow = Flow(store, executor)
     room = Room(limits)
     intake: Intake = BesideTheServer(store.url, limits) if store.url.startswith("sqlite:") else InThreads(store, limits)
 
@@ -65,7 +72,9 @@ def create_app(
             if grpc_door is not None:
                 await grpc_door.open(intake, room, tasks, keys)
             expiry = tasks.create_task(expire_regularly(store))
+            await asyncio.to_thread(executor.start, Flow(whole_store, executor))
             yield
+            await asyncio.to_thread(executor.close)
             expiry.cancel()
             if grpc_door is not None:
                 await grpc_door.close(FINISH_WITHIN_S)
@@ -78,6 +87,7 @@ def create_app(
             *Login(keys).routes(),
             assets.route(),
             *Captures(store).routes(),
+            *door.routes(flow, body_bytes=limits.body_bytes),
             *Lists(store).routes(),
             *Conversations(store).routes(),
             *Keeping(store).routes(),

@@ -47,7 +47,10 @@ def tell(request: Request, error: Exception) -> Response:
     """What we could not do, as an answer."""
     assert isinstance(error, TakeTwoError)  # the application asks for no others
     status = next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
-    return problem(request, status, str(error), {"retry-after": "1"} if status == 503 else {})
+    headers = {"retry-after": "1"} if status == 503 else {}
+    # A place inside a text stands behind the name of the field.
+    field = error.where.partition(",")[0] if error.where else None
+    return problem(request, status, str(error), headers, {"field": field, "todo": error.todo})
 
 
 def tell_http(request: Request, error: Exception) -> Response:
@@ -60,10 +63,17 @@ def tell_http(request: Request, error: Exception) -> Response:
     return problem(request, error.status_code, error.detail, headers)
 
 
-def problem(request: Request, status: int, detail: str, headers: dict[str, str]) -> Response:
+def problem(
+    request: Request,
+    status: int,
+    detail: str,
+    headers: dict[str, str],
+    more: dict[str, str | None] = {},  # noqa: B006  # never changed
+) -> Response:
     """What is wrong, as a page for a browser and as a problem for a program."""
     status = HTTPStatus(status)
     if wants_page(request):
         return page("problem.html", status=status, headers=headers, title=status.phrase, detail=detail)
     body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    body |= {name: value for name, value in more.items() if value is not None}
     return Response(json.dumps(body), status, {**headers, "content-type": "application/problem+json"})

@@ -6,9 +6,9 @@ import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -46,13 +46,15 @@ def serve(
     on_ready: Callable[[Listening], None] = lambda listening: None,
     limits: Limits = Limits(),  # noqa: B008  # a value, never changed
     require_keys: bool = False,
+    access: Mapping[str, Any] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way.
 
     `on_ready` is told as soon as requests are answered; a port of 0 is any free one. Without a `grpc_port` OTLP/gRPC is
     served on 4317 where that can be had. Keys are needed with `require_keys`, and wherever others than this machine
-    reach the server. Raises BadSetting for such a host where there are no keys, and for a port that is taken,
-    MissingExtra for a `grpc_port` without grpcio, StoreUnavailable.
+    reach the server. `access`: keys and endpoints of agents that the server replays against. Raises BadSetting for a
+    host that others reach where there are no keys, and for a port that is taken, MissingExtra for a `grpc_port` without
+    grpcio, StoreUnavailable.
     """
     keys_required = require_keys or not _is_own(host)
     if keys_required and not any(key.revoked_at is None for key in keys(store.documents)):
@@ -64,7 +66,7 @@ def serve(
     with _bound(host, port) as listening:
         door, without = _grpc_door(host, grpc_port, limits)
         config = uvicorn.Config(
-            create_app(store, limits=limits, grpc_door=door, keys_required=keys_required),
+            create_app(store, limits=limits, grpc_door=door, keys_required=keys_required, access=access),
             log_level="warning",
             access_log=False,
             server_header=False,

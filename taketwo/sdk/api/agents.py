@@ -45,6 +45,8 @@ class AgentVersion(Value):
     """Its id."""
     agent_definition_id: str
     """The agent."""
+    project: str
+    """Its project."""
     number: int
     """Number of the version, from 1."""
     name: str

@@ -17,6 +17,8 @@ class KeptEvaluator(Value):
 
     id: str
     """Its id."""
+    project: str
+    """Name of its project."""
     name: str
     """Its name; it names the score."""
     expected: Expectation
@@ -28,6 +30,8 @@ class KeptEvaluator(Value):
 class CreateEvaluator(Asked):
     """An evaluator that is to be made."""
 
+    project_id: Name
+    """Id or name of its project."""
     name: Name
     """Its name; it names the score."""
     expected: Expectation

@@ -161,6 +161,8 @@ class Persona(Value):
 
     id: str
     """Its id."""
+    project: str
+    """Name of its project."""
     name: str
     """Its name."""
     description: str
@@ -174,6 +176,8 @@ class Persona(Value):
 class CreatePersona(Asked):
     """A persona that is to be made."""
 
+    project_id: Name
+    """Id or name of its project."""
     name: Name
     """Its name."""
     description: Text = ""

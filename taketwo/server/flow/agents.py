@@ -29,7 +29,10 @@ VERSIONS = Shelf(
     AgentVersion,
     lambda one: one.id,
     lambda one: Place(
-        parent=one.agent_definition_id, key=_version_key(one.agent_definition_id, one.number), position=one.number
+        project=one.project,
+        parent=one.agent_definition_id,
+        key=_version_key(one.agent_definition_id, one.number),
+        position=one.number,
     ),
 )
 
@@ -59,7 +62,7 @@ def create_agent_definition(
         created_at=now,
         updated_at=now,
     )
-    first = _version(flow, agent.id, 1, "v1", asked.version).but(made_from=made_from)
+    first = _version(flow, agent, 1, "v1", asked.version).but(made_from=made_from)
     flow.documents.add([AGENTS.document(agent), VERSIONS.document(first)])
     return agent
 
@@ -82,7 +85,7 @@ def create_version(
     agent = AGENTS.get(flow, id)
     number = agent.latest_version + 1
     before = version(flow, id, agent.latest_version)
-    made = _version(flow, id, number, asked.name or f"v{number}", asked)
+    made = _version(flow, agent, number, asked.name or f"v{number}", asked)
     made = made.but(made_from=made_from, changes=tuple(_differences(before, made)), restored_from=restored_from)
     # The key of the version is taken by one only; whoever was slower is told so and may try again.
     VERSIONS.add(flow, made)
@@ -100,9 +103,9 @@ def create_version(
 
 def version(flow: Flow, id: str, number: int) -> AgentVersion:
     """A version of an agent by its number. Raises NotFound."""
-    found = VERSIONS.with_key(flow, _version_key(id, number), None)
+    agent = AGENTS.get(flow, id)
+    found = VERSIONS.with_key(flow, _version_key(id, number), agent.project)
     if found is None:
-        agent = AGENTS.get(flow, id)
         raise NotFound(
             f"there is no version {number}", where=f"agent {agent.name}", todo=f"1 to {agent.latest_version}"
         )
@@ -150,7 +153,7 @@ def keep_recorded_agent(
     latest = recorded[-1] if recorded else version(flow, known.id, known.latest_version)
     # How it is reached is no fact of the recordings.
     wanted = content.but(spec=latest.spec, overrides=latest.overrides)
-    if not recorded or any(_differences(latest, _version(flow, known.id, 0, "", wanted))):
+    if not recorded or any(_differences(latest, _version(flow, known, 0, "", wanted))):
         fields = {field: getattr(wanted, field) for field in AgentContent.__struct_fields__}
         # What a person made to be tested stays the one that is tested.
         is_tested = latest.number == known.active_version and bool(recorded)
@@ -208,10 +211,11 @@ def insist_on_reach(spec: str | None) -> None:
     )
 
 
-def _version(flow: Flow, agent_id: str, number: int, name: str, content: AgentContent) -> AgentVersion:
+def _version(flow: Flow, agent: AgentDefinition, number: int, name: str, content: AgentContent) -> AgentVersion:
     return AgentVersion(
         id=flow.new_id(),
-        agent_definition_id=agent_id,
+        agent_definition_id=agent.id,
+        project=agent.project,
         number=number,
         name=name,
         created_at=flow.now(),

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Mapping
+from contextvars import Context
 from datetime import timedelta
 from typing import Any, assert_never
 
@@ -81,7 +82,8 @@ class Embedded:
     def begin(self, work: Work) -> None:
         """See `Executor`."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._begin, work)
+            # In an empty context: the request may be confined to one project, what is begun here belongs to any.
+            self._loop.call_soon_threadsafe(self._begin, work, context=Context())
 
     async def _run(self, ready: threading.Event) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()

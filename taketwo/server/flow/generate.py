@@ -91,6 +91,7 @@ def _keep(
     left = copies[len(taken) :]
     choice = Choice(
         scenario_id=scenario.id,
+        project=scenario.project,
         rows={copy.selected_id: row.id for copy, row in zip(taken, rows, strict=True)},
         left_out={copy.selected_id: f"only {len(rows)} rows were asked for" for copy in left},
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
@@ -63,13 +64,15 @@ class Choice(Value):
 
     scenario_id: str
     """The scenario that was made."""
+    project: str
+    """Its project."""
     rows: dict[str, str]
     """The row of each conversation that is one, by the selected id."""
     left_out: dict[str, str]
     """Why each of the others was left out, by the selected id."""
 
 
-CHOICES = Shelf("choice", Choice, lambda one: one.scenario_id, lambda one: Place())
+CHOICES = Shelf("choice", Choice, lambda one: one.scenario_id, lambda one: Place(project=one.project))
 
 
 def create_replay_session(flow: Flow, asked: CreateReplaySession) -> ReplaySession:
@@ -95,7 +98,7 @@ def create_replay_session(flow: Flow, asked: CreateReplaySession) -> ReplaySessi
         created_at=now,
         updated_at=now,
     )
-    selection = Selection(replay_session_id=session.id, ids=ids)
+    selection = Selection(replay_session_id=session.id, project=project, ids=ids)
     flow.documents.add([SELECTIONS.document(selection), SESSIONS.document(session)])
     copied = copy_conversations(flow, session.id)
     if set(copied.left_out) == {"not_found"} and copied.usable == 0:
@@ -183,7 +186,12 @@ def delete_replay_session(flow: Flow, id: str) -> None:
         parts.remove_parts(flow, id)
     SELECTIONS.remove(flow, id)
     if session.scenario_id is not None:
-        CHOICES.remove(flow, session.scenario_id)
+        _forget_choice(flow, session.scenario_id)
+
+
+def _forget_choice(flow: Flow, scenario_id: str) -> None:
+    with suppress(NotFound):
+        CHOICES.remove(flow, scenario_id)
 
 
 def complete(flow: Flow, id: str) -> None:
@@ -223,11 +231,12 @@ def account(
     return Listed(wanted, page.next)
 
 
-def left_out_counts(flow: Flow, session: ReplaySession) -> dict[str, int]:
-    """How many selected conversations are no row, by reason, with those that were left out by choice."""
+def whole(flow: Flow, session: ReplaySession) -> ReplaySession:
+    """The session with those counted that were left out by choice."""
     choice = _choice(flow, session)
-    by_choice = {"left_out_by_choice": len(choice.left_out)} if choice and choice.left_out else {}
-    return {**{reason: n for reason, n in session.left_out.items() if reason != "left_out_by_choice"}, **by_choice}
+    if choice is None or not choice.left_out:
+        return session
+    return session.but(left_out={**session.left_out, "left_out_by_choice": len(choice.left_out)})
 
 
 def suggest(flow: Flow, session: ReplaySession) -> Suggestions:

@@ -18,19 +18,32 @@ from taketwo.sdk.api.scenarios import GraphScenario, ScenarioRow
 from taketwo.server.flow.agents import AGENTS, version
 from taketwo.server.flow.changes import changed_fields
 from taketwo.server.flow.judging import NamedCheck
+from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.replay_sessions import SESSIONS
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS
 from taketwo.server.flow.shelf import Flow, Place, Shelf, Thing
 
 RUN_TESTS = Shelf("run_test", RunTest, lambda one: one.id, lambda one: Place(project=one.project, key=one.name))
-EVALUATORS = Shelf("evaluator", KeptEvaluator, lambda one: one.id, lambda one: Place(key=one.name))
+EVALUATORS = Shelf("evaluator", KeptEvaluator, lambda one: one.id, lambda one: Place(project=one.project, key=one.name))
 
 
 def create_evaluator(flow: Flow, asked: CreateEvaluator) -> KeptEvaluator:
     """Keep a judgement under a name. Raises AlreadyThere."""
-    made = KeptEvaluator(id=flow.new_id(), name=asked.name, expected=asked.expected, created_at=flow.now())
+    made = KeptEvaluator(
+        id=flow.new_id(),
+        project=project_name(flow, asked.project_id),
+        name=asked.name,
+        expected=asked.expected,
+        created_at=flow.now(),
+    )
     EVALUATORS.add(flow, made)
     return made
+
+
+def delete_evaluator(flow: Flow, id: str) -> None:
+    """Delete an evaluator; run tests that ask for it go on without it. Raises NotFound."""
+    EVALUATORS.get(flow, id)
+    EVALUATORS.remove(flow, id)
 
 
 def create_run_test(flow: Flow, asked: CreateRunTest) -> RunTest:
@@ -39,7 +52,7 @@ def create_run_test(flow: Flow, asked: CreateRunTest) -> RunTest:
     if asked.agent_version is not None:
         version(flow, agent.id, asked.agent_version)
     _insist_on_scenarios(flow, agent.project, asked.scenario_ids)
-    _insist_on_evaluators(flow, asked.evaluator_ids)
+    _insist_on_evaluators(flow, agent.project, asked.evaluator_ids)
     now = flow.now()
     made = RunTest(
         id=flow.new_id(),
@@ -65,7 +78,7 @@ def update_run_test(flow: Flow, id: str, asked: UpdateRunTest) -> RunTest:
     before = RUN_TESTS.get(flow, id)
     after = before.but(**fields)
     _insist_on_scenarios(flow, before.project, after.scenario_ids)
-    _insist_on_evaluators(flow, after.evaluator_ids)
+    _insist_on_evaluators(flow, before.project, after.evaluator_ids)
     if after.agent_version is not None:
         version(flow, before.agent_definition_id, after.agent_version)
     _insist_on_rows(flow, after)
@@ -143,9 +156,10 @@ def _insist_on_rows(flow: Flow, test: RunTest) -> None:
         raise BadSetting("the scenarios have no rows", where="scenario_ids", todo="add rows first")
 
 
-def _insist_on_evaluators(flow: Flow, ids: Sequence[str]) -> None:
+def _insist_on_evaluators(flow: Flow, project: str, ids: Sequence[str]) -> None:
     for number, id in enumerate(ids):
-        _named(flow, EVALUATORS, id, f"evaluator_ids[{number}]")
+        if _named(flow, EVALUATORS, id, f"evaluator_ids[{number}]").project != project:
+            raise BadSetting("the evaluator belongs to another project", where=f"evaluator_ids[{number}]")
 
 
 def _named(flow: Flow, shelf: Shelf[Thing], id: str, field: str) -> Thing:

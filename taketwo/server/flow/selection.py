@@ -25,6 +25,8 @@ class Selection(Value):
 
     replay_session_id: str
     """The replay session."""
+    project: str
+    """Its project."""
     ids: tuple[str, ...]
     """Ids of conversations or traces, each once, in order."""
 
@@ -59,7 +61,7 @@ class CopiedConversation(Value):
     """The copy."""
 
 
-SELECTIONS = Shelf("selection", Selection, lambda one: one.replay_session_id, lambda one: Place())
+SELECTIONS = Shelf("selection", Selection, lambda one: one.replay_session_id, lambda one: Place(project=one.project))
 SELECTED = Shelf(
     "selected_conversation",
     Selected,

@@ -1,0 +1,70 @@
+"""Progress as server-sent events: the whole thing each time it has changed, until it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from taketwo.server.flow import executions, replay_sessions
+from taketwo.server.flow.shelf import Flow
+
+LOOK_EVERY_S = 0.3
+"""How often it is looked at."""
+SILENT_AT_MOST_S = 15.0
+"""After so long without news a comment is sent, so that proxies keep the connection open."""
+ENDED = ("completed", "failed", "cancelled", "ready")
+"""States after which nothing changes by itself."""
+
+EVENTS = ("/api/test-executions/{id}/events", "/api/replay-sessions/{id}/events")
+
+
+def routes(flow: Flow) -> list[Route]:
+    """The two addresses."""
+
+    def execution(id: str) -> tuple[Any, str]:
+        found = executions.execution_now(flow, id)
+        return found, found.status
+
+    def session(id: str) -> tuple[Any, str]:
+        found = replay_sessions.whole(flow, replay_sessions.SESSIONS.get(flow, id))
+        # A session that waits for somebody to ask for a scenario does not change by itself either.
+        is_idle = found.current_step == "init" and found.suggestions is not None
+        return found, "ready" if is_idle else found.current_step
+
+    return [Route(path, _endpoint(look)) for path, look in zip(EVENTS, (execution, session), strict=True)]
+
+
+def _endpoint(look: Callable[[str], tuple[Any, str]]) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        id = request.path_params["id"]
+        await run_in_threadpool(look, id)  # what is not there is answered as such, before the stream begins
+        return StreamingResponse(
+            _stream(look, id), media_type="text/event-stream", headers={"cache-control": "no-store"}
+        )
+
+    return endpoint
+
+
+async def _stream(look: Callable[[str], tuple[Any, str]], id: str) -> AsyncIterator[bytes]:
+    sent, quiet_s = b"", 0.0
+    while True:
+        thing, state = await run_in_threadpool(look, id)
+        body = msgspec.json.encode(thing)
+        if body != sent:
+            yield b"event: progress\ndata: " + body + b"\n\n"
+            sent, quiet_s = body, 0.0
+        elif quiet_s >= SILENT_AT_MOST_S:
+            yield b": still going on\n\n"
+            quiet_s = 0.0
+        if state in ENDED:
+            yield b"event: end\ndata: " + body + b"\n\n"
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+        quiet_s += LOOK_EVERY_S

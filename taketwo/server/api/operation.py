@@ -1,0 +1,158 @@
+"""One thing that can be asked of the API: its address, what goes in, what comes out, and who does it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Meta, defstruct
+
+from taketwo.errors import BadSetting
+from taketwo.sdk.api.asked import Asked
+from taketwo.server.flow.projects import project_name
+from taketwo.server.flow.shelf import Flow, Listed, Shelf
+
+Method: TypeAlias = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
+
+PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+"""How msgspec ends a message with the place that is wrong."""
+UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
+MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
+
+
+class NoQuery(Asked):
+    """An address that takes no parameters."""
+
+
+class Page(Asked):
+    """Which part of a listing."""
+
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+    """So many at most."""
+    after: Annotated[str, Meta(max_length=200)] | None = None
+    """The `next` of the answer before; left out for the beginning."""
+
+
+class PageOfProject(Page):
+    """Which part of a listing, and of which project."""
+
+    project: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    """Id or name of a project; left out for all of them."""
+
+
+class Given(NamedTuple):
+    """What a request carries, checked."""
+
+    flow: Flow
+    """What every step needs."""
+    id: str
+    """The thing that the address names; empty where it names none."""
+    part: str
+    """The part of it that the address names; empty where it names none."""
+    query: Any
+    """The parameters, of the operation's type."""
+    body: Any
+    """The body, of the operation's type; None where it takes none."""
+
+
+class File(NamedTuple):
+    """An answer that is no JSON."""
+
+    content: bytes
+    """Its bytes."""
+    content_type: str
+    """Their type."""
+    name: str
+    """What it is called when it is kept as a file."""
+
+
+class Operation(NamedTuple):
+    """One thing that can be asked."""
+
+    method: Method
+    """How."""
+    path: str
+    """Where, with `{id}` and `{part}` for what changes."""
+    tag: str
+    """What it is about."""
+    name: str
+    """Its name for generated clients."""
+    summary: str
+    """What it does, in one sentence."""
+    do: Callable[[Given], Any] | None
+    """Who does it; blocks. None where another module serves the address, and this only describes it."""
+    answers: Any = None
+    """Type of the answer; None for no content, `File` for a file."""
+    body: type[msgspec.Struct] | None = None
+    """Type of the body; None where it takes none."""
+    needs_body: bool = True
+    """Whether an empty body is refused; otherwise it stands for the defaults."""
+    query: type[Asked] = NoQuery
+    """Type of the parameters."""
+    status: HTTPStatus = HTTPStatus.OK
+    """Status of the answer where all is well."""
+    refusals: tuple[HTTPStatus, ...] = ()
+    """What else it may answer, besides what any operation may."""
+
+    @property
+    def is_creation(self) -> bool:
+        """Whether a repeated request must not do it twice."""
+        return self.method == "POST"
+
+
+def listing(name: str, field: str, kind: type[Any]) -> type[Any]:
+    """The type of a page of things."""
+    return defstruct(name, [(field, tuple[kind, ...]), ("next", str | None)], frozen=True, kw_only=True)  # type: ignore[valid-type]
+
+
+def page_of(kind: type[Any], page: Listed[Any]) -> Any:
+    """A page of things as its type."""
+    field = kind.__struct_fields__[0]
+    return kind(**{field: tuple(page.things), "next": page.next})
+
+
+def shelf_page(kind: type[Any], shelf: Shelf[Any]) -> Callable[[Given], Any]:
+    """Lists a shelf, the newest first, of one project or of all."""
+
+    def do(given: Given) -> Any:
+        query: PageOfProject = given.query
+        project = None if query.project is None else project_name(given.flow, query.project)
+        return page_of(kind, shelf.page(given.flow, project=project, limit=query.limit, after=query.after))
+
+    return do
+
+
+def read_body(operation: Operation, body: bytes) -> Any:
+    """The body as its type. Raises BadSetting naming the field."""
+    if operation.body is None:
+        return None
+    if not body.strip() and not operation.needs_body:
+        body = b"{}"
+    try:
+        return msgspec.json.decode(body, type=operation.body)
+    except msgspec.ValidationError as error:
+        raise misplaced(error) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise BadSetting(f"this is no JSON: {error}", where="body") from error
+
+
+def read_query(operation: Operation, given: dict[str, str]) -> Any:
+    """The parameters as their type. Raises BadSetting naming the parameter."""
+    try:
+        return msgspec.convert(given, operation.query, strict=False)
+    except msgspec.ValidationError as error:
+        raise misplaced(error) from error
+
+
+def misplaced(error: msgspec.ValidationError) -> BadSetting:
+    """What is wrong, and in which field."""
+    text = str(error)
+    found = PLACE.search(text)
+    place = found["path"] if found else ""
+    what = PLACE.sub("", text)
+    if named := UNKNOWN_FIELD.search(what) or MISSING_FIELD.search(what):
+        place = f"{place}.{named['name']}".removeprefix(".")
+    return BadSetting(what[:1].lower() + what[1:], where=place or "body")

@@ -1,0 +1,206 @@
+"""Scenarios, their rows, and personas."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Literal
+
+from taketwo.sdk.api.scenarios import (
+    AddRows,
+    CreatePersona,
+    CreateScenario,
+    DuplicateScenario,
+    GraphScenario,
+    Persona,
+    ScenarioRow,
+    UpdatePersona,
+    UpdateRow,
+    UpdateScenario,
+)
+from taketwo.server.api.operation import Given, Operation, Page, PageOfProject, listing, page_of, shelf_page
+from taketwo.server.flow import personas
+from taketwo.server.flow import scenarios as flow
+from taketwo.server.flow.personas import PERSONAS
+from taketwo.server.flow.scenarios import ROWS, SCENARIOS
+
+Scenarios = listing("Scenarios", "scenarios", GraphScenario)
+Rows = listing("Rows", "rows", ScenarioRow)
+Personas = listing("Personas", "personas", Persona)
+
+
+class PageOfRows(Page):
+    """Which rows."""
+
+    origin: Literal["recorded", "synthetic"] | None = None
+    """Only those that came from there."""
+
+
+def _rows(given: Given) -> Any:
+    query: PageOfRows = given.query
+    page = flow.rows_of(given.flow, given.id, limit=query.limit, after=query.after, origin=query.origin)
+    return page_of(Rows, page)
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/scenarios",
+        "Scenarios",
+        "list_scenarios",
+        "Scenarios, the newest first.",
+        shelf_page(Scenarios, SCENARIOS),
+        Scenarios,
+        query=PageOfProject,
+        refusals=(HTTPStatus.NOT_FOUND,),
+    ),
+    Operation(
+        "POST",
+        "/api/scenarios",
+        "Scenarios",
+        "create_scenario",
+        "Make a scenario that has no rows yet.",
+        lambda given: flow.create_scenario(given.flow, given.body),
+        GraphScenario,
+        CreateScenario,
+        status=HTTPStatus.CREATED,
+        refusals=(HTTPStatus.NOT_FOUND,),
+    ),
+    Operation(
+        "GET",
+        "/api/scenarios/{id}",
+        "Scenarios",
+        "get_scenario",
+        "One scenario, with its graph.",
+        lambda given: SCENARIOS.get(given.flow, given.id),
+        GraphScenario,
+    ),
+    Operation(
+        "PATCH",
+        "/api/scenarios/{id}",
+        "Scenarios",
+        "update_scenario",
+        "Change name, description or graph.",
+        lambda given: flow.update_scenario(given.flow, given.id, given.body),
+        GraphScenario,
+        UpdateScenario,
+    ),
+    Operation(
+        "DELETE",
+        "/api/scenarios/{id}",
+        "Scenarios",
+        "delete_scenario",
+        "Delete a scenario with its rows; what was replayed of them stays.",
+        lambda given: flow.delete_scenario(given.flow, given.id),
+    ),
+    Operation(
+        "POST",
+        "/api/scenarios/{id}/duplicate",
+        "Scenarios",
+        "duplicate_scenario",
+        "A copy with all rows, under another name.",
+        lambda given: flow.duplicate_scenario(given.flow, given.id, given.body),
+        GraphScenario,
+        DuplicateScenario,
+        needs_body=False,
+        status=HTTPStatus.CREATED,
+    ),
+    Operation(
+        "GET",
+        "/api/scenarios/{id}/rows",
+        "Scenarios",
+        "list_rows",
+        "The rows in order, without their cases.",
+        _rows,
+        Rows,
+        query=PageOfRows,
+    ),
+    Operation(
+        "POST",
+        "/api/scenarios/{id}/rows",
+        "Scenarios",
+        "add_rows",
+        "Add rows behind those that are there, all or none.",
+        lambda given: page_of(Rows, flow.add_rows(given.flow, given.id, given.body)),
+        Rows,
+        AddRows,
+        status=HTTPStatus.CREATED,
+    ),
+    Operation(
+        "GET",
+        "/api/rows/{id}",
+        "Scenarios",
+        "get_row",
+        "One row with its case.",
+        lambda given: ROWS.get(given.flow, given.id),
+        ScenarioRow,
+    ),
+    Operation(
+        "PATCH",
+        "/api/rows/{id}",
+        "Scenarios",
+        "update_row",
+        "Change a row: its case, its expectations, its columns.",
+        lambda given: flow.update_row(given.flow, given.id, given.body),
+        ScenarioRow,
+        UpdateRow,
+    ),
+    Operation(
+        "DELETE",
+        "/api/rows/{id}",
+        "Scenarios",
+        "delete_row",
+        "Delete a row; what was replayed of it stays.",
+        lambda given: flow.delete_row(given.flow, given.id),
+    ),
+    Operation(
+        "GET",
+        "/api/personas",
+        "Personas",
+        "list_personas",
+        "Personas, the newest first.",
+        shelf_page(Personas, PERSONAS),
+        Personas,
+        query=PageOfProject,
+        refusals=(HTTPStatus.NOT_FOUND,),
+    ),
+    Operation(
+        "POST",
+        "/api/personas",
+        "Personas",
+        "create_persona",
+        "Make a persona.",
+        lambda given: personas.create_persona(given.flow, given.body),
+        Persona,
+        CreatePersona,
+        status=HTTPStatus.CREATED,
+        refusals=(HTTPStatus.NOT_FOUND,),
+    ),
+    Operation(
+        "GET",
+        "/api/personas/{id}",
+        "Personas",
+        "get_persona",
+        "One persona.",
+        lambda given: PERSONAS.get(given.flow, given.id),
+        Persona,
+    ),
+    Operation(
+        "PATCH",
+        "/api/personas/{id}",
+        "Personas",
+        "update_persona",
+        "Change a persona; rows that it speaks in stay as they are.",
+        lambda given: personas.update_persona(given.flow, given.id, given.body),
+        Persona,
+        UpdatePersona,
+    ),
+    Operation(
+        "DELETE",
+        "/api/personas/{id}",
+        "Personas",
+        "delete_persona",
+        "Delete a persona.",
+        lambda given: personas.delete_persona(given.flow, given.id),
+    ),
+)
+"""What can be asked about scenarios."""
