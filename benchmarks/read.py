@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from machine import describe, percentile
@@ -42,12 +43,22 @@ store.close()
 """
 
 
-def session(name: str, start_ns: int, numbers: random.Random) -> list[Span]:
+def said_by_default(turn: int, numbers: random.Random) -> str:
+    """The same line again and again, with a number at its end."""
+    return f"{LINE} {numbers.random()}"
+
+
+def session(
+    name: str,
+    start_ns: int,
+    numbers: random.Random,
+    said: Callable[[int, random.Random], str] = said_by_default,
+) -> list[Span]:
     """A talk of five turns: each a trace with an agent span, model calls that repeat the history, and tool calls."""
     spans: list[Span] = []
     history: list[dict[str, object]] = []
     for turn in range(TRACES_A_SESSION):
-        history.append(_message("user", f"{LINE} {numbers.random()}"))
+        history.append(_message("user", said(turn, numbers)))
         spans += _turn(name, start_ns + turn * 60_000_000_000, history, numbers)
     return spans
 

@@ -7,6 +7,7 @@
     ├── AgentUnreachable      the agent under test could not be called at all
     ├── StoreUnavailable      the store cannot be opened, read or written
     │   └── StoreBusy         it can, but not now: try again later
+    │       └── TooFast       one sender or project sends more than its share
     ├── NotFound              no conversation, case or run of that name
     │   └── NotUnique         several of them
     ├── AlreadyThere          something of that name is there already
@@ -69,6 +70,15 @@ class StoreUnavailable(TakeTwoError):
 
 class StoreBusy(StoreUnavailable):
     """The store has more to write than it can take just now."""
+
+
+class TooFast(StoreBusy):
+    """One sender or project sends more than its share."""
+
+    def __init__(self, what: str, *, where: str | None = None, todo: str | None = None, after_s: int = 1) -> None:
+        """`after_s`: after how many seconds it may come back."""
+        super().__init__(what, where=where, todo=todo)
+        self.after_s = after_s
 
 
 class NotFound(TakeTwoError):

@@ -64,17 +64,27 @@ def show_project(name: str, as_json: bool, store_url: str | None) -> None:
     type=click.Choice(["none", "secrets", "personal"]),
     help="Replace by pseudonyms, in whatever comes from now on: nothing, secrets, or personal data too.",
 )
+@click.option(
+    "--spans-per-s",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Let it send so many spans a second in the long run; 0 for as many as the server takes.",
+)
 @store_option
-def set_project(name: str, keep_for: str | None, redact: Any, store_url: str | None) -> None:
+def set_project(name: str, keep_for: str | None, redact: Any, spans_per_s: int | None, store_url: str | None) -> None:
     """Say how a project is treated from now on; what is not named stays as it is."""
-    if keep_for is None and redact is None:
-        raise BadSetting("there is nothing to set", where="taketwo project set", todo="give --keep-for or --redact")
+    if keep_for is None and redact is None and spans_per_s is None:
+        raise BadSetting(
+            "there is nothing to set", where="taketwo project set", todo="give --keep-for, --redact or --spans-per-s"
+        )
     with opened_store(store_url) as store:
         said = store.project(name)
         if keep_for is not None:
             said = said.but(keep_for_days=_days(keep_for))
         if redact is not None:
             said = said.but(redact=redact)
+        if spans_per_s is not None:
+            said = said.but(spans_per_s=spans_per_s or None)
         store.set_project(name, said)
     click.echo(_in_words(name, said))
 
@@ -148,7 +158,8 @@ def _days(text: str) -> int | None:
 
 def _in_words(name: str, said: ProjectSettings) -> str:
     kept = "for ever" if said.keep_for_days is None else f"for {counted(said.keep_for_days, 'day')}"
-    return f"{plain(name)}: keeps conversations {kept}, redacts {said.redact}"
+    fast = "" if said.spans_per_s is None else f", takes {counted(said.spans_per_s, 'span')} a second"
+    return f"{plain(name)}: keeps conversations {kept}, redacts {said.redact}{fast}"
 
 
 def _counts(done: Deleted) -> str:

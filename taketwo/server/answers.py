@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from taketwo.errors import StoreBusy, TooFast
+from taketwo.server.limits import Limits
 from taketwo.value import Value
 
 Signal: TypeAlias = Literal["traces", "logs"]
@@ -54,6 +56,13 @@ def refused(status: int, message: str, content_type: str, *, retry_after_s: int 
     else:
         body, content_type = json.dumps({"code": code, "message": message}).encode(), JSON_TYPE
     return Answer(status=status, content_type=content_type, body=body, retry_after_s=retry_after_s, reason=message)
+
+
+def busy(error: StoreBusy, content_type: str, limits: Limits) -> Answer:
+    """Not now: 429 where the sender is the reason, 503 where it is not."""
+    if isinstance(error, TooFast):
+        return refused(429, str(error), content_type, retry_after_s=error.after_s)
+    return refused(503, str(error), content_type, retry_after_s=limits.retry_after_s)
 
 
 def not_kept(signal: str, content_type: str) -> Answer:

@@ -16,6 +16,7 @@ from taketwo.server.answers import Answer, refused
 from taketwo.server.frames import ABORT, BEGIN, END, HEAD, PIECE, READY, frame
 from taketwo.server.intake import Delivery, take
 from taketwo.server.limits import Limits
+from taketwo.server.quotas import Quotas
 from taketwo.store import Store
 
 RESTART_AFTER_S = 0.5
@@ -41,6 +42,7 @@ class InThreads:
         """Keep what is needed."""
         self._store = store
         self._limits = limits
+        self._quotas = Quotas(store.project)
 
     async def run(self, started: asyncio.Event) -> None:
         """Nothing to start."""
@@ -49,7 +51,7 @@ class InThreads:
     async def take(self, delivery: Delivery, pieces: AsyncIterator[bytes]) -> Answer:
         """See `Intake`."""
         body = b"".join([piece async for piece in pieces])
-        return await asyncio.to_thread(take, self._store, delivery, body, self._limits)
+        return await asyncio.to_thread(take, self._store, delivery, body, self._limits, self._quotas)
 
 
 class BesideTheServer:

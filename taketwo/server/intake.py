@@ -13,9 +13,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from taketwo.capture.body import decompress
 from taketwo.capture.identity import project_named
 from taketwo.capture.otlp import UnknownContentType, read_logs, read_spans
-from taketwo.errors import MissingExtra, StoreUnavailable, TooLarge, TraceUnreadable
-from taketwo.server.answers import Answer, Signal, accepted, refused
+from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable, TooLarge, TraceUnreadable
+from taketwo.server.answers import Answer, Signal, accepted, busy, refused
 from taketwo.server.limits import MIB, Limits
+from taketwo.server.quotas import Quotas
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import Store
 from taketwo.value import Value
@@ -45,15 +46,15 @@ class Delivery(Value):
     """The project that a header names; None when none does."""
 
 
-def take(store: Store, delivery: Delivery, body: bytes, limits: Limits) -> Answer:
+def take(store: Store, delivery: Delivery, body: bytes, limits: Limits, quotas: Quotas) -> Answer:
     """Keep what the body holds and answer; whatever cannot be done is an answer too."""
     try:
         plain = decompress(body, delivery.encoding, limit=limits.body_bytes)
         if len(plain) <= LARGE_BYTES:
-            rejected = _keep(store, delivery, plain)
+            rejected = _keep(store, delivery, plain, quotas)
         else:
             with _one_large:
-                rejected = _keep(store, delivery, plain)
+                rejected = _keep(store, delivery, plain, quotas)
     except UnknownContentType as error:
         return refused(415, str(error), delivery.content_type)
     except TooLarge as error:
@@ -64,6 +65,8 @@ def take(store: Store, delivery: Delivery, body: bytes, limits: Limits) -> Answe
         return refused(415, str(error), delivery.content_type)
     except MemoryError:
         return refused(503, "there is no memory left", delivery.content_type, retry_after_s=limits.retry_after_s)
+    except StoreBusy as error:
+        return busy(error, delivery.content_type, limits)
     except StoreUnavailable as error:
         # Also where the disk is full: whoever frees it should find that nothing was lost.
         return refused(503, str(error), delivery.content_type, retry_after_s=limits.retry_after_s)
@@ -76,12 +79,14 @@ def too_late(delivery: Delivery, limits: Limits) -> Answer:
     return refused(503, message, delivery.content_type, retry_after_s=limits.retry_after_s)
 
 
-def _keep(store: Store, delivery: Delivery, plain: bytes) -> list[str]:
+def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> list[str]:
     """One line for every record that was refused."""
     match delivery.signal:
         case "traces":
             spans = read_spans(plain, delivery.content_type)
-            for project, some_spans in _by_project(spans.spans, delivery.project).items():
+            by_project = _by_project(spans.spans, delivery.project)
+            quotas.take({project: len(some) for project, some in by_project.items()})
+            for project, some_spans in by_project.items():
                 store.add_spans(project, some_spans)
             return spans.rejected
         case "logs":

@@ -20,7 +20,7 @@ from grpc import aio
 
 from taketwo.errors import StoreBusy, StoreUnavailable, TooLarge, TraceUnreadable
 from taketwo.server.access import Keys, Refused
-from taketwo.server.answers import PROTOBUF, Answer, Signal, grpc_code, not_kept, refused, status_message
+from taketwo.server.answers import PROTOBUF, Answer, Signal, busy, grpc_code, not_kept, refused, status_message
 from taketwo.server.dispatch import Intake
 from taketwo.server.intake import Delivery
 from taketwo.server.limits import Limits
@@ -148,7 +148,7 @@ class _Exports:
             except TraceUnreadable as error:
                 return refused(400, str(error), PROTOBUF)
             except StoreBusy as error:
-                return refused(503, str(error), PROTOBUF, retry_after_s=self._limits.retry_after_s)
+                return busy(error, PROTOBUF, self._limits)
             # A sender that stops waiting cancels the waiting alone: its bytes take room until they are worked on.
             work = self._tasks.create_task(self._work(delivery, pieces, held.pop_all()))
         return await asyncio.shield(work)
@@ -175,7 +175,7 @@ class _Exports:
         try:
             message = await _read(context)
             left = until - asyncio.get_running_loop().time()
-            await held.enter_async_context(self._room.place_within(left, len(message)))
+            await held.enter_async_context(self._room.place_within(left, len(message), _sender(context)))
             return _pieces(message)
         finally:
             self._reading.release()
@@ -191,6 +191,11 @@ class _Exports:
             except Exception as error:  # whatever it was, the sender must get an answer, and the others theirs
                 _log.exception("a gRPC request failed")
                 return refused(500, f"internal error: {error!r}", PROTOBUF)
+
+
+def _sender(context: Context) -> str:
+    """The address without the port, such as `ipv4:127.0.0.1`: one sender opens several connections."""
+    return str(context.peer()).rpartition(":")[0]
 
 
 async def _read(context: Context) -> bytes:

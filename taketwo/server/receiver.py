@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from taketwo.errors import StoreBusy, TooLarge
 from taketwo.server.access import only_project
-from taketwo.server.answers import Answer, Signal, not_kept, refused
+from taketwo.server.answers import Answer, Signal, busy, not_kept, refused
 from taketwo.server.dispatch import Intake
 from taketwo.server.intake import Delivery
 from taketwo.server.limits import Limits
@@ -62,15 +62,16 @@ class Receiver:
             encoding=headers.get("content-encoding"),
             project=only or named,
         )
+        sender = only or (request.client.host if request.client else "")
         announced = headers.get("content-length", "")
         try:
             wanted = int(announced) if announced.isdigit() else 0
-            async with self._room.place_within(self._limits.waiting_s, wanted) as place:
+            async with self._room.place_within(self._limits.waiting_s, wanted, sender) as place:
                 return await self._intake.take(delivery, _pieces(request, place))
         except TooLarge as error:
             return refused(413, str(error), content_type)
         except StoreBusy as error:
-            return refused(503, str(error), content_type, retry_after_s=self._limits.retry_after_s)
+            return busy(error, content_type, self._limits)
         except ClientDisconnect:
             return refused(400, "the body ended too early", content_type)
 

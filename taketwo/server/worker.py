@@ -24,6 +24,7 @@ from taketwo.server.answers import refused
 from taketwo.server.frames import ABORT, BEGIN, END, HEAD, PIECE, READY, FrameKind, frame
 from taketwo.server.intake import Delivery, take, too_late
 from taketwo.server.limits import MIB, Limits
+from taketwo.server.quotas import Quotas
 from taketwo.store import Store, open_store
 
 THREADS = 8
@@ -73,7 +74,7 @@ def settle_when_quiet(store: Store, arrived: Event, ended: Event) -> None:
 
 def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, arrived: Event) -> None:
     """Take requests until there are no more, and wait for the last answer; sets `arrived` for each of them."""
-    lock = Lock()
+    lock, quotas = Lock(), Quotas(store.project)
 
     def send(request: int, kind: FrameKind, content: bytes = b"") -> None:
         with lock:
@@ -82,7 +83,9 @@ def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, ar
 
     def answer(request: int, delivery: Delivery, body: bytes, until: float) -> None:
         try:
-            done = take(store, delivery, body, limits) if time.monotonic() < until else too_late(delivery, limits)
+            done = (
+                take(store, delivery, body, limits, quotas) if time.monotonic() < until else too_late(delivery, limits)
+            )
         except Exception as error:  # whatever it was, the sender must get an answer
             traceback.print_exc()
             done = refused(500, f"internal error: {error!r}", delivery.content_type)

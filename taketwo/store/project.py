@@ -15,6 +15,8 @@ class ProjectSettings(Value):
 
     keep_for_days: int | None = None
     """Days after which a conversation is deleted, counted from its last span; None for ever."""
+    spans_per_s: int | None = None
+    """How many spans a second a project may send in the long run; None for as many as the server takes."""
     redact: Redact = "none"
     """What is replaced by pseudonyms in whatever comes from now on."""
 

@@ -1,0 +1,193 @@
+"""What a store of a million spans is like: `python benchmarks/million.py [--spans N]`.
+
+Sends sessions of 50 spans, of words that differ, to a real `taketwo serve`: in rounds, to see whether it gets slower,
+then a burst, then requests of 10 spans. When all is read and indexed it asks what a person would. The sender runs on
+the same machine and takes part of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import httpx
+from ingest import by_http, running_server, send
+from machine import describe, percentile, tree_memory_mib
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from read import SPANS_A_SESSION, SPANS_A_TRACE, session
+
+from taketwo.select.filters import parse
+from taketwo.store import Store, open_store
+from taketwo.store.search import Order
+
+TEMPLATES = 20
+WORDS = 50_000
+WORD_LETTERS = 7
+PLACEHOLDER = re.compile(rb"qz\d{5}")
+SESSIONS_A_REQUEST = 10
+LATEST_S = 1_795_000_000
+
+
+class Sender:
+    """Makes sessions out of a few templates: other ids, other words, other times."""
+
+    def __init__(self, seed: int) -> None:
+        """Build the templates."""
+        self._numbers = random.Random(seed)
+        letters = "abcdefghijklmnoprstuvw"
+        self._words = ["".join(self._numbers.choices(letters, k=WORD_LETTERS)).encode() for _ in range(WORDS)]
+        self._templates = [self._template(number) for number in range(TEMPLATES)]
+        self.names: list[str] = []
+
+    def bodies(self, sessions: int, traces_a_body: int = 5 * SESSIONS_A_REQUEST) -> list[bytes]:
+        """Requests of so many traces each, in which the traces of several sessions are mixed."""
+        traces = [trace for _ in range(sessions) for trace in self._session()]
+        self._numbers.shuffle(traces)
+        return [b"".join(traces[at : at + traces_a_body]) for at in range(0, len(traces), traces_a_body)]
+
+    def _template(self, number: int) -> tuple[list[bytes], list[bytes]]:
+        """The traces of a session as bodies, and their ids, which are to be replaced."""
+        numbers = random.Random(number)
+        start_ns = (LATEST_S - number * 86_400) * 10**9
+        spans = session("session-000000", start_ns, numbers, said=said_by_users)
+        bodies = [_body(spans[at : at + SPANS_A_TRACE]) for at in range(0, len(spans), SPANS_A_TRACE)]
+        return bodies, [spans[at].trace_id for at in range(0, len(spans), SPANS_A_TRACE)]
+
+    def _session(self) -> Iterator[bytes]:
+        bodies, ids = self._templates[len(self.names) % TEMPLATES]
+        name, user = f"session-{len(self.names):06}", b"user-%04d" % self._numbers.randrange(2_000)
+        self.names.append(name)
+        chosen: dict[bytes, bytes] = {}
+
+        def word(found: re.Match[bytes]) -> bytes:
+            return chosen.setdefault(found[0], self._numbers.choice(self._words))
+
+        for body, id in zip(bodies, ids, strict=True):
+            made = body.replace(id, self._numbers.randbytes(16)).replace(b"session-000000", name.encode())
+            yield PLACEHOLDER.sub(word, made.replace(b"user-0000", user))
+
+
+def _body(spans: Sequence[Span]) -> bytes:
+    request = ExportTraceServiceRequest()
+    around = request.resource_spans.add()
+    around.resource.attributes.add(key="service.name").value.string_value = "desk"
+    around.scope_spans.add().spans.extend(spans)
+    for span in around.scope_spans[0].spans:
+        span.attributes.add(key="user.id").value.string_value = "user-0000"
+    return request.SerializeToString()
+
+
+def said_by_users(turn: int, numbers: random.Random) -> str:
+    """Thirty words, a few of which every user says; the others are placeholders."""
+    words = [f"qz{turn * 100 + place:05}" for place in range(22)]
+    return " ".join([*words, "refund", "order", "A-1042", "please", "my", "parcel", str(numbers.randrange(10**6))])
+
+
+@contextmanager
+def timed(what: str, *, number: int, unit: str) -> Iterator[None]:
+    """Print how many a second."""
+    begin = time.perf_counter()
+    yield
+    took = time.perf_counter() - begin
+    print(f"{what}: {number:,} {unit} in {took:.1f} s = {number / took:,.0f}/s", flush=True)
+
+
+def ask(what: str, questions: Sequence[Callable[[], object]]) -> None:
+    """Print how long answers take."""
+    times = []
+    for question in questions:
+        begin = time.perf_counter()
+        question()
+        times.append((time.perf_counter() - begin) * 1e3)
+    print(f"{what}: p50 {percentile(times, 0.5):.1f} ms, p99 {percentile(times, 0.99):.1f} ms", flush=True)
+
+
+def ask_store(store: Store, names: list[str]) -> None:
+    """What a person would ask."""
+    numbers = random.Random(3)
+    some = [partial(store.conversation, name, "default") for name in numbers.sample(names, min(300, len(names)))]
+    ask("a session of 50 spans", some)
+
+    def found(text: str, order: Order = Order()) -> Callable[[], object]:  # noqa: B008  # a value
+        return lambda: list(store.search.conversations(parse(text), "default", order=order, limit=50))
+
+    for text in (
+        "zzabsentzz",
+        '"refund order zzabsent"',
+        "refund",
+        "tool:check_status turns>=5",
+        "user:user-0042",
+        "-refund",
+    ):
+        ask(f"50 sessions with {text}", [found(text)] * 20)
+    ask("50 slowest sessions", [found("", Order(by="latency"))] * 20)
+    ask("50 sessions with argument.order_id:A-3", [found("argument.order_id:A-3")] * 5)
+    since = datetime.fromtimestamp(LATEST_S, UTC) - timedelta(days=30)
+    line = partial(
+        store.search.timeline, parse(""), "default", since=since, until=since + timedelta(days=31), step_s=43_200
+    )
+    ask("a timeline of 31 days", [line] * 5)
+    ask("50 users", [partial(store.search.users, "default", limit=50)] * 5)
+
+
+def started(store: str) -> float:
+    """Seconds until a new server answers."""
+    begin = time.perf_counter()
+    with running_server(store) as (_, address, _):
+        httpx.get(f"http://{address}/health").raise_for_status()
+        return time.perf_counter() - begin
+
+
+def main() -> None:
+    """Send, settle, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spans", type=int, default=1_000_000)
+    parser.add_argument("--burst", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=10)
+    arguments = parser.parse_args()
+    print(describe(), flush=True)
+    sender = Sender(1)
+    with tempfile.TemporaryDirectory(prefix="taketwo-million-") as folder:
+        store = f"sqlite:///{folder}/store.sqlite3"
+        sent = 0
+        with running_server(store) as (pid, address, _):
+            for number in range(arguments.rounds):
+                bodies = sender.bodies((arguments.spans - arguments.burst) // SPANS_A_SESSION // arguments.rounds)
+                sent += sum(map(len, bodies))
+                with timed(
+                    f"round {number + 1}", number=len(bodies) * SPANS_A_SESSION * SESSIONS_A_REQUEST, unit="spans"
+                ):
+                    send(bodies, 4, partial(by_http, address))
+            bodies = sender.bodies(arguments.burst // SPANS_A_SESSION)
+            sent += sum(map(len, bodies))
+            with timed("burst", number=arguments.burst, unit="spans"):
+                send(bodies, 8, partial(by_http, address))
+            bodies = sender.bodies(200, traces_a_body=1)
+            sent += sum(map(len, bodies))
+            with timed("requests of 10 spans", number=len(bodies) * SPANS_A_TRACE, unit="spans"):
+                send(bodies, 16, partial(by_http, address))
+            print(f"memory of the server: {tree_memory_mib(pid):.0f} MiB", flush=True)
+        opened = open_store(store)
+        with timed("read and indexed", number=opened.search.unread(), unit="conversations"):
+            opened.settle()
+        spans = len(sender.names) * SPANS_A_SESSION
+        opened.close()
+        size = sum(file.stat().st_size for file in Path(folder).iterdir())
+        print(f"disk: {size / spans:.0f} B a span of {sent / spans:.0f} B, {spans:,} spans")
+        opened = open_store(store)
+        ask_store(opened, sender.names)
+        opened.close()
+        print(f"a new server answers after {started(store):.2f} s")
+
+
+if __name__ == "__main__":
+    main()
