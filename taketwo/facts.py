@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
@@ -60,8 +60,8 @@ _NUMBER_WITH_UNIT = re.compile(rf"({_DIGITS})(?:[a-z]{{1,3}}|days?|hours?|mins?|
 class Fact(NamedTuple):
     """One fact of a reply."""
 
-    kind: str
-    """`amount`, `number`, `percentage`, `date`, `time` or `id`; empty for what may be meant by another fact only."""
+    kind: Literal["amount", "number", "percentage", "date", "time", "id", ""]
+    """Which; empty for what may be meant by another fact only."""
     value: str
     """Its value in one spelling."""
     text: str
@@ -116,7 +116,7 @@ def _number(found: re.Match[str]) -> Fact:
     unit = found["unit"] or ""
     currency = CURRENCIES.get(unit.lower(), "")
     is_share = unit.startswith(("%", "p", "P")) and not currency
-    kind = "amount" if currency else "percentage" if is_share else "number"
+    kind: Literal["amount", "percentage", "number"] = "amount" if currency else "percentage" if is_share else "number"
     return Fact(kind, _value(found["number"]), found[0].strip(), currency)
 
 

@@ -1,16 +1,7 @@
-"""What a reply states that must not change unnoticed: amounts, numbers, dates, times, ids and names.
+"""What two replies state differently: facts, each in one spelling as `taketwo.facts` reads them, names, commitments.
 
-The rules, all of them for English text:
-
-- An *amount* is a number with a currency sign, code or name; `$24.50`, `24.5 USD` and `24.50 dollars` are the same.
-- A *number* is written in digits or as a word from zero to ninety-nine; `1,234.50` is 1234.5, `24,50` is 24.5; its
-  sign is not looked at. `one` is not taken for a number, as it mostly stands for a thing, but it may stand for a 1.
-  List markers (`2.` at the start of a line) are none. A number and an amount of the same value are the same fact,
-  unless two currencies differ. `20%` is `20 percent`.
-- A *date* is ISO or has the month's name; one without a year is the same as one with it. `3/4/2026` stays as it is.
-- A *time* is `7pm`, `7:30 pm` or `19:30`.
-- An *id* is a word with letters and digits, such as `A-1001` or `HAT069`; case does not count. `20th` and `5kg` are
-  numbers.
+- A number and an amount of the same value are the same fact, unless two currencies differ. `one` is no number, but may
+  stand for a 1.
 - A *name* is a run of capitalised words inside a sentence, such as `with DHL Express`. Only one that takes the place
   of another is told.
 
@@ -23,75 +14,23 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from taketwo.compare.commitments import VERBS, commitment_changes
 from taketwo.comparison import FactChange, FactKind
-
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-UNITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-TEENS = (
-    *("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
-)
-NUMBER_WORDS = {
-    "zero": 0,
-    **{word: value for value, word in enumerate(UNITS[1:], 2)},
-    **{word: value for value, word in enumerate(TEENS, 10)},
-    **{word: 10 * place for place, word in enumerate(TENS, 2)},
-    **{f"{ten}-{unit}": 10 * place + n for place, ten in enumerate(TENS, 2) for n, unit in enumerate(UNITS, 1)},
-}
-"""Numbers that are written as words."""
-CURRENCIES = {
-    **dict.fromkeys(("$", "usd", "dollar", "dollars", "bucks"), "USD"),
-    **dict.fromkeys(("€", "eur", "euro", "euros"), "EUR"),
-    **dict.fromkeys(("£", "gbp", "pound", "pounds"), "GBP"),
-    **dict.fromkeys(("¥", "jpy", "yen"), "JPY"),
-    **dict.fromkeys(("₹", "inr", "rupees"), "INR"),
-    "chf": "CHF",
-}
-"""Signs, codes and names of currencies."""
+from taketwo.facts import Fact, facts_in
 
 NO_NAMES = frozenset(
     (*"I I'm I'll I've I'd OK Okay Yes No Please Thanks Thank USD EUR GBP UTC AM PM ID".split(), "Thank You")
 )
 """Capitalised words that name nobody."""
 _NAME = re.compile(r"(?<=[a-z] )(?!I\b)(?:[A-Z][\w&'’-]*[^\W\d_]\b)(?: (?!I\b)[A-Z][\w&'’-]*[^\W\d_]\b){0,4}")
-_LIST_MARKER = re.compile(r"^[ \t]*(?:[#>*-][ \t]*)*(?:\*\*)?\d{1,3}[.)](?=\s)", re.MULTILINE)
-_MONTH = (
-    r"(?=[adfjmnos])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
-)
-_CURRENCY = rf"(?:{'|'.join(sorted((name for name in CURRENCIES if name.isalpha()), key=len, reverse=True))})\b"
-_DIGITS = r"\d+(?:[.,]\d+)*"
-# The first letters are looked at first, as most words of a reply are none of these.
-_NUMBER_WORD = (
-    rf"(?=[efnostz])(?:(?:{'|'.join(TENS)})(?:-(?:{'|'.join(UNITS)}))?|{'|'.join((*TEENS, *UNITS[1:]))}|zero)\b"
-)
-_GROUPED = re.compile(r"0|[1-9]\d*|[1-9]\d{0,2}(?:[.,]\d{3})+")
-_NUMBER_WITH_UNIT = re.compile(rf"({_DIGITS})(?:[a-z]{{1,3}}|days?|hours?|mins?|bags?)", re.IGNORECASE)
-
-
-class Fact(NamedTuple):
-    """One fact of a reply."""
-
-    kind: FactKind | Literal[""]
-    """Which; empty for what may be meant by another fact only."""
-    value: str
-    """Its value in one spelling."""
-    text: str
-    """As it stands in the reply."""
-    unit: str = ""
-    """The currency of an amount, the year of a date; empty where the text does not say."""
-
-
-Reader: TypeAlias = Callable[[re.Match[str]], Fact]
 
 
 def fact_changes(before: str, after: str) -> Iterator[FactChange]:
     """What two texts state differently, promise, refuse or ask, kind by kind in the order of the text."""
-    was, now = _facts(before), _facts(after)
+    was, now = facts_in(before), facts_in(after)
     yield from _changes(_only_in(was, now), _only_in(now, was))
     yield from _other_names(before, after)
     yield from commitment_changes(before, after)
@@ -104,85 +43,6 @@ def in_words(change: FactChange) -> str:
     if change.before is None:
         return f"{change.kind} {change.after} is new"
     return f"{change.kind} {change.before} " + ("is gone" if change.after is None else f"→ {change.after}")
-
-
-def _facts(text: str) -> list[Fact]:
-    """Each fact once."""
-    # The group of a whole fact closes last, so it is the one that `lastgroup` names.
-    read = (_FACTS[found.lastgroup or ""][1](found) for found in _TOKEN.finditer(_LIST_MARKER.sub(" ", text)))
-    return list({(fact.kind, fact.value, fact.unit): fact for fact in read}.values())
-
-
-def _date_of_iso(found: re.Match[str]) -> Fact:
-    year, month_and_day = found[0][:10].split("-", 1)
-    return Fact("date", month_and_day, found[0][:10], year)
-
-
-def _date_of_words(found: re.Match[str]) -> Fact:
-    text = found[0].lower()
-    month = next(number for number, name in enumerate(MONTHS, 1) if re.search(rf"\b{name}", text))
-    digits = re.findall(r"\d+", text)
-    return Fact("date", f"{month:02}-{int(digits[0]):02}", found[0], digits[1] if len(digits) > 1 else "")
-
-
-def _time(found: re.Match[str]) -> Fact:
-    hour, minute = re.findall(r"\d+", f"{found[0]}:00")[:2]
-    half = re.search("[ap]", found[0], re.IGNORECASE)
-    hour_of_day = int(hour) if half is None else int(hour) % 12 + (12 if half[0] in "pP" else 0)
-    return Fact("time", f"{hour_of_day:02}:{minute}", found[0].strip())
-
-
-def _amount(found: re.Match[str]) -> Fact:
-    return Fact("amount", _value(found["signed"]), found[0], CURRENCIES[found["sign"]])
-
-
-def _number(found: re.Match[str]) -> Fact:
-    """Digits, and what stands behind them."""
-    unit = found["unit"] or ""
-    currency = CURRENCIES.get(unit.lower(), "")
-    is_share = unit.startswith(("%", "p", "P")) and not currency
-    kind: FactKind = "amount" if currency else "percentage" if is_share else "number"
-    return Fact(kind, _value(found["number"]), found[0].strip(), currency)
-
-
-def _id(found: re.Match[str]) -> Fact:
-    counted = _NUMBER_WITH_UNIT.fullmatch(found[0])
-    return Fact("number", _value(counted[1]), found[0]) if counted else Fact("id", found[0].lower(), found[0])
-
-
-def _number_word(found: re.Match[str]) -> Fact:
-    currency = CURRENCIES.get((found["word_unit"] or "").lower(), "")
-    return Fact("amount" if currency else "number", str(NUMBER_WORDS[found["word"].lower()]), found[0], currency)
-
-
-# The order counts: what stands first takes the text.
-_FACTS: dict[str, tuple[str, Reader]] = {
-    "iso": (r"\b\d{4}-\d{2}-\d{2}(?!\d)(?:T(?=\d\d:))?", _date_of_iso),
-    "month": (rf"\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+\d{{4}}\b)?", _date_of_words),
-    "day": (rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}(?:,?\s+\d{{4}}\b)?", _date_of_words),
-    "slashed": (r"\b\d{1,4}(?P<mark>[/.])\d{1,2}(?P=mark)\d{1,4}\b", lambda found: Fact("date", found[0], found[0])),
-    "half": (r"\b\d{1,2}(?::\d{2}){0,2}\s?[ap](?:m\b|\.m\.)", _time),
-    "clock": (r"(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d)Z?", _time),
-    "amount": (rf"(?P<sign>[$€£¥₹])\s?(?P<signed>{_DIGITS})", _amount),
-    "id": (r"\b(?=[\w-]{0,80}\d)(?=[\w-]{0,80}[^\W\d_])\w+(?:-\w+)*\b", _id),
-    "figure": (rf"\b(?P<number>{_DIGITS})(?:\s?(?P<unit>{_CURRENCY}|[€£¥₹$%]|per ?cent\b))?", _number),
-    "spelt": (rf"\b(?P<word>{_NUMBER_WORD})(?:\s(?P<word_unit>{_CURRENCY}))?", _number_word),
-    "one": (r"\bone\b", lambda found: Fact("", "1", found[0])),
-}
-_TOKEN = re.compile("|".join(f"(?P<{name}>{pattern})" for name, (pattern, _) in _FACTS.items()), re.IGNORECASE)
-
-
-def _value(digits: str) -> str:
-    """`1,234.50`, `1.234,50` and `1234.5` as `1234.5`; `007` and `1.2.3` as they are, being ids or versions."""
-    marks = [sign for sign in digits if sign in ".,"]
-    is_decimal = len(set(marks)) == 2 or marks == ["."] or (marks == [","] and digits[-4:-3] != ",")
-    whole, fraction = digits, ""
-    if is_decimal:
-        whole, _, fraction = digits.rpartition(marks[-1])
-    if not _GROUPED.fullmatch(whole):
-        return digits
-    fraction = fraction.rstrip("0")
-    return re.sub(r"[.,]", "", whole) + (f".{fraction}" if fraction else "")
 
 
 def _only_in(facts: Sequence[Fact], others: Sequence[Fact]) -> list[Fact]:

@@ -180,8 +180,10 @@ def differences(
     yield from turn_lines(align(recorded, replayed, comparison), page)
     yield ""
     yield from _course(comparison)
+    told = {change.after for change in comparison.changes if change.kind == "claim_unbacked"}
     for side, claims in (("recorded", comparison.recorded_claims), ("replayed", comparison.replayed_claims)):
-        yield from (line for claim in claims for line in page.lines([Span(_claim(side, claim))]))
+        untold = [claim for claim in claims if side == "recorded" or claim.quote not in told]
+        yield from (line for claim in untold for line in page.lines([Span(_claim(side, claim))]))
     found = Counter(change.severity for change in comparison.changes)
     listed = [f"{found[severity]} {severity}" for severity in SEVERITIES if found[severity]]
     yield f"{counted(len(comparison.changes), 'change')}: {', '.join(listed)}" if listed else "nothing is different"
@@ -199,7 +201,7 @@ def _course(comparison: Comparison) -> Iterator[str]:
     if comparison.resync is not None:
         pair = comparison.pairs[comparison.resync]
         back = f"and are together again from {turn_in_words(pair.recorded if pair.replayed is None else pair.replayed)}"
-    yield f"{parted} {back}; {counted(comparison.blast_radius, 'turn')} differ; distance {comparison.distance:.2f} of 1"
+    yield f"{parted} {back}; {counted(comparison.blast_radius, 'turn')} apart; distance {comparison.distance:.2f} of 1"
 
 
 def _claim(side: str, claim: Claim) -> str:

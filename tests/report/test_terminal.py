@@ -7,8 +7,10 @@ import click
 import made_results as made
 import pytest
 
+from taketwo.compare.compare import compare
 from taketwo.events import Event
 from taketwo.report.terminal import TerminalWriter, differences, page_for
+from taketwo.testing import call, conversation, turn
 
 
 class Terminal(io.StringIO):
@@ -167,6 +169,31 @@ def test_a_stream_that_knows_only_ascii_gets_escapes_and_no_error() -> None:
     for event in made.suite(made.failed()):
         writer.write(event)
     assert b"\\u201cAnd what is the status" in raw.getvalue()
+
+
+def test_what_two_conversations_come_to_is_told_below_them() -> None:
+    refund = call("issue_refund", {"order_id": "A-1042"}, result="ok")
+    sides = [
+        conversation(turn("Refund it.", *steps, reply="I have refunded you."), turn("Thanks", reply="Bye."))
+        for steps in ((), (refund,))
+    ]
+    without, done = (side.but(agent=side.agent.but(tools=())) for side in sides)
+    lines = list(differences(done, without, compare(done, without)))
+    assert lines[-2:] == [
+        "they part in turn 1 and are together again from turn 2; 1 turn apart; distance 0.75 of 1",
+        "2 changes: 2 critical",
+    ]
+    assert any('says "I have refunded you.", but no tool that does it was called by then' in line for line in lines)
+    recorded = list(differences(without, done, compare(without, done)))
+    assert any(line.startswith("recorded turn 1 says “I have refunded you.”") for line in recorded)
+
+
+def test_what_many_cases_have_in_common_is_told_once() -> None:
+    one = made.changed()
+    several = [one.but(result=one.result.but(case_id=f"case-{number}")) for number in range(2)]
+    told = "in 2 cases the agent calls issue_refund with another amount and note  critical\n"
+    assert told in shown(made.suite(*several))
+    assert "the agent calls" not in shown(made.suite(one))
 
 
 def test_two_captured_conversations_are_compared_without_a_replay() -> None:
