@@ -119,6 +119,29 @@ class Ending(Value):
     """The turn it ended in, from 0; None when completed."""
 
 
+class Fidelity(Value):
+    """How far a run can be trusted to be the recorded conversation, met by another agent. Parts are from 0 to 1."""
+
+    score: float
+    """The one number, from 0 to 1; docs/fidelity.md has the formula."""
+    user: float | None = None
+    """How sure the user's lines are; None when the user said nothing."""
+    tools: float | None = None
+    """How sure the answers of the tools are, those from the state of the world left out; None without any."""
+    state: float | None = None
+    """How sure the answers from the state of the world are; None without any."""
+    clock: float | None = None
+    """Whether the agent is told the recorded date; None when the recording has none."""
+    prefix: float | None = None
+    """Share of the turns that went as recorded before the first that did not; None without any turn."""
+    rungs: dict[Rung, int] = {}
+    """How many user turns each rung answered."""
+    tiers: dict[Tier, int] = {}
+    """How many tool calls each tier answered; the agent's own are left out."""
+    common_turns: int = 0
+    """How many turns went as recorded before the first that did not."""
+
+
 class Run(Value):
     """One replay of one case against one agent: the new conversation, and what answered each turn and call."""
 
@@ -148,6 +171,8 @@ class Run(Value):
     """Where it left the recording, in order."""
     held_turns: int = 0
     """How many turns at its beginning are the recorded ones: the agent acted only after them."""
+    fidelity: Fidelity | None = None
+    """How far it can be trusted; None in runs of versions that did not measure it."""
     settings: dict[str, JSON] = {}
     """How it was replayed: modes, limits, overrides."""
 

@@ -159,6 +159,8 @@ class Case(Value):
     """Where it came from."""
     expected: tuple[Expectation, ...] = ()
     """What must and must not happen; without any, what changed is shown and a person decides."""
+    least_fidelity: float | None = None
+    """Below this fidelity of a replay, from 0 to 1, its verdict is inconclusive; None for the usual bound."""
     floor: Floor | None = None
     """How the unchanged agent varies by itself; None where that was not learned."""
 

@@ -167,6 +167,8 @@ class CaseForm(Value):
     """Words to select it by."""
     expected: tuple[Expectation, ...] = ()
     """What must and must not happen; without any, what changed is shown and a person decides."""
+    least_fidelity: float | None = None
+    """Below this fidelity of a replay, from 0 to 1, its verdict is inconclusive."""
     floor: Floor | None = None
     """How the unchanged agent varies by itself, as `taketwo floor` learned it."""
     origin: Origin = Origin()

@@ -64,6 +64,7 @@ def _case_form(case: Case, keep: Keep) -> CaseForm:
         why=case.why,
         tags=case.tags,
         expected=case.expected,
+        least_fidelity=case.least_fidelity,
         floor=case.floor,
         origin=case.origin,
         who=_who(case),
@@ -99,8 +100,15 @@ def _case_of(fetch: Fetch, form: CaseForm) -> Case:
         tags=form.tags,
         origin=origin,
         expected=expected,
+        least_fidelity=_share(form.least_fidelity),
         floor=form.floor,
     )
+
+
+def _share(least_fidelity: float | None) -> float | None:
+    if least_fidelity is not None and not 0 <= least_fidelity <= 1:
+        raise Misplaced("should be from 0 to 1", "least_fidelity")
+    return least_fidelity
 
 
 def _with_turn_from_1(expectation: Expectation) -> Expectation:

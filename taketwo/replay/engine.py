@@ -17,6 +17,7 @@ from taketwo.errors import TakeTwoError
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, AgentFailed, Exchange, Message, Reply
 from taketwo.replay.failure import place_of, told
+from taketwo.replay.fidelity import with_fidelity
 from taketwo.replay.held import agent_messages, gaps_of, held_turns
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.session import Aftermath, Session
@@ -97,7 +98,7 @@ async def replay(
         finally:
             aftermath = await one.session.aftermath()
     ended = now()
-    return Run(
+    run = Run(
         id=one.run_id,
         case_id=case.id,
         agent=agent.spec,
@@ -113,6 +114,7 @@ async def replay(
         held_turns=from_turn - 1,
         settings=_settings(how.mode, limits, tools),
     )
+    return with_fidelity(run, case.recorded)
 
 
 @functools.lru_cache(maxsize=64)

@@ -262,9 +262,10 @@ class _View:
     def _says_yes_or_no(self, line: Utterance, need: Need) -> float:
         """Whether the line was the answer to this question, or speaks of what it is about."""
         if line.says is not None or line is self._next:
-            topic = max(
-                (likeness(need.about, one.about) for one in line.after.needs if one.kind == "yes_no"), default=0.0
-            )
+            recorded = [one.about for one in line.after.needs if one.kind == "yes_no"]
+            # `A new one?` wants a yes or no, too, though no rule says so.
+            recorded += [line.after.asking] if line.after.is_question else []
+            topic = max((likeness(need.about, about) for about in recorded), default=0.0)
             whole = likeness(self.asks.about, line.after.about)
             if topic and max(topic, whole) >= SAME_TOPIC and not self._other_act(need, line):
                 return 1.0

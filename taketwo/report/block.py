@@ -9,7 +9,7 @@ from taketwo.events import CaseErrored, CaseFinished
 from taketwo.report.aligned import align_attempt, telling_attempt
 from taketwo.report.lines import Page, Span, Style
 from taketwo.report.turns import turn_lines
-from taketwo.report.words import address, counted, headline, plain, rate_in_words, shortened
+from taketwo.report.words import address, counted, fidelity_in_words, headline, plain, rate_in_words, shortened
 from taketwo.verdict import Attempt, CaseResult, Verdict
 
 STYLES: dict[str, Style] = {
@@ -75,6 +75,8 @@ def _reasons(verdict: Verdict, page: Page) -> Iterator[str]:
 def _attempt(event: CaseFinished, attempt: Attempt, page: Page) -> Iterator[str]:
     """The turns; what the checks and the ending say stands among the reasons."""
     yield from turn_lines(align_attempt(event.case, attempt), page)
+    if attempt.run.fidelity is not None and attempt.run.fidelity.score < 1:
+        yield from _indented(fidelity_in_words(attempt.run.fidelity), page, "dim")
     if len(event.result.attempts) > 1:
         text = f"shown is attempt {attempt.run.attempt} of {len(event.result.attempts)}"
         yield from _indented(text, page, "dim")

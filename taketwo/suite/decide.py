@@ -9,10 +9,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from taketwo.comparison import SEVERITIES, Change, Severity
 from taketwo.conversation import Call
+from taketwo.replay.fidelity import fidelity
 from taketwo.run import Ending, Run
 from taketwo.scenario import Case, Floor, MaxLatency, MaxTokens, MustCall, MustNotCall
 from taketwo.suite.floor import ALPHA, NOTHING, Tolerance, tolerance
-from taketwo.suite.next_steps import after_change, after_ending, after_unscored
+from taketwo.suite.next_steps import after_change, after_ending, after_infidelity, after_unscored, weakest_part
 from taketwo.suite.repeats import MOST_ATTEMPTS, ONCE, Outcome, Repeats, attempts_wanted, decision, rate
 from taketwo.value import Value
 from taketwo.verdict import Attempt, Reason, Score, Unscored, Verdict, VerdictKind
@@ -28,6 +29,8 @@ class Policy(Value):
     """Changes of these severities make a case `changed` that says nothing about what must happen."""
     matter_beside_expectations: tuple[Severity, ...] = ("critical", "major")
     """Changes of these severities make a case `changed` whose expectations hold, where no expectation covers them."""
+    least_fidelity: float = 0.5
+    """Below this fidelity a run says nothing, unless its case sets a bound of its own."""
 
 
 DEFAULT_POLICY = Policy()
@@ -186,20 +189,40 @@ def _judge(case: Case, attempt: Attempt, policy: Policy, within: Tolerance) -> J
     """One attempt by itself: what failed outweighs what is open, and that outweighs what changed."""
     ending = attempt.run.ending
     failed = [*_failed_checks(case, attempt), *_failed_agent(ending)]
-    open_ends = [*_nothing_said(case), *_open_ending(ending), *_unscored(attempt)]
+    unlike = list(_unlike(case, attempt.run, policy))
+    open_ends = [*_nothing_said(case), *_open_ending(ending), *unlike, *_unscored(attempt)]
     covered = _coverage(case, attempt)
     above = [change for change in _own_changes(attempt) if _matters(change, case, covered, policy)]
     mattering = sorted((change for change in above if not within.excuses(change)), key=_gravity)
     seen = [Reason(text=change_in_words(c), turn_index=c.replayed_turn, severity=c.severity) for c in mattering]
     by_itself = _excused(len(above) - len(mattering))
     reasons = (*failed, *open_ends, *seen, *by_itself, *_read_errors(attempt.run), *_wording(attempt))
-    if failed:
+    if failed and (not unlike or any(_stands(reason, case, attempt.run, policy) for reason in failed)):
         return Judged("fail", reasons, None)
     if open_ends:
+        # What could not be trusted to fail is told after why it could not.
+        reasons = (*open_ends, *(reason for reason in reasons if reason not in open_ends))
         return Judged("inconclusive", reasons, _next_step(case, attempt))
     if mattering:
         return Judged("changed", reasons, after_change(mattering[0]))
     return Judged("pass", reasons, None)
+
+
+def _unlike(case: Case, run: Run, policy: Policy) -> Iterator[Reason]:
+    """That the run is too unlike the recorded conversation to say anything."""
+    if run.fidelity is not None and run.fidelity.score < (least := _least_fidelity(case, policy)):
+        yield Reason(text=f"fidelity {run.fidelity.score:.2f} is below {least:.2f}: {weakest_part(run.fidelity)}")
+
+
+def _stands(reason: Reason, case: Case, run: Run, policy: Policy) -> bool:
+    """Whether the run was faithful enough before this failure, whatever became of it by it and afterwards."""
+    if reason.turn_index is None:
+        return False
+    return fidelity(run, case.recorded, before=reason.turn_index).score >= _least_fidelity(case, policy)
+
+
+def _least_fidelity(case: Case, policy: Policy) -> float:
+    return policy.least_fidelity if case.least_fidelity is None else case.least_fidelity
 
 
 def change_in_words(change: Change) -> str:
@@ -268,7 +291,10 @@ def _unscored(attempt: Attempt) -> Iterator[Reason]:
 def _next_step(case: Case, attempt: Attempt) -> str | None:
     ending = attempt.run.ending
     unscored = (score for score in attempt.scores if isinstance(score, Unscored))
-    return after_ending(case, attempt.run) or next((after_unscored(score, ending) for score in unscored), None)
+    unlike = after_infidelity(case, attempt.run) if ending.reason == "completed" else None
+    return (
+        after_ending(case, attempt.run) or unlike or next((after_unscored(score, ending) for score in unscored), None)
+    )
 
 
 def _read_errors(run: Run) -> Iterator[Reason]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from taketwo.compare.severity import Writes
 from taketwo.comparison import Change
 from taketwo.conversation import Call
-from taketwo.run import Ending, Run
+from taketwo.run import Ending, Fidelity, Run
 from taketwo.scenario import Case
 from taketwo.verdict import Unscored
 
@@ -21,6 +21,35 @@ def after_ending(case: Case, run: Run) -> str | None:
             return "run it again"
         case _:
             return None
+
+
+def after_infidelity(case: Case, run: Run) -> str | None:
+    """What makes the next replay more like the recording, the cheapest first; None where nothing was unsure."""
+    unsure = [answer for answer in run.tool_answers if answer.confidence is not None and answer.confidence < 1]
+    if any(answer.tier == "miss" for answer in run.tool_answers):
+        return _after_miss(case, run)
+    if unsure:
+        weakest = min(unsure, key=lambda answer: answer.confidence or 0.0)
+        step = run.conversation.turns[weakest.place.turn_index].steps[weakest.place.step_index]
+        tool = step.tool if isinstance(step, Call) else "the tool"
+        if weakest.tier != "state" and Writes((case.recorded,))(tool) is None:
+            return f"if {tool} changes nothing, declare it: --reads {tool}; if it does, --writes {tool}"
+        return f"record {tool}: freeze a conversation in which it is called as here"
+    if any(answer.rung != "recorded" for answer in run.user_answers):
+        return "freeze a conversation with the changed agent, so that the user's answers to its questions are recorded"
+    return None
+
+
+def weakest_part(fidelity: Fidelity) -> str:
+    """The part that costs most, in words."""
+    parts = {
+        "what the user said was not recorded in this place": fidelity.user,
+        "tool calls were answered by guess or not at all": fidelity.tools,
+        "the state of the world is unsure": fidelity.state,
+        "the replay left the recording early": fidelity.prefix,
+    }
+    known = {words: part for words, part in parts.items() if part is not None}
+    return min(known, key=lambda words: known[words]) if known else "nothing could be measured"
 
 
 def after_unscored(unscored: Unscored, ending: Ending) -> str | None:

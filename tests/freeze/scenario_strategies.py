@@ -98,6 +98,7 @@ def _numbered(scenario: Scenario) -> Scenario:
     cases = [
         case.but(
             id=f"{case.id}{position}",
+            least_fidelity=None if case.least_fidelity is None else min(1.0, abs(case.least_fidelity)),
             recorded=case.recorded.but(
                 turns=tuple(turn.but(index=index) for index, turn in enumerate(case.recorded.turns))
             ),
