@@ -19,6 +19,7 @@ EXTRAS = {
     "server": (("starlette", "uvicorn", "zstandard"), "taketwo serve"),
     "grpc": (("grpc",), "receiving OTLP over gRPC"),
     "otel": (("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"), "sending OpenTelemetry spans"),
+    "mcp": (("mcp", "starlette", "uvicorn"), "taketwo mcp, and recorded tools over MCP in replays"),
     "parquet": (("pyarrow",), "importing parquet files"),
     "llm": (("pydantic_ai", "openai", "anthropic", "google.genai"), "asking a language model"),
     "demo": (("starlette", "opentelemetry.sdk", "pytest"), "taketwo demo"),

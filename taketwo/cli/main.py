@@ -23,6 +23,7 @@ COMMANDS = {
     "floor": ("taketwo.cli.floor", "Learn how the unchanged agent varies by itself."),
     "tools": ("taketwo.cli.tools", "Show what is known of each tool: does it write, which arguments matter."),
     "backtest": ("taketwo.cli.backtest", "Say how far replays can be trusted, measured on known outcomes."),
+    "mcp": ("taketwo.cli.mcp", "Be an MCP server with the tools of a recording."),
     "compare": ("taketwo.cli.replay", "Show what is different between two conversations."),
     "project": ("taketwo.cli.privacy", "Say how long a project keeps what, and what is redacted."),
     "delete": ("taketwo.cli.privacy", "Delete a conversation or a user, with everything of it."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, redirect_stdout
@@ -14,6 +15,7 @@ from typing import Any
 import click
 import msgspec
 
+from taketwo.cli.gateway import gateway_on, gateway_socket, in_words
 from taketwo.cli.settings import access, language_model, opened_store, project_option, settings, store_option
 from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, with_scope
 from taketwo.cli.tool_options import tool_options
@@ -143,18 +145,22 @@ def replay_command(
         if json_path == "-":
             # What the agent prints must not end up in the middle of the JSON.
             cleanup.enter_context(redirect_stdout(sys.stderr))
-        agent = open_agent(agent_spec_of(agent_spec, here), overrides=dict(map(_override, overrides)), **access(here))
+        spec = agent_spec_of(agent_spec, here)
+        listening = cleanup.enter_context(gateway_socket(spec, old_spec))
+        reach = {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
+        agent = open_agent(spec, overrides=dict(map(_override, overrides)), **reach)
         finished = asyncio.run(
             _replay(
                 list(_forked((case for case in cases if isinstance(case, SuiteCase)), from_turn, per_turn)),
                 [case for case in cases if isinstance(case, CaseErrored)],
                 agent,
                 writers,
+                listening,
                 store=store,
                 # Whoever stands in for tools answers one question at a time.
                 concurrency=1 if stand_in else concurrency or here.concurrency,
                 repeat=read_repeats(repeat),
-                against=None if old_spec is None else open_agent(old_spec, **access(here)),
+                against=None if old_spec is None else open_agent(old_spec, **reach),
                 limits=Limits(turn_timeout_s=timeout or (PATIENCE_S if stand_in else here.turn_timeout_s)),
                 tools=tools,
                 stand_in=stand_in,
@@ -179,18 +185,24 @@ def _users(mode: UserMode, here: Settings) -> Users:
 
 
 async def _replay(
-    cases: Sequence[SuiteCase], unreadable: Sequence[CaseErrored], agent: Agent, writers: Sequence[Writer], **how: Any
+    cases: Sequence[SuiteCase],
+    unreadable: Sequence[CaseErrored],
+    agent: Agent,
+    writers: Sequence[Writer],
+    listening: socket.socket | None,
+    **how: Any,
 ) -> SuiteFinished:
     """Run the suite, let every writer see every event, and end in order when Ctrl-C is pressed.
 
-    unreadable: targets that are no cases; the others are replayed all the same.
+    unreadable: targets that are no cases; the others are replayed all the same. listening: where agents in other
+    processes find the recorded tools; None when they need none.
     """
     current.never_go_live()
     stop = asyncio.Event()
     _stop_on_interrupt(asyncio.get_running_loop(), stop)
     suite_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     finished: SuiteFinished | None = None
-    async with closing_agents(agent, how["against"]):
+    async with gateway_on(listening), closing_agents(agent, how["against"]):
         async for event in run_suite(cases, agent, stop=stop, suite_id=suite_id, **how):
             match event:
                 case SuiteStarted():

@@ -54,6 +54,9 @@ class CameBack(NamedTuple):
 class Scene:
     """What tools meet inside a replay; `session.Session` is the one there is."""
 
+    run_id: str = ""
+    """The run; empty where tools are answered without one."""
+
     def call(self, asked: AskedCall, message: int | None = None) -> CameBack:
         """Answer a call from the recording.
 
@@ -136,6 +139,12 @@ def leave(scene: Scene) -> None:
             _threads_left.update(thread for thread in threading.enumerate() if thread not in _threads_before)
             _threads_before.clear()
             os.environ.pop(REPLAYING_PID, None)
+
+
+def scene_of(run_id: str) -> Scene | None:
+    """The replay of that run; None when it is not going on in this process."""
+    with _lock:
+        return next((scene for scene in _scenes if scene.run_id == run_id), None)
 
 
 def never_go_live() -> None:

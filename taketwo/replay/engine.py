@@ -19,6 +19,7 @@ from taketwo.replay.agents import Agent, AgentFailed, Exchange, Message, Reply
 from taketwo.replay.failure import place_of, told
 from taketwo.replay.fidelity import with_fidelity
 from taketwo.replay.held import agent_messages, gaps_of, held_turns
+from taketwo.replay.offered import offered
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.session import Aftermath, Session
 from taketwo.replay.stand_in import StandIn
@@ -156,7 +157,15 @@ class _Replay:
             own_id=case.recorded.id,
             least_confidence=tools.least_confidence,
         )
-        self.session = Session(world, tools, tool_calls_per_turn=limits.tool_calls_per_turn, stand_in=stand_in, now=now)
+        self.session = Session(
+            world,
+            tools,
+            tool_calls_per_turn=limits.tool_calls_per_turn,
+            stand_in=stand_in,
+            now=now,
+            run_id=self.run_id,
+            offered=offered(case.recorded),
+        )
         self._messages: list[Message] = []
         self._known_agent = KnownAgent(name=agent.spec)
 
@@ -229,6 +238,7 @@ class _Replay:
 
     def _exchange(self, new_message: Message | None, line: Line, deadline: float) -> Exchange:
         """What the agent is given for this turn."""
+        self.session.recorded_at = self._recorded_at(line)
         return Exchange(
             self.session,
             recorded=self._recorded.agent,
@@ -236,7 +246,7 @@ class _Replay:
             thread_id=self._conversation_id,
             execution_id=self.run_id,
             case_id=self._case_id,
-            recorded_at=self._recorded_at(line),
+            recorded_at=self.session.recorded_at,
             messages=list(self._messages),
             new_message=new_message,
             deadline=deadline,

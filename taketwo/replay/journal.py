@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from taketwo.conversation import Audio, Call, Gap, Say, Step, Tokens, Turn, UserLine
@@ -90,6 +91,14 @@ class Journal:
         self._steps.append(call)
         self._calls += 1
         return StepPlace(turn_index=self.turn_index, step_index=len(self._steps) - 1)
+
+    def answers_in_words(self) -> Iterator[str]:
+        """What was asked in this turn and which tier answered it, a line a call."""
+        for answer in self.tool_answers:
+            call = self._steps[answer.place.step_index]
+            assert isinstance(call, Call)
+            why = f": {'; '.join(answer.miss.differences) or answer.miss.kind}" if answer.miss is not None else ""
+            yield f"{call.in_words}  {answer.tier}{why}"
 
     def came_back(self, place: StepPlace, *, result: JSON, error: str | None, latency_ms: float | None) -> Call:
         """A call has its result, some time after it was made; its turn may be over by then. Gives the whole call."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from taketwo.conversation import Audio, Call, Gap, Tokens, Turn, UserLine
+from taketwo.conversation import Audio, Call, Gap, Tokens, ToolDefinition, Turn, UserLine
 from taketwo.errors import ToolRefused
 from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
 from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
@@ -57,8 +57,18 @@ class Session(Scene):
         tool_calls_per_turn: int,
         stand_in: StandIn | None = None,
         now: Callable[[], datetime],
+        run_id: str = "",
+        offered: tuple[ToolDefinition, ...] = (),
     ) -> None:
-        """tool_calls_per_turn: with more of them in one turn, the agent has failed. stand_in: answers by the policy."""
+        """Begin with nothing.
+
+        tool_calls_per_turn: with more of them in one turn, the agent has failed.
+        stand_in: answers by the policy. run_id, offered: the run, and the tools of the recorded agent, for whoever asks
+        from another process.
+        """
+        self.run_id = run_id
+        self.offered = offered
+        self.recorded_at: datetime | None = None
         self.journal = Journal()
         self.ending: Ending | None = None
         self.refused: ToolRefused | None = None

@@ -135,6 +135,7 @@ def open_agent(
     api_key: str | None = None,
     llm_base_url: str | None = None,
     llm_api_key: str | None = None,
+    tools_url: str | None = None,
 ) -> Agent:
     """The agent that a SPEC names, see `SUPPORTED` and docs/agents.md; `close_agent` when done.
 
@@ -142,6 +143,7 @@ def open_agent(
     `tools` and settings. api_key: bearer key of an agent behind a URL.
     llm_base_url, llm_api_key: the OpenAI-compatible API that plays the model of `prompt:`; the key is also for a
     `/chat/completions` that has no other.
+    tools_url: where a server or program of one's own finds the recorded tools; None when nowhere.
     Raises AgentUnreachable when a callable cannot be imported, BadSetting when the SPEC or an override means nothing.
     """
     changes = {} if overrides is None else dict(overrides)
@@ -158,12 +160,12 @@ def open_agent(
             from taketwo.replay.agents.http_protocol import HttpAgent
 
             _insist_on_no(changes, spec)
-            return HttpAgent(spec, api_key=api_key)
+            return HttpAgent(spec, api_key=api_key, tools_url=tools_url)
         case "command":
             from taketwo.replay.agents.command import CommandAgent
 
             _insist_on_no(changes, spec)
-            return CommandAgent(spec)
+            return CommandAgent(spec, tools_url=tools_url)
         case "callable":
             from taketwo.replay.agents.callable import open_callable
 

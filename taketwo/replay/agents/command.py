@@ -38,9 +38,13 @@ class CommandAgent:
     the middle of a turn, or wrote what is no answer) is ended, with whatever it has started.
     """
 
-    def __init__(self, spec: str) -> None:
-        """spec: `cmd:` and a command line, split up as a shell would. Raises BadSetting for none."""
+    def __init__(self, spec: str, *, tools_url: str | None = None) -> None:
+        """spec: `cmd:` and a command line, split up as a shell would. tools_url: of the gateway.
+
+        Raises BadSetting when it names no program.
+        """
         self.spec = spec
+        self._tools_url = tools_url
         try:
             self._argv = shlex.split(spec.removeprefix(PREFIX))
         except ValueError as error:
@@ -57,7 +61,7 @@ class CommandAgent:
         program = await self._program(exchange)
 
         async def ask(messages: list[Message]) -> Said:
-            line = await self._answer(program, msgspec.json.encode(asked(exchange, messages)))
+            line = await self._answer(program, msgspec.json.encode(asked(exchange, messages, self._tools_url)))
             try:
                 said = read_said(_decoded(line))
             except AgentFailed:

@@ -16,16 +16,24 @@ FAILED = (500,)
 class HttpAgent:
     """Posts each turn to the URL; the tools that an answer asks for are answered in the next request."""
 
-    def __init__(self, spec: str, *, api_key: str | None = None, first_pause_s: float = 0.5) -> None:
-        """spec: the URL. api_key, first_pause_s: see `Endpoint`."""
+    def __init__(
+        self,
+        spec: str,
+        *,
+        api_key: str | None = None,
+        tools_url: str | None = None,
+        first_pause_s: float = 0.5,
+    ) -> None:
+        """spec: the URL. tools_url: of the gateway. api_key, first_pause_s: see `Endpoint`."""
         self.spec = spec
+        self._tools_url = tools_url
         self._endpoint = Endpoint(spec, api_key=api_key, first_pause_s=first_pause_s, failures=FAILED)
 
     async def respond(self, exchange: Exchange) -> Reply:
         """Ask until the answer has no tool calls."""
 
         async def ask(messages: list[Message]) -> Said:
-            body = asked(exchange, messages)
+            body = asked(exchange, messages, self._tools_url)
             answer = await self._endpoint.post(body, json_of, headers=headers(exchange), until=exchange.deadline)
             return read_said(answer)
 

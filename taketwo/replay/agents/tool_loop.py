@@ -13,6 +13,7 @@ from taketwo.conversation import Tokens
 from taketwo.replay.agents import Exchange, Message, Reply
 from taketwo.replay.agents.shapes import Said
 from taketwo.replay.current import REGISTERED, AskedCall, CameBack
+from taketwo.replay.session import Session
 from taketwo.value import JSON, clean_json, clean_text
 
 Ask: TypeAlias = Callable[[list[Message]], Awaitable[Said]]
@@ -46,7 +47,7 @@ async def _called(exchange: Exchange, said: Said, so_far: int, *, with_words: bo
     return [asking, *[await _answered(exchange, call, number, said, position) for position, call in enumerate(calls)]]
 
 
-async def run_live(exchange: Exchange, asked: AskedCall, came_back: CameBack) -> CameBack:
+async def run_live(exchange: Exchange | Session, asked: AskedCall, came_back: CameBack) -> CameBack:
     """Run the real tool, which must be registered in this process with `@taketwo.tool`, and take down what it gave."""
     tool = REGISTERED.get(asked.tool)
     began = time.perf_counter()

@@ -8,8 +8,11 @@ from taketwo.replay.agents import Exchange, Message
 from taketwo.replay.agents.propagation import moment
 
 
-def asked(exchange: Exchange, messages: list[Message]) -> dict[str, Any]:
-    """The request: everything that an AgentInput has, and when the user's line was said in the recording."""
+def asked(exchange: Exchange, messages: list[Message], tools_url: str | None) -> dict[str, Any]:
+    """The request: everything that an AgentInput has, and when the user's line was said in the recording.
+
+    tools_url: of the gateway; None when there is none.
+    """
     answers_results = len(messages) > len(exchange.messages)
     speaks_first = exchange.new_message is None and not answers_results
     return {
@@ -17,6 +20,7 @@ def asked(exchange: Exchange, messages: list[Message]) -> dict[str, Any]:
         "execution_id": exchange.execution_id,
         "case_id": exchange.case_id,
         "recorded_at": None if exchange.recorded_at is None else moment(exchange.recorded_at),
+        "tools_url": None if tools_url is None else f"{tools_url}/runs/{exchange.execution_id}",
         "messages": messages,
         "new_message": None if speaks_first else messages[-1],
     }
