@@ -103,6 +103,8 @@ def backtest_trials(
 ) -> ToolBacktest:
     """Each conversation's calls answered from each other conversation of the same task, and from that one alone.
 
+    A write that is not answered is taken as made, without its result: what is read after it must not seem unchanged.
+
     What is known of the tools is learned from the answering conversation and from those of other tasks, so that nothing
     is known of the conversation that is tested.
     """
@@ -148,6 +150,8 @@ def _answered(
         if call.tool in leave_out or f"turns[{turn_index}].steps[{step_index}].result" in unknown:
             continue
         found = world.answer(call.tool, call.arguments, turn_index, unreadable(call))
+        if found.given is None and world.writes(call.tool):
+            world.was_written_unseen(call)
         equal = index.exact(call.tool, call.arguments, unreadable(call))
         yield Answered(
             tool=call.tool,

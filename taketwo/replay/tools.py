@@ -19,7 +19,7 @@ from taketwo.value import JSON, Value
 CONFIDENCE = {
     "exact": 0.99,
     "canonical": 0.97,
-    "write after another past": 0.8,
+    "write after another past": 0.5,
     "refused alike": 0.9,
     "volatile": 0.9,
     "volatile by its kind": 0.7,
@@ -33,6 +33,8 @@ CONFIDENCE = {
 """How sure an answer is, by how it was found; see docs/tools.md for what was measured."""
 LESS_ELSEWHERE = 0.03
 """So much less sure is what another conversation answers."""
+LESS_IF_PERSONAL = 0.4
+"""So much where the tool may tell each caller something else."""
 
 
 class ToolPolicy(Value):
@@ -142,6 +144,11 @@ class ToolWorld:
         if not has_failed(call):
             self._made.append(as_write(call, recorded))
 
+    def was_written_unseen(self, call: Call) -> None:
+        """A write was made that nothing here answered: reads know that something has changed, not what."""
+        if not has_failed(call):
+            self._made.append(as_write(call)._replace(call=call.but(result=None)))
+
     def writes(self, tool: str) -> bool | None:
         """Whether a tool changes the world; None when nobody knows."""
         return self._knowledge.writes(tool)
@@ -225,15 +232,19 @@ class ToolWorld:
         return next(of_this_turn, unused[0])
 
     def _from_elsewhere(self, group: Sequence[Recorded]) -> Sequence[Recorded]:
-        """Without the case's own calls, which stand in the scope a second time."""
-        if self._own_id is None or not any(recorded.other_conversation == self._own_id for recorded in group):
+        """Without the case's own calls, which stand in the scope a second time; none where each is told otherwise."""
+        if not group or (group[0].other_conversation is None and group[-1].other_conversation is None):
             return group
+        if self._knowledge.is_shared(group[0].call.tool) is False:
+            return ()
         return [recorded for recorded in group if recorded.other_conversation != self._own_id]
 
     def _given(
         self, tier: Tier, recorded: Recorded, how: str, *, reused: bool = False, why: str | None = None
     ) -> Found:
-        less = 0.0 if recorded.other_conversation is None else LESS_ELSEWHERE
+        less = 0.0
+        if recorded.other_conversation is not None:
+            less = LESS_ELSEWHERE if self._knowledge.is_shared(recorded.call.tool) else LESS_IF_PERSONAL
         return Found(
             tier=tier,
             given=recorded.call,
@@ -263,7 +274,7 @@ class ToolWorld:
     def _is_independent(self, write: str, read: str) -> bool:
         """Whether the recordings show that this write does not change this read."""
         effect = self._knowledge.effect(write, read)
-        return effect is not None and effect.changed == 0 and effect.unchanged > 0
+        return effect is not None and effect.is_none
 
     def _history(self, index: RecordedCalls, recorded: Recorded) -> History:
         key = (id(index), recorded.other_conversation)
@@ -301,7 +312,7 @@ class ToolWorld:
         """What the recording shows before all or some of these writes, with the others put in."""
         for count in range(len(made)):
             for index in self._indexes:
-                for recorded in index.exact(asked.tool, asked.arguments, None):
+                for recorded in self._alike(asked, index):
                     before = self._touching(asked, self._history(index, recorded).before(recorded), recorded)
                     if has_failed(recorded.call) or not same_past(before, made[: len(made) - 1 - count]):
                         continue
@@ -333,9 +344,7 @@ class ToolWorld:
             return None
         volatile = self._knowledge.volatile(asked.tool)
         if volatile.names:
-            group = self._from_elsewhere(
-                _loose_groups(index, asked.tool, volatile.names).get(without(asked.arguments, volatile.names), ())
-            )
+            group = self._alike(asked, index)
             current = [one for one in group if self._is_current(asked, index, one)]
             unused = self._unused(current, asked.turn_index)
             if unused is not None or (current and not asked.writes):
@@ -343,6 +352,11 @@ class ToolWorld:
                 why = f"`{'`, `'.join(sorted(volatile.names))}` does not matter"
                 return self._given("volatile", unused or current[-1], how, reused=unused is None, why=why)
         return self._refused(asked, index)
+
+    def _alike(self, asked: Asked, index: RecordedCalls) -> Sequence[Recorded]:
+        """The calls whose arguments are the same but for those that do not matter."""
+        names = self._knowledge.volatile(asked.tool).names
+        return self._from_elsewhere(_loose_groups(index, asked.tool, names).get(without(asked.arguments, names), ()))
 
     def _refused(self, asked: Asked, index: RecordedCalls) -> Found | None:
         calls = list(index.answering(asked.tool))

@@ -15,7 +15,7 @@ from taketwo.conversation import Agent, Call, ToolDefinition
 from taketwo.replay.arithmetic import Written, way_of_writing
 from taketwo.replay.current import RegisteredTool
 from taketwo.replay.matching import canonical_key, exact_key
-from taketwo.replay.recorded_calls import Recorded, RecordedCalls
+from taketwo.replay.recorded_calls import Recorded, RecordedCalls, unreadable
 from taketwo.replay.results import agree, has_failed, parsed
 from taketwo.replay.volatile import NOTHING, Volatile, volatile_arguments, without
 from taketwo.replay.world_state import as_write, echoed, patched, touches
@@ -67,6 +67,10 @@ class Declared(Value):
     """Arguments that do matter whatever the recordings suggest, as `tool.argument`."""
 
 
+OFTEN = 3
+"""A write after which the same read has come back the same so often, and never changed, does not matter to it."""
+
+
 class Effect(NamedTuple):
     """How reads behaved after a write, counted over the recordings."""
 
@@ -78,6 +82,11 @@ class Effect(NamedTuple):
     """How often the read gave the write's own result, and how often something else."""
     patched: tuple[int, int]
     """How often it gave what it gave before with the write's values put in, and how often something else."""
+
+    @property
+    def is_none(self) -> bool:
+        """Whether this write does not matter to this read."""
+        return self.changed == 0 and self.unchanged >= OFTEN
 
 
 class Knowledge:
@@ -100,6 +109,7 @@ class Knowledge:
         self._registered = registered
         self._kinds: dict[str, tuple[bool | None, str]] = {}
         self._volatile: dict[str, Volatile] = {}
+        self._shared: dict[str, bool | None] = {}
         self._written: dict[str, Written | None] = {}
         self._effects: dict[tuple[str, str], Effect] | None = None
 
@@ -135,6 +145,20 @@ class Knowledge:
         if tool not in self._volatile:
             self._volatile[tool] = self._with_declared(tool, self._learned_volatile(tool))
         return self._volatile[tool]
+
+    def is_shared(self, tool: str) -> bool | None:
+        """Whether it tells everybody the same, as `list_my_orders()` does not; None when nobody can tell.
+
+        It does when conversations that have changed nothing got the same for the same arguments more often than not.
+        """
+        if tool not in self._shared:
+            shared = [_shared(index, tool, self.writes) for index in self._recordings]
+            same, different = (sum(part) for part in zip(*shared, strict=True)) if shared else (0, 0)
+            self._shared[tool] = same >= different if same or different else (self._has_arguments(tool) or None)
+        return self._shared[tool]
+
+    def _has_arguments(self, tool: str) -> bool:
+        return any(one.call.arguments for index in self._recordings for one in index.of_tool(tool))
 
     def constant(self, tool: str) -> Recorded | None:
         """A call of a tool that has always answered the same, in several conversations; None for other tools."""
@@ -205,9 +229,17 @@ class Knowledge:
         for index in self._recordings:
             # To so many calls those of one conversation add nothing, and many replays share what they show.
             if len(index.of_tool(tool)) >= MANY:
-                calls = [one.call for one in index.answering(tool)]
-                return index.once(("volatile", tool, writes), partial(volatile_arguments, calls, writes=writes))
-        return volatile_arguments(self._calls(tool), writes=writes)
+                return index.once(("volatile", tool, writes), partial(self._volatile_in, [index], tool, writes))
+        return self._volatile_in(self._recordings, tool, writes)
+
+    def _volatile_in(self, recordings: Sequence[RecordedCalls], tool: str, writes: bool | None) -> Volatile:
+        # A read that came back changed after a write says nothing of its arguments.
+        calls = [
+            one.call
+            for index in recordings
+            for one in (_before_writes(index, tool, self.writes) if writes is False else index.answering(tool))
+        ]
+        return volatile_arguments(calls, writes=writes)
 
     def _with_declared(self, tool: str, learned: Volatile) -> Volatile:
         prefix = f"{tool}."
@@ -260,6 +292,35 @@ def _repeated(calls: Sequence[Recorded]) -> Iterator[Repeat]:
         last[key] = position
 
 
+def _shared(index: RecordedCalls, tool: str, writes: Callable[[str], bool | None]) -> tuple[int, int]:
+    """How many conversations got the same as another one for the same arguments, and how many did not."""
+    return index.once(("shared", tool), partial(_count_shared, index, tool, writes))
+
+
+def _count_shared(index: RecordedCalls, tool: str, writes: Callable[[str], bool | None]) -> tuple[int, int]:
+    first: dict[bytes, Recorded] = {}
+    same = different = 0
+    seen: set[tuple[str | None, bytes]] = set()
+    for one in _before_writes(index, tool, writes):
+        key = exact_key(one.call.arguments)
+        other = first.setdefault(key, one)
+        if other.other_conversation != one.other_conversation and (one.other_conversation, key) not in seen:
+            seen.add((one.other_conversation, key))
+            equal = agree(other.call, one.call)
+            same, different = same + equal, different + (not equal)
+    return same, different
+
+
+def _before_writes(index: RecordedCalls, tool: str, writes: Callable[[str], bool | None]) -> Iterator[Recorded]:
+    """The calls of a tool that were made before anything was written in their conversation."""
+    for calls in index.by_conversation.values():
+        for one in calls:
+            if writes(one.call.tool) and not has_failed(one.call):
+                break
+            if one.call.tool == tool and one.unknown is None and unreadable(one.call) is None:
+                yield one
+
+
 def _touch(write: Call, read: Call) -> bool:
     return touches(as_write(write), read.arguments, read.result)
 
@@ -289,8 +350,10 @@ def _count(counted: Counter[tuple[str, str, str]], before: Call, between: Sequen
     if not touching or has_failed(after):
         return
     outcome = "unchanged" if agree(before, after) else "changed"
-    for write in {write.tool for write in touching}:
-        counted[write, after.tool, outcome] += 1
+    tools = {write.tool for write in touching}
+    if outcome == "unchanged" or len(tools) == 1:
+        # What changed after several tools says of none of them that it did it.
+        counted.update((write, after.tool, outcome) for write in tools)
     if outcome == "unchanged":
         return
     last = touching[-1]
@@ -298,7 +361,7 @@ def _count(counted: Counter[tuple[str, str, str]], before: Call, between: Sequen
     echo = echoed(last, after.arguments, told)
     if echo is not None:
         counted[last.tool, after.tool, "echo" if _means_same(echo, told) else "no echo"] += 1
-    patch = patched(parsed(before.result), touching)
+    patch = patched(parsed(before.result), touching) if len(tools) == 1 else None
     if patch is not None:
         counted[last.tool, after.tool, "patch" if _means_same(patch, told) else "no patch"] += 1
 
