@@ -267,9 +267,10 @@ def compare_command(recorded: str, replayed: str, project: str | None, store_url
     """
     from taketwo.compare.compare import compare
     from taketwo.report.terminal import differences
+    from taketwo.similarity import load_similarity
 
     here = settings()
     with opened_store(store_url) as store:
         one, other = (store.conversation(id, project or here.project) for id in (recorded, replayed))
-    found = compare(one, other, severities=severity_table(here.severity))
+    found = compare(one, other, severities=severity_table(here.severity), similar=load_similarity())
     click.echo("\n".join(differences(one, other, found)))

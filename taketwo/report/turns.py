@@ -111,6 +111,8 @@ def _lines_of_turn(turn: AlignedTurn, page: Page) -> Iterator[str]:
         yield from _step(step, page)
     if turn.reply_changed:
         yield from _before_and_after("reply", *turn.replies, page)
+        for nearness in (change.wording_similarity for change in turn.changes if change.wording_similarity is not None):
+            yield from _labelled("", [Span(f"{nearness:.0%} alike in meaning", "dim")], page)
     elif turn.replayed and turn.replayed.reply is not None and not turn.changes:
         yield from _labelled("reply", [Span(_one_line(shortened(turn.replayed.reply, TEXT_LIMIT)), "dim")], page)
     for change in turn.changes:
