@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from taketwo.errors import BadSetting
+from taketwo.replay.failure import told
 from taketwo.replay.stand_in import StandIn, person, stub
 from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.traits import Declared
@@ -138,10 +141,12 @@ def _stand_in(on_miss: str) -> StandIn | None:
     module, colon, name = on_miss.partition(":")
     if not colon:
         raise BadSetting(f"--tools takes {', '.join(ON_MISS)} or MODULE:FUNCTION, not {on_miss!r}")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
     try:
         return stub(getattr(import_module(module), name), name)
-    except (ImportError, AttributeError) as error:
-        raise BadSetting(f"cannot be imported: {error}", where=f"--tools {on_miss}") from error
+    except Exception as error:  # foreign code runs on import
+        raise BadSetting(f"cannot be imported: {told(error)}", where=f"--tools {on_miss}") from error
 
 
 def _insist_on_arguments(given: tuple[str, ...]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,3 +99,27 @@ def test_bad_input_is_one_clear_line(shops: str, tmp_path: Path) -> None:
 
     assert "two conversations or more" in str(error("backtest", "tools"))
     assert "TOOL.ARGUMENT" in str(error("tools", shops, "--ignores", "summary"))
+
+
+def test_a_function_of_the_working_folder_answers_what_is_not_recorded(
+    shops: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "desk_for_stubs.py").write_text(
+        "import taketwo\n"
+        "@taketwo.tool\n"
+        "def get_order(order_id: str) -> dict: raise SystemExit('live')\n"
+        "def answer(messages): return str(get_order(order_id='W-77')['status'])\n"
+        "def stub(tool, arguments): return {'status': f'stubbed {arguments[\"order_id\"]}'}\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "taketwo", "replay", shops, "--agent", "desk_for_stubs:answer"]
+    done = subprocess.run(
+        [*command, "--tools", "desk_for_stubs:stub", "--json", "-"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "stubbed W-77" in done.stdout, done.stderr
+    assert '"made_by":"stub"' in done.stdout.replace('": "', '":"')
+    refused = subprocess.run(
+        [*command, "--tools", "desk_for_stubs:nobody"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("taketwo: --tools desk_for_stubs:nobody: cannot be imported: AttributeError")
