@@ -14,6 +14,8 @@ from taketwo.conversation import Conversation
 from taketwo.errors import NotFound
 from taketwo.replay.tool_backtest import Share, ToolBacktest, backtest_others, backtest_trials
 from taketwo.replay.traits import Declared
+from taketwo.replay.user_backtest import UserBacktest, UserShare, backtest_hidden
+from taketwo.replay.user_backtest import backtest_trials as backtest_user_trials
 
 
 @click.group("backtest")
@@ -61,6 +63,67 @@ def tools_command(
         click.echo(json.dumps([_as_json(test) for test in tests], indent=2, ensure_ascii=False))
         return
     click.echo("\n\n".join("\n".join(_lines(test)) for test in tests) or "no tool calls to answer")
+
+
+@backtest_command.command("users")
+@click.argument("targets", nargs=-1, metavar="[TARGET…]")
+@click.option(
+    "--same-task",
+    default="task_id",
+    show_default=True,
+    metavar="KEY",
+    help="Conversations with the same value under this key of their metadata are runs of one task.",
+)
+@project_option
+@json_option
+@store_option
+def users_command(
+    targets: tuple[str, ...], same_task: str, project: str | None, as_json: bool, store_url: str | None
+) -> None:
+    """Ask the user side for lines that are known, and compare with what the user really said.
+
+    TARGET is a file of conversations, a *.scenario.yaml file, or the id of a captured conversation; without any, all
+    captured conversations are taken. Each line is hidden and asked for; and where tasks are known, the user of each run
+    meets the conversations of the other runs of its task, by the ladder, and with its lines in order for comparison.
+    """
+    with opened_store(store_url) as store:
+        conversations = list(conversations_of(targets, store, project or settings().project))
+    if not conversations:
+        raise NotFound("there is no conversation to test with", todo="name a file of them, or import some")
+    trials = backtest_user_trials(conversations, lambda one: _task(one, same_task))
+    tests = [test for test in (backtest_hidden(conversations), *trials) if test.turns]
+    if as_json:
+        click.echo(json.dumps([_users_as_json(test) for test in tests], indent=2, ensure_ascii=False))
+        return
+    click.echo("\n\n".join("\n".join(_user_lines(test)) for test in tests) or "no user line to ask for")
+
+
+def _users_as_json(test: UserBacktest) -> dict[str, object]:
+    (answered, asked), (rightly, silent) = test.answered, test.abstained
+    return {
+        "how": test.how,
+        "answered": answered,
+        "asked": asked,
+        "abstained": silent,
+        "rightly_abstained": rightly,
+        "by_rung": [share.to_builtins() for share in test.by_rung()],
+        "turns": [turn.to_builtins() for turn in test.turns],
+    }
+
+
+def _user_lines(test: UserBacktest) -> Iterator[str]:
+    (answered, asked), (rightly, silent) = test.answered, test.abstained
+    yield f"{test.how}: {_percent(answered, asked)} of {asked} turns answered"
+    if silent:
+        share = _percent(rightly, silent)
+        yield f"  of {silent} abstentions, {share} where the recording holds no fact of the true line"
+    yield f"  {'':16}{'turns':>7}{'same act':>10}{'facts said':>12}{'invented':>10}"
+    yield from (_user_line(share) for share in test.by_rung())
+
+
+def _user_line(share: UserShare) -> str:
+    acts, facts = _percent(share.acts_agree, share.compared), _percent(share.facts_said, share.facts_held)
+    return f"  {share.name:16}{share.turns:>7}{acts:>10}{facts:>12}{share.invented:>10}"
 
 
 def _task(conversation: Conversation, key: str) -> str | None:

@@ -64,6 +64,11 @@ class Utterance(NamedTuple):
     """Whether it only thanks and takes leave."""
 
 
+def utterance(text: str) -> Utterance:
+    """A line by itself, without what was asked before it."""
+    return _line(0, text, read_asks(""), [])
+
+
 class KnownFact(Value):
     """One thing that the user revealed, for people to read."""
 

@@ -77,7 +77,7 @@ class Ladder:
         placed = self._placed(so_far)
         if (in_order := self._in_order(so_far[-1], placed)) is not None:
             return in_order if isinstance(in_order, Line | Unanswerable) else None
-        return self._fitting(so_far, placed)
+        return self.fitting(so_far)
 
     def _opening(self) -> Line | Unanswerable | None:
         if not self._turns:
@@ -125,8 +125,9 @@ class Ladder:
         evidence = () if turn.user is None else (Evidence(turn_index=position, start=0, end=len(turn.user.text)),)
         return Line(turn.user, rung, reason, position, evidence)
 
-    def _fitting(self, so_far: Sequence[Turn], placed: list[int | None]) -> Line | Unanswerable | None:
-        """The agent has left the recording, in words at least: what fits what it says?"""
+    def fitting(self, so_far: Sequence[Turn]) -> Line | Unanswerable | None:
+        """What fits what the agent said last, without asking whether it said the same in the recording."""
+        placed = self._placed(so_far)
         reply = so_far[-1].reply or ""
         said = _said(so_far, placed)
         if self._has_taken_leave(said) or not self.sheet.lines:
