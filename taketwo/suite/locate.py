@@ -1,0 +1,156 @@
+"""Where a failure sits: the shortest conversation, the revision, the turn; each look is a replay of one case."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from taketwo.errors import BadSetting, TakeTwoError
+from taketwo.events import CaseErrored, CaseFinished
+from taketwo.freeze.shrink import BudgetSpent, Shrunk, shrink
+from taketwo.replay.agents import Agent
+from taketwo.scenario import Case
+from taketwo.stats.noisy import Bisection, FirstBad, Look, surely
+from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.verdict import CaseResult
+
+ERROR = 0.0005
+"""How often a smaller case may be taken for failing, or for not failing, by chance."""
+ENOUGH = 0.97
+"""A first bad version that is so likely is believed."""
+
+
+class Journal:
+    """What was found out so far, kept in a file line by line, so that a search that was broken off goes on."""
+
+    def __init__(self, path: Path | None) -> None:
+        """path: None keeps it in memory only. Raises BadSetting for a file that is no journal."""
+        self._path = path
+        self.known: dict[str, list[bool | None]] = {}
+        if path is not None and path.exists():
+            try:
+                for line in path.read_text(encoding="utf-8").splitlines():
+                    entry = json.loads(line)
+                    self.known.setdefault(entry["key"], []).append(entry["fails"])
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise BadSetting("is no journal of a search", where=str(path), todo="name another file") from error
+
+    def note(self, key: str, fails: bool | None) -> None:
+        """Keep one finding."""
+        self.known.setdefault(key, []).append(fails)
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": key, "fails": fails}) + "\n")
+
+
+async def fails_once(case: Case, agent: Agent, **how: object) -> bool | None:
+    """Replay a case once: whether it failed; None where it came to no conclusion.
+
+    how: further arguments of `run_suite`. Raises TakeTwoError when it could not be replayed.
+    """
+    result = await replayed(SuiteCase(case, scenario="search"), agent, **how)
+    return {"fail": True, "inconclusive": None}.get(result.verdict.kind, False)
+
+
+async def replayed(suite_case: SuiteCase, agent: Agent, **how: object) -> CaseResult:
+    """The result of one case. Raises TakeTwoError when it could not be replayed."""
+    async for event in run_suite([suite_case], agent, **how):  # type: ignore[arg-type]  # the caller's own arguments
+        if isinstance(event, CaseErrored):
+            raise TakeTwoError(event.error)
+        if isinstance(event, CaseFinished):
+            return event.result
+    raise TakeTwoError("the replay was stopped", where=suite_case.case.id)
+
+
+async def shortest(
+    case: Case, look: Callable[[Case], Awaitable[bool | None]], *, noise: float, most_runs: int, journal: Journal
+) -> Shrunk:
+    """The shortest case that still fails.
+
+    look: replays a case once. noise: how often one replay says the opposite of the truth. most_runs: replays in all.
+    Raises BadSetting for a case that does not fail to begin with.
+    """
+    left = [most_runs]
+
+    async def still_fails(candidate: Case) -> bool:
+        key = _key(candidate)
+        known = journal.known.get(key, [])
+        if known:
+            return known[0] is True
+
+        async def one() -> bool | None:
+            if left[0] <= 0:
+                raise BudgetSpent
+            left[0] -= 1
+            return await look(candidate)
+
+        fails = await surely(one, noise=noise, error=ERROR) is True
+        journal.note(key, fails)
+        return fails
+
+    try:
+        if not await still_fails(case):
+            raise BadSetting("this case does not fail, so there is nothing to shorten", where=case.id)
+    except BudgetSpent:
+        raise BadSetting("too few replays to tell whether the case fails at all", where="most runs") from None
+    return await shrink(case, still_fails)
+
+
+class Step(NamedTuple):
+    """One version that was looked at."""
+
+    version: int
+    """Which one, from 0."""
+    looks: tuple[bool | None, ...]
+    """What each replay said: fails, does not, or no conclusion."""
+    so_far: FirstBad
+    """What is known after it."""
+
+
+async def first_bad(
+    count: int,
+    look: Callable[[int], Awaitable[list[bool | None]]],
+    *,
+    noise: float,
+    most: int,
+    key: Callable[[int], str],
+    journal: Journal,
+) -> AsyncIterator[Step]:
+    """Look at versions until the first bad one is known, or `most` were looked at; yields each step.
+
+    look: replays a version a few times. key: a version's name in the journal.
+    """
+    search = Bisection(count, noise=noise)
+    for index in range(count):
+        search.learn([Look(index=index, is_bad=one) for one in journal.known.get(key(index), [])])
+    for _ in range(most):
+        version = search.next_look()
+        if search.found.probability >= ENOUGH or version is None:
+            return
+        looks = await look(version)
+        for one in looks or [None]:
+            journal.note(key(version), one)
+        search.learn([Look(index=version, is_bad=one) for one in looks or [None]])
+        yield Step(version, tuple(looks), search.found)
+
+
+class ForkPoint(NamedTuple):
+    """What comes of it when the agent acts from one turn on."""
+
+    from_turn: int
+    """The first turn in which it acts, from 1."""
+    result: CaseResult
+    """What came of it."""
+
+
+async def fork_map(one: SuiteCase, agent: Agent, **how: object) -> AsyncIterator[ForkPoint]:
+    """Replay a case from each of its turns on, with the recorded ones before it held. how: arguments of `run_suite`."""
+    for number in range(1, len(one.case.recorded.turns) + 1):
+        yield ForkPoint(number, await replayed(one._replace(from_turn=number), agent, **how))
+
+
+def _key(case: Case) -> str:
+    return hashlib.sha256(case.to_json()).hexdigest()
