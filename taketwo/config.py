@@ -24,6 +24,10 @@ class Settings(Value):
     """Project to look in. `TAKETWO_PROJECT`; None for all of them."""
     agent_key: str | None = None
     """Bearer key for an agent behind a URL. `TAKETWO_AGENT_KEY`; never read from a file."""
+    speech_url: str | None = None
+    """OpenAI-compatible endpoint that recognises and speaks. `TAKETWO_SPEECH_URL`; None for this machine."""
+    speech_key: str | None = None
+    """Its bearer key. `TAKETWO_SPEECH_KEY`."""
     concurrency: int = 20
     """How many replays run at a time. `TAKETWO_CONCURRENCY`."""
     turn_timeout_s: float = 60.0

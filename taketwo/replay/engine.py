@@ -250,6 +250,8 @@ class _Replay:
             messages=list(self._messages),
             new_message=new_message,
             deadline=deadline,
+            line=line,
+            conversation=self._recorded,
         )
 
     def _recorded_at(self, line: Line) -> datetime | None:

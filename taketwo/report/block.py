@@ -7,6 +7,7 @@ from typing import assert_never
 
 from taketwo.events import CaseErrored, CaseFinished
 from taketwo.report.aligned import align_attempt, telling_attempt
+from taketwo.report.call_figures import figure_lines
 from taketwo.report.lines import Page, Span, Style
 from taketwo.report.turns import turn_lines
 from taketwo.report.words import address, counted, fidelity_in_words, headline, plain, rate_in_words, shortened
@@ -77,6 +78,8 @@ def _attempt(event: CaseFinished, attempt: Attempt, page: Page) -> Iterator[str]
     yield from turn_lines(align_attempt(event.case, attempt), page)
     if attempt.run.fidelity is not None and attempt.run.fidelity.score < 1:
         yield from _indented(fidelity_in_words(attempt.run.fidelity), page, "dim")
+    for figures in figure_lines(attempt.run.conversation):
+        yield from _indented(figures, page)
     if len(event.result.attempts) > 1:
         text = f"shown is attempt {attempt.run.attempt} of {len(event.result.attempts)}"
         yield from _indented(text, page, "dim")

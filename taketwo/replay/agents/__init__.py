@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from taketwo.conversation import Agent as KnownAgent
-from taketwo.conversation import Tokens
+from taketwo.conversation import Conversation, Tokens
 from taketwo.errors import BadSetting
 from taketwo.replay.current import AskedCall, CameBack
 from taketwo.replay.session import Aftermath, Heard, Session
+from taketwo.replay.user import Line
 from taketwo.value import JSON, Value
 
 Message: TypeAlias = dict[str, Any]
@@ -53,6 +54,8 @@ class Exchange:
         messages: list[Message],
         new_message: Message | None,
         deadline: float,
+        line: Line | None = None,
+        conversation: Conversation | None = None,
     ) -> None:
         """Keep what the agent is given.
 
@@ -61,6 +64,7 @@ class Exchange:
         recorded_at: when this line was said in the recording; None when that is not known.
         messages: everything so far, the user's new line last. new_message: that line; None when the agent speaks first.
         deadline: when the turn times out, in seconds of the event loop's clock.
+        line: what the user says as the user side gave it, with where to hear it. conversation: the recording.
         """
         self.recorded = recorded
         self.recorded_tools = recorded_tools
@@ -71,7 +75,26 @@ class Exchange:
         self.messages = messages
         self.new_message = new_message
         self.deadline = deadline
+        self.line = line
+        self.conversation = conversation
         self._session = session
+
+    def told(self, messages: list[Message]) -> Exchange:
+        """The same turn for an agent that has heard something else: `messages`, the newest last."""
+        return Exchange(
+            self._session,
+            recorded=self.recorded,
+            recorded_tools=self.recorded_tools,
+            thread_id=self.thread_id,
+            execution_id=self.execution_id,
+            case_id=self.case_id,
+            recorded_at=self.recorded_at,
+            messages=messages,
+            new_message=messages[-1] if messages else None,
+            deadline=self.deadline,
+            line=self.line,
+            conversation=self.conversation,
+        )
 
     def next_message(self) -> int:
         """The number of the model's next message in this turn; what it holds is reported under it."""

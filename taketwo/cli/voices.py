@@ -1,0 +1,78 @@
+"""Which agent a command talks to: in words, or with the caller's voice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import click
+
+from taketwo.config import Settings
+from taketwo.errors import BadSetting, MissingExtra
+from taketwo.replay.agents import Agent, open_agent
+from taketwo.store.recordings import folder_of
+from taketwo.suite.runner import SuiteCase
+
+Audio: TypeAlias = Literal["original", "synthesised", "text"]
+
+SPOKEN_TURN_S = 240.0
+"""Seconds that a spoken turn may take when nobody says otherwise: it takes as long as it is spoken."""
+AUDIO_FOLDER = "audio"
+"""Where the recordings of a scenario lie, beside its file."""
+
+audio_option = click.option(
+    "--audio",
+    type=click.Choice(["original", "synthesised", "text"]),
+    help="How a call is replayed: with the caller's recorded voice, with a synthetic one, or in words. "
+    "[default: original for ws://…, else text]",
+)
+
+
+class Phone:
+    """Opens agents for calls, and in words where no call is asked for."""
+
+    def __init__(self, here: Settings, audio: Audio | None, store_url: str, cases: Iterable[SuiteCase]) -> None:
+        """cases: whose scenario files may have recordings beside them."""
+        self._here = here
+        self._audio = audio
+        self._folders = _folders(store_url, cases)
+
+    def speaks_with(self, spec: str) -> bool:
+        """Whether the agent is called. Raises BadSetting where it cannot be spoken with otherwise."""
+        is_voice = spec.startswith(("ws://", "wss://"))
+        if is_voice and self._audio == "text":
+            raise BadSetting("an agent at ws://… can only be spoken with", where="--audio", todo="leave --audio out")
+        return is_voice or self._audio in ("original", "synthesised")
+
+    def turn_timeout_s(self, spec: str) -> float:
+        """How long a turn may take if nobody says otherwise."""
+        usual_s = self._here.turn_timeout_s
+        return max(SPOKEN_TURN_S, usual_s) if self.speaks_with(spec) else usual_s
+
+    def open(self, spec: str, **how: Any) -> Agent:
+        """The agent that a SPEC names; how: what `open_agent` is told of one that reads and writes.
+
+        Raises BadSetting, AgentUnreachable, MissingExtra.
+        """
+        if not self.speaks_with(spec):
+            return open_agent(spec, **how)
+        try:
+            from taketwo.voice.opening import open_voice_agent
+            from taketwo.voice.recordings import Recordings
+        except ModuleNotFoundError as error:
+            raise MissingExtra("voice", needed_for="replaying a call with a voice") from error
+        return open_voice_agent(
+            spec,
+            Recordings(self._folders),
+            text_agent=lambda spec: open_agent(spec, **how),
+            mode="synthesised" if self._audio == "synthesised" else "original",
+            api_key=self._here.agent_key,
+            speech_url=self._here.speech_url,
+            speech_key=self._here.speech_key,
+        )
+
+
+def _folders(store_url: str, cases: Iterable[SuiteCase]) -> Sequence[Path]:
+    beside = dict.fromkeys(Path(case.file).parent / AUDIO_FOLDER for case in cases if case.file is not None)
+    return [folder_of(store_url), *beside]

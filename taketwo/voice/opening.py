@@ -1,0 +1,66 @@
+"""Which agent is called how: `open_voice_agent` is told by a SPEC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from taketwo.replay.agents import Agent
+from taketwo.voice.agent import VoiceAgent
+from taketwo.voice.caller import AudioMode
+from taketwo.voice.recognise import Recogniser, SpeechToTextEndpoint, Whisper
+from taketwo.voice.recordings import Recordings
+from taketwo.voice.speak import Speaker, TextToSpeechEndpoint, Voice
+from taketwo.voice.transports import Transport
+from taketwo.voice.transports.codecs import DEFAULT_CODEC, codec_named
+from taketwo.voice.transports.spoken import SpokenAgent
+from taketwo.voice.transports.websocket import WebSocketCall
+
+SCHEMES: Final = ("ws://", "wss://")
+
+
+def is_voice(spec: str) -> bool:
+    """Whether a SPEC names an agent that can only be spoken with."""
+    return spec.startswith(SCHEMES)
+
+
+def open_voice_agent(
+    spec: str,
+    recordings: Recordings,
+    *,
+    text_agent: Callable[[str], Agent],
+    mode: AudioMode = "original",
+    api_key: str | None = None,
+    speech_url: str | None = None,
+    speech_key: str | None = None,
+) -> VoiceAgent:
+    """The voice agent that a SPEC names: `ws://…#PROTOCOL`, or any text agent, which is given ears and a mouth.
+
+    text_agent: opens a text agent by its SPEC. speech_url: an OpenAI-compatible endpoint that recognises and speaks;
+    engines of this machine do it when it is None.
+    Raises BadSetting, AgentUnreachable, MissingExtra.
+    """
+    recogniser, speaker, other_voice = _engines(speech_url, speech_key)
+    if is_voice(spec):
+        codec_named(spec.partition("#")[2] or DEFAULT_CODEC)
+
+        def dial() -> Transport:
+            return WebSocketCall(spec, api_key=api_key)
+    else:
+        agent = text_agent(spec)
+
+        def dial() -> Transport:
+            return SpokenAgent(agent, recogniser, other_voice)
+
+    return VoiceAgent(spec, dial, recordings, recogniser=recogniser, speaker=speaker, mode=mode)
+
+
+def _engines(url: str | None, key: str | None) -> tuple[Recogniser, Speaker, Speaker]:
+    """Who understands, who speaks for the caller, and who speaks for an agent."""
+    if url is not None:
+        return (
+            SpeechToTextEndpoint(url, api_key=key),
+            TextToSpeechEndpoint(url, api_key=key),
+            TextToSpeechEndpoint(url, voice="nova", api_key=key),
+        )
+    return Whisper(), Voice("low"), Voice("high")

