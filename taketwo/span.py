@@ -27,6 +27,8 @@ class Span(Value):
     """16 lower-case hex digits; None for a root."""
     name: str = ""
     """The span's name."""
+    trace_state: str = ""
+    """The W3C `tracestate` that it was made under; empty when there was none."""
     start_ns: int = 0
     """Start in nanoseconds since 1970; 0 when the sender did not say."""
     end_ns: int = 0

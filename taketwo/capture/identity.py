@@ -66,6 +66,11 @@ SIMULATOR_KEYS = tuple(
 )
 """Marks of spans that a test made: they are no production."""
 
+REPLAY_STATE = "taketwo"
+"""Our key in the `tracestate` of spans that an agent makes in a replay; its value is the run's id."""
+REPLAY_KEYS = ("taketwo.run.id", "baggage.taketwo.run.id")
+"""Attributes with the id of the run, where an agent copies its baggage to its spans."""
+
 _SESSION_SET, _USER_SET = frozenset(SESSION_KEYS), frozenset(USER_KEYS)
 _IN_METADATA = {
     "session": ("session_id", "thread_id", "conversation_id", "sessionId", "threadId", "conversationId"),
@@ -97,8 +102,19 @@ def project_named(resource: Mapping[str, JSON]) -> str | None:
 
 
 def is_simulated(span: Span) -> bool:
-    """Whether a simulator made the span."""
-    return any(str(span.attributes.get(key) or "false").lower() != "false" for key in SIMULATOR_KEYS)
+    """Whether a simulator made the span, or an agent in a replay."""
+    return replayed_in(span) is not None or any(
+        str(span.attributes.get(key) or "false").lower() != "false" for key in SIMULATOR_KEYS
+    )
+
+
+def replayed_in(span: Span) -> str | None:
+    """The run in which an agent made the span; None in production."""
+    for member in span.trace_state.split(",") if span.trace_state else ():
+        key, _, value = member.strip().partition("=")
+        if key == REPLAY_STATE and value:
+            return value
+    return next((run for key in REPLAY_KEYS if isinstance(run := span.attributes.get(key), str) and run), None)
 
 
 def _first(attributes: Mapping[str, JSON], keys: tuple[str, ...], what: str) -> tuple[int, str] | None:

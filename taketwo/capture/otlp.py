@@ -142,6 +142,7 @@ def decode_span(raw: RawSpan) -> Span:
         span_id=raw.span_id,
         parent_id=raw.parent_id,
         name=span.name,
+        trace_state=span.trace_state,
         start_ns=raw.start_ns,
         end_ns=raw.end_ns,
         status=_status(span.status.code),

@@ -20,6 +20,7 @@ from taketwo.replay.failure import place_of, told
 from taketwo.replay.fidelity import with_fidelity
 from taketwo.replay.held import agent_messages, gaps_of, held_turns
 from taketwo.replay.offered import offered
+from taketwo.replay.own_spans import join_trace
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.session import Aftermath, Session
 from taketwo.replay.stand_in import StandIn
@@ -221,6 +222,7 @@ class _Replay:
             self._messages.append(new_message)
         context = copy_context()
         context.run(current.CURRENT.set, session)
+        context.run(join_trace, self.run_id)
         watched = await watch.over(_respond(self._agent, self._exchange(new_message, line, watch.deadline())), context)
         reply = watched.answer
         if session.refused is not None:
