@@ -62,7 +62,7 @@ async def _answer(messages: list[Message], prompt: str) -> str:
 
 async def _chat(model: Model, prompt: str, history: list[Message]) -> Message:
     """One call of the model, in a span that carries what was asked and answered."""
-    name = "rules" if model is _follow_rules else os.environ.get("TAKETWO_LLM_MODEL", DEFAULT_MODEL)
+    name = "rules" if model is follow_rules else os.environ.get("TAKETWO_LLM_MODEL", DEFAULT_MODEL)
     with _tracer().start_as_current_span(f"chat {name}", kind=SpanKind.CLIENT) as span:
         said = await model(prompt, history)
         span.set_attributes(
@@ -142,7 +142,7 @@ def _tracer() -> trace.Tracer:
 
 
 def _model() -> Model:
-    return _ask_model if os.environ.get("TAKETWO_LLM_BASE_URL") else _follow_rules
+    return _ask_model if os.environ.get("TAKETWO_LLM_BASE_URL") else follow_rules
 
 
 async def _ask_model(prompt: str, history: list[Message]) -> Message:
@@ -166,13 +166,13 @@ async def _ask_model(prompt: str, history: list[Message]) -> Message:
     return {key: value for key, value in said.items() if key in ("role", "content", "tool_calls") and value}
 
 
-async def _follow_rules(prompt: str, history: list[Message]) -> Message:
+async def follow_rules(prompt: str, history: list[Message]) -> Message:
     """What a model would do, by rules: look something up first, then tell the customer what came back."""
     if history[-1]["role"] == "tool":
         return {"role": "assistant", "content": _tell(history[-1]["name"], history[-1]["content"])}
     asked = _words(history[-1])
     order_id = _order_named(history)
-    wanted = _wanted(asked, order_id, careful=prompt == PROMPT_V2)
+    wanted = _wanted(asked, order_id, careful="check_status" in prompt)
     if wanted is None:
         return {"role": "assistant", "content": _small_talk(asked, order_id)}
     tool, arguments = wanted

@@ -79,7 +79,7 @@ class CaseView(NamedTuple):
 
 def _page(gathered: Gathered) -> str:
     style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("design.css", "report.css"))
-    cases = sorted((_view(event) for event in gathered.in_order()), key=_gravity)
+    cases = sorted((view_of(event) for event in gathered.in_order()), key=_gravity)
     counts = gathered.counts()
     return (
         environment()
@@ -96,8 +96,9 @@ def _page(gathered: Gathered) -> str:
     )
 
 
-def _view(event: CaseFinished) -> CaseView:
-    attempt = telling_attempt(event.result)
+def view_of(event: CaseFinished, attempt: Attempt | None = None) -> CaseView:
+    """A finished case as the template draws it, with that attempt, or with the most telling one."""
+    attempt = attempt or telling_attempt(event.result)
     turns = align_attempt(event.case, attempt) if attempt else ()
     return CaseView(
         event=event,

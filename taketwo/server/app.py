@@ -27,8 +27,10 @@ from taketwo.server.guard import Guard
 from taketwo.server.limits import Limits
 from taketwo.server.login import Login
 from taketwo.server.pages.conversations import Conversations
+from taketwo.server.pages.executions import Executions
 from taketwo.server.pages.keeping import Keeping
 from taketwo.server.pages.lists import Lists
+from taketwo.server.pages.replays import Replays
 from taketwo.server.pages.start import Start
 from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
@@ -92,6 +94,8 @@ def create_app(
             *Conversations(store).routes(),
             *Keeping(store).routes(),
             *Start(store).routes(),
+            *Replays(flow).routes(),
+            *Executions(flow).routes(),
         ],
         middleware=[Middleware(Guard, any_name=keys_required), Middleware(Access, keys=keys)],
         exception_handlers={TakeTwoError: tell, HTTPException: tell_http},

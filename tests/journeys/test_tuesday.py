@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from taketwo.demo.desk import _follow_rules
+from taketwo.demo.desk import follow_rules
 
 
 @pytest.mark.slow
@@ -37,7 +37,7 @@ class FakeModel(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         prompt, *history = body["messages"]
-        message = asyncio.run(_follow_rules(prompt["content"], history))
+        message = asyncio.run(follow_rules(prompt["content"], history))
         answer = json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")

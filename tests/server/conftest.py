@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import Any
 
 import httpx
 import pytest
@@ -31,9 +32,21 @@ class Both:
 
 
 @contextmanager
-def _serving_both(store: Store, limits: Limits | None = None, *, keys_required: bool = False) -> Iterator[Both]:
+def _serving_both(
+    store: Store,
+    limits: Limits | None = None,
+    *,
+    keys_required: bool = False,
+    access: Mapping[str, Any] | None = None,
+) -> Iterator[Both]:
     door = GrpcDoor("127.0.0.1", 0, limits or Limits())
-    app = create_app(store, limits=limits or Limits(), grpc_door=door, keys_required=keys_required)
+    app = create_app(
+        store,
+        limits=limits or Limits(),
+        grpc_door=door,
+        keys_required=keys_required,
+        access=access,
+    )
     ready: SimpleQueue[int | None] = SimpleQueue()
     server = _Server(uvicorn.Config(app, port=0, log_level="warning"), door, ready.put)
     thread = threading.Thread(target=server.run)
@@ -49,8 +62,8 @@ def _serving_both(store: Store, limits: Limits | None = None, *, keys_required: 
 
 
 @contextmanager
-def _serving(store: Store, limits: Limits | None = None, *, keys_required: bool = False) -> Iterator[httpx.Client]:
-    with _serving_both(store, limits, keys_required=keys_required) as both:
+def _serving(store: Store, limits: Limits | None = None, **asked: Any) -> Iterator[httpx.Client]:
+    with _serving_both(store, limits, **asked) as both:
         yield both.http
 
 

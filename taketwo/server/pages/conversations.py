@@ -10,8 +10,7 @@ from starlette.routing import Route
 from taketwo.capture.otlp import decode_span
 from taketwo.conversation import Conversation
 from taketwo.server.marks import marks_of
-from taketwo.server.pages.drawing import page, twin, wants_page
-from taketwo.server.pages.keeping import in_words
+from taketwo.server.pages.drawing import in_words, page, twin, wants_page
 from taketwo.server.pages.shell import Shell
 from taketwo.server.pages.waterfall import MOST_SPANS, waterfall
 from taketwo.store import Store
@@ -57,7 +56,6 @@ class Conversations:
             marked={(one.turn_index, one.step_index): one for one in marks.marks},
             marking=_place(mark),
             expected=[in_words(one) for one in marks.expected],
-            in_words=in_words,
             tools=_tools(conversation),
         )
 

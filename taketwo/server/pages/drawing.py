@@ -14,8 +14,18 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from taketwo.evals.checks import expectation_in_words
 from taketwo.report import drawing
-from taketwo.report.words import counted, duration_in_words, moment_in_words, plain, plain_prose, shortened
+from taketwo.report.words import (
+    counted,
+    duration_in_words,
+    moment_in_words,
+    plain,
+    plain_prose,
+    shortened,
+    turn_in_words,
+)
+from taketwo.scenario import ArgumentsMatchSchema, Expectation
 from taketwo.select.suggest import quoted
 from taketwo.server.assets import LIBRARY, address
 from taketwo.server.pages.shell import NAVIGATION, Shell
@@ -26,6 +36,29 @@ SHOWN_CHARACTERS = 20_000
 
 PARTS = "hx-request"
 """The header by which the script library says that it puts the answer into a page that is there already."""
+
+
+REASONS = {
+    "not_found": "Not found",
+    "no_user_turn": "The user says nothing",
+    "hidden_content": "Content was hidden",
+    "duplicate": "Repeats another one",
+    "left_out_by_choice": "Left out by choice",
+    "excluded": "Excluded",
+}
+"""Why a selected conversation is no row."""
+
+STATES = {
+    "init": "selected",
+    "generating": "the scenario is being made",
+    "ready": "ready to run",
+    "completed": "was run",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "pending": "waiting",
+    "running": "running",
+}
+"""How far something is."""
 
 
 def wants_page(request: Request) -> bool:
@@ -61,6 +94,12 @@ def conversation_address(id: str, project: str, **more: str) -> str:
     return f"/sessions/{quote(id, safe='')}?{urlencode({'project': project, **more})}"
 
 
+def in_words(expected: Expectation) -> str:
+    """`must call check_status in turn 4`."""
+    turn = None if isinstance(expected, ArgumentsMatchSchema) else expected.turn
+    return expectation_in_words(expected, "" if turn is None else f" in {turn_in_words(turn - 1)}")
+
+
 def link(path: str, **asked: object) -> str:
     """An address with what is asked, without what is None or empty."""
     query = urlencode({key: value for key, value in asked.items() if value not in (None, "", False)}, doseq=True)
@@ -74,11 +113,14 @@ def _environment() -> Environment:
         asset=address,
         conversation_address=conversation_address,
         counted=counted,
+        in_words=in_words,
         kinds=lambda values: {type(value).__name__: value for value in values},
         library=address(LIBRARY),
         link=link,
         navigation=NAVIGATION,
         quoted=quoted,
+        reasons=REASONS,
+        states=STATES,
         urlencode=urlencode,
     )
     environment.filters.update(

@@ -19,13 +19,10 @@ from starlette.routing import Route
 
 from taketwo.conversation import Call, Conversation
 from taketwo.errors import BadSetting
-from taketwo.evals.checks import expectation_in_words
 from taketwo.evals.sense import insist_on_sense
 from taketwo.freeze.files import SCHEMA_FILE, save
 from taketwo.freeze.freeze import freeze
-from taketwo.report.words import turn_in_words
 from taketwo.scenario import (
-    ArgumentsMatchSchema,
     Case,
     Expectation,
     MustCall,
@@ -35,7 +32,7 @@ from taketwo.scenario import (
     Scenario,
 )
 from taketwo.server.marks import Mark, Marks, as_marked, change_marks, marks_of, with_mark
-from taketwo.server.pages.drawing import conversation_address, twin
+from taketwo.server.pages.drawing import conversation_address, in_words, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.shell import Shell
 from taketwo.store import Store
@@ -131,12 +128,6 @@ def written(scenario: Scenario) -> tuple[str, dict[str, bytes]]:
         place = Path(folder)
         files = save(scenario, place / name)
         return name, {str(file.relative_to(place)): file.read_bytes() for file in files if file.name != SCHEMA_FILE}
-
-
-def in_words(expected: Expectation) -> str:
-    """`must call check_status in turn 4`."""
-    turn = None if isinstance(expected, ArgumentsMatchSchema) else expected.turn
-    return expectation_in_words(expected, "" if turn is None else f" in {turn_in_words(turn - 1)}")
 
 
 def freeze_command(conversation: Conversation, marks: Marks, name: str) -> str:

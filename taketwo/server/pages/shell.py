@@ -26,6 +26,13 @@ NAVIGATION: tuple[tuple[str, tuple[Section, ...]], ...] = (
             Section("users", "Users", "/users"),
         ),
     ),
+    (
+        "Replay",
+        (
+            Section("replays", "Replays", "/replays"),
+            Section("tests", "Tests", "/tests"),
+        ),
+    ),
     ("Server", (Section("start", "Send data", "/start"),)),
 )
 """Every section, in groups."""

@@ -162,3 +162,26 @@ function begin() {
 }
 begin();
 document.addEventListener("htmx:after:swap", begin);
+
+// Progress as it happens: the page is asked for again whenever the server says that something has.
+function follows(part) {
+  const events = new EventSource(part.dataset.events);
+  let wanted = false;
+  const refresh = async () => {
+    if (wanted) return;
+    wanted = true;
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    wanted = false;
+    one("main").replaceWith(fresh.adoptNode(one("main", fresh)));
+    begin();
+    if (!one("[data-events]")) events.close();
+  };
+  events.addEventListener("progress", refresh);
+  events.addEventListener("end", () => {
+    events.close();
+    refresh();
+  });
+}
+const followed = one("[data-events]");
+if (followed) follows(followed);

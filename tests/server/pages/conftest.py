@@ -84,7 +84,9 @@ def visiting(
     """A context in which somebody looks at a store; at its end nothing may have gone wrong unseen."""
 
     @contextmanager
-    def visit(store: Store, *, width: int = 1280, dark: bool = False, script: bool = True) -> Iterator[Visit]:
+    def visit(
+        store: Store, *, width: int = 1280, dark: bool = False, script: bool = True, access: Any = None
+    ) -> Iterator[Visit]:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
@@ -93,7 +95,7 @@ def visiting(
         )
         context.set_default_timeout(10_000)
         try:
-            with serving(store) as client:
+            with serving(store, **asked) as client:
                 visit = Visit(context.new_page(), str(client.base_url).rstrip("/"))
                 yield visit
                 assert not visit.complaints and not visit.foreign

@@ -1,0 +1,335 @@
+"""Runs of a test and their results, and one row of them side by side with what was recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from taketwo.comparison import SEVERITIES
+from taketwo.errors import BadSetting, NotFound
+from taketwo.events import CaseFinished
+from taketwo.report.aligned import telling_attempt
+from taketwo.report.html import view_of
+from taketwo.report.words import GRAVEST_FIRST
+from taketwo.scenario import Scenario
+from taketwo.sdk.api.agents import AgentVersion
+from taketwo.sdk.api.executions import CallExecution, ExecuteRunTest, Rerun, TestExecution
+from taketwo.sdk.api.replay_sessions import ReplaySession
+from taketwo.sdk.api.run_tests import RunTest
+from taketwo.sdk.api.scenarios import UpdateRow
+from taketwo.server.flow.agents import AGENTS, version
+from taketwo.server.flow.executions import (
+    CALLS,
+    EXECUTIONS,
+    OPEN,
+    cancel_execution,
+    execute,
+    execution_now,
+    rerun,
+)
+from taketwo.server.flow.judging import RESULTS, CallResult
+from taketwo.server.flow.replay_sessions import SESSIONS
+from taketwo.server.flow.results import compare_executions, results, trend
+from taketwo.server.flow.run_tests import RUN_TESTS
+from taketwo.server.flow.scenarios import update_row
+from taketwo.server.flow.shelf import Flow
+from taketwo.server.pages.drawing import twin
+from taketwo.server.pages.forms import filled_in, see_other, text_of
+from taketwo.server.pages.keeping import download, written
+from taketwo.server.pages.shell import Shell
+from taketwo.verdict import Attempt, Score
+
+LISTED = 50
+"""Run tests of a page."""
+POINTS = 30
+"""Executions that a trend shows."""
+LOOK_EVERY_S = 0.5
+"""How often progress is looked at while somebody watches."""
+LONGEST_WATCH_S = 3600
+"""A window that is forgotten in some corner asks again by itself."""
+
+
+class Cluster(NamedTuple):
+    """Rows with the same change."""
+
+    text: str
+    """What it is."""
+    calls: tuple[CallExecution, ...]
+    """The rows."""
+
+
+class Executions:
+    """Draws run tests, executions and rows. The methods block; the application runs them in threads."""
+
+    def __init__(self, flow: Flow) -> None:
+        """Work with that flow."""
+        self._flow = flow
+
+    def routes(self) -> list[Route]:
+        """The addresses."""
+        return [
+            Route("/tests", self.tests),
+            Route("/tests.json", self.tests),
+            Route("/tests/{id}.json", self.test),
+            Route("/tests/{id}", self.test),
+            Route("/tests/{id}/run", filled_in(self.run), methods=["POST"]),
+            Route("/executions/{id}.json", self.execution),
+            Route("/executions/{id}/events", self.events),
+            Route("/executions/{id}/compare", self.compare),
+            Route("/executions/{id}/cancel", filled_in(self.cancel), methods=["POST"]),
+            Route("/executions/{id}/rerun", filled_in(self.rerun), methods=["POST"]),
+            Route("/executions/{id}", self.execution),
+            Route("/rows/{id}.json", self.row),
+            Route("/rows/{id}/file", self.file),
+            Route("/rows/{id}/accept", filled_in(self.accept), methods=["POST"]),
+            Route("/rows/{id}", self.row),
+        ]
+
+    def tests(self, request: Request) -> Response:
+        """All run tests with what came of their last execution."""
+        asked = request.query_params
+        project = asked.get("project") or None
+        found = RUN_TESTS.page(self._flow, project=project, limit=LISTED, after=asked.get("after"))
+        last = {one.id: self._last(one.id) for one in found.things}
+        body = {"run_tests": found.things, "next": found.next}
+        return twin(request, "tests.html", self._shell(project, "tests"), body, project=project, last=last)
+
+    def test(self, request: Request) -> Response:
+        """One run test: what it runs, and how that went each time."""
+        test = RUN_TESTS.get(self._flow, request.path_params["id"])
+        points = trend(self._flow, test.id, limit=POINTS).things
+        agent = AGENTS.get(self._flow, test.agent_definition_id)
+        return twin(
+            request,
+            "test.html",
+            self._shell(test.project, "tests"),
+            {"run_test": test, "trend": points},
+            agent=agent,
+            session=self._session(test),
+        )
+
+    def run(self, request: Request, form: FormData) -> Response:
+        """Run a test once more."""
+        return see_other(f"/executions/{execute(self._flow, request.path_params['id'], ExecuteRunTest()).id}")
+
+    def execution(self, request: Request) -> Response:
+        """One execution: how far it is, and what came of it."""
+        execution = execution_now(self._flow, request.path_params["id"])
+        calls = sorted(CALLS.parts(self._flow, execution.id), key=_gravity)
+        test = self._test(execution)
+        is_open = execution.status in OPEN
+        return twin(
+            request,
+            "execution.html",
+            self._shell(execution.project, "tests", live=is_open),
+            {"execution": execution, "results": results(self._flow, execution.id), "calls": calls},
+            test=test,
+            session=self._session(test) if test else None,
+            is_open=is_open,
+            bar=_bar(execution),
+            clusters=_clusters(calls),
+            others=[one for one in self._others(execution) if one.id != execution.id],
+            under_test=self._version(execution),
+            origin=str(request.base_url).rstrip("/"),
+        )
+
+    async def events(self, request: Request) -> Response:
+        """The progress of an execution as server-sent events, until it has ended."""
+        id = request.path_params["id"]
+        await run_in_threadpool(execution_now, self._flow, id)
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._progress(request, id), media_type="text/event-stream", headers=headers)
+
+    def compare(self, request: Request) -> Response:
+        """Two executions side by side: `with` is the earlier one."""
+        execution = execution_now(self._flow, request.path_params["id"])
+        before = request.query_params.get("with", "")
+        compared = compare_executions(self._flow, before, execution.id)
+        other = execution_now(self._flow, before)
+        shell = self._shell(execution.project, "tests")
+        return twin(request, "compare.html", shell, {"compared": compared}, execution=execution, other=other)
+
+    def cancel(self, request: Request, form: FormData) -> Response:
+        """Stop an execution."""
+        return see_other(f"/executions/{cancel_execution(self._flow, request.path_params['id']).id}")
+
+    def rerun(self, request: Request, form: FormData) -> Response:
+        """Do some of it again."""
+        what = text_of(form, "what", "failed")
+        if what not in ("all", "failed", "evaluators"):
+            raise BadSetting(f"{what!r} is nothing that can be done again", where="what")
+        asked = Rerun(what=what)  # type: ignore[arg-type]  # looked at above
+        return see_other(f"/executions/{rerun(self._flow, request.path_params['id'], asked).id}")
+
+    def row(self, request: Request) -> Response:
+        """One row: recorded and replayed side by side."""
+        call = CALLS.get(self._flow, request.path_params["id"])
+        execution = execution_now(self._flow, call.test_execution_id)
+        calls = sorted(CALLS.parts(self._flow, execution.id), key=_gravity)
+        place = next(place for place, one in enumerate(calls) if one.id == call.id)
+        kept = self._result(call)
+        attempt = _attempt(kept, request.query_params.get("attempt"))
+        return twin(
+            request,
+            "row.html",
+            self._shell(call.project, "tests"),
+            {"call": call, "result": kept.result if kept else None},
+            execution=execution,
+            view=view_of(CaseFinished(case=kept.case, result=kept.result), attempt) if kept else None,
+            attempts=[(one, _kind_of(one)) for one in kept.result.attempts] if kept else [],
+            before=calls[place - 1] if place else None,
+            after=calls[place + 1] if place + 1 < len(calls) else None,
+            place=place,
+            count=len(calls),
+            command=_command(call, execution, self._version(execution)),
+            accepted="accepted" in request.query_params,
+        )
+
+    def file(self, request: Request) -> Response:
+        """The row as a scenario file."""
+        call = CALLS.get(self._flow, request.path_params["id"])
+        kept = self._result(call)
+        if kept is None:
+            raise NotFound("nothing has been replayed yet", where=f"row {call.case_id}")
+        name, files = written(Scenario(name=kept.case.id, cases=(kept.case,)))
+        return download(name, files[name], "application/yaml")
+
+    def accept(self, request: Request, form: FormData) -> Response:
+        """Take what was replayed as what should be: from now on the row is compared with that."""
+        call = CALLS.get(self._flow, request.path_params["id"])
+        kept = self._result(call)
+        attempt = _attempt(kept, text_of(form, "attempt") or None)
+        if kept is None or attempt is None:
+            raise NotFound("nothing has been replayed yet", where=f"row {call.case_id}")
+        if attempt.run.ending.reason != "completed":
+            raise BadSetting(
+                "the replay did not reach its end, so it cannot be taken as right", where="attempt", todo="run it again"
+            )
+        was, now = kept.case.recorded, attempt.run.conversation
+        accepted = now.but(id=was.id, project=was.project, session_id=was.session_id, user_id=was.user_id)
+        update_row(self._flow, call.row_id, UpdateRow(case=kept.case.but(recorded=accepted)))
+        return see_other(f"/rows/{call.id}?accepted=1")
+
+    async def _progress(self, request: Request, id: str) -> AsyncIterator[str]:
+        told = ""
+        for _ in range(int(LONGEST_WATCH_S / LOOK_EVERY_S)):
+            if await request.is_disconnected():
+                return
+            execution = await run_in_threadpool(execution_now, self._flow, id)
+            now = execution.but(agent="").to_json().decode()
+            if now != told:
+                told = now
+                yield f"event: progress\ndata: {now}\n\n"
+            if execution.status not in OPEN:
+                yield "event: end\ndata: {}\n\n"
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _result(self, call: CallExecution) -> CallResult | None:
+        try:
+            return RESULTS.get(self._flow, call.id)
+        except NotFound:
+            return None
+
+    def _last(self, test_id: str) -> TestExecution | None:
+        found = EXECUTIONS.page(self._flow, parent=test_id, limit=1).things
+        return execution_now(self._flow, found[0].id) if found else None
+
+    def _others(self, execution: TestExecution) -> list[TestExecution]:
+        return EXECUTIONS.page(self._flow, parent=execution.run_test_id, limit=POINTS).things
+
+    def _test(self, execution: TestExecution) -> RunTest | None:
+        try:
+            return RUN_TESTS.get(self._flow, execution.run_test_id)
+        except NotFound:
+            return None
+
+    def _session(self, test: RunTest) -> ReplaySession | None:
+        try:
+            return SESSIONS.get(self._flow, test.replay_session_id or "")
+        except NotFound:
+            return None
+
+    def _version(self, execution: TestExecution) -> AgentVersion | None:
+        try:
+            return version(self._flow, execution.agent_definition_id, execution.agent_version)
+        except NotFound:
+            return None
+
+    def _shell(self, project: str | None, section: str, *, live: bool = False) -> Shell:
+        return Shell(section=section, project=project, projects=tuple(self._flow.store.projects()), live=live)
+
+
+def _gravity(call: CallExecution) -> tuple[int, int]:
+    """Those first that a person must see."""
+    kind = "error" if call.status == "failed" else call.verdict
+    return GRAVEST_FIRST.index(kind) if kind in GRAVEST_FIRST else len(GRAVEST_FIRST), call.position
+
+
+def _kind_of(attempt: Attempt) -> str:
+    """How one attempt looks by itself: the verdict is made of all of them."""
+    judged = [score.value for score in attempt.scores if isinstance(score, Score) and isinstance(score.value, bool)]
+    if not all(judged):
+        return "fail"
+    if attempt.run.ending.reason != "completed":
+        return "inconclusive"
+    if judged:
+        return "pass"
+    gravest = min((SEVERITIES.index(change.severity) for change in attempt.comparison.changes), default=9)
+    return "changed" if gravest < SEVERITIES.index("wording") else "pass"
+
+
+def _attempt(kept: CallResult | None, asked: str | None) -> Attempt | None:
+    """The attempt that is asked for, else the most telling one; None where there is none."""
+    if kept is None:
+        return None
+    if asked is None:
+        return telling_attempt(kept.result)
+    found = next((one for one in kept.result.attempts if str(one.run.attempt) == asked), None)
+    if found is None:
+        raise NotFound(f"there is no attempt {asked!r}", where="attempt", todo=f"1 to {len(kept.result.attempts)}")
+    return found
+
+
+def _clusters(calls: list[CallExecution]) -> list[Cluster]:
+    """Rows with the same headline, the most common first; one alone is no cluster."""
+    headlines = Counter(call.headline for call in calls if call.headline and call.verdict not in ("pass", None))
+    return [
+        Cluster(text, tuple(call for call in calls if call.headline == text))
+        for text, count in headlines.most_common()
+        if count > 1
+    ]
+
+
+def _bar(execution: TestExecution) -> list[tuple[str, int, float, float]]:
+    """Kind, count, start and width in percent of each part of the bar, the gravest first."""
+    counts = dict(execution.verdicts)
+    if failed := execution.counts.get("failed"):
+        counts["error"] = failed
+    drawn, start = [], 0.0
+    for kind in GRAVEST_FIRST:
+        if count := counts.get(kind, 0):
+            width = 100 * count / max(execution.total, 1)
+            drawn.append((kind, count, round(start, 3), round(width, 3)))
+            start += width
+    return drawn
+
+
+def _command(call: CallExecution, execution: TestExecution, under_test: AgentVersion | None) -> str:
+    """The command that replays the kept file of the row against the same agent."""
+    agent = execution.agent if execution.runner == "server" else "package.module:agent"
+    words = ["taketwo", "replay", f"{call.case_id}.scenario.yaml", "--agent", agent]
+    for name, value in (under_test.overrides if under_test else {}).items():
+        words += ["--set", "system_prompt=@prompt.txt" if name == "system_prompt" else f"{name}={value}"]
+    if execution.repeat > 1:
+        words += ["--repeat", str(execution.repeat)]
+    return shlex.join(words)
