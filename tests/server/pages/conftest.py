@@ -85,7 +85,7 @@ def visiting(
 
     @contextmanager
     def visit(
-        store: Store, *, width: int = 1280, dark: bool = False, script: bool = True, access: Any = None
+        store: Store, *, width: int = 1280, dark: bool = False, script: bool = True, **asked: Any
     ) -> Iterator[Visit]:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
