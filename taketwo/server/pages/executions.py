@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from taketwo.comparison import SEVERITIES
@@ -52,10 +49,6 @@ LISTED = 50
 """Run tests of a page."""
 POINTS = 30
 """Executions that a trend shows."""
-LOOK_EVERY_S = 0.5
-"""How often progress is looked at while somebody watches."""
-LONGEST_WATCH_S = 3600
-"""A window that is forgotten in some corner asks again by itself."""
 
 
 class Cluster(NamedTuple):
@@ -83,7 +76,6 @@ class Executions:
             Route("/tests/{id}", self.test),
             Route("/tests/{id}/run", filled_in(self.run), methods=["POST"]),
             Route("/executions/{id}.json", self.execution),
-            Route("/executions/{id}/events", self.events),
             Route("/executions/{id}/compare", self.compare),
             Route("/executions/{id}/cancel", filled_in(self.cancel), methods=["POST"]),
             Route("/executions/{id}/rerun", filled_in(self.rerun), methods=["POST"]),
@@ -141,13 +133,6 @@ class Executions:
             under_test=self._version(execution),
             origin=str(request.base_url).rstrip("/"),
         )
-
-    async def events(self, request: Request) -> Response:
-        """The progress of an execution as server-sent events, until it has ended."""
-        id = request.path_params["id"]
-        await run_in_threadpool(execution_now, self._flow, id)
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._progress(request, id), media_type="text/event-stream", headers=headers)
 
     def compare(self, request: Request) -> Response:
         """Two executions side by side: `with` is the earlier one."""
@@ -218,21 +203,6 @@ class Executions:
         accepted = now.but(id=was.id, project=was.project, session_id=was.session_id, user_id=was.user_id)
         update_row(self._flow, call.row_id, UpdateRow(case=kept.case.but(recorded=accepted)))
         return see_other(f"/rows/{call.id}?accepted=1")
-
-    async def _progress(self, request: Request, id: str) -> AsyncIterator[str]:
-        told = ""
-        for _ in range(int(LONGEST_WATCH_S / LOOK_EVERY_S)):
-            if await request.is_disconnected():
-                return
-            execution = await run_in_threadpool(execution_now, self._flow, id)
-            now = execution.but(agent="").to_json().decode()
-            if now != told:
-                told = now
-                yield f"event: progress\ndata: {now}\n\n"
-            if execution.status not in OPEN:
-                yield "event: end\ndata: {}\n\n"
-                return
-            await asyncio.sleep(LOOK_EVERY_S)
 
     def _result(self, call: CallExecution) -> CallResult | None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,8 +27,8 @@ from taketwo.server.flow.replay_sessions import (
     cancel_replay_session,
     create_replay_session,
     generate_scenario,
-    left_out_counts,
     retry_replay_session,
+    whole,
 )
 from taketwo.server.flow.run_tests import RUN_TESTS, create_run_test, update_run_test
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS, update_row
@@ -92,7 +93,7 @@ class Replays:
 
     def one(self, request: Request) -> Response:
         """One replay session, at the step where it is, or at the one that is asked for."""
-        session = SESSIONS.get(self._flow, request.path_params["id"])
+        session = whole(self._flow, SESSIONS.get(self._flow, request.path_params["id"]))
         asked = request.query_params
         step = asked.get("step") or _step_of(session)
         template = {"scenario": "replay_scenario.html", "agent": "replay_agent.html"}.get(step, "replay_selection.html")
@@ -104,7 +105,7 @@ class Replays:
             self._shell(session.project, live=session.current_step == "generating"),
             body,
             step=step,
-            left_out=left_out_counts(self._flow, session),
+            left_out=session.left_out,
             **(self._of_scenario(session) if step in ("scenario", "agent") else {}),
         )
 
@@ -260,4 +261,10 @@ def _overrides(form: FormData, recorded: AgentVersion) -> dict[str, JSON]:
         written = text_of(form, name)
         if written and written != (getattr(recorded, name) or "").replace("\r\n", "\n").strip():
             found[name] = written
+    if tools := text_of(form, "tools"):
+        try:
+            found["tools"] = msgspec.json.decode(tools, type=list[dict[str, JSON]])
+        except msgspec.DecodeError as error:
+            todo = "write a list of definitions in OpenAI's form"
+            raise BadSetting(f"is no JSON list: {error}", where="tools", todo=todo) from error
     return found

@@ -1,0 +1,209 @@
+"""Replays on pages: each step can be left and found again, and says what it knows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+from rules_as_model import rules_as_model
+
+from taketwo.conversation import Agent, Call, Conversation, Say, ToolDefinition, Turn, UserLine
+from taketwo.demo.desk import PROMPT_V1, PROMPT_V2
+from taketwo.freeze.files import load
+from taketwo.server.flow.scenarios import ROWS
+from taketwo.server.flow.shelf import Flow
+from taketwo.store import Store, open_store
+
+Serving: TypeAlias = Callable[..., AbstractContextManager[httpx.Client]]
+
+TOOLS = tuple(ToolDefinition(name=name, parameters={"type": "object"}) for name in ("check_status", "issue_refund"))
+REFUNDED = "Done: I have refunded $39.90 to your card (refund R-1042)."
+
+
+def desk(id: str, *, hidden: bool = False) -> Conversation:
+    """A customer asks how a refund stands, and the desk pays another one."""
+    status = Call(
+        call_id="s",
+        tool="check_status",
+        arguments={"order_id": "A-1042"},
+        result='{"order_id": "A-1042", "refund": "approved"}',
+    )
+    refund = Call(
+        call_id="r",
+        tool="issue_refund",
+        arguments={"order_id": "A-1042", "amount": 39.9},
+        result='{"refund_id": "R-1042", "amount": 39.9}',
+    )
+    lines = ["Where is A-1042?", f"And what is the status of my refund, {id}?"]
+    steps = ((status, Say(text="Order A-1042: refund: approved.")), (refund, Say(text=REFUNDED)))
+    return Conversation(
+        id=id,
+        project="shop",
+        started_at=datetime(2026, 11, 17, 9, 30, tzinfo=UTC),
+        agent=Agent(name="desk", model="rules", system_prompt=PROMPT_V1, tools=TOOLS),
+        turns=tuple(
+            Turn(index=n, user=None if hidden else UserLine(text=lines[n]), steps=steps[n], reply=steps[n][-1].text)
+            for n in range(2)
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[str]:
+    with rules_as_model() as address:
+        yield address
+
+
+@pytest.fixture
+def store() -> Store:
+    store = open_store("memory:")
+    for id in ("one", "two"):
+        store.put_conversation(desk(id))
+    store.put_conversation(desk("silent", hidden=True))
+    return store
+
+
+@pytest.fixture
+def client(serving: Serving, store: Store, model: str) -> Iterator[httpx.Client]:
+    with serving(store, access={"llm_base_url": model, "llm_api_key": "none"}) as client:
+        client.headers["accept"] = "text/html"
+        yield client
+
+
+def posted(client: httpx.Client, path: str, **fields: Any) -> str:
+    """Where it leads to."""
+    answer = client.post(path, data=fields)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+def shown(client: httpx.Client, path: str, until: Callable[[Any], bool]) -> Any:
+    """The JSON twin, once it is so far."""
+    for _ in range(200):
+        found = client.get(path, headers={"accept": "application/json"}).json()
+        if until(found):
+            return found
+        time.sleep(0.05)
+    raise AssertionError(found)
+
+
+def with_scenario(client: httpx.Client, **selected: Any) -> str:
+    """The page of a replay session whose scenario is made."""
+    replay = posted(client, "/replays", project="shop", **(selected or {"id": ["one", "two"]}))
+    posted(client, f"{replay}/scenario", no_of_rows="2")
+    shown(client, replay, lambda found: found["replay_session"]["current_step"] == "ready")
+    return replay
+
+
+def run(client: httpx.Client, replay: str, **fields: str) -> Any:
+    """What came of a run."""
+    execution = posted(client, f"{replay}/run", **{"reach": "prompt", **fields})
+    found = shown(client, execution, lambda found: found["execution"]["status"] in ("completed", "failed"))
+    assert not [call["ended_reason"] for call in found["calls"] if call["status"] == "failed"]
+    return found
+
+
+def test_what_became_of_each_selected_conversation_is_told(client: httpx.Client) -> None:
+    replay = posted(client, "/replays", project="shop", everything="1")
+    page = client.get(replay).text
+    assert "Replay 3 conversations" in page and "The user says nothing" in page
+    assert 'href="/replays/' in client.get("/replays").text
+
+
+def test_all_that_a_filter_chooses_are_replayed(client: httpx.Client) -> None:
+    replay = posted(client, "/replays", project="shop", everything="1", filter='said:"refund, two"')
+    assert client.get(f"{replay}.json").json()["replay_session"]["selected"] == 1
+
+
+def test_nothing_selected_is_said_in_words(client: httpx.Client) -> None:
+    answer = client.post("/replays", data={"project": ""})
+    assert answer.status_code == 400 and "nothing is selected" in answer.text
+
+
+def test_a_changed_prompt_is_replayed_compared_and_judged(client: httpx.Client) -> None:
+    marked = {"id": "one", "project": "shop", "turn": "1", "step": "0", "must_call": "check_status"}
+    posted(client, "/marks", **marked)
+    replay = with_scenario(client)
+    first = run(client, replay, system_prompt=PROMPT_V1)
+    assert first["execution"]["verdicts"] == {"fail": 1, "pass": 1}
+    assert first["calls"][0]["case_id"] == "one"  # the gravest stands first
+    second = run(client, replay, system_prompt=PROMPT_V2)
+    assert second["execution"]["verdicts"] == {"pass": 1, "changed": 1}
+    assert second["execution"]["run_test_id"] == first["execution"]["run_test_id"]
+    page = client.get(f"/executions/{second['execution']['id']}").text
+    assert "other system prompt" in page and "must call check_status in turn 2" in page
+    row = client.get(f"/rows/{next(one for one in second['calls'] if one['case_id'] == 'one')['id']}").text
+    assert "first divergence" in row and "issue_refund" in row and "left out" in row
+    against = {"with": first["execution"]["id"]}
+    compared = client.get(f"/executions/{second['execution']['id']}/compare", params=against).text
+    assert "Better" in compared and "Run 2 against run 1" in compared
+    assert "Rows that passed" in client.get(f"/tests/{first['execution']['run_test_id']}").text
+
+
+def test_attempts_are_a_strip_and_each_can_be_looked_at(client: httpx.Client) -> None:
+    done = run(client, with_scenario(client, id="one"), system_prompt=PROMPT_V2, repeat="3")
+    row = f"/rows/{done['calls'][0]['id']}"
+    page = client.get(row, params={"attempt": "3"}).text
+    assert "attempt 3 of 3" in page and page.count("?attempt=") == 3
+    assert client.get(row, params={"attempt": "9"}).status_code == 404
+
+
+def test_what_is_taken_as_right_is_what_the_next_run_is_compared_with(client: httpx.Client, store: Store) -> None:
+    replay = with_scenario(client, id="one")
+    done = run(client, replay, system_prompt=PROMPT_V2)
+    assert done["execution"]["verdicts"] == {"changed": 1}
+    row = f"/rows/{done['calls'][0]['id']}"
+    assert posted(client, f"{row}/accept") == f"{row}?accepted=1"
+    kept = ROWS.get(Flow(store), done["calls"][0]["row_id"]).case
+    assert kept is not None and [call.tool for _, _, call in kept.recorded.calls()] == ["check_status", "check_status"]
+    assert run(client, replay, system_prompt=PROMPT_V2)["execution"]["verdicts"] == {"pass": 1}
+
+
+def test_a_row_is_kept_as_a_file(client: httpx.Client, tmp_path: Path) -> None:
+    done = run(client, with_scenario(client, id="one"), system_prompt=PROMPT_V1)
+    file = client.get(f"/rows/{done['calls'][0]['id']}/file")
+    (tmp_path / "one.scenario.yaml").write_bytes(file.content)
+    assert load(tmp_path / "one.scenario.yaml").cases[0].recorded.turns[1].reply == REFUNDED
+
+
+def test_for_an_agent_in_a_process_of_its_own_the_lines_to_paste_are_shown(client: httpx.Client) -> None:
+    execution = posted(client, f"{with_scenario(client)}/run", reach="own")
+    page = client.get(execution).text
+    assert "taketwo.simulate(" in page and str(client.base_url).rstrip("/") in page
+    assert "waiting for your process" in page and f'data-events="/api/test-executions{execution[11:]}' in page
+    posted(client, f"{execution}/cancel")
+    assert client.get(f"{execution}.json").json()["execution"]["status"] == "cancelled"
+
+
+def test_the_prompt_is_compared_word_by_word_while_it_is_written(client: httpx.Client) -> None:
+    answer = client.post(
+        "/replays/prompt-diff", data={"recorded_prompt": "be <b>brief</b>", "system_prompt": "be kind"}
+    )
+    assert "<del>" in answer.text and "<ins>" in answer.text and "<b>brief" not in answer.text
+    same = client.post("/replays/prompt-diff", data={"recorded_prompt": "x\r\n", "system_prompt": "x"})
+    assert "as it was recorded" in same.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"reach": ""}, "no way to reach an agent"),
+        ({"reach": "url", "url": "cmd:rm -rf /"}, "no address of an agent"),
+        ({"reach": "prompt", "repeat": "0"}, "no number of repeats"),
+    ],
+)
+def test_a_form_that_cannot_be_done_says_why(client: httpx.Client, fields: dict[str, str], words: str) -> None:
+    answer = client.post(f"{with_scenario(client, id='one')}/run", data=fields)
+    assert answer.status_code == 400 and words in answer.text
+
+
+def test_a_run_without_a_scenario_is_refused(client: httpx.Client) -> None:
+    replay = posted(client, "/replays", project="shop", id="one")
+    assert client.post(f"{replay}/run", data={"reach": "own"}).status_code == 400
+    assert "Make one first" in client.get(f"{replay}?step=agent").text
