@@ -339,11 +339,12 @@ def _setup(config: pytest.Config) -> Setup:
 def _users(config: pytest.Config, settings: Settings) -> Users:
     from taketwo.config import model_settings
     from taketwo.llm import model_of
-    from taketwo.replay.user_side import Users, user_mode
+    from taketwo.replay.user_side import Users, by_meaning, user_mode
 
     mode = user_mode(config.getini("taketwo_users") or "anchored")
     needs_model = mode == "simulated" and settings.llm_model is not None
-    return Users(mode, model_of(model_settings(settings)) if needs_model else None)
+    model = model_of(model_settings(settings)) if needs_model else None
+    return Users(mode, model, by_meaning)
 
 
 def _ini(config: pytest.Config, name: str, default: object, kind: Any) -> Any:

@@ -30,7 +30,7 @@ from taketwo.replay.engine import Limits
 from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.user import UserMode
-from taketwo.replay.user_side import Users
+from taketwo.replay.user_side import Users, by_meaning
 from taketwo.report import Writer, open_writers
 from taketwo.suite.decide import exit_code
 from taketwo.suite.forks import each_turn
@@ -183,7 +183,8 @@ def _forked(cases: Iterable[SuiteCase], from_turn: int, per_turn: bool) -> Itera
 
 def _users(mode: UserMode, here: Settings) -> Users:
     """How users are played; a model is opened only for the mode that needs one."""
-    return Users(mode, language_model(here) if mode == "simulated" else None)
+    model = language_model(here) if mode == "simulated" else None
+    return Users(mode, model, by_meaning)
 
 
 async def _replay(

@@ -42,8 +42,10 @@ class Asks(NamedTuple):
     """Whether it takes leave, or asks whether there is anything else."""
     is_question: bool
     """Whether a question mark stands in it that no rule explains."""
+    asked: str
+    """The sentences that ask."""
     asking: Stems
-    """Words of the sentences that ask."""
+    """Their words."""
     about: Stems
     """Words of the whole text."""
 
@@ -166,6 +168,7 @@ class _Reader:
             tuple(self._options),
             self._closes,
             self._open_question,
+            " ".join(self._asking),
             stems(" ".join(self._asking)),
             stems(self._text),
         )

@@ -239,13 +239,26 @@ class _View:
     def _fit(self, line: Utterance) -> float:
         """How well a line answers all needs: 1 and more for all of them."""
         needs = self.asks.needs
+        in_meaning = ANSWERS if self._means_the_same(line) else 0.0
         if not needs:  # a question that no rule explains
             alike = self._alike(self.asks.asking, line.after)
-            return alike / SAME_TOPIC * ANSWERS
+            return max(alike / SAME_TOPIC * ANSWERS, in_meaning)
         answered = sum(self._answers(line, need) for need in needs) / len(needs)
         if answered == 0:
-            return 0.0
+            return in_meaning
         return answered + 0.2 * likeness(self.asks.asking, line.after.asking) + (0.1 if line is self._next else 0.0)
+
+    def _means_the_same(self, line: Utterance) -> bool:
+        """Whether the question before the line means what is asked now, by an embedding, which sees no contradiction:
+        so the sort of answer must agree, and no consent is given on its word.
+        """
+        if self._similarity is None or not self.asks.asked or not line.after.asked:
+            return False
+        now, then = self.asks.needs, line.after.needs
+        if any(need.kind == "yes_no" for need in (*now, *then)):
+            return False
+        sorts = [frozenset().union(*(need.about for need in needs)) & _SORTS for needs in (now, then)]
+        return sorts[0] <= sorts[1] and self._similarity(self.asks.asked, line.after.asked) >= ALIKE_IN_MEANING
 
     def _answers(self, line: Utterance, need: Need) -> float:
         match need.kind:

@@ -11,6 +11,7 @@ from taketwo.llm import LanguageModel
 from taketwo.replay.ladder import Ladder, Similarity
 from taketwo.replay.simulated_user import SimulatedUser
 from taketwo.replay.user import Line, Unanswerable, UserMode, UserSide, Verbatim
+from taketwo.similarity import load_similarity
 
 
 class Users(NamedTuple):
@@ -21,10 +22,19 @@ class Users(NamedTuple):
     model: LanguageModel | None = None
     """The model of mode `simulated`; None in the others."""
     similarity: Similarity | None = None
-    """Likeness in meaning; None where no embedding is installed."""
+    """Likeness in meaning, from 0 to 1; None to go by words alone."""
 
 
 DEFAULT_USERS = Users()
+
+
+def by_meaning(one: str, other: str) -> float:
+    """How near two texts are in meaning, by the embedding of the extra `similarity`; 0 where it is not installed.
+
+    It is loaded when it is first needed, which takes half a second: most replays never need it.
+    """
+    similarity = load_similarity()
+    return 0.0 if similarity is None else similarity(one, other)
 
 
 class Anchored:
