@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from taketwo.run import Run
     from taketwo.scenario import Case, Scenario
     from taketwo.sdk.agent import agent
+    from taketwo.sdk.intercept import intercept
     from taketwo.sdk.record import record
     from taketwo.sdk.session import session
     from taketwo.sdk.tool import tool
@@ -36,6 +37,7 @@ __all__ = [
     "Turn",
     "__version__",
     "agent",
+    "intercept",
     "record",
     "session",
     "tool",
@@ -54,6 +56,7 @@ _HOMES = {
     "ToolError": "taketwo.sdk.tool_error",
     "Turn": "taketwo.conversation",
     "agent": "taketwo.sdk.agent",
+    "intercept": "taketwo.sdk.intercept",
     "record": "taketwo.sdk.record",
     "session": "taketwo.sdk.session",
     "tool": "taketwo.sdk.tool",

@@ -99,6 +99,8 @@ CURRENT: ContextVar[Scene | None] = ContextVar("taketwo_replay", default=None)
 """The replay that this code runs in."""
 REGISTERED: dict[str, RegisteredTool] = {}
 """Every tool of this process by name."""
+INTERCEPTED: set[str] = set()
+"""Names of the frameworks' tools of this process that are answered in a replay, see `taketwo.intercept`."""
 
 REPLAYING_PID = "TAKETWO_REPLAYING_PID"
 """Environment variable that tells a process of whatever kind that it was started during a replay, by which process."""
