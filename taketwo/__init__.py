@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from taketwo.sdk.intercept import intercept
     from taketwo.sdk.record import record
     from taketwo.sdk.session import session
+    from taketwo.sdk.simulate import Simulated, simulate, simulate_async
     from taketwo.sdk.tool import tool
     from taketwo.sdk.tool_error import ToolError
 
@@ -32,6 +33,7 @@ __all__ = [
     "Run",
     "Say",
     "Scenario",
+    "Simulated",
     "TakeTwoError",
     "ToolError",
     "Turn",
@@ -40,6 +42,8 @@ __all__ = [
     "intercept",
     "record",
     "session",
+    "simulate",
+    "simulate_async",
     "tool",
 ]
 
@@ -52,6 +56,7 @@ _HOMES = {
     "Run": "taketwo.run",
     "Say": "taketwo.conversation",
     "Scenario": "taketwo.scenario",
+    "Simulated": "taketwo.sdk.simulate",
     "TakeTwoError": "taketwo.errors",
     "ToolError": "taketwo.sdk.tool_error",
     "Turn": "taketwo.conversation",
@@ -59,6 +64,8 @@ _HOMES = {
     "intercept": "taketwo.sdk.intercept",
     "record": "taketwo.sdk.record",
     "session": "taketwo.sdk.session",
+    "simulate": "taketwo.sdk.simulate",
+    "simulate_async": "taketwo.sdk.simulate",
     "tool": "taketwo.sdk.tool",
 }
 

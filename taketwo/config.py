@@ -28,6 +28,10 @@ class Settings(Value):
     """OpenAI-compatible endpoint that recognises and speaks. `TAKETWO_SPEECH_URL`; None for this machine."""
     speech_key: str | None = None
     """Its bearer key. `TAKETWO_SPEECH_KEY`."""
+    server: str | None = None
+    """URL of a server, for what runs its run tests. `TAKETWO_SERVER`; None for the one on this machine."""
+    server_key: str | None = None
+    """A key of that server. `TAKETWO_SERVER_KEY`; never read from a file. None where it needs none."""
     concurrency: int = 20
     """How many replays run at a time. `TAKETWO_CONCURRENCY`."""
     turn_timeout_s: float = 60.0
@@ -55,7 +59,7 @@ class Settings(Value):
 
 OPENAI = "https://api.openai.com/v1"
 
-SECRETS = {"agent_key", "llm_api_key"}
+SECRETS = {"agent_key", "llm_api_key", "server_key"}
 """Settings that are never read from a file."""
 TABLES = {"severity"}
 """Settings that are read from a file only."""

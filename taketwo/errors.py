@@ -5,6 +5,7 @@
     │   └── TooLarge          a body or record over its limit
     ├── ScenarioUnreadable    a scenario file that cannot be loaded
     ├── AgentUnreachable      the agent under test could not be called at all
+    ├── ServerUnreachable     a server does not answer, or not as Take Two does
     ├── StoreUnavailable      the store cannot be opened, read or written
     │   └── StoreBusy         it can, but not now: try again later
     │       └── TooFast       one sender or project sends more than its share
@@ -62,6 +63,10 @@ class ScenarioUnreadable(TakeTwoError):
 
 class AgentUnreachable(TakeTwoError):
     """The agent under test could not be reached."""
+
+
+class ServerUnreachable(TakeTwoError):
+    """The server could not be reached."""
 
 
 class StoreUnavailable(TakeTwoError):

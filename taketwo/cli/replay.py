@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,9 @@ import click
 import msgspec
 
 from taketwo.cli.gateway import gateway_on, gateway_socket, in_words
+from taketwo.cli.interrupts import stop_on_interrupt
+from taketwo.cli.report_options import Reports, report_options
+from taketwo.cli.served import Served, replay_served, served_options
 from taketwo.cli.settings import access, language_model, opened_store, project_option, settings, store_option
 from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, with_scope
 from taketwo.cli.tool_options import tool_options
@@ -31,8 +32,7 @@ from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.user import UserMode
 from taketwo.replay.user_side import Users, by_meaning
-from taketwo.report import Writer, open_writers
-from taketwo.suite.decide import exit_code
+from taketwo.report import Writer
 from taketwo.suite.forks import each_turn
 from taketwo.suite.repeats import read_repeats
 from taketwo.suite.runner import SuiteCase, run_suite
@@ -43,7 +43,8 @@ PATIENCE_S = 3600.0
 
 
 @click.command("replay")
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
+@click.argument("targets", nargs=-1, metavar="TARGET…")
+@served_options
 @click.option(
     "--agent",
     "agent_spec",
@@ -104,14 +105,12 @@ PATIENCE_S = 3600.0
     help="Replay each turn by itself, after the recorded ones before it, as CASE@N.",
 )
 @audio_option
-@click.option("--strict", is_flag=True, help="`changed` and `inconclusive` are not good enough.")
-@click.option("--json", "json_path", metavar="PATH", help="Write all results as JSON; - for standard output.")
-@click.option("--junit", "junit_path", metavar="PATH", help="Write JUnit XML for a CI system.")
-@click.option("--html", "html_path", metavar="PATH", help="Write one self-contained HTML page.")
+@report_options
 @project_option
 @store_option
 def replay_command(
     targets: tuple[str, ...],
+    served: Served | None,
     agent_spec: str | None,
     from_turn: int,
     per_turn: bool,
@@ -125,10 +124,7 @@ def replay_command(
     concurrency: int | None,
     timeout: float | None,
     audio: Any,
-    strict: bool,
-    json_path: str | None,
-    junit_path: str | None,
-    html_path: str | None,
+    reports: Reports,
     project: str | None,
     store_url: str | None,
 ) -> None:
@@ -141,22 +137,24 @@ def replay_command(
     3 only `inconclusive` under --strict.
     """
     here = settings()
-    writers = open_writers(json_path=json_path, junit_path=junit_path, html_path=html_path, strict=strict)
+    if bool(targets) == (served is not None):
+        raise BadSetting("give TARGETs or --run-test, and not both", todo="taketwo replay --help")
+    spec, changes = agent_spec_of(agent_spec, here), dict(map(_override, overrides))
+    if served is not None:
+        asked = served.but(project=project, concurrency=concurrency, timeout_s=timeout)
+        raise SystemExit(replay_served(asked, spec, changes, reports, here))
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         cases = with_scope(list(cases_of(targets, store, project or here.project)), tool_scope, store)
-        if json_path == "-":  # what the agent prints must not end up in the middle of the JSON
-            cleanup.enter_context(redirect_stdout(sys.stderr))
-        spec = agent_spec_of(agent_spec, here)
+        cleanup.enter_context(reports.own_stdout())
         listening = cleanup.enter_context(gateway_socket(spec, old_spec))
         reach = {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
         phone = Phone(here, audio, store.url, (case for case in cases if isinstance(case, SuiteCase)))
         finished = asyncio.run(
             _replay(
-                list(_forked((case for case in cases if isinstance(case, SuiteCase)), from_turn, per_turn)),
-                [case for case in cases if isinstance(case, CaseErrored)],
-                phone.open(spec, overrides=dict(map(_override, overrides)), **reach),
-                writers,
+                list(_forked(cases, from_turn, per_turn)),
+                phone.open(spec, overrides=changes, **reach),
+                reports.open(),
                 listening,
                 store=store,
                 # Whoever stands in for tools answers one question at a time.
@@ -170,15 +168,20 @@ def replay_command(
                 severities=severity_table(here.severity),
             )
         )
-    raise SystemExit(130 if finished.cancelled else exit_code(finished.counts, strict=strict))
+    raise SystemExit(reports.exit_code(finished))
 
 
-def _forked(cases: Iterable[SuiteCase], from_turn: int, per_turn: bool) -> Iterator[SuiteCase]:
-    """The cases from that turn on, or once for each turn."""
+def _forked(
+    cases: Iterable[SuiteCase | CaseErrored], from_turn: int, per_turn: bool
+) -> Iterator[SuiteCase | CaseErrored]:
+    """The cases from that turn on, or once for each turn; what is no case, as it is."""
     if per_turn and from_turn != 1:
         raise BadSetting("--from-turn and --each-turn exclude each other", todo="give one of them")
     for case in cases:
-        yield from each_turn(case) if per_turn else [case._replace(from_turn=from_turn)]
+        if isinstance(case, CaseErrored):
+            yield case
+        else:
+            yield from each_turn(case) if per_turn else [case._replace(from_turn=from_turn)]
 
 
 def _users(mode: UserMode, here: Settings) -> Users:
@@ -188,8 +191,7 @@ def _users(mode: UserMode, here: Settings) -> Users:
 
 
 async def _replay(
-    cases: Sequence[SuiteCase],
-    unreadable: Sequence[CaseErrored],
+    targets: Sequence[SuiteCase | CaseErrored],
     agent: Agent,
     writers: Sequence[Writer],
     listening: socket.socket | None,
@@ -197,12 +199,14 @@ async def _replay(
 ) -> SuiteFinished:
     """Run the suite, let every writer see every event, and end in order when Ctrl-C is pressed.
 
-    unreadable: targets that are no cases; the others are replayed all the same. listening: where agents in other
+    Targets that are no cases are told of; the others are replayed all the same. listening: where agents in other
     processes find the recorded tools; None when they need none.
     """
     current.never_go_live()
+    cases = [target for target in targets if isinstance(target, SuiteCase)]
+    unreadable = [target for target in targets if isinstance(target, CaseErrored)]
     stop = asyncio.Event()
-    _stop_on_interrupt(asyncio.get_running_loop(), stop)
+    stop_on_interrupt(asyncio.get_running_loop(), stop)
     suite_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     finished: SuiteFinished | None = None
     async with gateway_on(listening), closing_agents(agent, how["against"]):
@@ -226,18 +230,6 @@ def _tell(writers: Sequence[Writer], *events: Event) -> None:
     for event in events:
         for writer in writers:
             writer.write(event)
-
-
-def _stop_on_interrupt(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """The first Ctrl-C ends the suite in order; a second one ends it at once, even where an agent blocks the loop."""
-
-    def interrupt(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        loop.call_soon_threadsafe(stop.set)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, interrupt)
 
 
 def _override(text: str) -> tuple[str, JSON]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 from taketwo.errors import AgentUnreachable, TakeTwoError, WrongState
@@ -49,7 +49,7 @@ class Worker(NamedTuple):
     """How many rows at a time."""
     limits: Limits = DEFAULT_LIMITS
     """What one turn may take."""
-    on_done: Callable[[CallExecution], None] = lambda call: None
+    on_done: Callable[[CallExecution], Awaitable[None]] | None = None
     """Is told of every row that has ended."""
     revision: str | None = None
     """Git revision of the agent's code."""
@@ -130,7 +130,9 @@ class _Hands:
         try:
             report = await self._replayed(row, terms, stop)
             if not stop.is_set():
-                self._worker.on_done(await self._rows.report(row.call.id, report))
+                done = await self._rows.report(row.call.id, report)
+                if self._worker.on_done is not None:
+                    await self._worker.on_done(done)
         except WrongState:
             pass  # it is somebody else's by now, and they report it
         finally:

@@ -82,8 +82,8 @@ def serving_both():
 class Process:
     """A `taketwo serve` of its own."""
 
-    def __init__(self, store: str) -> None:
-        command = [sys.executable, "-m", "taketwo", "serve", "--port", "0", "--grpc-port", "0", "--store", store]
+    def __init__(self, store: str, port: str = "0") -> None:
+        command = [sys.executable, "-m", "taketwo", "serve", "--port", port, "--grpc-port", "0", "--store", store]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
@@ -112,8 +112,8 @@ def server_process() -> Iterator[type[Process]]:
     started: list[Process] = []
 
     class Started(Process):
-        def __init__(self, store: str) -> None:
-            super().__init__(store)
+        def __init__(self, store: str, port: str = "0") -> None:
+            super().__init__(store, port)
             started.append(self)
 
     yield Started

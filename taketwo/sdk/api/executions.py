@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
+from taketwo.replay.user import UserMode
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.sdk.api.asked import Asked, Id, Name, Text
@@ -47,7 +48,7 @@ class TestExecution(Value):
     """What it is sent instead of what was recorded."""
     repeat: int = 1
     """How often each row is replayed."""
-    users: str = "verbatim"
+    users: UserMode = "anchored"
     """The mode of the user side."""
     on_miss: Literal["stop", "error"] = "stop"
     """What becomes of a tool call that the recording cannot answer."""
@@ -211,7 +212,7 @@ class ClaimedRows(Value):
     """Within so many seconds each row must be reported or its lease renewed."""
     repeat: int
     """How often each row is replayed."""
-    users: str
+    users: UserMode
     """The mode of the user side."""
     on_miss: Literal["stop", "error"]
     """What becomes of a tool call that the recording cannot answer."""

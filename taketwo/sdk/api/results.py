@@ -5,9 +5,10 @@ from __future__ import annotations
 from taketwo.comparison import Comparison
 from taketwo.conversation import Conversation
 from taketwo.run import Run
+from taketwo.scenario import Case
 from taketwo.sdk.api.executions import CallExecution, TestExecution
 from taketwo.value import Value
-from taketwo.verdict import VerdictKind
+from taketwo.verdict import CaseResult, VerdictKind
 
 
 class Spread(Value):
@@ -92,6 +93,15 @@ class Transcripts(Value):
     """What is different; None while there is no replay."""
     run: Run | None = None
     """The replay with what answered each turn and call; None while there is none."""
+
+
+class CaseAndResult(Value):
+    """A row as it was replayed, and all that came of it."""
+
+    case: Case
+    """The case as it was then."""
+    result: CaseResult
+    """Its replays, and the verdict."""
 
 
 class ComparedRow(Value):

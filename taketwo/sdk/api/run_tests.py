@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from taketwo.replay.user import UserMode
 from taketwo.scenario import Expectation
 from taketwo.sdk.api.asked import Asked, Id, Name, Text
 from taketwo.value import Value
@@ -83,7 +84,7 @@ class RunTest(Value):
     """Evaluators, besides the rows' own expectations."""
     repeat: int = 1
     """How often each row is replayed."""
-    users: str = "verbatim"
+    users: UserMode = "anchored"
     """The mode of the user side."""
     on_miss: Literal["stop", "error"] = "stop"
     """What becomes of a tool call that the recording cannot answer."""
@@ -116,7 +117,7 @@ class CreateRunTest(Asked):
     """Evaluators, besides the rows' own expectations."""
     repeat: Annotated[int, Meta(ge=1, le=100)] = 1
     """How often each row is replayed."""
-    users: Annotated[str, Meta(max_length=50)] = "verbatim"
+    users: UserMode = "anchored"
     """The mode of the user side."""
     on_miss: Literal["stop", "error"] = "stop"
     """What becomes of a tool call that the recording cannot answer."""

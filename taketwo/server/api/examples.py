@@ -15,7 +15,7 @@ from taketwo.server.api import executions as execution_operations
 from taketwo.server.api import run_tests as run_test_operations
 from taketwo.server.api import scenarios as scenario_operations
 from taketwo.server.api import sessions as session_operations
-from taketwo.verdict import Score
+from taketwo.verdict import Attempt, CaseResult, Reason, Score, Verdict
 
 AT = datetime(2026, 11, 3, 10, 15, tzinfo=UTC)
 SESSION_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -315,7 +315,7 @@ _THINGS: tuple[Any, ...] = (
         is_over=False,
         lease_s=60.0,
         repeat=1,
-        users="verbatim",
+        users="anchored",
         on_miss="stop",
     ),
     executions.RenewLeases(worker="ci-17", call_execution_ids=(CALL_ID,)),
@@ -323,6 +323,16 @@ _THINGS: tuple[Any, ...] = (
     executions.ReportRow(worker="ci-17", runs=(RUN,)),
     RESULTS,
     results.Transcripts(call=CALL, recorded=RECORDED, replayed=REPLAYED, comparison=COMPARISON, run=RUN),
+    results.CaseAndResult(
+        case=CASE,
+        result=CaseResult(
+            scenario="Tuesday",
+            case_id=CASE.id,
+            recorded_id=RECORDED.id,
+            verdict=Verdict(kind="fail", reasons=(Reason(text=str(CALL.headline), severity="critical"),)),
+            attempts=(Attempt(run=RUN, comparison=COMPARISON, scores=(SCORE,)),),
+        ),
+    ),
     results.ComparedExecutions(
         before=RESULTS, after=RESULTS, better=(), worse=(COMPARED,), other=(), same=19, p_value=1.0
     ),

@@ -18,7 +18,7 @@ from taketwo.sdk.api.executions import (
     Rerun,
     TestExecution,
 )
-from taketwo.sdk.api.results import ComparedExecutions, Results, Transcripts
+from taketwo.sdk.api.results import CaseAndResult, ComparedExecutions, Results, Transcripts
 from taketwo.server.api.operation import File, Given, Operation, Page, PageOfProject, listing, page_of
 from taketwo.server.api.run_tests import TestExecutions
 from taketwo.server.flow import executions as flow
@@ -203,6 +203,15 @@ OPERATIONS = (
         "Both transcripts of a row, and every difference between them.",
         lambda given: results.transcripts(given.flow, given.id),
         Transcripts,
+    ),
+    Operation(
+        "GET",
+        "/api/call-executions/{id}/result",
+        "Call executions",
+        "get_case_result",
+        "The case as it was replayed, every replay of it, and the verdict with all reasons.",
+        lambda given: results.result_of(given.flow, given.id),
+        CaseAndResult,
     ),
     Operation(
         "POST",

@@ -11,6 +11,7 @@ from statistics import fmean, quantiles
 from taketwo.errors import BadSetting, NotFound
 from taketwo.sdk.api.executions import CallExecution, CallFigures
 from taketwo.sdk.api.results import (
+    CaseAndResult,
     ComparedExecutions,
     ComparedRow,
     Results,
@@ -107,6 +108,13 @@ def transcripts(flow: Flow, call_id: str) -> Transcripts:
         comparison=last.comparison,
         run=last.run,
     )
+
+
+def result_of(flow: Flow, call_id: str) -> CaseAndResult:
+    """The newest result of a row with its case. Raises NotFound while there is none."""
+    CALLS.get(flow, call_id)
+    kept = RESULTS.get(flow, call_id)
+    return CaseAndResult(case=kept.case, result=kept.result)
 
 
 def compare_executions(flow: Flow, before_id: str, after_id: str) -> ComparedExecutions:

@@ -1,0 +1,58 @@
+"""What is written of a run, and what the process tells a CI system: the same options wherever cases are replayed."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from typing import Any, NamedTuple
+
+import click
+
+from taketwo.events import SuiteFinished
+from taketwo.report import Writer, open_writers
+from taketwo.suite.decide import exit_code
+
+
+class Reports(NamedTuple):
+    """What was asked for."""
+
+    json_path: str | None
+    """Where all results go as JSON; None for nowhere."""
+    junit_path: str | None
+    """Where JUnit XML goes; None for nowhere."""
+    html_path: str | None
+    """Where the page goes; None for nowhere."""
+    strict: bool
+    """Whether `changed` and `inconclusive` are not good enough."""
+
+    def open(self) -> list[Writer]:
+        """The writers. Raises BadSetting where a file cannot be written."""
+        return open_writers(
+            json_path=self.json_path, junit_path=self.junit_path, html_path=self.html_path, strict=self.strict
+        )
+
+    def own_stdout(self) -> AbstractContextManager[Any]:
+        """What the agent prints must not end up in the middle of the JSON."""
+        return redirect_stdout(sys.stderr) if self.json_path == "-" else nullcontext()
+
+    def exit_code(self, finished: SuiteFinished) -> int:
+        """What the process tells."""
+        return 130 if finished.cancelled else exit_code(finished.counts, strict=self.strict)
+
+
+def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--strict`, `--json`, `--junit` and `--html`, given to the command as `reports`."""
+
+    @click.option("--strict", is_flag=True, help="`changed` and `inconclusive` are not good enough.")
+    @click.option("--json", "json_path", metavar="PATH", help="Write all results as JSON; - for standard output.")
+    @click.option("--junit", "junit_path", metavar="PATH", help="Write JUnit XML for a CI system.")
+    @click.option("--html", "html_path", metavar="PATH", help="Write one self-contained HTML page.")
+    @functools.wraps(command)
+    def with_reports(
+        *, strict: bool, json_path: str | None, junit_path: str | None, html_path: str | None, **given: Any
+    ) -> Any:
+        return command(reports=Reports(json_path, junit_path, html_path, strict), **given)
+
+    return with_reports

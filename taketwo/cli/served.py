@@ -1,0 +1,113 @@
+"""`taketwo replay --run-test`: the rows of a run test that a server keeps, against an agent in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from taketwo.cli.interrupts import stop_on_interrupt
+from taketwo.cli.report_options import Reports
+from taketwo.cli.settings import access
+from taketwo.config import Settings
+from taketwo.events import CaseErrored, CaseFinished, SuiteFinished, SuiteStarted
+from taketwo.replay import current
+from taketwo.replay.agents import Agent, closing_agents, open_agent
+from taketwo.replay.engine import Limits
+from taketwo.report import Writer
+from taketwo.sdk.api.executions import CallExecution, TestExecution
+from taketwo.sdk.api.results import CaseAndResult
+from taketwo.sdk.client import DEFAULT_URL, Client
+from taketwo.sdk.simulate import Session
+from taketwo.value import JSON, Value
+
+
+class Served(Value):
+    """Which run test of which server, and how."""
+
+    name: str
+    """Its name or id."""
+    url: str | None
+    """The server; None for that of the settings."""
+    project: str | None = None
+    """Its project; None where its name is the only one."""
+    concurrency: int | None = None
+    """How many rows at a time; None for what the settings say."""
+    timeout_s: float | None = None
+    """How long the agent may take for one turn; None for what the settings say."""
+
+
+def served_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--run-test` and `--server`, given to the command as `served`."""
+
+    @click.option(
+        "--run-test",
+        metavar="NAME",
+        help="Instead of TARGETs: replay the rows of a run test that a server keeps, and report to it.",
+    )
+    @click.option("--server", metavar="URL", help="That server.  [default: http://127.0.0.1:4318]")
+    @functools.wraps(command)
+    def with_served(*, run_test: str | None, server: str | None, **given: Any) -> Any:
+        return command(served=None if run_test is None else Served(name=run_test, url=server), **given)
+
+    return with_served
+
+
+def replay_served(served: Served, spec: str, overrides: dict[str, JSON], reports: Reports, here: Settings) -> int:
+    """Replay its rows, and write what was asked for; gives the exit code. Ctrl-C cancels the execution."""
+    writers = reports.open()
+    with reports.own_stdout():
+        agent = open_agent(spec, overrides=overrides, **access(here))
+        return reports.exit_code(asyncio.run(_replayed(served, agent, writers, here)))
+
+
+async def _replayed(served: Served, agent: Agent, writers: Sequence[Writer], here: Settings) -> SuiteFinished:
+    current.never_go_live()
+    concurrency = served.concurrency or here.concurrency
+    client = Client(served.url or here.server or DEFAULT_URL, key=here.server_key, connections=concurrency + 5)
+    counts: Counter[str] = Counter()
+
+    async def tell(call: CallExecution, execution: TestExecution) -> None:
+        event = await _event(client, call)
+        counts[event.result.verdict.kind if isinstance(event, CaseFinished) else "error"] += 1
+        for writer in writers:
+            writer.write(event)
+
+    try:
+        async with closing_agents(agent):
+            limits = Limits(turn_timeout_s=served.timeout_s or here.turn_timeout_s)
+            session = Session(client, agent, concurrency, limits, tell)
+            return await _run(session, served, writers, counts)
+    finally:
+        await client.close()
+
+
+async def _run(session: Session, served: Served, writers: Sequence[Writer], counts: Counter[str]) -> SuiteFinished:
+    began = datetime.now(UTC)
+    stop = asyncio.Event()
+    stop_on_interrupt(asyncio.get_running_loop(), stop)
+    execution = await session.begin(served.name, served.project, "ci" if os.environ.get("CI") else "sdk")
+    for writer in writers:
+        writer.write(SuiteStarted(agent=session.agent.spec, cases=execution.total, at=began))
+    is_cut_short = await session.run(execution, stop)
+    ended = datetime.now(UTC)
+    finished = SuiteFinished(
+        at=ended, duration_s=(ended - began).total_seconds(), counts=dict(counts), cancelled=is_cut_short
+    )
+    for writer in writers:
+        writer.write(finished)
+        writer.close()
+    return finished
+
+
+async def _event(client: Client, call: CallExecution) -> CaseFinished | CaseErrored:
+    if call.status != "completed":
+        return CaseErrored(name=call.case_id, error=call.ended_reason or call.status)
+    found = await client.get(f"/call-executions/{call.id}/result", CaseAndResult)
+    return CaseFinished(case=found.case, result=found.result)

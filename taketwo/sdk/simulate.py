@@ -1,0 +1,286 @@
+"""`taketwo.simulate`: runs a run test of a server against an agent in this process, and gives the whole report."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from uuid import uuid4
+
+from taketwo.config import load_settings
+from taketwo.errors import BadSetting, TakeTwoError
+from taketwo.replay.agents import Agent, closing_agents, open_agent
+from taketwo.replay.agents.callable import CallableAgent
+from taketwo.replay.engine import Limits
+from taketwo.sdk.api.executions import (
+    CallExecution,
+    ClaimedRows,
+    ClaimRows,
+    ExecuteRunTest,
+    RenewedLeases,
+    RenewLeases,
+    ReportRow,
+    TestExecution,
+)
+from taketwo.sdk.api.results import Results
+from taketwo.sdk.api.run_tests import RunTest
+from taketwo.sdk.client import DEFAULT_URL, Client
+from taketwo.sdk.working import Worker, work
+from taketwo.value import Value
+
+CONCURRENCY = 5
+"""How many rows are replayed at a time unless told otherwise."""
+PAGE = 500
+"""Call executions that are read together."""
+
+
+class _RunTests(Value):
+    run_tests: tuple[RunTest, ...]
+
+
+class _Calls(Value):
+    call_executions: tuple[CallExecution, ...]
+    next: str | None
+
+
+class Simulated(Value):
+    """What came of a run test; `print` it for a summary."""
+
+    execution: TestExecution
+    """The execution with its counts and verdicts."""
+    results: Results
+    """All figures, with intervals."""
+    calls: tuple[CallExecution, ...]
+    """Every row with its verdict, scores and figures, in order."""
+    url: str
+    """Where the server shows it."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every row was replayed and passed."""
+        return self.exit_code(strict=True) == 0
+
+    def exit_code(self, *, strict: bool = False) -> int:
+        """What the process should tell a CI system, as `taketwo replay` does.
+
+        1 for a regression, under `strict` for a changed or flaky row too; 2 where a row, or all, could not be done; 3
+        under `strict` where rows are only inconclusive.
+        """
+        from taketwo.suite.decide import exit_code
+
+        undone = self.execution.total - self.execution.counts.get("completed", 0)
+        return exit_code({**self.execution.verdicts, **({"error": undone} if undone else {})}, strict=strict)
+
+    def __str__(self) -> str:
+        """A line for each row that did not pass, and the counts."""
+        return "\n".join(_lines(self))
+
+
+def simulate(
+    run_test: str,
+    agent: Callable[..., Any] | object | str,
+    *,
+    concurrency: int = CONCURRENCY,
+    project: str | None = None,
+    server: str | None = None,
+    key: str | None = None,
+    turn_timeout_s: float | None = None,
+    progress: bool | Callable[[str], None] = True,
+    trigger: Literal["sdk", "ci"] = "sdk",
+) -> Simulated:
+    """Run a run test of the server against an agent in this process: the same users' words, the same tool results.
+
+    run_test: its name or id. agent: a function or object as `--agent package.module:name` takes it, or a SPEC.
+    project: where several projects have a run test of that name.
+    server, key: URL of the server and a key for it; `TAKETWO_SERVER` and `TAKETWO_SERVER_KEY` when left out.
+    progress: whether to tell on stderr how far it is, or who is told.
+
+    Returns when every row is judged. Stopped with Ctrl-C, it cancels the execution. Raises NotFound, BadSetting,
+    AgentUnreachable, ServerUnreachable. Inside an event loop use `await simulate_async(…)`.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(
+            simulate_async(
+                run_test,
+                agent,
+                concurrency=concurrency,
+                project=project,
+                server=server,
+                key=key,
+                turn_timeout_s=turn_timeout_s,
+                progress=progress,
+                trigger=trigger,
+            )
+        )
+    raise BadSetting("an event loop is running here", where="simulate", todo="use: await taketwo.simulate_async(…)")
+
+
+async def simulate_async(
+    run_test: str,
+    agent: Callable[..., Any] | object | str,
+    *,
+    concurrency: int = CONCURRENCY,
+    project: str | None = None,
+    server: str | None = None,
+    key: str | None = None,
+    turn_timeout_s: float | None = None,
+    progress: bool | Callable[[str], None] = True,
+    trigger: Literal["sdk", "ci"] = "sdk",
+) -> Simulated:
+    """The same as `simulate`, for a program with an event loop of its own."""
+    if concurrency < 1:
+        raise BadSetting("at least one row must be replayed at a time", where="concurrency")
+    here = load_settings(os.environ, Path.cwd())
+    opened = open_agent(agent) if isinstance(agent, str) else CallableAgent(agent)
+    client = Client(server or here.server or DEFAULT_URL, key=key or here.server_key, connections=concurrency + 5)
+    limits = Limits(turn_timeout_s=turn_timeout_s or here.turn_timeout_s)
+    try:
+        async with closing_agents(opened):
+            session = Session(client, opened, concurrency, limits, _teller(progress))
+            execution = await session.begin(run_test, project, trigger)
+            await session.run(execution)
+            return await session.report(execution.id)
+    finally:
+        await client.close()
+
+
+class Session(NamedTuple):
+    """One run of a run test from this process."""
+
+    client: Client
+    """The server."""
+    agent: Agent
+    """The agent under test."""
+    concurrency: int
+    """How many rows at a time."""
+    limits: Limits
+    """What one turn may take."""
+    on_done: Callable[[CallExecution, TestExecution], Awaitable[None]]
+    """Is told of every row that has ended, in which execution."""
+
+    async def begin(self, name: str, project: str | None, trigger: Literal["sdk", "ci"]) -> TestExecution:
+        """Begin an execution of the run test of that name or id. Raises NotFound."""
+        found = await self.client.get("/run-tests", _RunTests, name=name, project=project)
+        asked = ExecuteRunTest(runner="sdk", spec=None, revision=await asyncio.to_thread(git_revision), trigger=trigger)
+        path = f"/run-tests/{found.run_tests[0].id}/executions"
+        return await self.client.post(path, TestExecution, asked, once=str(uuid4()))
+
+    async def run(self, execution: TestExecution, stop: asyncio.Event | None = None) -> bool:
+        """Replay its rows until none are left, or until `stop` is set; gives whether it was cut short.
+
+        It is cancelled on the server when it is cut short, and where this task is cancelled or fails.
+        """
+        worker = Worker(
+            worker_name(),
+            self.agent,
+            self.concurrency,
+            self.limits,
+            lambda call: self.on_done(call, execution),
+            execution.revision,
+        )
+        try:
+            await work(ServerRows(self.client, execution.id, worker.name), worker, stop=stop)
+        except BaseException:
+            await asyncio.shield(self._cancel(execution.id))
+            raise
+        if stop is not None and stop.is_set():
+            await self._cancel(execution.id)
+            return True
+        return False
+
+    async def report(self, id: str) -> Simulated:
+        """Everything that came of it."""
+        calls: list[CallExecution] = []
+        after: str | None = None
+        while True:
+            page = await self.client.get(f"/test-executions/{id}/call-executions", _Calls, limit=PAGE, after=after)
+            calls += page.call_executions
+            if (after := page.next) is None:
+                break
+        return Simulated(
+            execution=await self.client.get(f"/test-executions/{id}", TestExecution),
+            results=await self.client.get(f"/test-executions/{id}/results", Results),
+            calls=tuple(calls),
+            url=f"{self.client.url}/test-executions/{id}",
+        )
+
+    async def _cancel(self, id: str) -> None:
+        try:
+            await self.client.post(f"/test-executions/{id}/cancel", TestExecution)
+        except TakeTwoError:
+            return  # it has ended, or the server is gone; then the leases end by themselves
+
+
+class ServerRows:
+    """The rows of an execution on a server."""
+
+    def __init__(self, client: Client, execution_id: str, worker: str) -> None:
+        """worker: what this process calls itself."""
+        self._client = client
+        self._path = f"/test-executions/{execution_id}"
+        self._worker = worker
+
+    async def claim(self, limit: int) -> ClaimedRows:
+        """See `Rows`."""
+        return await self._client.post(f"{self._path}/claim", ClaimedRows, ClaimRows(worker=self._worker, limit=limit))
+
+    async def renew(self, ids: tuple[str, ...]) -> RenewedLeases:
+        """See `Rows`."""
+        asked = RenewLeases(worker=self._worker, call_execution_ids=ids)
+        return await self._client.post(f"{self._path}/renew", RenewedLeases, asked)
+
+    async def report(self, id: str, report: ReportRow) -> CallExecution:
+        """See `Rows`."""
+        return await self._client.post(f"/call-executions/{id}/report", CallExecution, report)
+
+
+def worker_name() -> str:
+    """A name that no other worker has, by which a person finds this process."""
+    return f"{socket.gethostname()[:100]} {os.getpid()} {uuid4().hex[:6]}"
+
+
+def git_revision(folder: Path | None = None) -> str | None:
+    """The revision of the working folder, with a `+` where files were changed since; None where there is none."""
+
+    def git(*command: str) -> str:
+        done = subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, timeout=5, check=True)
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _teller(progress: bool | Callable[[str], None]) -> Callable[[CallExecution, TestExecution], Awaitable[None]]:
+    done: list[str] = []
+
+    async def tell(call: CallExecution, execution: TestExecution) -> None:
+        if progress is False:
+            return
+        done.append(call.verdict or call.status)
+        line = f"{len(done)}/{execution.total} {call.case_id}: {call.verdict or call.status}"
+        line += f" ({call.headline or call.ended_reason})" if (call.verdict or "failed") != "pass" else ""
+        if progress is True:
+            print(line, file=sys.stderr)  # noqa: T201  # asked for
+        else:
+            progress(line)
+
+    return tell
+
+
+def _lines(report: Simulated) -> Iterator[str]:
+    for call in report.calls:
+        if call.verdict != "pass":
+            yield f"{call.verdict or call.status}: {call.case_id}: {call.headline or call.ended_reason or ''}"
+    verdicts = ", ".join(f"{number} {kind}" for kind, number in report.execution.verdicts.items())
+    undone = report.execution.total - report.execution.counts.get("completed", 0)
+    failed = f", {undone} not done" if undone else ""
+    yield f"{report.execution.total} rows: {verdicts or 'none judged'}{failed} ({report.url})"
