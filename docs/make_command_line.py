@@ -15,7 +15,8 @@ Every command, as `--help` prints it. Listings have `--json`; errors are one lin
 
 Settings come from the options, else from the environment (`TAKETWO_STORE`, `TAKETWO_AGENT`, `TAKETWO_PROJECT`,
 `TAKETWO_CONCURRENCY`, `TAKETWO_TURN_TIMEOUT_S`, `TAKETWO_AGENT_KEY`, `TAKETWO_SERVER`,
-`TAKETWO_SERVER_KEY`, `TAKETWO_SPEECH_URL`, `TAKETWO_SPEECH_KEY`; those of [language models](models.md):
+`TAKETWO_SERVER_KEY`, `TAKETWO_SPEECH_URL`, `TAKETWO_SPEECH_KEY`, `TAKETWO_VAPI_KEY`, `TAKETWO_VAPI_SECRET`,
+`TAKETWO_RETELL_KEY`, `TAKETWO_ELEVENLABS_SECRET`; those of [language models](models.md):
 `TAKETWO_LLM_MODEL`, `TAKETWO_LLM_BASE_URL`, `TAKETWO_LLM_API_KEY`, `TAKETWO_LLM_ANSWERS`, `TAKETWO_LLM_RECORD`,
 `TAKETWO_LLM_MAX_CALLS`, `TAKETWO_LLM_MAX_COST_USD`, `TAKETWO_LLM_CONCURRENCY`), else from `[tool.taketwo]` in the
 nearest pyproject.toml (all but the keys). How grave differences are stands in `[tool.taketwo.severity]` only

@@ -27,11 +27,19 @@ class Settings(Value):
     speech_url: str | None = None
     """OpenAI-compatible endpoint that recognises and speaks. `TAKETWO_SPEECH_URL`; None for this machine."""
     speech_key: str | None = None
-    """Its bearer key. `TAKETWO_SPEECH_KEY`."""
+    """Its bearer key. `TAKETWO_SPEECH_KEY`; never read from a file."""
     server: str | None = None
     """URL of a server, for what runs its run tests. `TAKETWO_SERVER`; None for the one on this machine."""
     server_key: str | None = None
     """A key of that server. `TAKETWO_SERVER_KEY`; never read from a file. None where it needs none."""
+    vapi_key: str | None = None
+    """Private key for Vapi's API. `TAKETWO_VAPI_KEY`; never read from a file."""
+    retell_key: str | None = None
+    """Key for Retell's API, which signs its webhooks too. `TAKETWO_RETELL_KEY`; never read from a file."""
+    vapi_secret: str | None = None
+    """What Vapi's webhooks show or are signed with. `TAKETWO_VAPI_SECRET`; never read from a file."""
+    elevenlabs_secret: str | None = None
+    """What ElevenLabs' webhooks are signed with. `TAKETWO_ELEVENLABS_SECRET`; never read from a file."""
     concurrency: int = 20
     """How many replays run at a time. `TAKETWO_CONCURRENCY`."""
     turn_timeout_s: float = 60.0
@@ -59,7 +67,10 @@ class Settings(Value):
 
 OPENAI = "https://api.openai.com/v1"
 
-SECRETS = {"agent_key", "llm_api_key", "server_key"}
+SECRETS = {
+    *("agent_key", "llm_api_key", "server_key", "speech_key"),
+    *("vapi_key", "vapi_secret", "retell_key", "elevenlabs_secret"),
+}
 """Settings that are never read from a file."""
 TABLES = {"severity"}
 """Settings that are read from a file only."""

@@ -53,12 +53,17 @@ class Clips:
 
 
 class Remembers:
-    """Understands a clip by how long it is, as there are no two of one length."""
+    """Understands a clip by its likeness: the one that is found in the sound with most of itself."""
 
     def recognise(self, samples: Samples) -> Transcript:
-        loud = np.flatnonzero(np.abs(samples) > 0.02)
-        length = (loud[-1] - loud[0]) if len(loud) else 0
-        return Transcript(text=min(FILES, key=lambda text: abs(len(clip(text)) - length)))
+        return Transcript(text=max(FILES, key=lambda text: _likeness(samples, clip(text))))
+
+
+def _likeness(samples: Samples, known: Samples) -> float:
+    """The highest correlation at any shift; what is cut off counts as missing."""
+    size = len(samples) + len(known)
+    found = np.fft.irfft(np.fft.rfft(samples, size) * np.conj(np.fft.rfft(known, size)), size)
+    return float(found.max() / (np.linalg.norm(known) * max(float(np.linalg.norm(samples)), 1e-9)))
 
 
 def desk(messages: list[dict[str, Any]]) -> str:

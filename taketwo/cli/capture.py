@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from taketwo.capture.fetch import FetchLimits
 from taketwo.capture.imports.imported import Unread
+from taketwo.cli.calls import SOUNDS, import_from, import_recording, keeping_recordings
 from taketwo.cli.settings import access, opened_store, settings, store_option
-from taketwo.errors import MissingExtra, TraceUnreadable
+from taketwo.config import Settings
+from taketwo.conversation import Conversation
+from taketwo.errors import BadSetting, MissingExtra, TraceUnreadable
 from taketwo.report.words import items_in_words, plain
 from taketwo.store import Store
 from taketwo.store.importing import Tally, import_file
@@ -43,9 +49,11 @@ def serve_command(host: str, port: int, grpc_port: int | None, require_keys: boo
     """
     try:
         from taketwo.server.run import serve
+        from taketwo.server.webhooks import WebhookSecrets
     except ModuleNotFoundError as error:
         raise MissingExtra("server", needed_for="taketwo serve") from error
-    url = store_url or settings().store
+    here = settings()
+    url = store_url or here.store
     with opened_store(url) as store:
         serve(
             store,
@@ -54,7 +62,8 @@ def serve_command(host: str, port: int, grpc_port: int | None, require_keys: boo
             grpc_port=grpc_port,
             require_keys=require_keys,
             on_ready=lambda listening: _announce(listening, url),
-            access=access(settings()),
+            access=access(here),
+            webhooks=WebhookSecrets(vapi=here.vapi_secret, retell=here.retell_key, elevenlabs=here.elevenlabs_secret),
         )
 
 
@@ -66,16 +75,32 @@ def _announce(listening: Listening, url: str) -> None:
 
 
 @click.command("import")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path(path_type=Path))
 @click.option(
     "--format", "file_format", metavar="F", help="One of those above; guessed from the content when left out."
 )
+@click.option("--from", "platform", metavar="PLATFORM", help="Ask vapi or retell for calls; set TAKETWO_VAPI_KEY.")
+@click.option("--base-url", metavar="URL", help="Where the platform's API is, if not at its usual place.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many calls of a platform.")
+@click.option("--no-recordings", is_flag=True, help="Leave recordings where they are; their addresses expire.")
+@click.option("--private-addresses", is_flag=True, help="Fetch recordings from private networks, too.")
 @click.option("--project", metavar="P", help="Project to put them in.  [default: default]")
 @store_option
 def import_command(
-    paths: tuple[Path, ...], file_format: str | None, project: str | None, store_url: str | None
+    paths: tuple[Path, ...],
+    file_format: str | None,
+    platform: str | None,
+    base_url: str | None,
+    limit: int | None,
+    no_recordings: bool,
+    private_addresses: bool,
+    project: str | None,
+    store_url: str | None,
 ) -> None:
-    """Read traces and chat logs from files or folders into the store. Importing the same again changes nothing.
+    """Read traces, chats and calls from files, folders or a platform into the store. Importing again changes nothing.
+
+    Recordings are heard: call.wav with each party on a channel, and what was said in call.txt if somebody has written
+    it down. Recordings that calls refer to are fetched and kept beside the store.
 
     What cannot be read is named, and the rest goes in; the exit code is 2 then. docs/imports.md tells how to export
     from each tool.
@@ -92,11 +117,28 @@ def import_command(
     tau-bench, tau2-bench, sharegpt
                       trajectories and transcripts
     """  # noqa: D301 - this backslash is meant: click does not rewrap what stands below it
-    into = project or settings().project or "default"
+    here = settings()
+    into = project or here.project or "default"
+    if not paths and platform is None:
+        raise BadSetting("nothing to import", todo="name files, or a platform with --from")
+    limits = None if no_recordings else FetchLimits(private=private_addresses)
     with opened_store(store_url) as store:
-        tallies = [_import_file(store, path, file_format, into) for path in _files(paths)]
+        keep = keeping_recordings(store, into, limits)
+        tallies = [
+            _import(str(path), keep, partial(_read, store, path, file_format, into, here)) for path in _files(paths)
+        ]
+        if platform is not None:
+            asking = partial(import_from, store, platform, into, here=here, base_url=base_url, most=limit)
+            tallies.append(_import(platform, keep, asking))
     if any(tally.unread for tally in tallies):
         raise SystemExit(2)
+
+
+def _read(store: Store, path: Path, file_format: str | None, project: str, here: Settings, tally: Tally) -> None:
+    if file_format is None and path.suffix.lower() in SOUNDS:
+        import_recording(store, path, project, tally, here)
+    else:
+        import_file(store, path, file_format, project, tally)
 
 
 def _files(paths: tuple[Path, ...]) -> list[Path]:
@@ -113,15 +155,15 @@ def _files(paths: tuple[Path, ...]) -> list[Path]:
     return found
 
 
-def _import_file(store: Store, path: Path, file_format: str | None, project: str) -> Tally:
-    """Import one file and say what came of it; a file that cannot be read at all does not keep the others out."""
-    tally = Tally(lambda unread: _name(unread, tally.unread))
+def _import(what: str, keep: Callable[[Conversation], Conversation], read: Callable[..., None]) -> Tally:
+    """Import from one place and say what came of it; one that cannot be read at all does not keep the others out."""
+    tally = Tally(lambda unread: _name(unread, tally.unread), keep)
     try:
-        import_file(store, path, file_format, project, tally)
+        read(tally=tally)
     except (TraceUnreadable, MissingExtra) as error:
         tally.unread += 1
         click.echo(f"taketwo: {error}", err=True)
-    click.echo(f"{plain(str(path))}: {_in_words(tally)}")
+    click.echo(f"{plain(what)}: {_in_words(tally)}")
     return tally
 
 

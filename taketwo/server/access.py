@@ -29,7 +29,9 @@ from taketwo.store.keys import Key, Role, key_of
 from taketwo.value import Value
 
 OPEN_PATHS: Final = ("/health", "/login", "/logout")
-"""What needs no key; besides these, what lies under /static/."""
+"""What needs no key."""
+OPEN_FOLDERS: Final = ("/static/", "/webhooks/")
+"""Under these nothing needs a key: webhooks show what was agreed with their platform."""
 KNOWN_FOR_S: Final = 1.0
 """How long a key is believed to be good without a look; another process may have revoked it."""
 MOST_KNOWN: Final = 1_000
@@ -53,7 +55,7 @@ def only_project() -> str | None:
 
 def needed_role(method: str, path: str) -> Role | None:
     """The role that a request needs; None where it needs no key. Whatever nobody thought of needs a strong one."""
-    if path in OPEN_PATHS or path.startswith("/static/"):
+    if path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):
         return None
     if path.endswith(OTLP_PATHS):
         return "ingest"

@@ -35,6 +35,7 @@ from taketwo.server.pages.start import Start
 from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
 from taketwo.server.room import Room
+from taketwo.server.webhooks import Webhooks, WebhookSecrets
 from taketwo.store import Store
 from taketwo.store.scoped import ScopedStore
 
@@ -52,11 +53,13 @@ def create_app(
     grpc_door: GrpcDoor | None = None,
     keys_required: bool = False,
     access: Mapping[str, Any] | None = None,
+    webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
 ) -> Starlette:
     """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
 
     A request that shows a key of one project sees nothing else, and with `keys_required` every request must show one.
     access: keys and endpoints of agents that the server replays against, as `open_agent` takes them.
+    webhooks: what voice platforms must show that send calls.
     """
     keys = Keys(store, required=keys_required)
     executor, whole_store = Embedded(access), store
@@ -86,6 +89,7 @@ def create_app(
         routes=[
             *Receiver(intake, limits, room).routes(),
             Route("/health", _health),
+            *Webhooks(whole_store, webhooks, body_bytes=limits.body_bytes).routes(),
             *Login(keys).routes(),
             assets.route(),
             *Captures(store).routes(),

@@ -15,6 +15,7 @@ import uvicorn
 from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
 from taketwo.server.app import FINISH_WITHIN_S, create_app
 from taketwo.server.limits import Limits
+from taketwo.server.webhooks import WebhookSecrets
 from taketwo.store import Store
 from taketwo.store.keys import keys
 from taketwo.value import Value
@@ -47,14 +48,17 @@ def serve(
     limits: Limits = Limits(),  # noqa: B008  # a value, never changed
     require_keys: bool = False,
     access: Mapping[str, Any] | None = None,
+    webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way.
 
     `on_ready` is told as soon as requests are answered; a port of 0 is any free one. Without a `grpc_port` OTLP/gRPC is
     served on 4317 where that can be had. Keys are needed with `require_keys`, and wherever others than this machine
-    reach the server. `access`: keys and endpoints of agents that the server replays against. Raises BadSetting for a
-    host that others reach where there are no keys, and for a port that is taken, MissingExtra for a `grpc_port` without
-    grpcio, StoreUnavailable.
+    reach the server. `access`: keys and endpoints of agents that the server replays against. `webhooks`: what voice
+    platforms must show that send calls.
+
+    Raises BadSetting for a host that others reach where there are no keys, and for a port that is taken, MissingExtra
+    for a `grpc_port` without grpcio, StoreUnavailable.
     """
     keys_required = require_keys or not _is_own(host)
     if keys_required and not any(key.revoked_at is None for key in keys(store.documents)):
@@ -66,7 +70,9 @@ def serve(
     with _bound(host, port) as listening:
         door, without = _grpc_door(host, grpc_port, limits)
         config = uvicorn.Config(
-            create_app(store, limits=limits, grpc_door=door, keys_required=keys_required, access=access),
+            create_app(
+                store, limits=limits, grpc_door=door, keys_required=keys_required, access=access, webhooks=webhooks
+            ),
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -16,12 +16,21 @@ from taketwo.store import Store
 class Tally:
     """What came of one file."""
 
-    def __init__(self, on_unread: Callable[[Unread], None]) -> None:
-        """on_unread: told of every record that could not be read, at once."""
+    def __init__(
+        self,
+        on_unread: Callable[[Unread], None],
+        prepare: Callable[[Conversation], Conversation] = lambda conversation: conversation,
+    ) -> None:
+        """Begin to count.
+
+        on_unread: told of every record that could not be read, at once.
+        prepare: what is done with a conversation before it is kept, such as fetching its recording.
+        """
         self.read = {"span": 0, "log record": 0, "conversation": 0}
         self.new = 0
         self.unread = 0
         self._on_unread = on_unread
+        self._prepare = prepare
 
     def take(self, store: Store, item: Imported, project: str) -> None:
         """Put one item into the store and count it."""
@@ -34,7 +43,7 @@ class Tally:
                 self.new += store.add_logs(project, item.logs)
             case Conversation():
                 self.read["conversation"] += 1
-                self._put(store, item.but(project=project))
+                self._put(store, self._prepare(item).but(project=project))
             case Unread():
                 self.leave_out(item)
             case _:

@@ -55,12 +55,17 @@ def open_voice_agent(
     return VoiceAgent(spec, dial, recordings, recogniser=recogniser, speaker=speaker, mode=mode)
 
 
+def open_recogniser(speech_url: str | None = None, speech_key: str | None = None) -> Recogniser:
+    """What understands speech: the endpoint where there is one, else an engine of this machine. Raises MissingExtra."""
+    return Whisper() if speech_url is None else SpeechToTextEndpoint(speech_url, api_key=speech_key)
+
+
 def _engines(url: str | None, key: str | None) -> tuple[Recogniser, Speaker, Speaker]:
     """Who understands, who speaks for the caller, and who speaks for an agent."""
     if url is not None:
         return (
-            SpeechToTextEndpoint(url, api_key=key),
+            open_recogniser(url, key),
             TextToSpeechEndpoint(url, api_key=key),
             TextToSpeechEndpoint(url, voice="nova", api_key=key),
         )
-    return Whisper(), Voice("low"), Voice("high")
+    return open_recogniser(), Voice("low"), Voice("high")

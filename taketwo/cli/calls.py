@@ -1,0 +1,103 @@
+"""Calls that come in: their recordings, recordings without any platform, and calls asked for from a platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from taketwo.capture.fetch import FetchLimits, fetch
+from taketwo.config import Settings
+from taketwo.conversation import Conversation
+from taketwo.errors import BadSetting, MissingExtra, NotFound, TraceUnreadable
+from taketwo.store import Store
+from taketwo.store.importing import Tally
+from taketwo.store.recordings import folder_of
+from taketwo.value import content_hash
+from taketwo.voice.keeping import with_kept_recordings
+from taketwo.voice.recordings import Recordings, with_recording
+
+SOUNDS = (".wav", ".mp3", ".ogg", ".opus", ".flac")
+"""How the names of recordings end."""
+
+
+def keeping_recordings(
+    store: Store, project: str, limits: FetchLimits | None
+) -> Callable[[Conversation], Conversation]:
+    """What fetches and keeps the recordings of a conversation; with no limits it leaves them where they are."""
+    recordings = Recordings([folder_of(store.url)])
+
+    def keep(conversation: Conversation) -> Conversation:
+        url = conversation.metadata.get("recording")
+        if limits is None or not isinstance(url, str):
+            return conversation
+        known = _known(store, project, conversation.id)
+        if known is not None and recordings.find(known) is not None:
+            return with_recording(conversation, url, known)
+        return with_kept_recordings(conversation, recordings, lambda one: fetch(one, limits))
+
+    return keep
+
+
+def import_recording(store: Store, path: Path, project: str, tally: Tally, here: Settings) -> None:
+    """Hear a recording and keep what was said. Raises TraceUnreadable, MissingExtra."""
+    try:
+        from taketwo.voice.audio import read_sound
+        from taketwo.voice.hearing import hear
+        from taketwo.voice.opening import open_recogniser
+    except ModuleNotFoundError as error:
+        raise MissingExtra("voice", needed_for="hearing a recording") from error
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise TraceUnreadable(f"the file cannot be read: {error.strerror}", where=str(path)) from error
+    sound = read_sound(path)
+    recogniser = open_recogniser(here.speech_url, here.speech_key)
+    name = content_hash(body)
+    try:
+        heard = hear(sound, name, recogniser, id=f"{path.stem}-{name[:12]}", transcript=_beside(path))
+    except TraceUnreadable as error:
+        raise TraceUnreadable(error.what, where=str(path), todo=error.todo) from error
+    Recordings([folder_of(store.url)]).keep(body)
+    tally.take(store, heard, project)
+
+
+def import_from(
+    store: Store, platform: str, project: str, tally: Tally, here: Settings, *, base_url: str | None, most: int | None
+) -> None:
+    """Ask a platform for its calls. Raises BadSetting, TraceUnreadable."""
+    from taketwo.capture.platforms import pull
+
+    key = {"vapi": here.vapi_key, "retell": here.retell_key}.get(platform)
+    if not key:
+        variable = f"TAKETWO_{platform.upper()}_KEY"
+        raise BadSetting(f"no key for {platform}", where="--from", todo=f"set {variable} to a private key")
+    for item in pull(platform, key, base_url=base_url, most=most):
+        tally.take(store, item, project)
+
+
+def _known(store: Store, project: str, id: str) -> str | None:
+    """What the recording of a call that is in the store already is called there."""
+    try:
+        found = store.conversation(id, project)
+    except NotFound:
+        return None
+    name = found.metadata.get("recording")
+    return name if found.id == id and isinstance(name, str) else None
+
+
+def _beside(path: Path) -> list[tuple[str, str]]:
+    """The lines of the transcript that lies beside a recording: `User: …` and `Agent: …`, in NAME.txt."""
+    file = path.with_suffix(".txt")
+    if not file.is_file():
+        return []
+    try:
+        return list(_lines(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TraceUnreadable(f"the transcript cannot be read: {error}", where=str(file)) from error
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    from taketwo.capture.imports.spoken import lines_of_transcript
+
+    for role, words in lines_of_transcript(text, ("user", "caller", "customer", "human")):
+        yield "caller" if role == "user" else "agent", words

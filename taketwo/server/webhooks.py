@@ -1,0 +1,186 @@
+"""Webhooks of voice platforms: calls come in when they are over. Each must show or be signed with what was agreed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from taketwo.capture.fetch import FetchLimits, fetch
+from taketwo.capture.imports import elevenlabs, retell, vapi
+from taketwo.capture.imports.chat_facts import Ids
+from taketwo.conversation import Conversation
+from taketwo.errors import TakeTwoError, TraceUnreadable
+from taketwo.server.receiver import PROJECT_HEADERS
+from taketwo.store import Store
+from taketwo.store.recordings import folder_of
+from taketwo.value import JSON, Value, clean_json
+from taketwo.voice.keeping import with_kept_recordings
+from taketwo.voice.recordings import Recordings
+
+FRESH_S: Final = 300.0
+"""A signature with a time is good for so many seconds before and after."""
+DEFAULT_PROJECT: Final = "default"
+
+
+class WebhookSecrets(Value):
+    """What the platforms' webhooks must show or be signed with; None where a platform may send nothing."""
+
+    vapi: str | None = None
+    """Vapi's secret: in `X-Vapi-Secret`, as a Bearer token, or as the key of an HMAC."""
+    retell: str | None = None
+    """Retell's API key, which signs."""
+    elevenlabs: str | None = None
+    """ElevenLabs' webhook secret, which signs."""
+
+
+class Webhooks:
+    """Takes the webhooks of voice platforms."""
+
+    def __init__(
+        self,
+        store: Store,
+        secrets: WebhookSecrets,
+        *,
+        body_bytes: int,
+        limits: FetchLimits = FetchLimits(),  # noqa: B008  # a value, never changed
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """limits: for fetching recordings."""
+        self._store = store
+        self._secrets = secrets
+        self._body_bytes = body_bytes
+        self._limits = limits
+        self._now = now
+
+    def routes(self) -> list[Route]:
+        """One address a platform."""
+        return [Route("/webhooks/{platform}", self.take, methods=["POST"])]
+
+    async def take(self, request: Request) -> Response:
+        """POST /webhooks/vapi, /webhooks/retell, /webhooks/elevenlabs."""
+        platform = request.path_params["platform"]
+        if platform not in _READERS:
+            return _told(HTTPStatus.NOT_FOUND, f"there are webhooks of {', '.join(_READERS)}")
+        secret: str | None = getattr(self._secrets, platform)
+        if secret is None:
+            variable = "TAKETWO_RETELL_KEY" if platform == "retell" else f"TAKETWO_{platform.upper()}_SECRET"
+            return _told(HTTPStatus.FORBIDDEN, f"nothing is agreed with {platform}: set {variable}")
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > self._body_bytes:
+                return _told(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {self._body_bytes:,} bytes")
+        if why := _SIGNED[platform](secret, request.headers, bytes(body), self._now()):
+            return _told(HTTPStatus.UNAUTHORIZED, why)
+        project = next((request.headers[name] for name in PROJECT_HEADERS if request.headers.get(name)), None)
+        return await asyncio.to_thread(self._keep, platform, bytes(body), project or DEFAULT_PROJECT)
+
+    def _keep(self, platform: str, body: bytes, project: str) -> Response:
+        """What came is on disk when it is answered, and its recording is fetched at once, as its address expires."""
+        try:
+            conversation = _READERS[platform](clean_json(json.loads(body)))
+            if conversation is None:
+                return JSONResponse({"kept": False})
+            recordings = Recordings([folder_of(self._store.url)])
+            kept = with_kept_recordings(conversation, recordings, lambda url: fetch(url, self._limits))
+            new = self._store.put_conversation(kept.but(project=project))
+        except (ValueError, RecursionError) as error:
+            return _told(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {error}")
+        except TraceUnreadable as error:
+            return _told(HTTPStatus.BAD_REQUEST, str(error))
+        except (TakeTwoError, OSError) as error:
+            return _told(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        return JSONResponse({"kept": True, "id": conversation.id, "new": new})
+
+
+def signed_by_vapi(secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -> str | None:
+    """Why a webhook is not Vapi's; None when it is. The HMAC is over `TIMESTAMP.BODY`, or the body alone."""
+    if shown := headers.get("x-vapi-secret"):
+        return None if hmac.compare_digest(shown.encode(), secret.encode()) else "the secret is wrong"
+    if (bearer := headers.get("authorization", "")).lower().startswith("bearer "):
+        return None if hmac.compare_digest(bearer[7:].strip().encode(), secret.encode()) else "the secret is wrong"
+    signature, stamp = headers.get("x-signature"), headers.get("x-timestamp")
+    if signature is None:
+        return "there is neither a secret nor a signature"
+    if stamp is not None and (why := _stale(stamp, now_s)):
+        return why
+    signed = body if stamp is None else stamp.encode() + b"." + body
+    algorithm, _, digest = signature.rpartition("=")
+    return _differs(secret, signed, digest, algorithm or "sha256")
+
+
+def signed_by_retell(secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -> str | None:
+    """Why a webhook is not Retell's: `v=MILLISECONDS,d=HMAC` over the body and those milliseconds."""
+    parts = dict(part.partition("=")[::2] for part in headers.get("x-retell-signature", "").split(","))
+    stamp, digest = parts.get("v", ""), parts.get("d", "")
+    if not stamp or not digest:
+        return "there is no signature"
+    return _stale(stamp, now_s) or _differs(secret, body + stamp.encode(), digest)
+
+
+def signed_by_elevenlabs(secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -> str | None:
+    """Why a webhook is not ElevenLabs': `t=SECONDS,v0=HMAC` over `SECONDS.BODY`."""
+    parts = dict(part.partition("=")[::2] for part in headers.get("elevenlabs-signature", "").split(","))
+    stamp, digest = parts.get("t", ""), parts.get("v0", "")
+    if not stamp or not digest:
+        return "there is no signature"
+    return _stale(stamp, now_s) or _differs(secret, stamp.encode() + b"." + body, digest)
+
+
+def _stale(stamp: str, now_s: float) -> str | None:
+    if not (stamp.isascii() and stamp.isdigit()):
+        return "the signature has no time"
+    at_s = int(stamp) / (1000 if len(stamp) > 11 else 1)
+    return None if abs(now_s - at_s) <= FRESH_S else "the signature is older than five minutes, or from the future"
+
+
+def _differs(secret: str, signed: bytes, digest: str, algorithm: str = "sha256") -> str | None:
+    if algorithm not in ("sha1", "sha256", "sha512"):
+        return "the signature has an unknown algorithm"
+    right = hmac.new(secret.encode(), signed, getattr(hashlib, algorithm)).hexdigest()
+    return None if hmac.compare_digest(right.encode(), digest.strip().lower().encode()) else "the signature is wrong"
+
+
+def _of_vapi(value: JSON) -> Conversation | None:
+    message = vapi.server_message(value)
+    if message is None:
+        raise TraceUnreadable("this is no server message of Vapi's")
+    return None if message.call is None else vapi.conversation_of(message.call, Ids("vapi"), message.rank)
+
+
+def _of_retell(value: JSON) -> Conversation | None:
+    found = retell.webhook(value) if isinstance(value, dict) else None
+    return None if found is None else retell.conversation_of(found[2], Ids("retell"))
+
+
+def _of_elevenlabs(value: JSON) -> Conversation | None:
+    if isinstance(value, dict) and value.get("type") not in (None, "post_call_transcription"):
+        return None
+    return elevenlabs.conversation_of(value, Ids("elevenlabs"))
+
+
+_READERS: Final[dict[str, Callable[[JSON], Conversation | None]]] = {
+    "vapi": _of_vapi,
+    "retell": _of_retell,
+    "elevenlabs": _of_elevenlabs,
+}
+_SIGNED: Final[dict[str, Callable[[str, Mapping[str, str], bytes, float], str | None]]] = {
+    "vapi": signed_by_vapi,
+    "retell": signed_by_retell,
+    "elevenlabs": signed_by_elevenlabs,
+}
+
+
+def _told(status: HTTPStatus, detail: str) -> Response:
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return Response(json.dumps(body), status, {"content-type": "application/problem+json"})

@@ -1,0 +1,31 @@
+"""Recordings that captured calls refer to, fetched and kept beside the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from taketwo.conversation import Conversation, Gap
+from taketwo.errors import TraceUnreadable
+from taketwo.voice.recordings import Recordings, names_of, with_recording
+
+
+def with_kept_recordings(
+    conversation: Conversation, recordings: Recordings, fetch: Callable[[str], bytes]
+) -> Conversation:
+    """The conversation with its recordings kept and called by their hash; a gap for each that cannot be had.
+
+    Raises OSError where they cannot be written.
+    """
+    for url in _urls(names_of(conversation)):
+        try:
+            name = recordings.keep(fetch(url))
+        except TraceUnreadable as error:
+            gap = Gap(where="metadata.recording", why=f"the recording was not kept: {error.what}")
+            conversation = conversation.but(gaps=(*conversation.gaps, gap))
+        else:
+            conversation = with_recording(conversation, url, name)
+    return conversation
+
+
+def _urls(names: Iterable[str]) -> Iterable[str]:
+    return (name for name in names if name.startswith(("http://", "https://")))

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from taketwo.server.app import create_app
+from taketwo.server.webhooks import WebhookSecrets
+from taketwo.store import open_store
+from taketwo.store.memory import MemoryStore
+
+SAMPLES = Path(__file__).parent.parent / "data" / "imports"
+MESSAGES = [json.loads(line) for line in (SAMPLES / "vapi-messages.jsonl").read_text().splitlines()]
+REPORT = next(m for m in MESSAGES if m["message"]["type"] == "end-of-call-report" and m["message"]["artifact"])
+RETELL = [json.loads(line) for line in (SAMPLES / "retell-webhooks.jsonl").read_text().splitlines()]
+SECRETS = WebhookSecrets(vapi="hush", retell="key_1", elevenlabs="wsec_1")
+
+
+def without_recording(value: Any) -> Any:
+    """So that nothing is fetched."""
+    match value:
+        case dict():
+            return {k: without_recording(v) for k, v in value.items() if "recording" not in k.lower()}
+        case list():
+            return [without_recording(item) for item in value]
+        case _:
+            return value
+
+
+def signed(secret: str, text: bytes, algorithm: str = "sha256") -> str:
+    return hmac.new(secret.encode(), text, getattr(hashlib, algorithm)).hexdigest()
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def client(store: MemoryStore) -> TestClient:
+    return TestClient(create_app(store, webhooks=SECRETS), base_url="http://127.0.0.1")
+
+
+def post(client: TestClient, platform: str, body: bytes, **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client.post(f"/webhooks/{platform}", content=body, headers=named)
+
+
+BODY = json.dumps(without_recording(REPORT)).encode()
+
+
+def ways_of_vapi(now: int) -> list[dict[str, str]]:
+    stamp = str(now)
+    return [
+        {"x_vapi_secret": "hush"},
+        {"authorization": "Bearer hush"},
+        {"x_signature": signed("hush", BODY)},
+        {"x_signature": f"sha512={signed('hush', BODY, 'sha512')}"},
+        {"x_timestamp": stamp, "x_signature": signed("hush", stamp.encode() + b"." + BODY)},
+    ]
+
+
+@pytest.mark.parametrize("way", range(5))
+def test_an_end_of_call_report_that_shows_the_secret_is_kept_and_one_that_comes_again_is_known(
+    client: TestClient, store: MemoryStore, way: int
+) -> None:
+    headers = ways_of_vapi(int(time.time()))[way]
+    assert post(client, "vapi", BODY, **headers).json() == {"kept": True, "id": "0f0e9d8c-call-2", "new": True}
+    assert post(client, "vapi", BODY, **headers).json()["new"] is False
+    assert store.conversation("0f0e9d8c-call-2").channel == "voice"
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        ({}, "neither a secret nor a signature"),
+        ({"x_vapi_secret": "Hush"}, "the secret is wrong"),
+        ({"authorization": "Bearer no"}, "the secret is wrong"),
+        ({"x_signature": signed("other", BODY)}, "the signature is wrong"),
+        ({"x_signature": f"md5={signed('hush', BODY)}"}, "unknown algorithm"),
+        ({"x_timestamp": "1", "x_signature": signed("hush", b"1." + BODY)}, "older than five minutes"),
+        ({"x_timestamp": "soon", "x_signature": signed("hush", b"soon." + BODY)}, "has no time"),
+    ],
+)
+def test_a_webhook_with_a_bad_secret_or_signature_or_a_replayed_one_is_refused(
+    client: TestClient, store: MemoryStore, headers: dict[str, str], why: str
+) -> None:
+    answer = post(client, "vapi", BODY, **headers)
+    assert answer.status_code == 401
+    assert why in answer.json()["detail"]
+    assert not list(store.conversations())
+
+
+def test_what_was_said_so_far_is_kept_until_the_report_comes_and_other_messages_are_only_answered(
+    client: TestClient, store: MemoryStore
+) -> None:
+    def send(kind: str) -> Any:
+        message = next(m for m in MESSAGES if m["message"]["type"] == kind and m["message"]["call"]["id"].endswith("2"))
+        return post(client, "vapi", json.dumps(without_recording(message)).encode(), x_vapi_secret="hush").json()
+
+    assert send("status-update") == {"kept": False}
+    assert send("conversation-update")["kept"]
+    assert [gap.where for gap in store.conversation("0f0e9d8c-call-2").gaps if gap.where == "outcome"] == ["outcome"]
+    assert send("end-of-call-report")["new"]
+    assert not [gap for gap in store.conversation("0f0e9d8c-call-2").gaps if gap.where == "outcome"]
+
+
+def test_retells_webhooks_are_kept_by_the_signature_over_the_bytes_as_they_came(
+    client: TestClient, store: MemoryStore
+) -> None:
+    stamp = str(int(time.time() * 1000))
+    for event in RETELL:
+        body = json.dumps(without_recording(event), indent=3).encode()
+        right = f"v={stamp},d={signed('key_1', body + stamp.encode())}"
+        assert post(client, "retell", body, x_retell_signature=right).status_code == 200
+    assert {one.id for one in store.conversations()} == {"call_retell_1", "chat_1"}
+    old = str(int(time.time() * 1000) - 400_000)
+    late = f"v={old},d={signed('key_1', body + old.encode())}"
+    assert post(client, "retell", body, x_retell_signature=late).status_code == 401
+    wrong = f"v={stamp},d={signed('key_1', body)}"
+    assert post(client, "retell", body, x_retell_signature=wrong).status_code == 401
+    assert post(client, "retell", body).status_code == 401
+
+
+def test_elevenlabs_webhooks_are_kept_by_their_signature(client: TestClient, store: MemoryStore) -> None:
+    body = (SAMPLES / "elevenlabs-webhook.json").read_bytes()
+    stamp = str(int(time.time()))
+    right = f"t={stamp},v0={signed('wsec_1', stamp.encode() + b'.' + body)}"
+    assert post(client, "elevenlabs", body, elevenlabs_signature=right).json()["id"] == "conv_1"
+    assert post(client, "elevenlabs", body, elevenlabs_signature=f"t={stamp},v0=00").status_code == 401
+
+
+def test_nothing_is_taken_where_nothing_was_agreed_and_what_is_no_webhook_is_told_so(client: TestClient) -> None:
+    bare = TestClient(create_app(MemoryStore()), base_url="http://127.0.0.1")
+    assert post(bare, "vapi", BODY, x_vapi_secret="hush").status_code == 403
+    assert post(client, "whatsapp", BODY).status_code == 404
+    assert post(client, "vapi", b"{", x_vapi_secret="hush").status_code == 400
+    assert post(client, "vapi", b"[]", x_vapi_secret="hush").status_code == 400
+    assert post(client, "vapi", b'{"message": {"type": "hang"}}', x_vapi_secret="hush").status_code == 400
+
+
+def test_a_recording_that_may_not_be_fetched_is_a_gap_and_the_call_is_kept(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    body = json.dumps(REPORT).replace("https://recordings.example/call-stereo.wav", "http://127.0.0.1:9/call.wav")
+    client = TestClient(create_app(store, webhooks=SECRETS), base_url="http://127.0.0.1")
+    assert post(client, "vapi", body.encode(), x_vapi_secret="hush").json()["kept"]
+    gaps = [gap.why for gap in store.conversation("0f0e9d8c-call-2").gaps]
+    assert any("is no public address" in why for why in gaps)
+    store.close()
