@@ -162,7 +162,6 @@ function begin() {
 }
 begin();
 document.addEventListener("htmx:after:swap", begin);
-one("[autofocus]")?.focus(); // browsers leave it out where the address names a place in the page
 
 // Progress as it happens: the page is asked for again whenever the server says that something has.
 function follows(part) {
