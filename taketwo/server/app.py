@@ -31,6 +31,7 @@ from taketwo.server.pages.executions import Executions
 from taketwo.server.pages.keeping import Keeping
 from taketwo.server.pages.lists import Lists
 from taketwo.server.pages.replays import Replays
+from taketwo.server.pages.scenarios import Scenarios
 from taketwo.server.pages.start import Start
 from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
@@ -100,6 +101,7 @@ def create_app(
             *Start(store).routes(),
             *Replays(flow).routes(),
             *Executions(flow).routes(),
+            *Scenarios(flow).routes(),
         ],
         middleware=[Middleware(Guard, any_name=keys_required), Middleware(Access, keys=keys)],
         exception_handlers={TakeTwoError: tell, HTTPException: tell_http},

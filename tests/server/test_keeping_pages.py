@@ -87,9 +87,7 @@ def test_what_is_said_about_a_step_again_replaces_what_was_said_before(client: h
 
 
 def test_a_reply_that_is_no_step_can_be_marked(client: httpx.Client, store: Store) -> None:
-    assert (
-        'href="/sessions/sess-dana?project=default&amp;mark=0."' in client.get("/sessions/sess-dana").text
-    )
+    assert 'href="/sessions/sess-dana?project=default&amp;mark=0."' in client.get("/sessions/sess-dana").text
     client.post("/marks", data={**ABOUT, "turn": "0", "step": "", "must_say": "arrived"})
     assert marks_of(store.documents, DANA).expected == (MustSay(text="arrived", turn=1),)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 import tempfile
 import zipfile
@@ -104,7 +105,7 @@ class Keeping:
         name, files = written(kept(conversation, marks_of(self._store.documents, conversation)))
         if len(files) == 1:
             return download(name, files[name], "application/yaml")
-        return download(f"{name.removesuffix('.scenario.yaml')}.zip", _archive(files), "application/zip")
+        return download(f"{name.removesuffix('.scenario.yaml')}.zip", archive(files), "application/zip")
 
     def _conversation(self, asked: FormData | QueryParams) -> Conversation:
         id = asked.get("id")
@@ -123,7 +124,8 @@ def kept(conversation: Conversation, marks: Marks) -> Scenario:
 
 def written(scenario: Scenario) -> tuple[str, dict[str, bytes]]:
     """The name of the scenario's file, and every file by its name; the schema, which each release has, is no part."""
-    name = f"{scenario.cases[0].id}.scenario.yaml"
+    stem = scenario.cases[0].id if len(scenario.cases) == 1 else _file_stem(scenario.name)
+    name = f"{stem}.scenario.yaml"
     with tempfile.TemporaryDirectory(prefix="taketwo-") as folder:
         place = Path(folder)
         files = save(scenario, place / name)
@@ -210,9 +212,15 @@ def _query(conversation: Conversation) -> str:
     return f"id={quote(conversation.id, safe='')}&project={quote(conversation.project, safe='')}"
 
 
-def _archive(files: dict[str, bytes]) -> bytes:
+def archive(files: dict[str, bytes]) -> bytes:
+    """Several files as one ZIP."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, body in sorted(files.items()):
             archive.writestr(name, body)
     return packed.getvalue()
+
+
+def _file_stem(name: str) -> str:
+    """A name that every file system takes."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "scenario"

@@ -30,6 +30,7 @@ NAVIGATION: tuple[tuple[str, tuple[Section, ...]], ...] = (
         "Replay",
         (
             Section("replays", "Replays", "/replays"),
+            Section("scenarios", "Scenarios", "/scenarios"),
             Section("tests", "Tests", "/tests"),
         ),
     ),

@@ -185,3 +185,26 @@ function follows(part) {
 }
 const followed = one("[data-events]");
 if (followed) follows(followed);
+
+// A picture that is larger than its frame is moved by dragging, too.
+document.addEventListener("pointerdown", (event) => {
+  const frame = event.target.closest("[data-pans]");
+  if (!frame || event.button !== 0 || event.pointerType === "touch") return;
+  const from = { x: event.clientX + frame.scrollLeft, y: event.clientY + frame.scrollTop };
+  let moved = false;
+  const move = (now) => {
+    moved ||= Math.abs(from.x - now.clientX - frame.scrollLeft) + Math.abs(from.y - now.clientY - frame.scrollTop) > 4;
+    if (!moved) return;
+    frame.classList.add("panning");
+    frame.scrollTo(from.x - now.clientX, from.y - now.clientY);
+  };
+  const end = () => {
+    frame.classList.remove("panning");
+    removeEventListener("pointermove", move);
+    if (moved) addEventListener("click", (click) => click.preventDefault(), { capture: true, once: true });
+  };
+  addEventListener("pointermove", move);
+  addEventListener("pointerup", end, { once: true });
+});
+document.addEventListener("dragstart", (event) => event.target.closest("[data-pans]") && event.preventDefault());
+for (const frame of all("[data-pans]")) frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
