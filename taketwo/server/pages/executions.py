@@ -80,6 +80,7 @@ class Executions:
             Route("/executions/{id}/cancel", filled_in(self.cancel), methods=["POST"]),
             Route("/executions/{id}/rerun", filled_in(self.rerun), methods=["POST"]),
             Route("/executions/{id}", self.execution),
+            Route("/test-executions/{id}", self.elsewhere),
             Route("/rows/{id}.json", self.row),
             Route("/rows/{id}/file", self.file),
             Route("/rows/{id}/accept", filled_in(self.accept), methods=["POST"]),
@@ -100,12 +101,17 @@ class Executions:
         test = RUN_TESTS.get(self._flow, request.path_params["id"])
         points = trend(self._flow, test.id, limit=POINTS).things
         agent = AGENTS.get(self._flow, test.agent_definition_id)
+        under_test = version(self._flow, agent.id, test.agent_version or agent.active_version)
+        own_process = under_test.spec is None
         return twin(
             request,
             "test.html",
-            self._shell(test.project, "tests"),
+            self._shell(test.project, "tests", live=own_process),
             {"run_test": test, "trend": points},
             agent=agent,
+            own_process=own_process,
+            tools=[tool.name for tool in under_test.tools],
+            origin=str(request.base_url).rstrip("/"),
             session=self._session(test),
         )
 
@@ -133,6 +139,10 @@ class Executions:
             under_test=self._version(execution),
             origin=str(request.base_url).rstrip("/"),
         )
+
+    def elsewhere(self, request: Request) -> Response:
+        """The same under the name that the API has for it, which the client prints."""
+        return see_other(f"/executions/{request.path_params['id']}")
 
     def compare(self, request: Request) -> Response:
         """Two executions side by side: `with` is the earlier one."""

@@ -72,7 +72,7 @@ def picture(graph: Graph, taken: Mapping[tuple[str, str], int] | None = None) ->
     lines = tuple(
         Line(
             path=_path(places[edge.source], places[edge.target]),
-            thickness=round(1 + (THICKEST - 1) * edge.count / most, 2),
+            thickness=round(1.5 + (THICKEST - 1.5) * (edge.count - 1) / max(most - 1, 1), 2) if edge.count else 1.0,
             title=f"{names[edge.source]} → {names[edge.target]}: {edge.count}",
             taken=None if taken is None else taken.get((edge.source, edge.target), 0),
         )

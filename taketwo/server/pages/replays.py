@@ -132,7 +132,10 @@ class Replays:
         number = self._version(session.agent_definition_id, recorded, form)
         self._take_marks(session.scenario_id)
         test = self._run_test(session, number, form)
-        execution = execute(self._flow, test.id, ExecuteRunTest(runner=_runner(form)))
+        if text_of(form, "reach") == "own":
+            # The execution is begun by the user's own process.
+            return see_other(f"/tests/{test.id}")
+        execution = execute(self._flow, test.id, ExecuteRunTest(runner="server"))
         return see_other(f"/executions/{execution.id}")
 
     def prompt_diff(self, request: Request, form: FormData) -> Response:
@@ -232,10 +235,6 @@ def _step_of(session: ReplaySession) -> str:
 
 def _latest(flow: Flow, agent_id: str) -> int:
     return AGENTS.get(flow, agent_id).latest_version
-
-
-def _runner(form: FormData) -> Any:
-    return "sdk" if text_of(form, "reach") == "own" else "server"
 
 
 def _under_test(form: FormData, recorded: AgentVersion) -> tuple[str | None, dict[str, JSON]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -172,13 +175,31 @@ def test_a_row_is_kept_as_a_file(client: httpx.Client, tmp_path: Path) -> None:
     assert load(tmp_path / "one.scenario.yaml").cases[0].recorded.turns[1].reply == REFUNDED
 
 
-def test_for_an_agent_in_a_process_of_its_own_the_lines_to_paste_are_shown(client: httpx.Client) -> None:
-    execution = posted(client, f"{with_scenario(client)}/run", reach="own")
-    page = client.get(execution).text
-    assert "taketwo.simulate(" in page and str(client.base_url).rstrip("/") in page
-    assert "waiting for your process" in page and f'data-events="/api/test-executions{execution[11:]}' in page
-    posted(client, f"{execution}/cancel")
-    assert client.get(f"{execution}.json").json()["execution"]["status"] == "cancelled"
+def test_an_agent_in_a_process_of_its_own_is_run_by_the_lines_on_the_page(client: httpx.Client) -> None:
+    test = posted(client, f"{with_scenario(client)}/run", reach="own")
+    page = client.get(test).text
+    assert "Waiting for your process" in page
+    lines = html.unescape(page.split('id="own-code">')[1].split("</pre>")[0]).replace("print(", "str(")
+    agents = types.ModuleType("my_package")
+    agents.my_agent = lambda messages: REFUNDED  # type: ignore[attr-defined]
+    sys.modules["my_package"] = agents
+    try:
+        exec(lines, found := {})
+    finally:
+        del sys.modules["my_package"]
+    assert found["report"].url.startswith(str(client.base_url).rstrip("/"))
+    leads_to = client.get(found["report"].url, follow_redirects=True)
+    assert leads_to.status_code == 200 and "Rows, the gravest first" in leads_to.text
+    assert "run 1" in client.get(test).text
+
+
+def test_a_run_that_goes_on_is_followed_and_can_be_cancelled(client: httpx.Client, store: Store) -> None:
+    test = posted(client, f"{with_scenario(client)}/run", reach="own")
+    made = client.post(f"/api/run-tests/{test.rpartition('/')[2]}/executions", json={"runner": "sdk"}).json()
+    page = client.get(f"/executions/{made['id']}").text
+    assert f'data-events="/api/test-executions/{made["id"]}/events"' in page and "0 of 2 rows done" in page
+    posted(client, f"/executions/{made['id']}/cancel")
+    assert client.get(f"/executions/{made['id']}.json").json()["execution"]["status"] == "cancelled"
 
 
 def test_the_prompt_is_compared_word_by_word_while_it_is_written(client: httpx.Client) -> None:
