@@ -6,36 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.loose_json import as_object, encoded
+from taketwo.capture.session_keys import SESSION_KEYS
 from taketwo.span import Span
 from taketwo.value import JSON
-
-SESSION_KEYS: tuple[str, ...] = (
-    "session.id",
-    "gen_ai.conversation.id",
-    "langfuse.session.id",
-    *(f"traceloop.association.properties.{name}" for name in ("session_id", "thread_id", "conversation_id", "chat_id")),
-    *(f"ai.telemetry.metadata.{name}" for name in ("sessionId", "threadId", "conversationId", "chatId")),
-    *(f"ai.telemetry.metadata.{name}" for name in ("session_id", "thread_id", "conversation_id")),
-    *(f"ai.settings.context.{name}" for name in ("sessionId", "threadId", "conversationId", "chatId", "session_id")),
-    *(f"langsmith.metadata.{name}" for name in ("session_id", "thread_id", "conversation_id")),
-    *(f"langfuse.{place}.metadata.langfuse_session_id" for place in ("observation", "trace")),
-    "gcp.vertex.agent.session_id",
-    "conversation.id",
-    "group_id",
-    "metadata",
-    "mlflow.trace.session",
-    "mlflow.traceTag.mlflow.trace.session",
-    "voltagent.conversation_id",
-    "session_id",
-    "thread_id",
-    "conversation_id",
-    "metadata.session_id",
-    "metadata.thread_id",
-    "lk.job_id",
-    "lk.room_name",
-    "lk.pii.room_name",
-)
-"""Attributes that name a session, the surest first."""
 
 USER_KEYS: tuple[str, ...] = (
     "user.id",

@@ -19,37 +19,10 @@ from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from taketwo.capture.otlp_json import WrongSignal, document, log_request, trace_request
+from taketwo.capture.session_keys import SESSION_KEYS
 from taketwo.errors import TraceUnreadable
 from taketwo.span import LogRecord, RawLog, RawSpan, Span, SpanEvent
 from taketwo.value import JSON, Value
-
-SESSION_KEYS: Final = (
-    "session.id",
-    "gen_ai.conversation.id",
-    "langfuse.session.id",
-    "traceloop.association.properties.session_id",
-    "traceloop.association.properties.thread_id",
-    "traceloop.association.properties.conversation_id",
-    "traceloop.association.properties.chat_id",
-    "ai.telemetry.metadata.sessionId",
-    "ai.telemetry.metadata.threadId",
-    "ai.telemetry.metadata.conversationId",
-    "ai.settings.context.sessionId",
-    "ai.settings.context.threadId",
-    "ai.settings.context.conversationId",
-    "langsmith.metadata.session_id",
-    "langsmith.metadata.thread_id",
-    "langsmith.metadata.conversation_id",
-    "gcp.vertex.agent.session_id",
-    "conversation.id",
-    "group_id",
-    "mlflow.trace.session",
-    "session_id",
-    "thread_id",
-    "lk.job_id",
-    "lk.room_name",
-)
-"""Attributes under which a span names its session, the most telling first."""
 
 LAST_NS: Final = 2**63 - 1
 """The latest moment that a store can hold, in the year 2262."""
@@ -57,7 +30,8 @@ LAST_NS: Final = 2**63 - 1
 _SCRUBBED: Final = ("[Scrubbed due to", "__REDACTED__")
 """How the marks begin that senders put in place of a secret; taken for ids they would join strangers to one session."""
 
-_SESSION_RANK: Final = {key: rank for rank, key in enumerate(SESSION_KEYS)}
+# What lies inside `metadata` is read later, with all that is read of a span.
+_SESSION_RANK: Final = {key: rank for rank, key in enumerate(SESSION_KEYS) if key != "metadata"}
 _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
 
@@ -278,7 +252,7 @@ def _session_id(attributes: Iterable[KeyValue]) -> str | None:
         key = attribute.key
         if key in _SESSION_RANK and _SESSION_RANK[key] < best:
             text = attribute.value.string_value
-            if text and not text.startswith(_SCRUBBED):
+            if text and not text.startswith((*_SCRUBBED, '"')):
                 best, found = _SESSION_RANK[key], text
     return found
 

@@ -12,8 +12,8 @@ from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from taketwo.capture.identity import PROJECT_KEYS
-from taketwo.capture.otlp import SESSION_KEYS
 from taketwo.capture.redact import Pairs, Redactor, Report, redact_json
+from taketwo.capture.session_keys import SESSION_KEYS
 from taketwo.errors import TraceUnreadable
 from taketwo.span import RawLog, RawSpan
 from taketwo.value import JSON

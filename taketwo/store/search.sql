@@ -56,10 +56,14 @@ INSERT INTO talk (talk) VALUES ('optimize')
 
 -- name: found
 -- A page in any order; in that of time the index has it, in others the facts of a project are sorted, which are small.
-SELECT f.conversation_id AS key, {value} AS value, project.name AS project, conversation.summary
-FROM facts AS f JOIN conversation ON conversation.id = f.conversation_id JOIN project ON project.id = f.project_id
-WHERE {scope} AND ({condition}) AND ({value}, f.conversation_id) {beyond} (:value, :key)
-ORDER BY {value} {way}, f.conversation_id {way} LIMIT :limit
+-- Their rows are read only then.
+SELECT page.key, page.value, conversation.summary
+FROM (
+    SELECT f.conversation_id AS key, {value} AS value FROM facts AS f
+    WHERE {scope} AND ({condition}) AND ({value}, f.conversation_id) {beyond} (:value, :key)
+    ORDER BY {value} {way}, f.conversation_id {way} LIMIT :limit
+) AS page JOIN conversation ON conversation.id = page.key
+ORDER BY page.value {way}, page.key {way}
 
 -- name: found_traces
 -- The newest first, with the conversations that may be the reason.

@@ -13,19 +13,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from made_spans import chat_span, raw_spans, text
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from taketwo.capture.otlp import (
-    SESSION_KEYS,
     UnknownContentType,
     decode_log,
     decode_span,
     read_logs,
     read_spans,
 )
+from taketwo.capture.session_keys import SESSION_KEYS
 from taketwo.errors import TakeTwoError, TraceUnreadable
 from taketwo.span import RawSpan
 
@@ -201,7 +202,7 @@ def test_a_parent_of_zeros_is_no_parent() -> None:
 
 
 def test_the_most_telling_key_names_the_session_wherever_it_stands() -> None:
-    for better, worse in itertools.pairwise(SESSION_KEYS):
+    for better, worse in itertools.pairwise(key for key in SESSION_KEYS if key != "metadata"):
         assert only(request(with_attributes((worse, "no"), (better, "yes")))).session_id == "yes"
         assert only(request(with_attributes((better, "yes"), (worse, "no")))).session_id == "yes"
     assert only(request(with_attributes(("llm.session", "no")))).session_id is None
@@ -347,3 +348,15 @@ def damaged(body: bytes, chance: random.Random, wounds: int) -> bytes:
         patch = chance.choice([b"", chance.randbytes(until - at), b'"', b"{", b"0", b"\xff" * 9, body[at:until] * 2])
         body = body[:at] + patch + body[until:]
     return body
+
+
+def test_a_session_is_filed_under_whatever_key_names_it_and_quoted_ids_are_read_later() -> None:
+    def named(key: str, value: str) -> str | None:
+        span = chat_span(1, 1)
+        span.attributes.append(text(key, value))
+        return raw_spans(span)[0].session_id
+
+    assert {key: named(key, "s-1") for key in SESSION_KEYS if key != "metadata"} == {
+        key: "s-1" for key in SESSION_KEYS if key != "metadata"
+    }
+    assert named("mlflow.trace.session", '"s-1"') is None
