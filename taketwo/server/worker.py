@@ -33,8 +33,14 @@ THREADS = 8
 QUIET_S = 1.0
 """After so long without a request, what came is read into conversations, so that nobody has to wait for that later."""
 
+LONGEST_WAIT_S = 5.0
+"""Where it is never quiet, what came is read after so long all the same: what is not read is not found."""
+
 SETTLED_AT_ONCE = 5
 """How many conversations are read before looking again whether requests have come."""
+
+REST = 4
+"""Where requests came meanwhile, so many times as long as it took is rested: they come first."""
 
 
 def main() -> None:
@@ -59,17 +65,34 @@ def main() -> None:
     store.close()
 
 
-def settle_when_quiet(store: Store, arrived: Event, ended: Event) -> None:
-    """Read what came into conversations whenever nothing comes, until `ended`."""
+def settle_when_quiet(
+    store: Store, arrived: Event, ended: Event, *, quiet_s: float = QUIET_S, longest_s: float = LONGEST_WAIT_S
+) -> None:
+    """Read what came into conversations when nothing comes, and now and then also while it does, until `ended`."""
     while not ended.is_set():
         arrived.wait()
-        while arrived.is_set() and not ended.is_set():
+        until = time.monotonic() + longest_s
+        while arrived.is_set() and not ended.is_set() and time.monotonic() < until:
             arrived.clear()
-            ended.wait(QUIET_S)
+            ended.wait(quiet_s)
         # What cannot be written now is tried again after the next request, and read without it as long.
         with suppress(StoreUnavailable):
-            while not arrived.is_set() and not ended.is_set() and store.settle(SETTLED_AT_ONCE):
-                pass
+            _settle(store, arrived, ended)
+
+
+def _settle(store: Store, arrived: Event, ended: Event) -> None:
+    """Read all that came; as long as requests come, with rests between."""
+    came = False
+    while not ended.is_set():
+        begin = time.monotonic()
+        if not store.settle(SETTLED_AT_ONCE):
+            if came:  # what came may not have been stored yet
+                arrived.set()
+            return
+        if arrived.is_set():
+            arrived.clear()
+            came = True
+            ended.wait(REST * (time.monotonic() - begin))
 
 
 def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, arrived: Event) -> None:

@@ -7,6 +7,11 @@ SELECT id, changes > settled AS is_unsettled FROM conversation
 WHERE changes > indexed AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
 ORDER BY id DESC LIMIT :limit
 
+-- name: unread_in_turn
+-- From where the last look ended: a talk that goes on and on keeps no other waiting.
+SELECT id, changes > settled AS is_unsettled FROM conversation
+WHERE changes > indexed AND id > :after ORDER BY id LIMIT :limit
+
 -- name: count_unread
 -- The same partial index, which is nearly empty most of the time.
 SELECT count(*) FROM conversation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -52,6 +52,7 @@ class SqliteSearch:
         self._writer = writer
         self._read = read
         self._settle = settle
+        self._turn = 0
 
     def conversations(
         self,
@@ -116,12 +117,25 @@ class SqliteSearch:
         """Read what has come, the newest first; gives how many conversations that were."""
         with self._readers.snapshot() as connection:
             rows = connection.execute(SEARCH["unread"], {"project": project, "limit": limit}).fetchall()
+        self._index(rows)
+        return len(rows)
+
+    def settle(self, limit: int) -> int:
+        """Read what has come, each in its turn; gives how many conversations that were."""
+        with self._readers.snapshot() as connection:
+            rows = connection.execute(SEARCH["unread_in_turn"], {"after": self._turn, "limit": limit}).fetchall()
+            if not rows and self._turn:
+                rows = connection.execute(SEARCH["unread_in_turn"], {"after": 0, "limit": limit}).fetchall()
+        self._index(rows)
+        self._turn = rows[-1][0] if rows else 0
+        return len(rows)
+
+    def _index(self, rows: Sequence[tuple[int, int]]) -> None:
         for key, is_unsettled in rows:
             if is_unsettled:
                 self._settle(key)
             else:
                 self._writer.do(partial(index_again, key=key))
-        return len(rows)
 
     def _condition(self, chosen: Filter) -> Condition:
         with self._readers.snapshot() as connection:

@@ -140,7 +140,7 @@ class SqliteStore:
 
     def settle(self, limit: int | None = None) -> int:
         """See `Store`."""
-        return self.search.catch_up(None, -1 if limit is None else limit)
+        return self.search.settle(-1 if limit is None else limit)
 
     def add_result(self, suite_id: str, result: CaseResult) -> None:
         """See `Store`."""
