@@ -42,7 +42,7 @@ def until(client: httpx.Client, path: str, field: str, *states: str) -> dict:
 
 def scenario_of(client: httpx.Client) -> dict:
     session = made(client, "replay-sessions", project_id="shop", select_all=True)
-    answer = client.post(f"/api/replay-sessions/{session['id']}/generate-scenario")
+    answer = client.post(f"/api/replay-sessions/{session['id']}/generate-scenario", json={"no_of_rows": 3})
     assert answer.status_code == 202 and answer.json()["current_step"] == "generating"
     return until(client, f"replay-sessions/{session['id']}", "current_step", "ready")
 

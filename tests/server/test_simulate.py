@@ -28,7 +28,7 @@ def made(client: httpx.Client, path: str, **body) -> dict:
 def with_run_test(client: httpx.Client, name: str = "nightly", **asked) -> dict:
     """A run test over everything in project `shop`."""
     session = made(client, "replay-sessions", project_id="shop", select_all=True)
-    made(client, f"replay-sessions/{session['id']}/generate-scenario", no_of_rows=1000)
+    made(client, f"replay-sessions/{session['id']}/generate-scenario", no_of_rows=session["usable"])
     while (session := client.get(f"/api/replay-sessions/{session['id']}").json())["current_step"] == "generating":
         time.sleep(0.02)
     ids = {"agent_definition_id": session["agent_definition_id"], "scenario_ids": [session["scenario_id"]]}

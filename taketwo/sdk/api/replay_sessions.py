@@ -7,10 +7,11 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
+from taketwo.graph import Graph
 from taketwo.sdk.api.agents import AgentType
 from taketwo.sdk.api.asked import Asked, Id, Name, Text
 from taketwo.sdk.api.scenarios import MOST_ROWS, CustomColumn
-from taketwo.value import JSON, Value
+from taketwo.value import Value
 
 MOST_IDS = 100_000
 """Conversations that one replay session may name."""
@@ -158,7 +159,7 @@ class GenerateScenario(Asked):
     """Ids of personas for synthetic rows."""
     custom_columns: Annotated[tuple[CustomColumn, ...], Meta(max_length=50)] = ()
     """Further columns of the rows."""
-    graph: dict[str, JSON] | None = None
+    graph: Graph | None = None
     """A graph made by hand; null to have one made from the conversations."""
     generate_graph: bool = True
     """Whether to make one where none is given."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from taketwo.graph import Graph
 from taketwo.scenario import Case, Expectation
 from taketwo.sdk.api.asked import Asked, Id, Name, Text
 from taketwo.value import JSON, Value
@@ -53,7 +54,7 @@ class GraphScenario(Value):
     """The replay session that it was made from; None when it was uploaded or written."""
     columns: tuple[CustomColumn, ...] = ()
     """Further columns of its rows."""
-    graph: dict[str, JSON] | None = None
+    graph: Graph | None = None
     """The graph; None when there is none."""
     not_covered: tuple[str, ...] = ()
     """What of the selected conversations no row shows, one line each."""
@@ -72,7 +73,7 @@ class CreateScenario(Asked):
     """The agent that it is for; null for none."""
     columns: Annotated[tuple[CustomColumn, ...], Meta(max_length=50)] = ()
     """Further columns of its rows."""
-    graph: dict[str, JSON] | None = None
+    graph: Graph | None = None
     """A graph made by hand; null for none."""
 
 
@@ -83,7 +84,7 @@ class UpdateScenario(Asked):
     """Its name."""
     description: Text | UnsetType = UNSET
     """What it is about."""
-    graph: dict[str, JSON] | UnsetType | None = UNSET
+    graph: Graph | UnsetType | None = UNSET
     """Its graph; null for none."""
 
 

@@ -7,15 +7,27 @@ from collections.abc import Sequence
 
 from taketwo.errors import AlreadyThere, NotFound, TakeTwoError, WrongState
 from taketwo.freeze.freeze import freeze
+from taketwo.freeze.graph import draw
+from taketwo.freeze.variants import PERSONAS, Persona, variants
+from taketwo.freeze.walks import walks
+from taketwo.graph import Graph
 from taketwo.scenario import Case
 from taketwo.sdk.api.replay_sessions import GenerateScenario, ReplaySession, Suggestions
 from taketwo.sdk.api.scenarios import GraphScenario
+from taketwo.select.choose import Choice as Chosen
+from taketwo.select.choose import choose, traits_of
 from taketwo.server.flow.agents import keep_recorded_agent, recorded_content
+from taketwo.server.flow.personas import PERSONAS as PERSONAS_KEPT
 from taketwo.server.flow.replay_sessions import CHOICES, SESSIONS, Choice, fail, suggest, unused_scenario_name
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS, row_of
 from taketwo.server.flow.selection import COPIES, CopiedConversation
 from taketwo.server.flow.shelf import Flow
 from taketwo.value import JSON
+
+SEED = 20
+"""So that a scenario that is made again after a crash is the same."""
+MOST_DRAWN = 2_000
+"""A graph is drawn of so many conversations at most: more of them change its counts, not its ways."""
 
 _log = logging.getLogger("taketwo.server")
 
@@ -48,12 +60,44 @@ def _made(flow: Flow, session: ReplaySession, asked: GenerateScenario, suggested
         asked.agent_type or suggested.agent_type,
         recorded_content(copy.conversation.agent for copy in copies),
     )
-    taken = copies[: asked.no_of_rows]
+    taken, choice = _taken(copies, asked.no_of_rows)
     name = asked.scenario_name or unused_scenario_name(flow, session.project, suggested.scenario_name)
-    cases = freeze([copy.conversation for copy in taken], name=name, at=session.updated_at).cases
-    scenario = _scenario(session, asked, name, agent.id, len(cases))
-    _keep(flow, session, scenario, taken, cases, copies)
+    recorded = freeze([copy.conversation for copy in taken], name=name, at=session.updated_at).cases
+    made = _synthetic(flow, recorded, asked)
+    scenario = _scenario(session, asked, name, agent.id, len(recorded) + len(made)).but(
+        graph=asked.graph or (_drawn(copies) if asked.generate_graph else None), not_covered=choice.uncovered
+    )
+    _keep(flow, session, scenario, taken, (*recorded, *made), choice)
     return _ready(flow, session, agent.id, agent.latest_version)
+
+
+def _taken(copies: Sequence[CopiedConversation], most: int) -> tuple[list[CopiedConversation], Chosen]:
+    """The copies that become rows, in the order of the selection, and why the others do not."""
+    if len(copies) <= most:
+        return list(copies), Chosen()
+    chosen = choose([traits_of(copy.conversation).but(id=copy.selected_id) for copy in copies], most)
+    ids = frozenset(chosen.chosen)
+    return [copy for copy in copies if copy.selected_id in ids], chosen
+
+
+def _synthetic(flow: Flow, recorded: Sequence[Case], asked: GenerateScenario) -> list[Case]:
+    """Rows beyond the recorded ones: half of them walks where there are so many, the others said differently."""
+    wanted = asked.no_of_rows - len(recorded)
+    if wanted <= 0:
+        return []
+    crossed = walks(recorded, wanted // 2)
+    personas = [_persona(flow, id) for id in asked.personas] or PERSONAS
+    return crossed + variants(recorded, wanted - len(crossed), seed=SEED, personas=personas)
+
+
+def _persona(flow: Flow, id: str) -> Persona:
+    kept = PERSONAS_KEPT.get(flow, id)
+    manner = kept.traits.get("manner", "plain")
+    return Persona(name=kept.name, description=kept.description, manner=str(manner))
+
+
+def _drawn(copies: Sequence[CopiedConversation]) -> Graph:
+    return draw([copy.conversation for copy in copies[:MOST_DRAWN]]).graph
 
 
 def _scenario(session: ReplaySession, asked: GenerateScenario, name: str, agent_id: str, rows: int) -> GraphScenario:
@@ -70,7 +114,6 @@ def _scenario(session: ReplaySession, asked: GenerateScenario, name: str, agent_
         agent_definition_id=agent_id,
         replay_session_id=session.id,
         columns=asked.custom_columns,
-        graph=asked.graph,
     )
 
 
@@ -80,20 +123,18 @@ def _keep(
     scenario: GraphScenario,
     taken: Sequence[CopiedConversation],
     cases: Sequence[Case],
-    copies: Sequence[CopiedConversation],
+    chosen: Chosen,
 ) -> None:
-    """The scenario with its rows and the account of what was left out, together."""
+    """The scenario with its rows and the account of what was left out, together. The first cases are those taken."""
     columns = columns_of(scenario)
-    rows = [
-        row_of(flow, scenario.id, case, position, columns).but(source=copy.source)
-        for position, (case, copy) in enumerate(zip(cases, taken, strict=True))
-    ]
-    left = copies[len(taken) :]
+    rows = [row_of(flow, scenario.id, case, position, columns) for position, case in enumerate(cases)]
+    # What a trace was copied from is found under another name than its own.
+    rows[: len(taken)] = [row.but(source=copy.source) for row, copy in zip(rows, taken, strict=False)]
     choice = Choice(
         scenario_id=scenario.id,
         project=scenario.project,
-        rows={copy.selected_id: row.id for copy, row in zip(taken, rows, strict=True)},
-        left_out={copy.selected_id: f"only {len(rows)} rows were asked for" for copy in left},
+        rows={copy.selected_id: row.id for copy, row in zip(taken, rows, strict=False)},
+        left_out={one.id: one.why for one in chosen.left_out},
     )
     documents = [SCENARIOS.document(scenario), *map(ROWS.document, rows), CHOICES.document(choice)]
     try:

@@ -16,6 +16,7 @@ from itertools import islice
 
 from taketwo.conversation import Agent
 from taketwo.errors import BadSetting, NotFound, TakeTwoError, WrongState
+from taketwo.graph import insist_on_paths
 from taketwo.sdk.api.agents import AgentType
 from taketwo.sdk.api.replay_sessions import (
     MOST_IDS,
@@ -29,6 +30,7 @@ from taketwo.sdk.api.replay_sessions import (
 )
 from taketwo.server.flow.agents import AGENTS
 from taketwo.server.flow.executor import Work
+from taketwo.server.flow.personas import PERSONAS
 from taketwo.server.flow.projects import project_id, project_name
 from taketwo.server.flow.scenarios import SCENARIOS
 from taketwo.server.flow.selection import (
@@ -142,6 +144,11 @@ def generate_scenario(flow: Flow, id: str, asked: GenerateScenario) -> ReplaySes
         )
 
     session = SESSIONS.get(flow, id)
+    if asked.graph is not None:
+        insist_on_paths(asked.graph)
+    for number, persona in enumerate(asked.personas):
+        if PERSONAS.get(flow, persona).project != session.project:
+            raise BadSetting("the persona belongs to another project", where=f"personas[{number}]")
     if asked.scenario_name is not None and SCENARIOS.with_key(flow, asked.scenario_name, session.project) is not None:
         raise BadSetting(
             f"there is a scenario {asked.scenario_name!r} already", where="scenario_name", todo="choose another name"

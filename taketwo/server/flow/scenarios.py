@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable, WrongState
 from taketwo.evals.sense import insist_on_sense
 from taketwo.freeze.freeze import freeze
+from taketwo.graph import Graph, insist_on_paths
 from taketwo.scenario import Case, Scenario
 from taketwo.sdk.api.scenarios import (
     MOST_ROWS,
@@ -46,6 +47,8 @@ def create_scenario(flow: Flow, asked: CreateScenario) -> GraphScenario:
     """Make a scenario that has no rows yet. Raises AlreadyThere, NotFound."""
     if asked.agent_definition_id is not None:
         AGENTS.get(flow, asked.agent_definition_id)
+    if asked.graph is not None:
+        insist_on_paths(asked.graph)
     now = flow.now()
     scenario = GraphScenario(
         id=flow.new_id(),
@@ -66,6 +69,8 @@ def create_scenario(flow: Flow, asked: CreateScenario) -> GraphScenario:
 
 def update_scenario(flow: Flow, id: str, asked: UpdateScenario) -> GraphScenario:
     """Change name, description or graph. Raises NotFound, AlreadyThere."""
+    if isinstance(asked.graph, Graph):
+        insist_on_paths(asked.graph)
     return SCENARIOS.change(
         flow, id, lambda one: one.but(**changed_fields(asked), version=one.version + 1, updated_at=flow.now())
     )
@@ -159,9 +164,16 @@ def row_of(flow: Flow, scenario_id: str, case: Case, position: int, columns: dic
         said=summary.said,
         turns=summary.turns,
         tools=summary.tools,
+        changed=case.origin.changed,
+        persona=_persona(case),
         columns=columns,
         case=case,
     )
+
+
+def _persona(case: Case) -> str | None:
+    name = case.recorded.metadata.get("persona")
+    return name if isinstance(name, str) and case.origin.kind == "synthetic" else None
 
 
 def as_file(flow: Flow, id: str) -> Scenario:

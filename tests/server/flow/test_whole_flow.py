@@ -9,6 +9,7 @@ import pytest
 from made_production import Clock, conversation, forgetful_agent, same_agent, silent, stocked
 
 from taketwo.errors import AlreadyThere, BadFilter, BadSetting, NotFound, WrongState
+from taketwo.graph import Edge, Graph, Node
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.sdk.api.executions import ClaimRows, ExecuteRunTest, RenewLeases, ReportRow, Rerun
 from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenario
@@ -58,7 +59,7 @@ def selected(flow: Flow, **asked):
 
 def generated(flow: Flow, **asked):
     session = selected(flow)
-    generate_scenario(flow, session.id, GenerateScenario(**asked))
+    generate_scenario(flow, session.id, GenerateScenario(**{"no_of_rows": 3, **asked}))
     return make_scenario(flow, session.id)
 
 
@@ -145,12 +146,41 @@ def test_a_selection_that_contradicts_itself_names_the_field(flow: Flow, asked: 
     assert raised.value.where == field
 
 
+def test_more_conversations_than_rows_are_chosen_and_fewer_are_filled_up_with_labelled_variants(flow: Flow) -> None:
+    few = generated(flow, no_of_rows=2)
+    assert SCENARIOS.get(flow, few.scenario_id).rows == 2
+    left = account(flow, few.id, limit=9, because="left_out_by_choice").things
+    assert len(left) == 1 and left[0].why
+    many = generated(flow, no_of_rows=9)
+    rows = list(ROWS.parts(flow, many.scenario_id))
+    assert [row.origin for row in rows] == ["recorded"] * 3 + ["synthetic"] * 6
+    assert all(row.source in ("desk-0", "desk-1", "desk-2") for row in rows)
+    assert all(row.changed for row in rows[3:])
+    graph = SCENARIOS.get(flow, many.scenario_id).graph
+    assert {node.kind for node in graph.nodes} == {"start", "user", "call", "say", "end"}
+
+
+def test_a_graph_by_hand_must_lead_from_start_to_end(flow: Flow) -> None:
+    start, one, end = (
+        Node(id=id, kind=kind, label=id) for id, kind in [("start", "start"), ("a", "say"), ("end", "end")]
+    )
+    circle = Graph(nodes=(start, one, end), edges=(Edge(source="start", target="a"), Edge(source="a", target="a")))
+    session = selected(flow)
+    for wrong in (circle, Graph(nodes=(one, end), edges=())):
+        with pytest.raises(BadSetting) as raised:
+            generate_scenario(flow, session.id, GenerateScenario(graph=wrong))
+        assert raised.value.where == "graph"
+    good = circle.but(edges=(Edge(source="start", target="a"), Edge(source="a", target="end")))
+    generate_scenario(flow, session.id, GenerateScenario(graph=good))
+    assert SCENARIOS.get(flow, make_scenario(flow, session.id).scenario_id).graph == good
+
+
 def test_what_the_recordings_say_is_suggested_and_kept_as_a_version_of_the_agent(flow: Flow) -> None:
     session = selected(flow)
     assert session.suggestions.agent_name == "desk"
     assert session.suggestions.agent_description == "You help customers of a shop."
     assert session.suggestions.agent_type == "text"
-    generate_scenario(flow, session.id, GenerateScenario())
+    generate_scenario(flow, session.id, GenerateScenario(no_of_rows=3))
     done = make_scenario(flow, session.id)
     assert done.current_step == "ready"
     agent = AGENTS.get(flow, done.agent_definition_id)
@@ -165,7 +195,7 @@ def test_what_the_recordings_say_is_suggested_and_kept_as_a_version_of_the_agent
 def test_a_replay_session_outlives_its_conversations_but_not_their_deletion(flow: Flow) -> None:
     session = selected(flow)
     flow.store.delete_session("desk-0", "shop")
-    generate_scenario(flow, session.id, GenerateScenario())
+    generate_scenario(flow, session.id, GenerateScenario(no_of_rows=2))
     done = make_scenario(flow, session.id)
     assert [row.source for row in ROWS.parts(flow, done.scenario_id)] == ["desk-2", "desk-1"]
     flow.store.delete_session("desk-1", "shop")
@@ -174,11 +204,11 @@ def test_a_replay_session_outlives_its_conversations_but_not_their_deletion(flow
 
 def test_a_cancelled_session_is_taken_up_again_where_it_was(flow: Flow) -> None:
     session = selected(flow)
-    generate_scenario(flow, session.id, GenerateScenario())
+    generate_scenario(flow, session.id, GenerateScenario(no_of_rows=3))
     assert cancel_replay_session(flow, session.id).current_step == "cancelled"
     assert make_scenario(flow, session.id).current_step == "cancelled"
     with pytest.raises(WrongState, match="retry"):
-        generate_scenario(flow, session.id, GenerateScenario())
+        generate_scenario(flow, session.id, GenerateScenario(no_of_rows=3))
     assert retry_replay_session(flow, session.id).current_step == "generating"
     assert make_scenario(flow, session.id).current_step == "ready"
     with pytest.raises(WrongState):
@@ -187,7 +217,7 @@ def test_a_cancelled_session_is_taken_up_again_where_it_was(flow: Flow) -> None:
 
 def test_a_scenario_that_was_made_before_the_process_died_is_not_made_twice(flow: Flow) -> None:
     session = selected(flow)
-    generate_scenario(flow, session.id, GenerateScenario())
+    generate_scenario(flow, session.id, GenerateScenario(no_of_rows=3))
     before = flow.documents.get("replay_session", session.id)
     first = make_scenario(flow, session.id)
     flow.documents.put(before)  # as if it had died before the last write
