@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from taketwo.cli.settings import opened_store, project_option, settings, store_option
+from taketwo.cli.voices import keep_audio
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
 from taketwo.scenario import Expectation, MustCall, MustNotCall, MustNotSay, MustSay
@@ -45,8 +46,9 @@ def freeze_command(
 ) -> None:
     """Keep captured conversations as a scenario file that runs as a test.
 
-    The file holds its own copy of all that a replay needs: the user's lines, the tools' results, the replies. Read
-    and edit it like any other file of the repository. Turns count from 1: `--must-call check_status@4`.
+    The file holds its own copy of all that a replay needs: the user's lines, the tools' results, the replies. The
+    recording of a call goes into the folder `audio` beside it. Read and edit it like any other file of the repository.
+    Turns count from 1: `--must-call check_status@4`.
     """
     from taketwo.evals.sense import insist_on_sense
     from taketwo.freeze.files import save
@@ -69,7 +71,7 @@ def freeze_command(
     )
     for case in scenario.cases:
         insist_on_sense(case)
-    for written in save(scenario, path):
+    for written in (*save(scenario, path), *keep_audio(scenario, path, store_url or settings().store)):
         click.echo(f"wrote {written}")
     if not expected:
         click.echo(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -11,13 +11,22 @@ import click
 from taketwo.config import Settings
 from taketwo.errors import BadSetting, MissingExtra
 from taketwo.replay.agents import Agent, open_agent
+from taketwo.scenario import Scenario
 from taketwo.store.recordings import folder_of
 from taketwo.suite.runner import SuiteCase
+from taketwo.voice.recordings import Recordings, names_of
 
 Audio: TypeAlias = Literal["original", "synthesised", "text"]
 
 SPOKEN_TURN_S = 240.0
 """Seconds that a spoken turn may take when nobody says otherwise: it takes as long as it is spoken."""
+LARGE_FILES = """# Recordings are large: with `git lfs install` they are kept beside the history and not in it.
+*.wav filter=lfs diff=lfs merge=lfs -text
+*.mp3 filter=lfs diff=lfs merge=lfs -text
+*.ogg filter=lfs diff=lfs merge=lfs -text
+*.flac filter=lfs diff=lfs merge=lfs -text
+"""
+"""What lies beside the recordings of a scenario, for git."""
 AUDIO_FOLDER = "audio"
 """Where the recordings of a scenario lie, beside its file."""
 
@@ -59,7 +68,6 @@ class Phone:
             return open_agent(spec, **how)
         try:
             from taketwo.voice.opening import open_voice_agent
-            from taketwo.voice.recordings import Recordings
         except ModuleNotFoundError as error:
             raise MissingExtra("voice", needed_for="replaying a call with a voice") from error
         return open_voice_agent(
@@ -71,6 +79,21 @@ class Phone:
             speech_url=self._here.speech_url,
             speech_key=self._here.speech_key,
         )
+
+
+def keep_audio(scenario: Scenario, file: Path, store_url: str) -> Iterator[Path]:
+    """Copy the recordings of a scenario's calls beside its file; gives what was written."""
+    kept, beside = Recordings([folder_of(store_url)]), Recordings([file.parent / AUDIO_FOLDER])
+    for case in scenario.cases:
+        for name in names_of(case.recorded):
+            source = kept.find(name)
+            if source is not None and beside.find(name) is None:
+                beside.keep(source.read_bytes())
+                yield beside.find(name) or source
+    hint = file.parent / AUDIO_FOLDER / ".gitattributes"
+    if hint.parent.is_dir() and not hint.exists():
+        hint.write_text(LARGE_FILES, encoding="utf-8")
+        yield hint
 
 
 def _folders(store_url: str, cases: Iterable[SuiteCase]) -> Sequence[Path]:

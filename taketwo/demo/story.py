@@ -34,13 +34,13 @@ def tell(folder: str | None, *, leave_running: bool) -> None:
     theirs = {k: v for k, v in os.environ.items() if not k.startswith("TAKETWO_") or k.startswith("TAKETWO_LLM_")}
     environment = {**theirs, "TAKETWO_STORE": f"sqlite:///{place / 'taketwo.sqlite3'}"}
     told = Story(place, environment)
-    with _server(place, environment) as address:
+    with serving(place, environment) as address:
         _tell(told, address)
         click.echo(f"\nAll of it took {time.monotonic() - started:.0f} s. Its files are in {place}\n")
         click.echo(_next_steps())
         if leave_running:
             click.echo(f"\nThe page is at {address} (Ctrl-C ends it).")
-            _wait_for_interrupt()
+            wait_for_interrupt()
 
 
 def _tell(told: Story, address: str) -> None:
@@ -129,7 +129,7 @@ class Story:
 
 
 @contextmanager
-def _server(place: Path, environment: dict[str, str]) -> Iterator[str]:
+def serving(place: Path, environment: dict[str, str]) -> Iterator[str]:
     """A real `taketwo serve` on a free port, until the end of the block; gives its address."""
     log = place / "serve.log"
     with log.open("w", encoding="utf-8") as output:
@@ -161,7 +161,8 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _wait_for_interrupt() -> None:
+def wait_for_interrupt() -> None:
+    """Wait until somebody presses Ctrl-C."""
     try:
         while True:
             time.sleep(3600)
