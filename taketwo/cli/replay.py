@@ -15,6 +15,7 @@ import msgspec
 
 from taketwo.cli.gateway import gateway_on, gateway_socket, in_words
 from taketwo.cli.interrupts import stop_on_interrupt
+from taketwo.cli.preflight import tell_tools
 from taketwo.cli.report_options import Reports, report_options
 from taketwo.cli.served import Served, replay_served, served_options
 from taketwo.cli.settings import access, language_model, opened_store, project_option, settings, store_option
@@ -105,6 +106,12 @@ PATIENCE_S = 3600.0
     help="Replay each turn by itself, after the recorded ones before it, as CASE@N.",
 )
 @audio_option
+@click.option(
+    "--preflight",
+    "only_preflight",
+    is_flag=True,
+    help="Only say which tools are answered, which may really run, and which are not seen from here.",
+)
 @report_options
 @project_option
 @store_option
@@ -114,6 +121,7 @@ def replay_command(
     agent_spec: str | None,
     from_turn: int,
     per_turn: bool,
+    only_preflight: bool,
     overrides: tuple[str, ...],
     user_mode: Any,
     tools: ToolPolicy,
@@ -149,26 +157,44 @@ def replay_command(
         cleanup.enter_context(reports.own_stdout())
         listening = cleanup.enter_context(gateway_socket(spec, old_spec))
         reach = {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
-        phone = Phone(here, audio, store.url, (case for case in cases if isinstance(case, SuiteCase)))
+        known = [case for case in cases if isinstance(case, SuiteCase)]
+        phone = Phone(here, audio, store.url, known)
+        agent = phone.open(spec, overrides=changes, **reach)
+        if tell_tools(spec, known, tools, in_full=only_preflight):
+            return
         finished = asyncio.run(
             _replay(
                 list(_forked(cases, from_turn, per_turn)),
-                phone.open(spec, overrides=changes, **reach),
+                agent,
                 writers,
                 listening,
                 store=store,
-                # Whoever stands in for tools answers one question at a time.
-                concurrency=1 if stand_in else concurrency or here.concurrency,
                 repeat=read_repeats(repeat),
                 against=None if old_spec is None else phone.open(old_spec, **reach),
-                limits=Limits(turn_timeout_s=timeout or (PATIENCE_S if stand_in else phone.turn_timeout_s(spec))),
                 tools=tools,
-                stand_in=stand_in,
-                users=_users(user_mode, here),
-                severities=severity_table(here.severity),
+                **_how(here, user_mode, stand_in, concurrency, _patience_s(timeout, phone, spec, stand_in)),
             )
         )
     raise SystemExit(reports.exit_code(finished))
+
+
+def _how(
+    here: Settings, user_mode: UserMode, stand_in: StandIn | None, concurrency: int | None, timeout_s: float
+) -> dict[str, Any]:
+    """Who plays the user, what weighs how much, and how fast it goes."""
+    return {
+        "users": _users(user_mode, here),
+        "severities": severity_table(here.severity),
+        "stand_in": stand_in,
+        # Whoever stands in for tools answers one question at a time.
+        "concurrency": 1 if stand_in else concurrency or here.concurrency,
+        "limits": Limits(turn_timeout_s=timeout_s),
+    }
+
+
+def _patience_s(given_s: float | None, phone: Phone, spec: str, stand_in: StandIn | None) -> float:
+    """How long a turn may take, in seconds: a person who stands in for tools takes longer than an agent."""
+    return given_s or (PATIENCE_S if stand_in else phone.turn_timeout_s(spec))
 
 
 def _forked(
