@@ -13,6 +13,7 @@ from taketwo.capture.fetch import FetchLimits
 from taketwo.capture.imports.imported import Unread
 from taketwo.cli.calls import SOUNDS, import_from, import_recording, keeping_recordings
 from taketwo.cli.settings import access, opened_store, settings, store_option
+from taketwo.compare.severity import severity_table
 from taketwo.config import Settings
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, MissingExtra, TraceUnreadable
@@ -64,6 +65,7 @@ def serve_command(host: str, port: int, grpc_port: int | None, require_keys: boo
             on_ready=lambda listening: _announce(listening, url),
             access=access(here),
             webhooks=WebhookSecrets(vapi=here.vapi_secret, retell=here.retell_key, elevenlabs=here.elevenlabs_secret),
+            severities=severity_table(here.severity),
         )
 
 

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import TakeTwoError
 from taketwo.server import assets
 from taketwo.server.access import Access, Keys, only_project
@@ -55,17 +56,18 @@ def create_app(
     keys_required: bool = False,
     access: Mapping[str, Any] | None = None,
     webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
+    severities: Mapping[str, Weight] = TABLE,
 ) -> Starlette:
     """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
 
     A request that shows a key of one project sees nothing else, and with `keys_required` every request must show one.
     access: keys and endpoints of agents that the server replays against, as `open_agent` takes them.
-    webhooks: what voice platforms must show that send calls.
+    webhooks: what voice platforms must show that send calls. severities: how grave differences are in run tests.
     """
     keys = Keys(store, required=keys_required)
     executor, whole_store = Embedded(access), store
     store = ScopedStore(store, only_project)
-    flow = Flow(store, executor)
+    flow = Flow(store, executor, severities=severities)
     room = Room(limits)
     intake: Intake = BesideTheServer(store.url, limits) if store.url.startswith("sqlite:") else InThreads(store, limits)
 
@@ -78,7 +80,7 @@ def create_app(
             if grpc_door is not None:
                 await grpc_door.open(intake, room, tasks, keys)
             expiry = tasks.create_task(expire_regularly(store))
-            await asyncio.to_thread(executor.start, Flow(whole_store, executor))
+            await asyncio.to_thread(executor.start, Flow(whole_store, executor, severities=severities))
             yield
             await asyncio.to_thread(executor.close)
             expiry.cancel()

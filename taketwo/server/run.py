@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
 from taketwo.server.app import FINISH_WITHIN_S, create_app
 from taketwo.server.limits import Limits
@@ -49,13 +50,14 @@ def serve(
     require_keys: bool = False,
     access: Mapping[str, Any] | None = None,
     webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
+    severities: Mapping[str, Weight] = TABLE,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way.
 
     `on_ready` is told as soon as requests are answered; a port of 0 is any free one. Without a `grpc_port` OTLP/gRPC is
     served on 4317 where that can be had. Keys are needed with `require_keys`, and wherever others than this machine
     reach the server. `access`: keys and endpoints of agents that the server replays against. `webhooks`: what voice
-    platforms must show that send calls.
+    platforms must show that send calls. `severities`: how grave differences are, where run tests are judged.
 
     Raises BadSetting for a host that others reach where there are no keys, and for a port that is taken, MissingExtra
     for a `grpc_port` without grpcio, StoreUnavailable.
@@ -71,7 +73,13 @@ def serve(
         door, without = _grpc_door(host, grpc_port, limits)
         config = uvicorn.Config(
             create_app(
-                store, limits=limits, grpc_door=door, keys_required=keys_required, access=access, webhooks=webhooks
+                store,
+                limits=limits,
+                grpc_door=door,
+                keys_required=keys_required,
+                access=access,
+                webhooks=webhooks,
+                severities=severities,
             ),
             log_level="warning",
             access_log=False,

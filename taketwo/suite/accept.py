@@ -87,7 +87,7 @@ def accept(case: Case, runs: Sequence[Run], kinds: Sequence[EditKind] = KINDS) -
 
 
 def _attempt(case: Case, run: Run) -> Attempt:
-    comparison = compare(case.recorded, run.conversation)
+    comparison = compare(case.recorded, run.conversation, cut_short_in=run.cut_short_in)
     return Attempt(run=run, comparison=comparison, scores=check(case, run, comparison))
 
 

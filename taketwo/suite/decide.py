@@ -13,7 +13,14 @@ from taketwo.replay.fidelity import fidelity
 from taketwo.run import Ending, Run
 from taketwo.scenario import Case, Floor, MaxLatency, MaxTokens, MustCall, MustNotCall
 from taketwo.suite.floor import ALPHA, NOTHING, Tolerance, tolerance
-from taketwo.suite.next_steps import after_change, after_ending, after_infidelity, after_unscored, weakest_part
+from taketwo.suite.next_steps import (
+    after_change,
+    after_ending,
+    after_failure,
+    after_infidelity,
+    after_unscored,
+    weakest_part,
+)
 from taketwo.suite.repeats import MOST_ATTEMPTS, ONCE, Outcome, Repeats, attempts_wanted, decision, rate
 from taketwo.value import Value
 from taketwo.verdict import Attempt, Reason, Score, Unscored, Verdict, VerdictKind
@@ -55,8 +62,10 @@ class Judged(NamedTuple):
 
     kind: AttemptKind
     """What it says."""
-    reasons: tuple[Reason, ...]
+    deciding: tuple[Reason, ...]
     """Why, the weightiest first."""
+    beside: tuple[Reason, ...]
+    """What else was found, the weightiest first."""
     next_step: str | None
     """The cheapest next step; None when there is nothing to do."""
 
@@ -174,14 +183,19 @@ def _unsure(outcomes: Sequence[Outcome], repeats: Repeats, kind: VerdictKind) ->
 
 
 def _gathered(judged: Sequence[Judged], attempts: int) -> tuple[Reason, ...]:
-    """Every reason once, and in how many attempts it was seen if not in all."""
+    """Every reason once, and in how many attempts it was seen if not in all: those that decided, then by weight."""
     if not judged:
         return (Reason(text="it was not replayed"),)
-    times = Counter(reason.text for one in judged for reason in one.reasons)
-    first = {reason.text: reason for one in reversed(judged) for reason in reversed(one.reasons)}
+    found = [list(dict.fromkeys((*one.deciding, *one.beside))) for one in judged]
+    times = Counter(reason.text for reasons in found for reason in reasons)
+    deciding = [reason for one in judged if one.kind == judged[0].kind for reason in one.deciding]
+    others = sorted((reason for reasons in found for reason in reasons), key=_weight)
+    first: dict[str, Reason] = {}
+    for reason in (*deciding, *others):
+        first.setdefault(reason.text, reason)
     return tuple(
-        first[text] if times[text] >= attempts else first[text].but(text=f"{text} (in {times[text]} of {attempts})")
-        for text in dict.fromkeys(reason.text for one in judged for reason in one.reasons)
+        reason if times[text] >= attempts else reason.but(text=f"{text} (in {times[text]} of {attempts})")
+        for text, reason in first.items()
     )
 
 
@@ -192,20 +206,22 @@ def _judge(case: Case, attempt: Attempt, policy: Policy, within: Tolerance) -> J
     unlike = list(_unlike(case, attempt.run, policy))
     open_ends = [*_nothing_said(case), *_open_ending(ending), *unlike, *_unscored(attempt)]
     covered = _coverage(case, attempt)
-    above = [change for change in _own_changes(attempt) if _matters(change, case, covered, policy)]
+    above = [change for change in attempt.comparison.changes if _matters(change, case, covered, policy)]
     mattering = sorted((change for change in above if not within.excuses(change)), key=_gravity)
     seen = [Reason(text=change_in_words(c), turn_index=c.replayed_turn, severity=c.severity) for c in mattering]
     by_itself = _excused(len(above) - len(mattering))
-    reasons = (*failed, *open_ends, *seen, *by_itself, *_read_errors(attempt.run), *_wording(attempt))
+    smaller = (*by_itself, *_intended(case, attempt, above), *_read_errors(attempt.run), *_wording(attempt))
     if failed and (not unlike or any(_stands(reason, case, attempt.run, policy) for reason in failed)):
-        return Judged("fail", reasons, None)
+        return _judged("fail", failed, (*open_ends, *seen, *smaller), after_failure(case))
     if open_ends:
-        # What could not be trusted to fail is told after why it could not.
-        reasons = (*open_ends, *(reason for reason in reasons if reason not in open_ends))
-        return Judged("inconclusive", reasons, _next_step(case, attempt))
+        return _judged("inconclusive", open_ends, (*failed, *seen, *smaller), _next_step(case, attempt))
     if mattering:
-        return Judged("changed", reasons, after_change(mattering[0]))
-    return Judged("pass", reasons, None)
+        return _judged("changed", seen, smaller, after_change(mattering[0]))
+    return _judged("pass", (), smaller, None)
+
+
+def _judged(kind: AttemptKind, deciding: Sequence[Reason], beside: Sequence[Reason], next_step: str | None) -> Judged:
+    return Judged(kind, tuple(sorted(deciding, key=_weight)), tuple(sorted(beside, key=_weight)), next_step)
 
 
 def _unlike(case: Case, run: Run, policy: Policy) -> Iterator[Reason]:
@@ -237,6 +253,16 @@ def _excused(changes: int) -> Iterator[Reason]:
     if changes:
         which = "one change is" if changes == 1 else f"{changes} changes are"
         yield Reason(text=f"{which} within what the unchanged agent shows by itself", severity="wording")
+
+
+def _intended(case: Case, attempt: Attempt, above: Sequence[Change]) -> Iterator[Reason]:
+    """What is not held against an attempt because the case says what must happen."""
+    changes = [change for change in attempt.comparison.changes if change not in above and change.severity != "wording"]
+    if case.expected and changes:
+        gravest = min(changes, key=_gravity)
+        which = "one change is" if len(changes) == 1 else f"{len(changes)} changes are"
+        text = f"{which} covered by the expectations or too small beside them: {change_in_words(gravest)}"
+        yield Reason(text=f"{text}{', …' if len(changes) > 1 else ''}", severity="wording")
 
 
 def _failed_checks(case: Case, attempt: Attempt) -> Iterator[Reason]:
@@ -315,22 +341,6 @@ def _wording(attempt: Attempt) -> Iterator[Reason]:
         yield Reason(text=f"{times} worded differently, with the same facts", severity="wording")
 
 
-def _own_changes(attempt: Attempt) -> Iterator[Change]:
-    """The changes without those that are there only because the replay stopped."""
-    run, pairs = attempt.run, attempt.comparison.pairs
-    reached = max((p.recorded for p in pairs if p.recorded is not None and p.replayed is not None), default=-1)
-    for change in attempt.comparison.changes:
-        if run.ending.reason == "completed" or not _is_left_open(change, run, reached):
-            yield change
-
-
-def _is_left_open(change: Change, run: Run, reached: int) -> bool:
-    """Whether the agent could still have done what is missing here."""
-    if change.replayed_turn is None:
-        return change.recorded_turn is not None and change.recorded_turn > reached
-    return change.replayed_turn == run.ending.turn_index and change.kind in ("call_lost", "reply_missing")
-
-
 class _Coverage(NamedTuple):
     """What the expectations that hold answer for."""
 
@@ -362,7 +372,10 @@ def _matters(change: Change, case: Case, covered: _Coverage, policy: Policy) -> 
         return change.severity in policy.matter_without_expectations
     if change.severity not in policy.matter_beside_expectations:
         return False
-    # No expectation answers for a write that is new or altered and that it does not name.
+    # No expectation answers for a claim that no tool bears out, or for a write that is new or altered and that it does
+    # not name.
+    if change.kind == "claim_unbacked":
+        return True
     writes = change.severity == "critical" and change.kind in ("call_added", "arguments_changed")
     is_covered = change.replayed_turn in covered.turns
     return not is_covered or (writes and (change.tool, change.replayed_turn) not in covered.calls)
@@ -370,3 +383,7 @@ def _matters(change: Change, case: Case, covered: _Coverage, policy: Policy) -> 
 
 def _gravity(change: Change) -> int:
     return SEVERITIES.index(change.severity)
+
+
+def _weight(reason: Reason) -> int:
+    return SEVERITIES.index(reason.severity)

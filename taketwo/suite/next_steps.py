@@ -23,6 +23,11 @@ def after_ending(case: Case, run: Run) -> str | None:
             return None
 
 
+def after_failure(case: Case) -> str:
+    """What to do about a check that failed, or an agent that did."""
+    return f"mend the agent and replay it again; if this is right now, say so: taketwo accept {case.id}"
+
+
 def after_infidelity(case: Case, run: Run) -> str | None:
     """What makes the next replay more like the recording, the cheapest first; None where nothing was unsure."""
     unsure = [answer for answer in run.tool_answers if answer.confidence is not None and answer.confidence < 1]

@@ -54,7 +54,7 @@ def attempt(
         attempt=number,
         tool_answers=tool_answers,
     )
-    comparison = compare(case.recorded, replayed)
+    comparison = compare(case.recorded, replayed, cut_short_in=run.cut_short_in)
     return Attempt(run=run, comparison=comparison, scores=(*check(case, run, comparison), *scores))
 
 
@@ -106,7 +106,8 @@ def test_a_failed_check_fails_whatever_else_holds() -> None:
         "turn 2: check_status was replaced by issue_refund(order_id=A-1042, amount=39.9); "
         "must call check_status in turn 2"
     )
-    assert found.next_step is None
+    assert found.next_step is not None
+    assert "taketwo accept status" in found.next_step
 
 
 def test_a_failed_check_where_nothing_changed_says_what_was_called() -> None:
@@ -115,6 +116,22 @@ def test_a_failed_check_where_nothing_changed_says_what_was_called() -> None:
     assert found.reasons[0].text == (
         "must not call issue_refund in turn 2: turn 2 called issue_refund(order_id=A-1042, amount=39.9)"
     )
+
+
+def test_no_expectation_excuses_a_claim_that_no_tool_bears_out() -> None:
+    claim = "It is approved. I have refunded you."
+    found = verdict(talk(STATUS), talk(STATUS, reply=claim), MustSay(text="approved", turn=2))
+    assert found.kind == "changed"
+    assert found.reasons[0].severity == "critical"
+    assert found.next_step == "see that the agent does what it says, or says only what it did"
+
+
+def test_what_is_beside_a_failure_follows_by_weight() -> None:
+    found = verdict(talk(STATUS), talk(REFUND, reply="Paid on 2026-11-19."), MustNotSay(text="paid"))
+    weights = ["critical", "major", "minor", "wording"]
+    assert found.kind == "fail"
+    order = [weights.index(reason.severity) for reason in found.reasons]
+    assert order == sorted(order)
 
 
 def test_a_change_that_an_expectation_asked_for_is_intended() -> None:
@@ -293,7 +310,9 @@ def test_flaky_says_how_often() -> None:
 
 def test_a_reason_says_in_how_many_attempts_it_was_seen() -> None:
     assert [reason.text for reason in over(CHANGED, PASS).reasons] == [
-        "turn 2: check_status was replaced by issue_refund(order_id=A-1042, amount=39.9) (in 1 of 2)"
+        "turn 2: check_status was replaced by issue_refund(order_id=A-1042, amount=39.9) (in 1 of 2)",
+        "one change is covered by the expectations or too small beside them: "
+        "turn 2: check_status(order_id=A-1042) is no longer called (in 1 of 2)",
     ]
     assert "(in" not in over(CHANGED, CHANGED).reasons[0].text
 

@@ -247,7 +247,7 @@ def judge_again(flow: Flow, id: str) -> None:
         before = RESULTS.get(flow, call.id)
         runs = [attempt.run for attempt in before.result.attempts]
         writing = before.writing_tools
-        result = judge(before.case, call.scenario, runs, evaluators, writing_tools=writing)
+        result = judge(before.case, call.scenario, runs, evaluators, writing_tools=writing, severities=flow.severities)
         keep_result(flow, before.but(result=result))
         CALLS.change(flow, call.id, partial(_told_again, result=result, case=before.case))
 
@@ -353,7 +353,14 @@ def _judged(flow: Flow, call: CallExecution, asked: ReportRow) -> CallExecution:
         raise BadSetting(f"the run is of case {wrong.case_id!r}, the row is {case.id!r}", where="runs")
     ids = EXECUTIONS.get(flow, call.test_execution_id).evaluator_ids
     evaluators = chosen_evaluators(flow, ids)
-    result = judge(case, call.scenario, asked.runs, evaluators, writing_tools=asked.writing_tools)
+    result = judge(
+        case,
+        call.scenario,
+        asked.runs,
+        evaluators,
+        writing_tools=asked.writing_tools,
+        severities=flow.severities,
+    )
     source = case.origin.conversation
     kept = CallResult(
         call_execution_id=call.id,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from taketwo.compare.compare import compare
+from taketwo.compare.severity import TABLE, Weight
 from taketwo.comparison import Metrics
 from taketwo.conversation import Conversation
 from taketwo.evals.checks import check
@@ -73,9 +74,10 @@ def judge(
     evaluators: Sequence[Evaluator],
     *,
     writing_tools: Collection[str] = (),
+    severities: Mapping[str, Weight] = TABLE,
 ) -> CaseResult:
     """The result of a row's replays. Blocks while evaluators work."""
-    attempts = tuple(_attempt(case, run, evaluators, writing_tools) for run in runs)
+    attempts = tuple(_attempt(case, run, evaluators, writing_tools, severities) for run in runs)
     return CaseResult(
         scenario=scenario,
         case_id=case.id,
@@ -109,11 +111,18 @@ def keep_result(flow: Flow, result: CallResult) -> None:
     flow.documents.put(RESULTS.document(result))
 
 
-def _attempt(case: Case, run: Run, evaluators: Sequence[Evaluator], writing_tools: Collection[str]) -> Attempt:
+def _attempt(
+    case: Case,
+    run: Run,
+    evaluators: Sequence[Evaluator],
+    writing_tools: Collection[str],
+    severities: Mapping[str, Weight],
+) -> Attempt:
     comparison = compare(
         case.recorded,
         run.conversation,
         writes=lambda tool: True if tool in writing_tools else None,
+        severities=severities,
         cut_short_in=run.cut_short_in,
     )
     scores = check(case, run, comparison)

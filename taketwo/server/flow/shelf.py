@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Generic, NamedTuple, TypeVar
 from uuid import uuid4
 
 import msgspec
 
+from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import StoreUnavailable
 from taketwo.server.flow.executor import Executor, Nobody
 from taketwo.store import Store
@@ -42,6 +43,8 @@ class Flow(NamedTuple):
     """The clock."""
     new_id: Callable[[], str] = new_id
     """Makes ids."""
+    severities: Mapping[str, Weight] = TABLE
+    """How grave each difference is, as `severity_table` makes it."""
 
     @property
     def documents(self) -> Documents:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from made_production import Clock, conversation, forgetful_agent, same_agent, silent, stocked
 
+from taketwo.compare.severity import TABLE, severity_table
 from taketwo.errors import AlreadyThere, BadFilter, BadSetting, NotFound, WrongState
 from taketwo.graph import Edge, Graph, Node
 from taketwo.replay.agents.callable import CallableAgent
@@ -298,6 +299,15 @@ async def test_judging_again_needs_no_replay(flow: Flow) -> None:
     before = [call.run_id for call in CALLS.parts(flow, execution.id)]
     judge_again(flow, execution.id)
     assert [call.run_id for call in CALLS.parts(flow, execution.id)] == before
+
+
+async def test_differences_weigh_what_the_settings_of_the_server_say(flow: Flow) -> None:
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    await worked(flow, execution.id, forgetful_agent)
+    assert "pass" not in execution_now(flow, execution.id).verdicts
+    light = {name: "wording" for name in TABLE}
+    judge_again(flow._replace(severities=severity_table(light)), execution.id)
+    assert execution_now(flow, execution.id).verdicts == {"pass": 3}
 
 
 def test_a_run_test_names_what_it_does_not_find(flow: Flow) -> None:
