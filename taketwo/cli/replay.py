@@ -152,7 +152,7 @@ def replay_command(
         asked = served.but(project=project, concurrency=concurrency, timeout_s=timeout)
         raise SystemExit(replay_served(asked, spec, changes, reports, here))
     with ExitStack() as cleanup:
-        writers, store = reports.open(), cleanup.enter_context(opened_store(store_url))
+        store = cleanup.enter_context(opened_store(store_url))
         cases = with_scope(list(cases_of(targets, store, project or here.project)), tool_scope, store)
         cleanup.enter_context(reports.own_stdout())
         listening = cleanup.enter_context(gateway_socket(spec, old_spec))
@@ -166,7 +166,7 @@ def replay_command(
             _replay(
                 list(_forked(cases, from_turn, per_turn)),
                 agent,
-                writers,
+                reports.open(phone.recordings.of),
                 listening,
                 store=store,
                 repeat=read_repeats(repeat),

@@ -12,6 +12,7 @@ import click
 
 from taketwo.events import SuiteFinished
 from taketwo.report import Writer, open_writers
+from taketwo.report.call_view import FindRecording
 from taketwo.suite.decide import exit_code
 
 
@@ -27,10 +28,14 @@ class Reports(NamedTuple):
     strict: bool
     """Whether `changed` and `inconclusive` are not good enough."""
 
-    def open(self) -> list[Writer]:
-        """The writers. Raises BadSetting where a file cannot be written."""
+    def open(self, find_recording: FindRecording) -> list[Writer]:
+        """The writers; `find_recording` gives the sound of calls. Raises BadSetting where a file cannot be written."""
         return open_writers(
-            json_path=self.json_path, junit_path=self.junit_path, html_path=self.html_path, strict=self.strict
+            json_path=self.json_path,
+            junit_path=self.junit_path,
+            html_path=self.html_path,
+            strict=self.strict,
+            find_recording=find_recording,
         )
 
     def own_stdout(self) -> AbstractContextManager[Any]:

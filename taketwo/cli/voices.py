@@ -45,7 +45,8 @@ class Phone:
         """cases: whose scenario files may have recordings beside them."""
         self._here = here
         self._audio = audio
-        self._folders = _folders(store_url, cases)
+        self.recordings = Recordings(_folders(store_url, cases))
+        """Of the calls that are replayed, and of the new ones."""
 
     def speaks_with(self, spec: str) -> bool:
         """Whether the agent is called. Raises BadSetting where it cannot be spoken with otherwise."""
@@ -72,7 +73,7 @@ class Phone:
             raise MissingExtra("voice", needed_for="replaying a call with a voice") from error
         return open_voice_agent(
             spec,
-            Recordings(self._folders),
+            self.recordings,
             text_agent=lambda spec: open_agent(spec, **how),
             mode="synthesised" if self._audio == "synthesised" else "original",
             api_key=self._here.agent_key,

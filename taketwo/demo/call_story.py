@@ -33,7 +33,7 @@ def tell(folder: str | None, *, leave_running: bool) -> None:
     click.echo("report.html plays both calls.")
     if leave_running:
         with serving(place, environment) as address:
-            click.echo(f"\nThe page of the call is at {address}/calls/{CALL_ID} (Ctrl-C ends it).")
+            click.echo(f"\nThe page of the call is at {address}/sessions/{CALL_ID} (Ctrl-C ends it).")
             wait_for_interrupt()
 
 

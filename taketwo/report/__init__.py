@@ -10,6 +10,7 @@ from typing import Protocol, TextIO
 
 from taketwo.errors import BadSetting
 from taketwo.events import Event
+from taketwo.report.call_view import FindRecording
 
 
 class Writer(Protocol):
@@ -28,9 +29,11 @@ def open_writers(
     junit_path: str | None = None,
     html_path: str | None = None,
     strict: bool = False,
+    find_recording: FindRecording = lambda conversation: None,
 ) -> list[Writer]:
     """The terminal's writer, and one for each path; `-` is standard output, and then the terminal's goes to stderr.
 
+    find_recording: gives the recordings of calls, which go into the HTML page.
     strict: whether what a strict run does not accept counts as failed.
     Raises BadSetting at once, before anything is replayed, where a file cannot be written.
     """
@@ -49,7 +52,7 @@ def open_writers(
     if html_path is not None:
         from taketwo.report.html import HtmlWriter
 
-        writers.append(HtmlWriter(_open(html_path)))
+        writers.append(HtmlWriter(_open(html_path), find_recording))
     return writers
 
 

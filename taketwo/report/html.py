@@ -9,8 +9,9 @@ import base64
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterator
-from typing import NamedTuple, TextIO
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from markupsafe import Markup
 
@@ -19,18 +20,26 @@ from taketwo.comparison import SEVERITIES
 from taketwo.events import CaseFinished, Event
 from taketwo.report import words
 from taketwo.report.aligned import AlignedTurn, align_attempt, telling_attempt
+from taketwo.report.call_view import MOST_EMBEDDED, CallView, FindRecording, Played, call_view, embedded
 from taketwo.report.drawing import TEMPLATES, environment
 from taketwo.report.gathered import Gathered, finish
 from taketwo.run import Run
 from taketwo.verdict import Attempt
 
+if TYPE_CHECKING:
+    from taketwo.voice.audio import Sound
+
 
 class HtmlWriter:
     """Writes one HTML file when the suite is over."""
 
-    def __init__(self, out: TextIO) -> None:
-        """Write to `out`, and close it at the end unless it is standard output."""
+    def __init__(self, out: TextIO, find_recording: FindRecording = lambda conversation: None) -> None:
+        """Write to `out`, and close it at the end unless it is standard output.
+
+        find_recording: gives the recordings of calls, which go into the page.
+        """
         self._out = out
+        self._find_recording = find_recording
         self._gathered = Gathered()
 
     def write(self, event: Event) -> None:
@@ -39,7 +48,7 @@ class HtmlWriter:
 
     def close(self) -> None:
         """Write the page."""
-        finish(self._out, _page(self._gathered))
+        finish(self._out, _page(self._gathered, self._find_recording))
 
 
 class Stretch(NamedTuple):
@@ -70,6 +79,8 @@ class CaseView(NamedTuple):
     """What answered the user's turns and the calls, counted."""
     seconds: float
     """How long all attempts took."""
+    call: CallView | None = None
+    """How it is heard; None in a text conversation and where there is no recording."""
 
     @property
     def shows_ending(self) -> bool:
@@ -77,9 +88,10 @@ class CaseView(NamedTuple):
         return any(turn.ending for stretch in self.stretches if stretch.kind == "loud" for turn in stretch.turns)
 
 
-def _page(gathered: Gathered) -> str:
+def _page(gathered: Gathered, find_recording: FindRecording) -> str:
     style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("design.css", "report.css"))
     cases = sorted((view_of(event) for event in gathered.in_order()), key=_gravity)
+    cases = list(_with_sound(cases, find_recording))
     counts = gathered.counts()
     return (
         environment()
@@ -107,6 +119,26 @@ def view_of(event: CaseFinished, attempt: Attempt | None = None) -> CaseView:
         provenance=_provenance(attempt.run) if attempt else "",
         seconds=sum((one.run.ended_at - one.run.started_at).total_seconds() for one in event.result.attempts),
     )
+
+
+def calls_of(
+    view: CaseView, find: FindRecording, played: Callable[[Path, Sound], Played] = embedded
+) -> CallView | None:
+    """Both calls of a case, to be heard; None where none can be."""
+    attempt = view.attempt
+    if attempt is None or attempt.run.conversation.channel != "voice":
+        return None
+    both = (("Recorded", view.event.case.recorded), ("Replayed", attempt.run.conversation))
+    return call_view(both, attempt.comparison.pairs, find, played)
+
+
+def _with_sound(cases: Iterable[CaseView], find: FindRecording) -> Iterator[CaseView]:
+    """The first of them with their sound; with that of all a report could not be sent on."""
+    left = MOST_EMBEDDED
+    for view in cases:
+        call = calls_of(view, find) if left else None
+        left -= call is not None
+        yield view._replace(call=call)
 
 
 def _kind_of_turn(turn: AlignedTurn) -> str:

@@ -12,6 +12,7 @@ from taketwo.conversation import Conversation
 from taketwo.server.marks import marks_of
 from taketwo.server.pages.drawing import in_words, page, twin, wants_page
 from taketwo.server.pages.shell import Shell
+from taketwo.server.pages.sound import SoundOfCalls
 from taketwo.server.pages.waterfall import MOST_SPANS, waterfall
 from taketwo.store import Store
 
@@ -22,10 +23,15 @@ class Conversations:
     def __init__(self, store: Store) -> None:
         """Read from that store."""
         self._store = store
+        self._sound = SoundOfCalls(store)
 
     def routes(self) -> list[Route]:
         """The addresses; what is looked at of a conversation stands in `view`, because ids may hold slashes."""
-        return [Route("/sessions/{id:path}.json", self.session), Route("/sessions/{id:path}", self.session)]
+        return [
+            Route("/sessions/{id:path}.json", self.session),
+            Route("/sessions/{id:path}", self.session),
+            *self._sound.routes(),
+        ]
 
     def session(self, request: Request) -> Response:
         """One conversation, by session id, trace id or the beginning of one; `view=spans` for its spans."""
@@ -53,6 +59,7 @@ class Conversations:
             shell,
             headers={"vary": "accept"},
             conversation=conversation,
+            call=self._sound.of(conversation),
             marked={(one.turn_index, one.step_index): one for one in marks.marks},
             marking=_place(mark),
             expected=[in_words(one) for one in marks.expected],

@@ -15,7 +15,7 @@ from taketwo.comparison import SEVERITIES
 from taketwo.errors import BadSetting, NotFound
 from taketwo.events import CaseFinished
 from taketwo.report.aligned import telling_attempt
-from taketwo.report.html import view_of
+from taketwo.report.html import CaseView, calls_of, view_of
 from taketwo.report.words import GRAVEST_FIRST
 from taketwo.scenario import Scenario
 from taketwo.sdk.api.agents import AgentVersion
@@ -43,6 +43,7 @@ from taketwo.server.pages.drawing import twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.keeping import download, written
 from taketwo.server.pages.shell import Shell
+from taketwo.server.pages.sound import SoundOfCalls, served
 from taketwo.verdict import Attempt, Score
 
 LISTED = 50
@@ -179,7 +180,7 @@ class Executions:
             self._shell(call.project, "tests"),
             {"call": call, "result": kept.result if kept else None},
             execution=execution,
-            view=view_of(CaseFinished(case=kept.case, result=kept.result), attempt) if kept else None,
+            view=self._view(kept, attempt) if kept else None,
             attempts=[(one, _kind_of(one)) for one in kept.result.attempts] if kept else [],
             before=calls[place - 1] if place else None,
             after=calls[place + 1] if place + 1 < len(calls) else None,
@@ -188,6 +189,12 @@ class Executions:
             command=_command(call, execution, self._version(execution)),
             accepted="accepted" in request.query_params,
         )
+
+    def _view(self, kept: CallResult, attempt: Attempt | None) -> CaseView:
+        """The row as it is drawn, with both calls to be heard where it is one of calls."""
+        view = view_of(CaseFinished(case=kept.case, result=kept.result), attempt)
+        recordings = SoundOfCalls(self._flow.store).recordings
+        return view._replace(call=calls_of(view, recordings.of, served))
 
     def file(self, request: Request) -> Response:
         """The row as a scenario file."""

@@ -208,3 +208,40 @@ document.addEventListener("pointerdown", (event) => {
 });
 document.addEventListener("dragstart", (event) => event.target.closest("[data-pans]") && event.preventDefault());
 for (const frame of all("[data-pans]")) frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
+
+// Calls: the waves and the turns play the recording that they belong to.
+for (const section of all(".call-audio")) {
+  const sides = all(".heard", section).map((figure) => ({ audio: one("audio", figure), waves: one(".waves", figure) }));
+  const turns = all(".hear-turn", section);
+  let until = null;
+  sides.forEach(({ audio, waves }, number) => {
+    const length = Number(waves.dataset.length);
+    audio.addEventListener("timeupdate", () => {
+      const at = (500 * audio.currentTime) / length;
+      for (const end of ["x1", "x2"]) one(".playhead", waves).setAttribute(end, at);
+      for (const turn of turns.filter((turn) => Number(turn.dataset.side) === number)) {
+        const inside = audio.currentTime >= Number(turn.dataset.start) && audio.currentTime <= Number(turn.dataset.end);
+        turn.classList.toggle("playing", inside && !audio.paused);
+      }
+      if (until !== null && audio.currentTime >= until) {
+        until = null;
+        audio.pause();
+      }
+    });
+    audio.addEventListener("play", () => sides.forEach((side) => side.audio !== audio && side.audio.pause()));
+    waves.addEventListener("click", (event) => {
+      const box = waves.getBoundingClientRect();
+      until = null;
+      audio.currentTime = (length * (event.clientX - box.left)) / box.width;
+      audio.play();
+    });
+  });
+  for (const turn of turns) {
+    turn.addEventListener("click", () => {
+      const { audio } = sides[turn.dataset.side] ?? sides[0];
+      until = Number(turn.dataset.end);
+      audio.currentTime = Number(turn.dataset.start);
+      audio.play();
+    });
+  }
+}

