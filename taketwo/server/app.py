@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import TakeTwoError
@@ -20,8 +20,10 @@ from taketwo.server import assets
 from taketwo.server.access import Access, Keys, only_project
 from taketwo.server.api import door
 from taketwo.server.captures import Captures
+from taketwo.server.compat import Compat
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
 from taketwo.server.expiry import expire_regularly
+from taketwo.server.flow.chats import Chats
 from taketwo.server.flow.embedded import Embedded
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.guard import Guard
@@ -68,6 +70,7 @@ def create_app(
     executor, whole_store = Embedded(access), store
     store = ScopedStore(store, only_project)
     flow = Flow(store, executor, severities=severities)
+    chats = Chats(flow)
     room = Room(limits)
     intake: Intake = BesideTheServer(store.url, limits) if store.url.startswith("sqlite:") else InThreads(store, limits)
 
@@ -80,9 +83,8 @@ def create_app(
             if grpc_door is not None:
                 await grpc_door.open(intake, room, tasks, keys)
             expiry = tasks.create_task(expire_regularly(store))
-            await asyncio.to_thread(executor.start, Flow(whole_store, executor, severities=severities))
-            yield
-            await asyncio.to_thread(executor.close)
+            async with _replaying(tasks, executor, Flow(whole_store, executor, severities=severities), chats):
+                yield
             expiry.cancel()
             if grpc_door is not None:
                 await grpc_door.close(FINISH_WITHIN_S)
@@ -97,18 +99,36 @@ def create_app(
             assets.route(),
             *Captures(store).routes(),
             *door.routes(flow, body_bytes=limits.body_bytes),
-            *Lists(store).routes(),
-            *Conversations(store).routes(),
-            *Keeping(store).routes(),
-            *Start(store).routes(),
-            *Replays(flow).routes(),
-            *Executions(flow).routes(),
-            *Scenarios(flow).routes(),
+            *Compat(flow, chats).routes(),
+            *_pages(store, flow),
         ],
         middleware=[Middleware(Guard, any_name=keys_required), Middleware(Access, keys=keys)],
         exception_handlers={TakeTwoError: tell, HTTPException: tell_http},
         lifespan=running,
     )
+
+
+@asynccontextmanager
+async def _replaying(tasks: asyncio.TaskGroup, executor: Embedded, flow: Flow, chats: Chats) -> AsyncIterator[None]:
+    """Work on what outlives a request, until the end of the block."""
+    await asyncio.to_thread(executor.start, flow)
+    looking_after = tasks.create_task(chats.look_after())
+    yield
+    looking_after.cancel()
+    await asyncio.to_thread(executor.close)
+
+
+def _pages(store: Store, flow: Flow) -> list[BaseRoute]:
+    """What people look at."""
+    return [
+        *Lists(store).routes(),
+        *Conversations(store).routes(),
+        *Keeping(store).routes(),
+        *Start(store).routes(),
+        *Replays(flow).routes(),
+        *Executions(flow).routes(),
+        *Scenarios(flow).routes(),
+    ]
 
 
 async def _health(request: Request) -> Response:

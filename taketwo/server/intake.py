@@ -15,6 +15,8 @@ from taketwo.capture.identity import project_named
 from taketwo.capture.otlp import UnknownContentType, read_logs, read_spans
 from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable, TooLarge, TraceUnreadable
 from taketwo.server.answers import Answer, Signal, accepted, busy, refused
+from taketwo.server.flow.shelf import Flow
+from taketwo.server.flow.spans import keep_spans_of_rows
 from taketwo.server.limits import MIB, Limits
 from taketwo.server.quotas import Quotas
 from taketwo.span import RawLog, RawSpan
@@ -84,7 +86,8 @@ def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> lis
     match delivery.signal:
         case "traces":
             spans = read_spans(plain, delivery.content_type)
-            by_project = _by_project(spans.spans, delivery.project)
+            # What an agent did in a replay belongs to the replay.
+            by_project = _by_project(keep_spans_of_rows(Flow(store), spans.spans), delivery.project)
             quotas.take({project: len(some) for project, some in by_project.items()})
             for project, some_spans in by_project.items():
                 store.add_spans(project, some_spans)

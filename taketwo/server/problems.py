@@ -43,10 +43,15 @@ OTLP_PATHS = ("/v1/traces", "/v1/logs", "/v1/metrics", "/v1development/profiles"
 """How the addresses end where senders of OTLP expect answers in OTLP's form."""
 
 
+def status_of(error: TakeTwoError) -> HTTPStatus:
+    """The HTTP status that says what kind of error it is."""
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 def tell(request: Request, error: Exception) -> Response:
     """What we could not do, as an answer."""
     assert isinstance(error, TakeTwoError)  # the application asks for no others
-    status = next((status for kind, status in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = status_of(error)
     headers = {"retry-after": "1"} if status == 503 else {}
     # A place inside a text stands behind the name of the field.
     field = error.where.partition(",")[0] if error.where else None

@@ -25,9 +25,9 @@ def made(client: httpx.Client, path: str, **body) -> dict:
     return answer.json()
 
 
-def with_run_test(client: httpx.Client, name: str = "nightly", **asked) -> dict:
-    """A run test over everything in project `shop`."""
-    session = made(client, "replay-sessions", project_id="shop", select_all=True)
+def with_run_test(client: httpx.Client, name: str = "nightly", project: str = "shop", **asked) -> dict:
+    """A run test over everything in a project."""
+    session = made(client, "replay-sessions", project_id=project, select_all=True)
     made(client, f"replay-sessions/{session['id']}/generate-scenario", no_of_rows=session["usable"])
     while (session := client.get(f"/api/replay-sessions/{session['id']}").json())["current_step"] == "generating":
         time.sleep(0.02)

@@ -58,6 +58,8 @@ class TestExecution(Value):
     """Git revision of the agent's code; None when nobody could see one."""
     trigger: Literal["manual", "schedule", "sdk", "ci", "rerun"] = "manual"
     """What set it off."""
+    named: int = 0
+    """How many rows were named to clients that chat; 0 for the other runners."""
     ended_at: datetime | None = None
     """When it ended, UTC; None while it runs."""
     failure: Failure | None = None

@@ -15,6 +15,7 @@ from taketwo.server.api import executions as execution_operations
 from taketwo.server.api import run_tests as run_test_operations
 from taketwo.server.api import scenarios as scenario_operations
 from taketwo.server.api import sessions as session_operations
+from taketwo.span import Span
 from taketwo.verdict import Attempt, CaseResult, Reason, Score, Verdict
 
 AT = datetime(2026, 11, 3, 10, 15, tzinfo=UTC)
@@ -349,6 +350,17 @@ _THINGS: tuple[Any, ...] = (
     _listed(run_test_operations.TestExecutions, EXECUTION),
     _listed(run_test_operations.Trend, results.TrendPoint(execution=EXECUTION, pass_rate=0.95, low=0.76, high=0.99)),
     _listed(execution_operations.CallExecutions, CALL),
+    _listed(
+        execution_operations.Spans,
+        Span(
+            trace_id="0af7651916cd43dd8448eb211c80319c",
+            span_id="b7ad6b7169203331",
+            name="answer",
+            start_ns=1_793_700_900_000_000_000,
+            end_ns=1_793_700_901_000_000_000,
+            attributes={"gen_ai.simulator.call_execution_id": CALL_ID},
+        ),
+    ),
 )
 
 EXAMPLES: dict[Any, Any] = {type(thing): thing for thing in _THINGS}

@@ -26,8 +26,11 @@ from taketwo.server.flow import results
 from taketwo.server.flow.executions import CALLS, EXECUTIONS
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.shelf import Listed
+from taketwo.server.flow.spans import spans_of
+from taketwo.span import Span
 from taketwo.verdict import VerdictKind
 
+Spans = listing("Spans", "spans", Span)
 CallExecutions = listing("CallExecutions", "call_executions", CallExecution)
 
 
@@ -212,6 +215,16 @@ OPERATIONS = (
         "The case as it was replayed, every replay of it, and the verdict with all reasons.",
         lambda given: results.result_of(given.flow, given.id),
         CaseAndResult,
+    ),
+    Operation(
+        "GET",
+        "/api/call-executions/{id}/spans",
+        "Call executions",
+        "list_spans",
+        "The spans that the agent made while the row was replayed, by start.",
+        lambda given: page_of(Spans, spans_of(given.flow, given.id, limit=given.query.limit, after=given.query.after)),
+        Spans,
+        query=Page,
     ),
     Operation(
         "POST",

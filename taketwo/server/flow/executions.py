@@ -47,6 +47,8 @@ MOST_HAND_OUTS = 5
 """A row that was lost so often is failed: it may be what kills its workers."""
 GRAVEST: tuple[VerdictKind, ...] = ("fail", "flaky", "changed", "inconclusive", "pass")
 """Verdicts, the gravest first."""
+LAST_OF_POSITION = 2**62
+"""Stands in a cursor behind everything at a position."""
 OPEN = ("pending", "running")
 """States of what has not ended."""
 
@@ -144,6 +146,8 @@ def with_counts(flow: Flow, execution: TestExecution) -> TestExecution:
 def claim_rows(flow: Flow, id: str, asked: ClaimRows) -> ClaimedRows:
     """Hand rows to a worker, each to one only; what was lost before comes again. Raises NotFound."""
     execution = EXECUTIONS.get(flow, id)
+    if execution.runner == "chat":
+        raise WrongState("its rows are chatted, not claimed", where="runner", todo="execute it for `sdk`")
     rows: list[ClaimedRow] = []
     if execution.status in OPEN:
         for call in CALLS.claim(flow, _hand_out(flow, asked.worker), parent=id, limit=asked.limit):
@@ -160,6 +164,45 @@ def claim_rows(flow: Flow, id: str, asked: ClaimRows) -> ClaimedRows:
         users=execution.users,
         on_miss=execution.on_miss,
     )
+
+
+def take_call(flow: Flow, call_id: str, worker: str, lease_s: float) -> CallExecution:
+    """Hand one row to a worker, or renew the lease that it has.
+
+    Raises NotFound, WrongState where the row has ended or somebody else has it.
+    """
+    now = flow.now()
+
+    def taken(call: CallExecution) -> CallExecution:
+        if call.status == "running" and _worker(call) == worker:
+            return call.but(lease_until=now + timedelta(seconds=lease_s))
+        is_free = call.status == "pending" or (
+            call.status == "running" and call.lease_until is not None and call.lease_until <= now
+        )
+        if not is_free:
+            _insist_on_lease(call, worker)
+        handed = _hand_out(flow, worker)(call)
+        return handed.but(lease_until=now + timedelta(seconds=lease_s)) if handed.status == "running" else handed
+
+    call = CALLS.change(flow, call_id, taken)
+    EXECUTIONS.change(
+        flow, call.test_execution_id, lambda one: one.but(status="running") if one.status == "pending" else one
+    )
+    return call
+
+
+def list_rows(flow: Flow, id: str, limit: int) -> tuple[list[str], bool]:
+    """Name the next rows of an execution to a client that takes them one by one, each to one client only.
+
+    Gives their ids, and whether there are more. Raises NotFound.
+    """
+    before = EXECUTIONS.change(flow, id, lambda one: one.but(named=one.named + limit)).named - limit
+    calls = CALLS.page(
+        flow, parent=id, limit=limit, after=f"{before - 1}-{LAST_OF_POSITION}" if before else None, newest_first=False
+    )
+    execution = execution_now(flow, id)
+    has_more = execution.status in OPEN and before + limit < execution.total
+    return [call.id for call in calls.things if call.status in OPEN], has_more
 
 
 def renew_leases(flow: Flow, id: str, asked: RenewLeases) -> RenewedLeases:
@@ -227,7 +270,7 @@ def rerun(flow: Flow, id: str, asked: Rerun) -> TestExecution:
         return call.but(status="pending", verdict=None, ended_at=None, ended_reason=None)
 
     # The execution is opened first: a server that dies in between finds an open one and closes it again.
-    EXECUTIONS.change(flow, id, lambda one: one.but(status="pending", ended_at=None, failure=None))
+    EXECUTIONS.change(flow, id, lambda one: one.but(status="pending", named=0, ended_at=None, failure=None))
     CALLS.change_parts(flow, id, again, states=("completed", "failed", "cancelled"))
     if execution.runner == "server":
         flow.executor.begin(Work("run_execution", id))
