@@ -153,8 +153,8 @@ def replay_command(
         raise SystemExit(replay_served(asked, spec, changes, reports, here))
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
+        writers = cleanup.enter_context(reports.opened(lambda conversation: phone.recordings.of(conversation)))
         cases = with_scope(list(cases_of(targets, store, project or here.project)), tool_scope, store)
-        cleanup.enter_context(reports.own_stdout())
         listening = cleanup.enter_context(gateway_socket(spec, old_spec))
         reach = {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
         known = [case for case in cases if isinstance(case, SuiteCase)]
@@ -166,7 +166,7 @@ def replay_command(
             _replay(
                 list(_forked(cases, from_turn, per_turn)),
                 agent,
-                reports.open(phone.recordings.of),
+                writers,
                 listening,
                 store=store,
                 repeat=read_repeats(repeat),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Any, NamedTuple
 
 import click
@@ -28,19 +28,21 @@ class Reports(NamedTuple):
     strict: bool
     """Whether `changed` and `inconclusive` are not good enough."""
 
-    def open(self, find_recording: FindRecording) -> list[Writer]:
-        """The writers; `find_recording` gives the sound of calls. Raises BadSetting where a file cannot be written."""
-        return open_writers(
+    @contextmanager
+    def opened(self, find_recording: FindRecording = lambda conversation: None) -> Iterator[list[Writer]]:
+        """The writers; what the agent prints meanwhile does not get into the middle of the JSON.
+
+        find_recording: gives the sound of calls. Raises BadSetting where a file cannot be written.
+        """
+        writers = open_writers(
             json_path=self.json_path,
             junit_path=self.junit_path,
             html_path=self.html_path,
             strict=self.strict,
             find_recording=find_recording,
         )
-
-    def own_stdout(self) -> AbstractContextManager[Any]:
-        """What the agent prints must not end up in the middle of the JSON."""
-        return redirect_stdout(sys.stderr) if self.json_path == "-" else nullcontext()
+        with redirect_stdout(sys.stderr) if self.json_path == "-" else nullcontext():
+            yield writers
 
     def exit_code(self, finished: SuiteFinished) -> int:
         """What the process tells."""

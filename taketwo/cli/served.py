@@ -61,8 +61,7 @@ def served_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def replay_served(served: Served, spec: str, overrides: dict[str, JSON], reports: Reports, here: Settings) -> int:
     """Replay its rows, and write what was asked for; gives the exit code. Ctrl-C cancels the execution."""
-    writers = reports.open(lambda conversation: None)
-    with reports.own_stdout():
+    with reports.opened() as writers:
         agent = open_agent(spec, overrides=overrides, **access(here))
         return reports.exit_code(asyncio.run(_replayed(served, agent, writers, here)))
 
