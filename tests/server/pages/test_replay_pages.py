@@ -97,9 +97,9 @@ def shown(client: httpx.Client, path: str, until: Callable[[Any], bool]) -> Any:
 
 
 def with_scenario(client: httpx.Client, **selected: Any) -> str:
-    """The page of a replay session whose scenario is made."""
+    """The page of a replay session whose scenario is made, with a row for each conversation and no more."""
     replay = posted(client, "/replays", project="shop", **(selected or {"id": ["one", "two"]}))
-    posted(client, f"{replay}/scenario", no_of_rows="2")
+    posted(client, f"{replay}/scenario", no_of_rows="1" if selected else "2")
     shown(client, replay, lambda found: found["replay_session"]["current_step"] == "ready")
     return replay
 
