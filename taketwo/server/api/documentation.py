@@ -11,7 +11,7 @@ import msgspec
 
 from taketwo.described import values_within, words_of
 from taketwo.sdk.api.asked import Asked
-from taketwo.server.api.operation import File, Operation
+from taketwo.server.api.operation import File, Operation, Stream
 from taketwo.value import JSON, Value
 
 REF = "#/components/schemas/{name}"
@@ -38,7 +38,7 @@ class Problem(Value):
 
 def openapi(operations: Sequence[Operation], examples: Mapping[Any, Any], version: str) -> dict[str, JSON]:
     """The document."""
-    types = [kind for one in operations for kind in (one.answers, one.body) if kind not in (None, File)]
+    types = [kind for one in operations for kind in (one.answers, one.body) if kind not in (None, File, Stream)]
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template=REF)
     _describe(components, [*types, Problem])
     known = dict(zip([*map(_key, types), _key(Problem)], schemas, strict=True))
@@ -79,13 +79,17 @@ def _responses(operation: Operation, schemas: Mapping[str, JSON], examples: Mapp
         found["204"] = {"description": "Done."}
     elif operation.answers is File:
         found["200"] = {"description": "A file.", "content": {"*/*": {"schema": {}, "example": "…"}}}
+    elif operation.answers is Stream:
+        text = 'event: progress\ndata: {"status": "running"}\n\n'
+        content = {"schema": {"type": "string"}, "example": text}
+        found["200"] = {"description": "Server-sent events.", "content": {"text/event-stream": content}}
     else:
         content = {"schema": schemas[_key(operation.answers)], "example": _plain(examples[operation.answers])}
         found[str(operation.status.value)] = {
             "description": "Done.",
             "content": {"application/json": content},
         }
-    if operation.method == "GET":
+    if operation.method == "GET" and operation.do is not None:
         found["304"] = {"description": "Not changed since the ETag in If-None-Match."}
     for status in sorted({*ALWAYS, *_refusals(operation)}):
         problem = {"schema": schemas[_key(Problem)], "example": _plain(_problem(status))}

@@ -10,17 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from taketwo.server.api import agents, events, executions, run_tests, scenarios, serving, sessions
+from taketwo.server.api import agents, captured, events, executions, keys, run_tests, scenarios, serving, sessions
 from taketwo.server.api.documentation import openapi
 from taketwo.server.api.examples import EXAMPLES
 from taketwo.server.flow.shelf import Flow
 
 OPERATIONS = (
+    *captured.OPERATIONS,
     *sessions.OPERATIONS,
     *agents.OPERATIONS,
     *scenarios.OPERATIONS,
     *run_tests.OPERATIONS,
     *executions.OPERATIONS,
+    *events.OPERATIONS,
+    *keys.OPERATIONS,
 )
 """Everything that can be asked."""
 

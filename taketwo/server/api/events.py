@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from taketwo.server.api.operation import Operation, Stream
 from taketwo.server.flow import executions, replay_sessions
 from taketwo.server.flow.shelf import Flow
 
@@ -22,7 +23,27 @@ SILENT_AT_MOST_S = 15.0
 ENDED = ("completed", "failed", "cancelled", "ready")
 """States after which nothing changes by itself."""
 
-EVENTS = ("/api/test-executions/{id}/events", "/api/replay-sessions/{id}/events")
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/test-executions/{id}/events",
+        "Test executions",
+        "watch_test_execution",
+        "Progress as server-sent events, until the execution has ended.",
+        None,
+        Stream,
+    ),
+    Operation(
+        "GET",
+        "/api/replay-sessions/{id}/events",
+        "Replay sessions",
+        "watch_replay_session",
+        "Progress as server-sent events, until nothing changes by itself.",
+        None,
+        Stream,
+    ),
+)
+"""The two things that can be watched."""
 
 
 def routes(flow: Flow) -> list[Route]:
@@ -38,7 +59,10 @@ def routes(flow: Flow) -> list[Route]:
         is_idle = found.current_step == "init" and found.suggestions is not None
         return found, "ready" if is_idle else found.current_step
 
-    return [Route(path, _endpoint(look)) for path, look in zip(EVENTS, (execution, session), strict=True)]
+    return [
+        Route(path, _endpoint(look))
+        for path, look in zip((one.path for one in OPERATIONS), (execution, session), strict=True)
+    ]
 
 
 def _endpoint(look: Callable[[str], tuple[Any, str]]) -> Callable[[Request], Any]:

@@ -11,11 +11,17 @@ from taketwo.run import Ending, Run, StepPlace, ToolAnswer, UserAnswer
 from taketwo.scenario import Case, MustCall, MustNotCall, Origin
 from taketwo.sdk.api import agents, executions, projects, replay_sessions, results, run_tests, scenarios
 from taketwo.server.api import agents as agent_operations
+from taketwo.server.api import captured
 from taketwo.server.api import executions as execution_operations
+from taketwo.server.api import keys as key_operations
 from taketwo.server.api import run_tests as run_test_operations
 from taketwo.server.api import scenarios as scenario_operations
 from taketwo.server.api import sessions as session_operations
 from taketwo.span import Span
+from taketwo.store.feedback import Feedback
+from taketwo.store.keys import Key
+from taketwo.store.search import Stretch, UserSummary
+from taketwo.store.summary import TraceSummary, summarise
 from taketwo.verdict import Attempt, CaseResult, Reason, Score, Verdict
 
 AT = datetime(2026, 11, 3, 10, 15, tzinfo=UTC)
@@ -363,5 +369,33 @@ _THINGS: tuple[Any, ...] = (
     ),
 )
 
-EXAMPLES: dict[Any, Any] = {type(thing): thing for thing in _THINGS}
+SUMMARY = summarise(RECORDED)
+FEEDBACK = Feedback(name="csat", value=2, comment="It took three tries.", at=AT)
+TRACE = TraceSummary(
+    id="0af7651916cd43dd8448eb211c80319c",
+    project="shop",
+    conversations=("desk-1042",),
+    started_at=AT,
+    ended_at=AT,
+    spans=4,
+    errors=0,
+)
+USER = UserSummary(id="u-7", project="shop", conversations=3, errors=0, turns=9, first_at=AT, last_at=AT)
+KEY = Key(id="pk-tt-4f2a", name="CI", roles=("replay",), project="shop", created_at=AT, hashed="")
+_CAPTURED: tuple[Any, ...] = (
+    RECORDED,
+    FEEDBACK,
+    captured.Sessions(sessions=(SUMMARY,), next=None, unread=0),
+    captured.Scores(scores=(FEEDBACK,)),
+    captured.Timeline(timeline=(Stretch(at=AT, conversations=12, errors=1, turns=40, latency_ms=910.0),), step=3600),
+    _listed(captured.Calls, SUMMARY.but(channel="voice")),
+    _listed(captured.Traces, TRACE),
+    _listed(captured.Users, USER),
+    KEY,
+    key_operations.CreateKey(name="CI", roles=("replay",), project_id="shop"),
+    key_operations.MadeKey(key=KEY, secret="sk-tt-4f2a-…"),
+    _listed(key_operations.Keys, KEY),
+)
+
+EXAMPLES: dict[Any, Any] = {type(thing): thing for thing in (*_THINGS, *_CAPTURED)}
 """An example by type."""

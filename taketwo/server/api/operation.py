@@ -69,6 +69,10 @@ class File(NamedTuple):
     """What it is called when it is kept as a file."""
 
 
+class Stream:
+    """An answer that tells of progress until something has ended."""
+
+
 class Operation(NamedTuple):
     """One thing that can be asked."""
 
@@ -96,11 +100,13 @@ class Operation(NamedTuple):
     """Status of the answer where all is well."""
     refusals: tuple[HTTPStatus, ...] = ()
     """What else it may answer, besides what any operation may."""
+    is_repeatable: bool = True
+    """Whether its answer may be kept, to be given again under an idempotency key; not where it holds a secret."""
 
     @property
     def is_creation(self) -> bool:
         """Whether a repeated request must not do it twice."""
-        return self.method == "POST"
+        return self.method == "POST" and self.do is not None and self.is_repeatable
 
 
 def listing(name: str, field: str, kind: type[Any]) -> type[Any]:
