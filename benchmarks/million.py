@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -46,9 +47,11 @@ class Sender:
         self._templates = [self._template(number) for number in range(TEMPLATES)]
         self.names: list[str] = []
 
-    def bodies(self, sessions: int, traces_a_body: int = 5 * SESSIONS_A_REQUEST) -> list[bytes]:
+    def bodies(
+        self, sessions: int, traces_a_body: int = 5 * SESSIONS_A_REQUEST, traces_a_session: int = 5
+    ) -> list[bytes]:
         """Requests of so many traces each, in which the traces of several sessions are mixed."""
-        traces = [trace for _ in range(sessions) for trace in self._session()]
+        traces = [trace for _ in range(sessions) for trace in islice(self._session(), traces_a_session)]
         self._numbers.shuffle(traces)
         return [b"".join(traces[at : at + traces_a_body]) for at in range(0, len(traces), traces_a_body)]
 

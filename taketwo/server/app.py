@@ -35,6 +35,7 @@ from taketwo.server.pages.keeping import Keeping
 from taketwo.server.pages.lists import Lists
 from taketwo.server.pages.replays import Replays
 from taketwo.server.pages.scenarios import Scenarios
+from taketwo.server.pages.settings import Settings
 from taketwo.server.pages.start import Start
 from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
@@ -128,6 +129,7 @@ def _pages(store: Store, flow: Flow) -> list[BaseRoute]:
         *Replays(flow).routes(),
         *Executions(flow).routes(),
         *Scenarios(flow).routes(),
+        *Settings(flow).routes(),
     ]
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from typing import NamedTuple
 
+import msgspec
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from taketwo.scenario import Scenario
 from taketwo.sdk.api.agents import AgentVersion
 from taketwo.sdk.api.executions import CallExecution, ExecuteRunTest, Rerun, TestExecution
 from taketwo.sdk.api.replay_sessions import ReplaySession
+from taketwo.sdk.api.results import Results
 from taketwo.sdk.api.run_tests import RunTest
 from taketwo.sdk.api.scenarios import UpdateRow
 from taketwo.server.flow.agents import AGENTS, version
@@ -44,10 +46,13 @@ from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.keeping import download, written
 from taketwo.server.pages.shell import Shell
 from taketwo.server.pages.sound import SoundOfCalls, served
+from taketwo.value import content_hash
 from taketwo.verdict import Attempt, Score
 
 LISTED = 50
 """Run tests of a page."""
+MOST_KNOWN = 100
+"""Executions whose figures are kept."""
 POINTS = 30
 """Executions that a trend shows."""
 
@@ -67,6 +72,7 @@ class Executions:
     def __init__(self, flow: Flow) -> None:
         """Work with that flow."""
         self._flow = flow
+        self._known: dict[str, tuple[str, Results]] = {}
 
     def routes(self) -> list[Route]:
         """The addresses."""
@@ -130,7 +136,7 @@ class Executions:
             request,
             "execution.html",
             self._shell(execution.project, "tests", live=is_open),
-            {"execution": execution, "results": results(self._flow, execution.id), "calls": calls},
+            {"execution": execution, "results": self._results(execution, calls), "calls": calls},
             test=test,
             session=self._session(test) if test else None,
             is_open=is_open,
@@ -220,6 +226,15 @@ class Executions:
         accepted = now.but(id=was.id, project=was.project, session_id=was.session_id, user_id=was.user_id)
         update_row(self._flow, call.row_id, UpdateRow(case=kept.case.but(recorded=accepted)))
         return see_other(f"/rows/{call.id}?accepted=1")
+
+    def _results(self, execution: TestExecution, calls: list[CallExecution]) -> Results:
+        """The figures; their intervals take a while, so they are kept as long as no row has changed."""
+        seen = content_hash(msgspec.json.encode(calls))
+        if (known := self._known.get(execution.id)) is None or known[0] != seen:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[execution.id] = known = seen, results(self._flow, execution.id)
+        return known[1]
 
     def _result(self, call: CallExecution) -> CallResult | None:
         try:

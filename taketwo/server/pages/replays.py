@@ -30,7 +30,7 @@ from taketwo.server.flow.replay_sessions import (
     retry_replay_session,
     whole,
 )
-from taketwo.server.flow.run_tests import RUN_TESTS, create_run_test, update_run_test
+from taketwo.server.flow.run_tests import EVALUATORS, RUN_TESTS, create_run_test, update_run_test
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS, update_row
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.marks import as_marked, marks_of
@@ -158,8 +158,9 @@ class Replays:
         repeat = text_of(form, "repeat", "1")
         if not (repeat.isascii() and repeat.isdigit() and 0 < int(repeat[:4]) <= 100):
             raise BadSetting(f"{repeat!r} is no number of repeats", where="repeat", todo="name one from 1 to 100")
+        evaluators = tuple(texts_of(form, "evaluator"))
         if session.run_test_id is not None:
-            asked = UpdateRunTest(agent_version=number, repeat=int(repeat))
+            asked = UpdateRunTest(agent_version=number, repeat=int(repeat), evaluator_ids=evaluators)
             return update_run_test(self._flow, session.run_test_id, asked)
         assert session.agent_definition_id is not None and session.scenario_id is not None, "looked at before"
         name = SCENARIOS.get(self._flow, session.scenario_id).name
@@ -173,6 +174,7 @@ class Replays:
                         agent_version=number,
                         scenario_ids=(session.scenario_id,),
                         repeat=int(repeat),
+                        evaluator_ids=evaluators,
                         replay_session_id=session.id,
                     ),
                 )
@@ -199,7 +201,14 @@ class Replays:
         """What the later steps show."""
         made = session.agent_definition_id is not None and session.current_step in ("ready", "completed")
         if not made or session.agent_definition_id is None or session.scenario_id is None:
-            return {"scenario": None, "rows": [], "recorded": None, "under_test": None, "run_test": None}
+            return {
+                "scenario": None,
+                "rows": [],
+                "recorded": None,
+                "under_test": None,
+                "run_test": None,
+                "evaluators": [],
+            }
         rows = ROWS.page(self._flow, parent=session.scenario_id, limit=ROWS_SHOWN, newest_first=False).things
         latest = _latest(self._flow, session.agent_definition_id)
         return {
@@ -207,6 +216,7 @@ class Replays:
             "rows": [row.but(case=self._as_marked(row.case)) if row.case else row for row in rows],
             "recorded": version(self._flow, session.agent_definition_id, session.agent_version or 1),
             "under_test": version(self._flow, session.agent_definition_id, latest),
+            "evaluators": EVALUATORS.page(self._flow, project=session.project, limit=ROWS_SHOWN).things,
             "run_test": RUN_TESTS.get(self._flow, session.run_test_id) if session.run_test_id else None,
         }
 

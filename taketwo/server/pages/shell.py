@@ -34,7 +34,17 @@ NAVIGATION: tuple[tuple[str, tuple[Section, ...]], ...] = (
             Section("tests", "Tests", "/tests"),
         ),
     ),
-    ("Server", (Section("start", "Send data", "/start"),)),
+    (
+        "Set up",
+        (
+            Section("agents", "Agents", "/agents"),
+            Section("evaluators", "Evaluators", "/evaluators"),
+            Section("settings", "Projects", "/settings"),
+            Section("keys", "Keys", "/keys"),
+            Section("start", "Send data", "/start"),
+            Section("status", "Health", "/status"),
+        ),
+    ),
 )
 """Every section, in groups."""
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import pytest
 from conftest import Visit
+from made_replays import replayed
 from made_spans import chat_span, raw_spans
 
 from taketwo.conversation import Agent, Call, Conversation, Gap, Say, ToolDefinition, Turn, UserLine
@@ -67,7 +68,17 @@ PAGES = [
     "/sessions",
     "/traces",
     "/calls",
+    "/users",
+    "/sessions?filter=tool:(",
     "/start",
+    "/replays",
+    "/scenarios",
+    "/tests",
+    "/agents",
+    "/evaluators",
+    "/settings",
+    "/keys",
+    "/status",
     conversation_address(EVIL, "default"),
     conversation_address(EVIL, "default", mark="0.0"),
     conversation_address("long", "default"),
@@ -86,7 +97,7 @@ def test_every_page_holds_at_both_widths_and_in_the_dark(visiting: Visiting, sto
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.locator("h1").count() == 1
             assert visit.grave_faults() == []
-            visit.complaints = [one for one in visit.complaints if "404" not in one]
+            visit.complaints = [one for one in visit.complaints if "status of 40" not in one]
 
 
 def test_hostile_text_is_text(visiting: Visiting, store: Store) -> None:
@@ -101,6 +112,22 @@ def test_hostile_text_is_text(visiting: Visiting, store: Store) -> None:
             assert "\u202e" not in text and "\x1b" not in text
             if path != "/":
                 assert "<script>" in text or "xxxx" in text
+
+
+def test_what_a_hostile_agent_says_is_text_on_every_page_of_its_replay(visiting: Visiting) -> None:
+    store = open_store("memory:")
+    store.put_conversation(hostile("evil", EVIL))
+    paths = replayed(store, ["evil"], lambda messages: EVIL + "x" * 5_000, name=EVIL[:150], repeat=2)
+    for width, dark in ((1280, False), (390, True)):
+        with visiting(store, width=width, dark=dark) as visit:
+            for path in paths:
+                page = visit.open(path)
+                assert page.evaluate("window.owned") is None
+                assert page.locator("main img, main script, main a[href^=javascript]").count() == 0
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+                text = page.locator("main").text_content()
+                assert "\u202e" not in text and "\x1b" not in text
+                assert visit.grave_faults() == [], path
 
 
 def test_without_script_the_pages_are_links_and_forms(visiting: Visiting, store: Store) -> None:

@@ -1,0 +1,88 @@
+"""What is set up: agents, evaluators, projects, keys, health."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TypeAlias
+
+import httpx
+import pytest
+from rules_as_model import rules_as_model
+from test_replay_pages import desk, posted, run, with_scenario
+
+from taketwo.demo.desk import PROMPT_V2
+from taketwo.store import Store, open_store
+from taketwo.store.keys import keys
+from taketwo.store.project import ProjectSettings
+
+Serving: TypeAlias = Callable[..., AbstractContextManager[httpx.Client]]
+
+
+@pytest.fixture
+def store() -> Store:
+    store = open_store("memory:")
+    store.put_conversation(desk("one"))
+    return store
+
+
+@pytest.fixture
+def client(serving: Serving, store: Store) -> Iterator[httpx.Client]:
+    with rules_as_model() as model, serving(store, access={"llm_base_url": model, "llm_api_key": "none"}) as client:
+        client.headers["accept"] = "text/html"
+        yield client
+
+
+def test_an_agent_shows_its_versions_and_what_changed(client: httpx.Client) -> None:
+    run(client, with_scenario(client, id="one"), system_prompt=PROMPT_V2)
+    (agent,) = client.get("/agents.json").json()["agents"]
+    page = client.get(f"/agents/{agent['id']}").text
+    assert "v2 is under test" in page and "<ins>" in page and "with what changed since v1" in page
+    posted(client, f"/agents/{agent['id']}/versions/1/activate")
+    assert "v1 is under test" in client.get(f"/agents/{agent['id']}").text
+    assert posted(client, f"/agents/{agent['id']}/versions/1/restore").endswith("version=3")
+    assert client.post(f"/agents/{agent['id']}/versions/1/burn").status_code == 400
+    assert client.get(f"/agents/{agent['id']}?version=99").status_code == 404
+
+
+def test_an_evaluator_is_made_chosen_for_a_run_and_judges(client: httpx.Client) -> None:
+    made = {"project": "shop", "name": "No refunds", "kind": "must_not_call", "what": "issue_refund"}
+    posted(client, "/evaluators", **made)
+    assert "must not call issue_refund" in client.get("/evaluators").text
+    (evaluator,) = client.get("/evaluators.json").json()["evaluators"]
+    replay = with_scenario(client, id="one")
+    assert "No refunds" in client.get(f"{replay}?step=agent").text
+    done = run(client, replay, evaluator=evaluator["id"])
+    assert [score["name"] for score in done["results"]["scores"]] == ["No refunds"]
+    assert done["execution"]["verdicts"] == {"fail": 1}
+    for wrong in ({"name": ""}, {"what": ""}, {"kind": "must_dance"}):
+        assert client.post("/evaluators", data={**made, **wrong}).status_code == 400
+
+
+def test_a_project_says_how_its_data_is_treated(client: httpx.Client, store: Store) -> None:
+    posted(client, "/settings/projects", name="shop", keep_for_days="30", redact="personal")
+    assert store.project("shop") == ProjectSettings(keep_for_days=30, redact="personal")
+    assert 'value="30"' in client.get("/settings").text
+    posted(client, "/settings/projects", is_new="1", name="new one")
+    assert "new one" in store.projects()
+    for wrong in ({"name": ""}, {"keep_for_days": "-1"}, {"redact": "everything"}):
+        assert client.post("/settings/projects", data={"name": "shop", **wrong}).status_code == 400
+    assert client.post("/settings/projects", data={"is_new": "1", "name": "shop"}).status_code == 409
+
+
+def test_a_key_is_shown_once_and_revoked(client: httpx.Client, store: Store) -> None:
+    answer = client.post("/keys", data={"name": "CI", "role": ["ingest", "read"], "project": "shop"})
+    assert "sk-tt-" in answer.text and answer.headers["cache-control"] == "no-store"
+    listed = client.get("/keys")
+    assert "sk-tt-" not in listed.text and "ingest, read" in listed.text
+    (key,) = keys(store.documents)
+    assert key.hashed not in listed.text + client.get("/keys.json").text
+    posted(client, "/keys/revoke", id=key.id)
+    assert "revoked" in client.get("/keys").text
+    assert client.post("/keys", data={"name": "CI"}).status_code == 400
+
+
+def test_health_says_what_the_store_holds(client: httpx.Client) -> None:
+    found = client.get("/status.json").json()
+    assert found["projects"] == 1 and found["waiting"] == 0
+    assert "not yet read" in client.get("/status").text
