@@ -135,6 +135,9 @@ class _Writing:
         how, value = ("GLOB", _glob(name)) if "*" in name else ("=", name)
         if field in MARKED:
             return _MARK.format(self._name(value), field, how)
+        if how == "=":
+            # Never null, so that NOT may stand before it, and found by an index where there is one.
+            return f'f."{field}" IS :{self._name(value)}'
         return f'coalesce(f."{field}", \'\') {how} :{self._name(value)} AND f."{field}" IS NOT NULL'
 
     def _compared(self, field: str, operator: str, value: JSON) -> str:

@@ -60,15 +60,16 @@ UPDATE conversation SET indexed = settled, summary = :summary WHERE id = :id
 INSERT INTO talk (talk) VALUES ('optimize')
 
 -- name: found
--- A page in any order; in that of time the index has it, in others the facts of a project are sorted, which are small.
--- Their rows are read only then.
-SELECT page.key, page.value, conversation.summary
+-- A page in any order. In that of time the index has it; in others the facts in short are sorted, and only what is shown
+-- is fetched: a sort that carried the summaries along would take ten times as long.
+SELECT chosen.key, chosen.value, project.name AS project, conversation.summary
 FROM (
-    SELECT f.conversation_id AS key, {value} AS value FROM facts AS f
+    SELECT f.conversation_id AS key, {value} AS value, f.project_id FROM facts AS f
     WHERE {scope} AND ({condition}) AND ({value}, f.conversation_id) {beyond} (:value, :key)
     ORDER BY {value} {way}, f.conversation_id {way} LIMIT :limit
-) AS page JOIN conversation ON conversation.id = page.key
-ORDER BY page.value {way}, page.key {way}
+) AS chosen
+JOIN conversation ON conversation.id = chosen.key JOIN project ON project.id = chosen.project_id
+ORDER BY chosen.value {way}, chosen.key {way}
 
 -- name: found_traces
 -- The newest first, with the conversations that may be the reason.
@@ -80,12 +81,12 @@ WHERE {scope} AND (trace.first_ns, trace.id) < (:first_ns, :id) AND keys IS NOT 
 ORDER BY trace.first_ns DESC, trace.id DESC LIMIT :limit
 
 -- name: counted
--- The rows of a timeline, by the index on time.
+-- The rows of a timeline, out of the facts in short.
 SELECT f.conversation_id AS key, f.first_ns, f.errors, f.turns, f.latency FROM facts AS f
 WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
 
 -- name: users
--- All facts of a project are read for it: users are listed seldom.
+-- All facts in short of a project are read for it: users are listed seldom.
 SELECT user_id, count(*) AS conversations, sum(error) AS errors, sum(turns) AS turns,
        min(nullif(first_ns, 0)) AS first_ns, max(first_ns) AS last_ns
 FROM facts WHERE project_id = (SELECT id FROM project WHERE name = :project) AND user_id IS NOT NULL

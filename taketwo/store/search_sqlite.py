@@ -99,11 +99,11 @@ class SqliteSearch:
         times = {"since_ns": moment_ns(since), "until_ns": moment_ns(until), "project": project}
         text = SEARCH["counted"].format(scope=_scope(project, "f"), condition=asked.sql)
         with self._readers.snapshot() as connection:
-            rows = _rows(connection.execute(text, {**asked.values, **times}))
+            rows = connection.execute(text, {**asked.values, **times}).fetchall()
         counted = (
-            Row(first_ns=row["first_ns"], errors=row["errors"], turns=row["turns"], latency=row["latency"])
-            for row in rows
-            if asked.is_exact or self._fits(chosen, row["key"])
+            Row(first_ns=first_ns, errors=errors, turns=turns, latency=latency)
+            for key, first_ns, errors, turns, latency in rows
+            if asked.is_exact or self._fits(chosen, key)
         )
         return stretches(counted, since=since, until=until, step_s=step_s)
 
