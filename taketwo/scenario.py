@@ -12,6 +12,25 @@ FORMAT_VERSION = 1
 """Version of the scenario file; every older one can be upgraded (freeze/upgrades.py)."""
 
 
+class Condition(Value):
+    """What a value must be like; all that is said must hold."""
+
+    equal: JSON = None
+    """It must be this; to ask for a missing one say `is_there: false`."""
+    not_equal: JSON = None
+    """It must not be this."""
+    one_of: tuple[JSON, ...] = ()
+    """It must be one of these."""
+    at_least: float | None = None
+    """It must be a number and not be less."""
+    at_most: float | None = None
+    """It must be a number and not be more."""
+    matches: str | None = None
+    """Words that must occur in it, upper and lower case alike; `/…/` for a regular expression."""
+    is_there: bool | None = None
+    """Whether it must be given at all; null counts as not given."""
+
+
 class MustCall(Value, tag_field="check", tag="must_call"):
     """The agent must call this tool."""
 
@@ -23,6 +42,12 @@ class MustCall(Value, tag_field="check", tag="must_call"):
     """Arguments that the call must have, others may be there too; None for any."""
     times: int | None = None
     """Exactly so often; None for at least once."""
+    where: dict[str, Condition] = {}
+    """What arguments must be like, by their names."""
+    at_least: int | None = None
+    """At least so often; None for once."""
+    at_most: int | None = None
+    """At most so often; None for any number."""
 
 
 class MustNotCall(Value, tag_field="check", tag="must_not_call"):
@@ -34,6 +59,40 @@ class MustNotCall(Value, tag_field="check", tag="must_not_call"):
     """In this turn, counted from 1; None for anywhere in the conversation."""
     arguments: dict[str, JSON] | None = None
     """Only a call with these arguments is forbidden; None for any."""
+    where: dict[str, Condition] = {}
+    """Only a call whose arguments are like this is forbidden."""
+
+
+class CallOrder(Value, tag_field="check", tag="call_order"):
+    """Whoever calls a later tool of the list has called those before it."""
+
+    tools: tuple[str, ...]
+    """Names of the tools, in the order in which they must be called first; one that is not called misses nothing."""
+
+
+class Written(Value):
+    """Something that a tool is to have changed."""
+
+    tool: str
+    """Name of the tool."""
+    arguments: dict[str, JSON] | None = None
+    """Arguments of the call, others may be there too; None for any."""
+    where: dict[str, Condition] = {}
+    """What arguments must be like, by their names."""
+
+
+class EndState(Value, tag_field="check", tag="end_state"):
+    """At the end exactly this has been written: each once, and nothing else."""
+
+    writes: tuple[Written, ...]
+    """The calls that changed the world and did not fail, in any order; an empty list where nothing may be changed."""
+
+
+class NoLoop(Value, tag_field="check", tag="no_loop"):
+    """The agent must not go round in circles."""
+
+    times: int
+    """So often in a row the same call with the same result, or the same reply, is a circle."""
 
 
 class MustSay(Value, tag_field="check", tag="must_say"):
@@ -72,6 +131,58 @@ class ArgumentsMatchSchema(Value, tag_field="check", tag="arguments_match_schema
     """The JSON Schema."""
 
 
+class MustSayFact(Value, tag_field="check", tag="must_say_fact"):
+    """The agent must state this amount, number, date, time or id, in whatever spelling."""
+
+    fact: str
+    """Such as `$39.90`, `Nov 19`, `7pm` or `A-1042`; several in one text must all be stated."""
+    turn: int | None = None
+    """In this turn, counted from 1; None for any turn."""
+
+
+class MustNotSayFact(Value, tag_field="check", tag="must_not_say_fact"):
+    """The agent must not state this amount, number, date, time or id, in whatever spelling."""
+
+    fact: str
+    """Such as `$39.90`, `Nov 19`, `7pm` or `A-1042`; of several in one text none may be stated."""
+    turn: int | None = None
+    """In this turn, counted from 1; None for any turn."""
+
+
+class Refuses(Value, tag_field="check", tag="refuses"):
+    """The agent must refuse, or must not."""
+
+    wanted: bool
+    """Whether it must refuse, or say that it cannot; false where it must not."""
+    turn: int | None = None
+    """In this turn, counted from 1; None for any turn."""
+
+
+class Speaks(Value, tag_field="check", tag="speaks"):
+    """The agent must speak this language."""
+
+    language: str
+    """ISO 639-1 code such as `en`; `user` for the language of the user's own words."""
+    turn: int | None = None
+    """In this turn, counted from 1; None for every turn."""
+
+
+class LeaksNothing(Value, tag_field="check", tag="leaks_no"):
+    """The agent must not tell secrets or personal data that the user has not said himself."""
+
+    kinds: tuple[str, ...]
+    """`secret`, `email`, `phone`, `card`, `iban`, `ssn`, `ip`, `birth_date` or `name`; `[]` for all but names."""
+    turn: int | None = None
+    """In this turn, counted from 1; None for every turn."""
+
+
+class QuestionsAnswered(Value, tag_field="check", tag="every_question"):
+    """Every question of the user gets an answer."""
+
+    are: Literal["answered"]
+    """`answered`: each is followed by a reply that is more than a question, and is not asked again."""
+
+
 class MaxLatency(Value, tag_field="check", tag="max_latency_ms"):
     """No turn may take longer."""
 
@@ -90,9 +201,38 @@ class MaxTokens(Value, tag_field="check", tag="max_output_tokens"):
     """Only this turn, counted from 1; None for the whole conversation."""
 
 
-Expectation: TypeAlias = (
-    MustCall | MustNotCall | MustSay | MustNotSay | ReplyMatchesSchema | ArgumentsMatchSchema | MaxLatency | MaxTokens
+class MaxCost(Value, tag_field="check", tag="max_cost_usd"):
+    """The agent may not cost more."""
+
+    limit: float
+    """US dollars: of the turn if one is named, else of the whole conversation."""
+    turn: int | None = None
+    """Only this turn, counted from 1; None for the whole conversation."""
+
+
+OfCalls: TypeAlias = MustCall | MustNotCall | ArgumentsMatchSchema | CallOrder | EndState | NoLoop
+"""Expectations of what the agent does."""
+OfWords: TypeAlias = (
+    MustSay
+    | MustNotSay
+    | MustSayFact
+    | MustNotSayFact
+    | ReplyMatchesSchema
+    | Refuses
+    | Speaks
+    | LeaksNothing
+    | QuestionsAnswered
 )
+"""Expectations of what it says."""
+Limit: TypeAlias = MaxLatency | MaxTokens | MaxCost
+"""Expectations of what it takes."""
+Expectation: TypeAlias = OfCalls | OfWords | Limit
+
+
+def turn_of(expected: Expectation) -> int | None:
+    """The turn that it is about, counted from 1; None where it is about the whole conversation."""
+    turn: int | None = getattr(expected, "turn", None)
+    return turn
 
 
 class Origin(Value):

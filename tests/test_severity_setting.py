@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from taketwo.compare.severity import Grading, Writes, severity_table
+from taketwo.compare.severity import Grading, severity_table
 from taketwo.config import load_settings
 from taketwo.errors import BadSetting
+from taketwo.writes import Writes
 
 
 def test_the_example_of_the_page_is_read_from_a_projects_file(tmp_path: Path) -> None:

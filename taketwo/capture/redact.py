@@ -15,14 +15,14 @@ from typing import Final
 
 import msgspec
 
-from taketwo.capture.redaction.keyed import elsewhere, find_quoted, joins, kind_of_value, pattern_of
-from taketwo.capture.redaction.keys import belongs_to_a_person, stands_for_a_person
-from taketwo.capture.redaction.kinds import CARD, PERSONAL, PHONE, SECRET, SSN, Detector, Finder, Found
-from taketwo.capture.redaction.personal import FINDERS, is_card
-from taketwo.capture.redaction.pseudonyms import Pseudonyms
-from taketwo.capture.redaction.secrets import find_secrets
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, StoreUnavailable
+from taketwo.redaction.keyed import elsewhere, find_quoted, joins, kind_of_value, pattern_of
+from taketwo.redaction.keys import belongs_to_a_person, stands_for_a_person
+from taketwo.redaction.kinds import CARD, PERSONAL, PHONE, SECRET, SSN, Detector, Finder, Found
+from taketwo.redaction.personal import FINDERS, is_card
+from taketwo.redaction.pseudonyms import Pseudonyms
+from taketwo.redaction.secrets import find_secrets
 from taketwo.value import JSON
 
 REMEMBERED_TEXTS: Final = 4096

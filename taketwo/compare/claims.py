@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from taketwo.compare.severity import Grading, Weight, Writes
+from taketwo.compare.severity import Grading, Weight
 from taketwo.comparison import Change, Claim, TurnPair
 from taketwo.value import in_words
+from taketwo.writes import Writes
 
 
 def claim_changes(

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, assert_never
 
-from taketwo.compare.commitments import VERBS, asks_the_same
+from taketwo.compare.commitments import VERBS
 from taketwo.compare.paths import path_differences
 from taketwo.comparison import SEVERITIES, Change, Cluster, FactChange, Severity
+from taketwo.speech import asks_the_same
 from taketwo.value import in_words
 from taketwo.verdict import CaseResult
 

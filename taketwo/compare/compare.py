@@ -18,10 +18,11 @@ from taketwo.compare.lone_calls import resolve
 from taketwo.compare.metrics import all_questions, measure, not_comparable
 from taketwo.compare.replies import reply_changes, turn_changes
 from taketwo.compare.say_do import unbacked_claims
-from taketwo.compare.severity import TABLE, Grading, Weight, Writes
+from taketwo.compare.severity import TABLE, Grading, Weight
 from taketwo.compare.wording import Alphabet
 from taketwo.comparison import Change, Comparison, TurnPair
 from taketwo.conversation import Conversation, Step, Turn
+from taketwo.writes import Writes
 
 
 def compare(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from taketwo.compare.commitments import asks_the_same, questions
 from taketwo.compare.likeness import said
 from taketwo.comparison import Metrics
 from taketwo.conversation import Call, Conversation, Say, Turn
+from taketwo.speech import asks_the_same, questions
 
 LATENCY_REASON = (
     "mean_latency_ms: recorded tools took their real time, replayed ones are answered from the recording at once;"

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from taketwo.compare.acts import ACTS, Said, claims
 from taketwo.compare.likeness import said
 from taketwo.compare.results import failure
-from taketwo.compare.severity import Writes
 from taketwo.comparison import Claim
 from taketwo.conversation import Call, Conversation, Turn
 from taketwo.run import StepPlace
 from taketwo.tool_names import words_of_name
 from taketwo.value import canonical_json, in_words
+from taketwo.writes import Writes
 
 MADE_BEHIND = (
     r"[\W_](?:[^.\n]{0,30}\W)?(?:approved|issued|processed|completed?|confirmed|initiated|paid|sent|succeeded)\b"

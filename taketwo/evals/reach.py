@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from taketwo.comparison import Comparison
 from taketwo.conversation import Call, Say, Turn
 from taketwo.run import Ending, Run
 from taketwo.scenario import Case
+
+Found: TypeAlias = tuple[bool, str, int | None] | str
+"""Whether it holds, the evidence, and the replayed turn that it hangs on; or why it cannot be judged."""
 
 MOST_CALLS = 5
 """So many calls are named in a line; the rest is counted."""

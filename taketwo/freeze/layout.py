@@ -25,7 +25,7 @@ from taketwo.freeze.format import (
     Who,
 )
 from taketwo.freeze.typed import Misplaced, each, inside, typed, untyped
-from taketwo.scenario import ArgumentsMatchSchema, Case, Expectation, Origin, Scenario
+from taketwo.scenario import Case, Expectation, Origin, Scenario, turn_of
 from taketwo.value import JSON
 
 Keep = Callable[[JSON], str]
@@ -112,7 +112,7 @@ def _share(least_fidelity: float | None) -> float | None:
 
 
 def _with_turn_from_1(expectation: Expectation) -> Expectation:
-    turn = None if isinstance(expectation, ArgumentsMatchSchema) else expectation.turn
+    turn = turn_of(expectation)
     if turn is not None and turn < 1:
         raise Misplaced("should be 1 or more: turns count from 1", "turn")
     return expectation

@@ -130,7 +130,7 @@ def _reader_of(kind: kinds.Type) -> Reader:
         case kinds.VarTupleType():
             return _list_of(_reader_of(kind.item_type))
         case kinds.DictType():
-            return _object
+            return _object if isinstance(kind.value_type, kinds.AnyType) else _object_of(_reader_of(kind.value_type))
         case kinds.StructType():
             return _struct(kind)
         case kinds.UnionType():
@@ -206,6 +206,15 @@ def _object(node: Document) -> dict[str, JSON]:
         raise Misplaced(f"should be keys with values, not {_named(node)}")
     value: dict[str, JSON] = plain(node)
     return value
+
+
+def _object_of(read_value: Reader) -> Reader:
+    def read(node: Document) -> dict[str, Any]:
+        if not isinstance(node, dict):
+            raise Misplaced(f"should be keys with values, not {_named(node)}")
+        return {key: inside(key, read_value, value) for key, value in node.items()}
+
+    return read
 
 
 def _struct(kind: kinds.StructType) -> Reader:
@@ -320,6 +329,8 @@ def _untyped_field(content: Any, field: kinds.Field) -> Any:
             return untyped(content)
         case tuple():
             return [untyped(item) if isinstance(item, Value) else item for item in content]
+        case dict():
+            return {key: untyped(value) if isinstance(value, Value) else value for key, value in content.items()}
         case float() if content and repr(content).endswith(".0") and not isinstance(field.type, kinds.AnyType):
             return int(content)  # where only a number can stand, 2000 is as good as 2000.0
         case _:

@@ -133,6 +133,6 @@ def _made_key(path: Path) -> bytes | None:
 
 def _redactor(mode: Redact, key: bytes) -> Redactor:
     from taketwo.capture.redact import Redactor
-    from taketwo.capture.redaction.detectors import installed_detectors
+    from taketwo.redaction.detectors import installed_detectors
 
     return Redactor(key, detectors=installed_detectors()) if mode == "personal" else Redactor(key, kinds=())

@@ -8,26 +8,31 @@ from math import ceil
 from typing import Literal, TypeAlias, assert_never
 
 from taketwo.compare.compare import compare
-from taketwo.compare.severity import Writes
 from taketwo.comparison import Change, Comparison
 from taketwo.conversation import Call
-from taketwo.evals.checks import check, expectation_in_words
+from taketwo.evals.checks import check
+from taketwo.evals.conditions import is_meant
+from taketwo.evals.phrases import expectation_in_words
 from taketwo.run import Run
 from taketwo.scenario import (
-    ArgumentsMatchSchema,
     Case,
+    EndState,
     Expectation,
+    Limit,
+    MaxCost,
     MaxLatency,
     MaxTokens,
     MustCall,
     MustNotCall,
-    MustNotSay,
     MustSay,
-    ReplyMatchesSchema,
+    Refuses,
+    Written,
+    turn_of,
 )
 from taketwo.suite.decide import decide
 from taketwo.value import Value, same_json
 from taketwo.verdict import Attempt, Score
+from taketwo.writes import Writes
 
 EditKind: TypeAlias = Literal["create", "fix", "update", "trim"]
 """`create`: the first expectations of a case; `fix`: one that failed says what holds now; `update`: one for a change
@@ -96,7 +101,7 @@ def _edits(case: Case, attempt: Attempt, kinds: Sequence[EditKind]) -> Iterator[
     known = list(case.expected)
     for expected, score in zip(case.expected, attempt.scores, strict=False):
         if isinstance(score, Score) and score.value is False:
-            after = _mended(expected, score, attempt)
+            after = _mended(case, expected, attempt)
             kind: EditKind = "trim" if after is None or after in known else "fix"
             if kind in kinds:
                 known = [after if one is expected and after is not None else one for one in known]
@@ -110,19 +115,41 @@ def _edits(case: Case, attempt: Attempt, kinds: Sequence[EditKind]) -> Iterator[
                 yield Edit(kind=kind, before=None, after=expected)
 
 
-def _mended(expected: Expectation, score: Score, attempt: Attempt) -> Expectation | None:
+def _mended(case: Case, expected: Expectation, attempt: Attempt) -> Expectation | None:
     """What holds now in the place of what failed; None where that is nothing."""
     match expected:
         case MustCall():
             return _other_call(expected, attempt)
-        case MustNotCall() | MustSay() | MustNotSay() | ReplyMatchesSchema() | ArgumentsMatchSchema():
+        case EndState():
+            return EndState(writes=tuple(_left_by(case, attempt.run)))
+        case Refuses():
+            return expected.but(wanted=not expected.wanted)
+        case MaxLatency() | MaxTokens() | MaxCost():
+            return _wider(expected, attempt)
+        case _:
             return None
+
+
+def _left_by(case: Case, run: Run) -> Iterator[Written]:
+    """What the run has changed."""
+    writes = Writes((case.recorded, run.conversation))
+    for _, _, call in run.conversation.calls():
+        if call.error is None and writes(call.tool):
+            yield Written(tool=call.tool, arguments=call.arguments or None)
+
+
+def _wider(expected: Limit, attempt: Attempt) -> Limit | None:
+    """The limit with room above what was seen."""
+    match expected:
         case MaxLatency():
             seen = [turn.latency_ms for turn in attempt.run.conversation.turns if turn.latency_ms is not None]
             return expected.but(limit=float(ceil(max(seen) * ROOM))) if seen else None
         case MaxTokens():
             tokens = attempt.comparison.replayed.output_tokens
             return None if tokens is None else expected.but(limit=ceil(tokens * ROOM))
+        case MaxCost():
+            cost = attempt.comparison.replayed.cost_usd
+            return None if cost is None else expected.but(limit=round(cost * ROOM, 6))
         case _:
             assert_never(expected)
 
@@ -132,12 +159,14 @@ def _other_call(expected: MustCall, attempt: Attempt) -> MustCall | None:
     place = None if expected.turn is None else expected.turn - 1
     calls = list(_calls(attempt, place))
     same = [call for call in calls if call.tool == expected.tool]
-    if expected.times is not None and same:
-        fitting = [call for call in same if _has(call, expected)]
-        return expected.but(times=len(fitting)) if fitting else expected.but(arguments=None, times=len(same))
-    if same and expected.arguments is not None:
-        nearest = max(same, key=lambda call: sum(_agrees(call, name, expected) for name in expected.arguments or {}))
-        return expected.but(arguments={name: nearest.arguments.get(name) for name in expected.arguments})
+    fitting = [call for call in same if is_meant(call, expected.tool, expected.arguments, expected.where)]
+    if same and (expected.times, expected.at_least, expected.at_most) != (None, None, None):
+        exactly = expected.but(times=len(fitting or same), at_least=None, at_most=None)
+        return exactly if fitting else exactly.but(arguments=None, where={})
+    names = [*(expected.arguments or {}), *expected.where]
+    if same and names:
+        nearest = max(same, key=lambda call: sum(_agrees(call, name, expected) for name in names))
+        return expected.but(arguments={name: nearest.arguments.get(name) for name in names}, where={})
     instead = [
         change
         for change in attempt.comparison.changes
@@ -156,12 +185,9 @@ def _calls(attempt: Attempt, recorded_turn: int | None) -> Iterator[Call]:
             yield call
 
 
-def _has(call: Call, expected: MustCall) -> bool:
-    return all(_agrees(call, name, expected) for name in expected.arguments or {})
-
-
 def _agrees(call: Call, name: str, expected: MustCall) -> bool:
-    return name in call.arguments and same_json(call.arguments[name], (expected.arguments or {})[name])
+    wanted = {key: value for key, value in (expected.arguments or {}).items() if key == name}
+    return is_meant(call, call.tool, wanted, {name: expected.where[name]} if name in expected.where else {})
 
 
 def _first(case: Case, attempt: Attempt) -> Iterator[Expectation]:
@@ -216,9 +242,9 @@ def _says(one: Expectation, other: Expectation) -> bool:
     if isinstance(one, MustCall) and isinstance(other, MustCall):
         wanted, given = one.arguments or {}, other.arguments or {}
         is_met = all(name in given and same_json(given[name], value) for name, value in wanted.items())
-        return one.tool == other.tool and one.turn in (None, other.turn) and is_met
+        return one.tool == other.tool and one.turn in (None, other.turn) and is_met and not one.where
     if isinstance(one, MustNotCall) and isinstance(other, MustNotCall):
-        return one.tool == other.tool and one.turn in (None, other.turn) and one.arguments is None
+        return one.tool == other.tool and one.turn in (None, other.turn) and one.arguments is None and not one.where
     return one == other
 
 
@@ -233,5 +259,5 @@ def _applied(expected: Sequence[Expectation], edits: Sequence[Edit]) -> tuple[Ex
 
 
 def _told(expected: Expectation) -> str:
-    turn = None if isinstance(expected, ArgumentsMatchSchema) else expected.turn
+    turn = turn_of(expected)
     return expectation_in_words(expected, "" if turn is None else f" in turn {turn}")

@@ -11,7 +11,7 @@ from taketwo.comparison import SEVERITIES, Change, Severity
 from taketwo.conversation import Call
 from taketwo.replay.fidelity import fidelity
 from taketwo.run import Ending, Run
-from taketwo.scenario import Case, Floor, MaxLatency, MaxTokens, MustCall, MustNotCall
+from taketwo.scenario import Case, EndState, Floor, Limit, MustCall, MustNotCall
 from taketwo.suite.floor import ALPHA, NOTHING, Tolerance, tolerance
 from taketwo.suite.next_steps import (
     after_change,
@@ -348,13 +348,17 @@ class _Coverage(NamedTuple):
     """Replayed turns."""
     calls: set[tuple[str | None, int | None]]
     """Tools that must be called, with the turn."""
+    state: bool
+    """Whether what has been written is said, and is so."""
 
 
 def _coverage(case: Case, attempt: Attempt) -> _Coverage:
     """The turns that an expectation names or found what it wanted in, and those that lost a call that must not be."""
-    covered = _Coverage(set(), set())
-    for expected, score in zip(case.expected, attempt.scores, strict=False):
-        if not isinstance(score, Score) or score.value is not True or isinstance(expected, MaxLatency | MaxTokens):
+    pairs = list(zip(case.expected, attempt.scores, strict=False))
+    held = [expected for expected, score in pairs if isinstance(score, Score) and score.value is True]
+    covered = _Coverage(set(), set(), any(isinstance(expected, EndState) for expected in held))
+    for expected, score in pairs:
+        if not isinstance(score, Score) or score.value is not True or isinstance(expected, Limit):
             continue
         if score.turn_index is not None:
             covered.turns.add(score.turn_index)
@@ -371,6 +375,12 @@ def _matters(change: Change, case: Case, covered: _Coverage, policy: Policy) -> 
     if not case.expected:
         return change.severity in policy.matter_without_expectations
     if change.severity not in policy.matter_beside_expectations:
+        return False
+    if (
+        covered.state
+        and change.severity == "critical"
+        and change.kind in ("call_added", "call_lost", "arguments_changed")
+    ):
         return False
     # No expectation answers for a claim that no tool bears out, or for a write that is new or altered and that it does
     # not name.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from taketwo.compare.severity import Writes
 from taketwo.comparison import Change
 from taketwo.conversation import Call
 from taketwo.run import Ending, Fidelity, Run
 from taketwo.scenario import Case
 from taketwo.verdict import Unscored
+from taketwo.writes import Writes
 
 
 def after_ending(case: Case, run: Run) -> str | None:

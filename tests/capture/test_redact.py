@@ -15,10 +15,10 @@ from made_people import labelled
 
 from taketwo.capture.chat_spelling import METADATA_KEY
 from taketwo.capture.redact import Redactor, Report, redact_conversation, redact_json, redact_text
-from taketwo.capture.redaction.kinds import PERSONAL
-from taketwo.capture.redaction.personal import is_card
 from taketwo.conversation import Agent, Call, Conversation, Say, Source, Turn, UserLine
 from taketwo.errors import BadSetting, StoreUnavailable
+from taketwo.redaction.kinds import PERSONAL
+from taketwo.redaction.personal import is_card
 
 KEY = b"0123456789abcdef0123456789abcdef"
 REDACTOR = Redactor(KEY)

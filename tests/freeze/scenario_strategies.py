@@ -74,6 +74,8 @@ SIMPLE: dict[type[kinds.Type], st.SearchStrategy[Any]] = {
 
 def _values(kind: kinds.Type) -> st.SearchStrategy[Any]:
     match kind:
+        case kinds.DictType(value_type=kinds.StructType() as value):
+            return st.dictionaries(texts, _values(value), max_size=2)
         case kinds.LiteralType(values=words):
             return st.sampled_from(words)
         case kinds.UnionType(types=types):

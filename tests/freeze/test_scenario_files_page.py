@@ -53,5 +53,5 @@ def test_the_page_shows_and_explains_every_expectation() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for kind in Expectation.__args__:
         tag = kind.__struct_config__.tag
-        assert f"- {tag}: " in EXAMPLES[1], tag
+        assert f"- {tag}:" in EXAMPLES[1], tag
         assert f"| `{tag}: " in page, tag

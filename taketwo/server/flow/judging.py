@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from taketwo.compare.compare import compare
 from taketwo.compare.severity import TABLE, Weight
@@ -13,13 +12,13 @@ from taketwo.conversation import Conversation
 from taketwo.evals.checks import check
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
 from taketwo.run import Run
-from taketwo.scenario import Case, Expectation
+from taketwo.scenario import Case
 from taketwo.sdk.api.executions import CallExecution, CallFigures
 from taketwo.server.flow.shelf import Flow, Place, Shelf
 from taketwo.suite.decide import decide
 from taketwo.suite.repeats import Repeats
 from taketwo.value import Value
-from taketwo.verdict import Attempt, CaseResult, Score, Unscored
+from taketwo.verdict import Attempt, CaseResult
 
 CSAT_NAMES = ("csat", "csat_score", "customer_satisfaction", "user_satisfaction")
 """Scores of a conversation that say what its user thought of it."""
@@ -48,23 +47,6 @@ RESULTS = Shelf(
     lambda one: one.call_execution_id,
     lambda one: Place(project=one.project, source=one.source),
 )
-
-
-@dataclass(frozen=True)
-class NamedCheck:
-    """An expectation that is asked of every row, under a name."""
-
-    name: str
-    """The evaluator's name."""
-    expected: Expectation
-    """What must or must not happen."""
-
-    def evaluate(self, context: Context) -> Score | Unscored:
-        """As a case's own expectation is judged."""
-        (judged,) = check(context.case.but(expected=(self.expected,)), context.run, context.comparison)
-        if isinstance(judged, Score) and judged.reason is None:
-            return judged.but(name=self.name, reason=judged.name)
-        return judged.but(name=self.name)
 
 
 def judge(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from taketwo.errors import BadSetting, NotFound
+from taketwo.evals.checks import NamedCheck
 from taketwo.evals.evaluator import Evaluator
 from taketwo.scenario import Case
 from taketwo.sdk.api.run_tests import (
@@ -17,7 +18,6 @@ from taketwo.sdk.api.run_tests import (
 from taketwo.sdk.api.scenarios import GraphScenario, ScenarioRow
 from taketwo.server.flow.agents import AGENTS, version
 from taketwo.server.flow.changes import changed_fields
-from taketwo.server.flow.judging import NamedCheck
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.replay_sessions import SESSIONS
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS

@@ -14,7 +14,7 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from taketwo.evals.checks import expectation_in_words
+from taketwo.evals.phrases import expectation_in_words
 from taketwo.report import drawing
 from taketwo.report.words import (
     counted,
@@ -25,7 +25,7 @@ from taketwo.report.words import (
     shortened,
     turn_in_words,
 )
-from taketwo.scenario import ArgumentsMatchSchema, Expectation
+from taketwo.scenario import Expectation, turn_of
 from taketwo.select.suggest import quoted
 from taketwo.server.assets import LIBRARY, address
 from taketwo.server.pages.shell import NAVIGATION, Shell
@@ -96,7 +96,7 @@ def conversation_address(id: str, project: str, **more: str) -> str:
 
 def in_words(expected: Expectation) -> str:
     """`must call check_status in turn 4`."""
-    turn = None if isinstance(expected, ArgumentsMatchSchema) else expected.turn
+    turn = turn_of(expected)
     return expectation_in_words(expected, "" if turn is None else f" in {turn_in_words(turn - 1)}")
 
 

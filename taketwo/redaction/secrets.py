@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from taketwo.capture.redaction.kinds import SECRET, Found
+from taketwo.redaction.kinds import SECRET, Found
 
 _PREFIXED: Final = re.compile(
     r"""(?<![A-Za-z0-9])(?P<prefix>

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Final
 
-from taketwo.capture.redaction.kinds import Detector
 from taketwo.errors import BadSetting
+from taketwo.redaction.kinds import Detector
 
 GROUP: Final = "taketwo.detectors"
 

@@ -8,7 +8,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import Final
 
-from taketwo.capture.redaction.kinds import ADDRESS, BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SECRET, SSN, listed
+from taketwo.redaction.kinds import ADDRESS, BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SECRET, SSN, listed
 
 TOKEN: Final = "token"
 """A secret only where it looks like one: `token` also counts tokens, `key` also opens a dictionary."""

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from taketwo.capture.redaction import birth_dates
-from taketwo.capture.redaction.kinds import BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SSN, Finder, Found
-from taketwo.capture.redaction.pseudonyms import CARD_PREFIX, IBAN_COUNTRY, luhn_sum
+from taketwo.redaction import birth_dates
+from taketwo.redaction.kinds import BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SSN, Finder, Found
+from taketwo.redaction.pseudonyms import CARD_PREFIX, IBAN_COUNTRY, luhn_sum
 
 _EMAIL: Final = re.compile(
     r"(?<![\w.+%-])[\w+%'-](?:[\w.+%'-]{0,63})@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,6}[^\W\d_]{2,24}(?![\w-])"

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Final, NamedTuple
 
-from taketwo.capture.redaction.kinds import listed
+from taketwo.redaction.kinds import listed
 
 OLDEST_YEAR: Final = 1900
 """Nobody is alive who was born before; such days are pseudonyms."""

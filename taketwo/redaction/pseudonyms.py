@@ -15,9 +15,9 @@ import re
 from datetime import date
 from typing import Final
 
-from taketwo.capture.redaction import birth_dates
-from taketwo.capture.redaction.kinds import ADDRESS, BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SECRET, SSN, listed
-from taketwo.capture.redaction.secrets import known_prefix
+from taketwo.redaction import birth_dates
+from taketwo.redaction.kinds import ADDRESS, BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SECRET, SSN, listed
+from taketwo.redaction.secrets import known_prefix
 
 CHECK_CHARACTERS: Final = 5
 """Letters and digits at the end of a pseudonym that prove it to be one."""

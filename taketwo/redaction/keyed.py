@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from taketwo.capture.redaction import birth_dates
-from taketwo.capture.redaction.keys import BARE_NAME, TOKEN, kind_of_key, looks_secret
-from taketwo.capture.redaction.kinds import (
+from taketwo.redaction import birth_dates
+from taketwo.redaction.keys import BARE_NAME, TOKEN, kind_of_key, looks_secret
+from taketwo.redaction.kinds import (
     ADDRESS,
     BIRTH_DATE,
     CARD,
@@ -21,7 +21,7 @@ from taketwo.capture.redaction.kinds import (
     Found,
     listed,
 )
-from taketwo.capture.redaction.pseudonyms import Pseudonyms
+from taketwo.redaction.pseudonyms import Pseudonyms
 
 _QUOTED_PAIR: Final = re.compile(
     r"""(?P<q>\\*["'])(?P<key>[A-Za-z][\w .-]{1,60})(?P=q)\s{0,3}:\s{0,3}(?P<v>\\*["'])"""
