@@ -40,6 +40,12 @@ class Settings(Value):
     """What Vapi's webhooks show or are signed with. `TAKETWO_VAPI_SECRET`; never read from a file."""
     elevenlabs_secret: str | None = None
     """What ElevenLabs' webhooks are signed with. `TAKETWO_ELEVENLABS_SECRET`; never read from a file."""
+    webhook_hosts: str = ""
+    """Hosts of this network that a server's alerts may go to, as in `hooks.intern:8080, …`. `TAKETWO_WEBHOOK_HOSTS`."""
+    smtp_url: str | None = None
+    """Mail server for alerts, as in `smtp://user:secret@mail.example:587`. `TAKETWO_SMTP_URL`; not from a file."""
+    mail_from: str = "taketwo@localhost"
+    """Who sends these mails. `TAKETWO_MAIL_FROM`."""
     concurrency: int = 20
     """How many replays run at a time. `TAKETWO_CONCURRENCY`."""
     turn_timeout_s: float = 60.0
@@ -68,7 +74,7 @@ class Settings(Value):
 OPENAI = "https://api.openai.com/v1"
 
 SECRETS = {
-    *("agent_key", "llm_api_key", "server_key", "speech_key"),
+    *("agent_key", "llm_api_key", "server_key", "smtp_url", "speech_key"),
     *("vapi_key", "vapi_secret", "retell_key", "elevenlabs_secret"),
 }
 """Settings that are never read from a file."""

@@ -22,6 +22,7 @@ from taketwo.store import Store
 from taketwo.store.importing import Tally, import_file
 
 if TYPE_CHECKING:
+    from taketwo.server.flow.alerts import Delivery
     from taketwo.server.run import Listening
 
 UNREAD_SHOWN = 20
@@ -64,9 +65,18 @@ def serve_command(host: str, port: int, grpc_port: int | None, require_keys: boo
             require_keys=require_keys,
             on_ready=lambda listening: _announce(listening, url),
             access=access(here),
+            delivery=_delivery(here),
             webhooks=WebhookSecrets(vapi=here.vapi_secret, retell=here.retell_key, elevenlabs=here.elevenlabs_secret),
             severities=severity_table(here.severity),
         )
+
+
+def _delivery(here: Settings) -> Delivery:
+    """How alerts leave the server."""
+    from taketwo.server.flow.alerts import Delivery
+
+    hosts = tuple(host.strip() for host in here.webhook_hosts.split(",") if host.strip())
+    return Delivery(hosts, here.smtp_url, here.mail_from)
 
 
 def _announce(listening: Listening, url: str) -> None:

@@ -23,6 +23,7 @@ from taketwo.server.captures import Captures
 from taketwo.server.compat import Compat
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
 from taketwo.server.expiry import expire_regularly
+from taketwo.server.flow.alerts import Delivery
 from taketwo.server.flow.chats import Chats
 from taketwo.server.flow.embedded import Embedded
 from taketwo.server.flow.shelf import Flow
@@ -58,6 +59,7 @@ def create_app(
     grpc_door: GrpcDoor | None = None,
     keys_required: bool = False,
     access: Mapping[str, Any] | None = None,
+    delivery: Delivery = Delivery(),  # noqa: B008  # a value, never changed
     webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
     severities: Mapping[str, Weight] = TABLE,
 ) -> Starlette:
@@ -65,10 +67,11 @@ def create_app(
 
     A request that shows a key of one project sees nothing else, and with `keys_required` every request must show one.
     access: keys and endpoints of agents that the server replays against, as `open_agent` takes them.
+    delivery: how alerts leave.
     webhooks: what voice platforms must show that send calls. severities: how grave differences are in run tests.
     """
     keys = Keys(store, required=keys_required)
-    executor, whole_store = Embedded(access), store
+    executor, whole_store = Embedded(access, delivery=delivery), store
     store = ScopedStore(store, only_project)
     flow = Flow(store, executor, severities=severities)
     chats = Chats(flow)

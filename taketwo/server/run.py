@@ -15,6 +15,7 @@ import uvicorn
 from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
 from taketwo.server.app import FINISH_WITHIN_S, create_app
+from taketwo.server.flow.alerts import Delivery
 from taketwo.server.limits import Limits
 from taketwo.server.webhooks import WebhookSecrets
 from taketwo.store import Store
@@ -49,6 +50,7 @@ def serve(
     limits: Limits = Limits(),  # noqa: B008  # a value, never changed
     require_keys: bool = False,
     access: Mapping[str, Any] | None = None,
+    delivery: Delivery = Delivery(),  # noqa: B008  # a value, never changed
     webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
     severities: Mapping[str, Weight] = TABLE,
 ) -> None:
@@ -78,6 +80,7 @@ def serve(
                 grpc_door=door,
                 keys_required=keys_required,
                 access=access,
+                delivery=delivery,
                 webhooks=webhooks,
                 severities=severities,
             ),

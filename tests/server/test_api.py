@@ -182,6 +182,32 @@ def test_rows_are_added_changed_and_taken_out(client: httpx.Client) -> None:
     assert client.get(f"/api/{path}").json()["rows"] == 0
 
 
+def test_a_scenario_goes_into_a_file_and_comes_back_the_same(client: httpx.Client) -> None:
+    scenario = made(client, "scenarios", project_id="shop", name="Round trip")
+    path = f"/api/scenarios/{scenario['id']}"
+    assert client.get(f"{path}/file").status_code == 409  # without rows it makes no file
+    made(
+        client, f"scenarios/{scenario['id']}/rows", rows=[{"conversation_id": "desk-1"}, {"conversation_id": "desk-2"}]
+    )
+    first = client.get(f"{path}/file")
+    assert first.headers["content-disposition"] == 'attachment; filename="Round-trip.zip"'
+    taken = client.post("/api/scenario-files", params={"project": "shop"}, content=first.content)
+    assert taken.status_code == 409  # the name is taken
+    before = [row["id"] for row in client.get(f"{path}/rows").json()["rows"]]
+    assert client.put(f"{path}/file", content=first.content).status_code == 200
+    assert [row["id"] for row in client.get(f"{path}/rows").json()["rows"]] == before
+    assert client.get(f"{path}/file").content == first.content
+    client.patch(path, json={"name": "Another"})
+    again = client.post("/api/scenario-files", params={"project": "shop"}, content=first.content).json()
+    assert client.get(f"/api/scenarios/{again['id']}/file").content == first.content
+
+
+@pytest.mark.parametrize("content", [b"", b"name: [", b"PK\x03\x04broken", b"name: x\ncases: 3\n"])
+def test_a_file_that_is_none_is_one_line_without_our_folders(client: httpx.Client, content: bytes) -> None:
+    answer = client.post("/api/scenario-files", params={"project": "shop"}, content=content)
+    assert answer.status_code in (400, 422) and "/tmp" not in answer.text
+
+
 def test_versions_are_added_activated_and_restored(client: httpx.Client) -> None:
     agent = made(client, "agent-definitions", project_id="shop", name="desk 2", version={"system_prompt": "One."})
     path = f"agent-definitions/{agent['id']}"

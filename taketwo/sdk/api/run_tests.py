@@ -96,6 +96,8 @@ class RunTest(Value):
     """Who hears of it when the verdict changes."""
     executions: int = 0
     """How often it was run."""
+    next_run_at: datetime | None = None
+    """When it runs by itself next, UTC; None for never."""
 
 
 class CreateRunTest(Asked):

@@ -67,7 +67,13 @@ def _operation(operation: Operation, schemas: Mapping[str, JSON], examples: Mapp
         "parameters": [*_path_parameters(operation), *_query_parameters(operation.query), *_headers(operation)],
         "responses": _responses(operation, schemas, examples),
     }
-    if operation.body is not None:
+    if operation.body is File:
+        content = {"schema": {"type": "string", "format": "binary"}, "example": "name: Tuesday"}
+        document["requestBody"] = {
+            "required": True,
+            "content": {"application/zip": content, "application/yaml": content},
+        }
+    elif operation.body is not None:
         content = {"schema": schemas[_key(operation.body)], "example": _plain(examples[operation.body])}
         document["requestBody"] = {"required": operation.needs_body, "content": {"application/json": content}}
     return document

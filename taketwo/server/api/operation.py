@@ -90,8 +90,8 @@ class Operation(NamedTuple):
     """Who does it; blocks. None where another module serves the address, and this only describes it."""
     answers: Any = None
     """Type of the answer; None for no content, `File` for a file."""
-    body: type[msgspec.Struct] | None = None
-    """Type of the body; None where it takes none."""
+    body: type[Any] | None = None
+    """Type of the body, `File` for bytes as they are; None where it takes none."""
     needs_body: bool = True
     """Whether an empty body is refused; otherwise it stands for the defaults."""
     query: type[Asked] = NoQuery
@@ -135,6 +135,8 @@ def read_body(operation: Operation, body: bytes) -> Any:
     """The body as its type. Raises BadSetting naming the field."""
     if operation.body is None:
         return None
+    if operation.body is File:
+        return body
     if not body.strip() and not operation.needs_body:
         body = b"{}"
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, Literal
 
+from taketwo.sdk.api.asked import Asked, Name
 from taketwo.sdk.api.scenarios import (
     AddRows,
     CreatePersona,
@@ -17,10 +18,11 @@ from taketwo.sdk.api.scenarios import (
     UpdateRow,
     UpdateScenario,
 )
-from taketwo.server.api.operation import Given, Operation, Page, PageOfProject, listing, page_of, shelf_page
+from taketwo.server.api.operation import File, Given, Operation, Page, PageOfProject, listing, page_of, shelf_page
 from taketwo.server.flow import personas
 from taketwo.server.flow import scenarios as flow
 from taketwo.server.flow.personas import PERSONAS
+from taketwo.server.flow.scenario_files import download, replace, upload
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS
 
 Scenarios = listing("Scenarios", "scenarios", GraphScenario)
@@ -33,6 +35,21 @@ class PageOfRows(Page):
 
     origin: Literal["recorded", "synthetic"] | None = None
     """Only those that came from there."""
+
+
+class IntoProject(Asked):
+    """Into which project."""
+
+    project: Name
+    """Id or name of the project."""
+
+
+UNREADABLE = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND)
+
+
+def _download(given: Given) -> File:
+    name, content = download(given.flow, given.id)
+    return File(content, "application/zip", name)
 
 
 def _rows(given: Given) -> Any:
@@ -124,6 +141,40 @@ OPERATIONS = (
         Rows,
         AddRows,
         status=HTTPStatus.CREATED,
+    ),
+    Operation(
+        "POST",
+        "/api/scenario-files",
+        "Scenarios",
+        "upload_scenario",
+        "Keep the scenario of a *.scenario.yaml, or of an archive with one and the files beside it.",
+        lambda given: upload(given.flow, given.query.project, given.body),
+        GraphScenario,
+        File,
+        query=IntoProject,
+        status=HTTPStatus.CREATED,
+        refusals=UNREADABLE,
+    ),
+    Operation(
+        "GET",
+        "/api/scenarios/{id}/file",
+        "Scenarios",
+        "download_scenario",
+        "An archive with the scenario as the file of a repository, and all that it refers to.",
+        _download,
+        File,
+        refusals=UNREADABLE,
+    ),
+    Operation(
+        "PUT",
+        "/api/scenarios/{id}/file",
+        "Scenarios",
+        "replace_scenario",
+        "Put the rows of a file in place of those that are there; rows of the same name keep their ids.",
+        lambda given: replace(given.flow, given.id, given.body),
+        GraphScenario,
+        File,
+        refusals=UNREADABLE,
     ),
     Operation(
         "GET",

@@ -25,6 +25,7 @@ from taketwo.sdk.api.executions import (
     ReportRow,
 )
 from taketwo.sdk.working import Worker, work
+from taketwo.server.flow.alerts import Delivery, send_news
 from taketwo.server.flow.executions import (
     EXECUTIONS,
     OPEN,
@@ -38,6 +39,7 @@ from taketwo.server.flow.executions import (
 from taketwo.server.flow.executor import Work
 from taketwo.server.flow.generate import make_scenario
 from taketwo.server.flow.replay_sessions import SESSIONS, copy_conversations
+from taketwo.server.flow.schedules import run_what_is_due
 from taketwo.server.flow.shelf import Flow, new_id
 
 LOOK_AGAIN_S = 5.0
@@ -53,8 +55,15 @@ _log = logging.getLogger("taketwo.server")
 class Embedded:
     """Carries out work in this process."""
 
-    def __init__(self, access: Mapping[str, Any] | None = None, *, concurrency: int = CONCURRENCY) -> None:
-        """access: keys and endpoints of agents, as `open_agent` takes them."""
+    def __init__(
+        self,
+        access: Mapping[str, Any] | None = None,
+        *,
+        delivery: Delivery = Delivery(),  # noqa: B008  # a value, never changed
+        concurrency: int = CONCURRENCY,
+    ) -> None:
+        """access: keys and endpoints of agents, as `open_agent` takes them. delivery: how alerts leave."""
+        self._delivery = delivery
         self._access = dict(access or {})
         self._concurrency = concurrency
         self._name = f"server {new_id()[:8]}"
@@ -63,6 +72,7 @@ class Embedded:
         self._thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
         self._flow: Flow | None = None
+        self._sending: asyncio.Task[int] | None = None
 
     def start(self, flow: Flow) -> None:
         """Begin to work, with what was left by whoever worked before."""
@@ -111,8 +121,16 @@ class Embedded:
         try:
             for left in await asyncio.to_thread(left_over, self._flow):
                 self._begin(left)
+            await asyncio.to_thread(run_what_is_due, self._flow)
+            self._begin_sending()
         except TakeTwoError as error:
             _log.warning("what was left cannot be looked for: %s", error)
+
+    def _begin_sending(self) -> None:
+        """Send alerts beside everything else: a receiver may take its time."""
+        assert self._loop is not None and self._flow is not None, "it was started"
+        if self._sending is None or self._sending.done():
+            self._sending = self._loop.create_task(asyncio.to_thread(send_news, self._flow, self._delivery))
 
     async def _carry_out(self, work: Work) -> None:
         try:

@@ -7,6 +7,7 @@ anybody bringing it back is failed. Two workers never have the same row at a tim
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -33,6 +34,7 @@ from taketwo.sdk.api.replay_sessions import Failure
 from taketwo.sdk.api.run_tests import RunTest
 from taketwo.sdk.api.scenarios import GraphScenario, ScenarioRow
 from taketwo.server.flow.agents import AGENTS, insist_on_reach, overrides_of, version
+from taketwo.server.flow.alerts import keep_news
 from taketwo.server.flow.executor import Work
 from taketwo.server.flow.judging import RESULTS, CallResult, judge, keep_result, told
 from taketwo.server.flow.replay_sessions import complete
@@ -319,14 +321,21 @@ def finish_if_done(flow: Flow, id: str) -> TestExecution:
             return one
         return one.but(status="completed", ended_at=flow.now())
 
+    # Alerts are kept before the end is noted: whoever notes it again after a crash keeps the same ones.
+    with suppress(NotFound):  # the run test or its session was deleted meanwhile
+        test = RUN_TESTS.get(flow, execution.run_test_id)
+        keep_news(flow, test, _before(flow, execution), execution)
+        if test.replay_session_id is not None:
+            complete(flow, test.replay_session_id)
     EXECUTIONS.change(flow, id, finished)
-    try:
-        session = RUN_TESTS.get(flow, execution.run_test_id).replay_session_id
-        if session is not None:
-            complete(flow, session)
-    except NotFound:
-        pass  # the run test or its session was deleted meanwhile
     return execution_now(flow, id)
+
+
+def _before(flow: Flow, execution: TestExecution) -> TestExecution | None:
+    """The last execution of the same run test that came to its end before."""
+    earlier = EXECUTIONS.page(flow, parent=execution.run_test_id, state="completed", limit=20).things
+    found = next((one for one in earlier if one.number < execution.number), None)
+    return None if found is None else with_counts(flow, found)
 
 
 def _sent_instead(spec: str | None, version: AgentVersion) -> dict[str, JSON]:

@@ -17,13 +17,20 @@ from taketwo.sdk.api.run_tests import (
 )
 from taketwo.sdk.api.scenarios import GraphScenario, ScenarioRow
 from taketwo.server.flow.agents import AGENTS, version
+from taketwo.server.flow.alerts import insist_on_receivers
 from taketwo.server.flow.changes import changed_fields
+from taketwo.server.flow.clockwork import next_run
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.replay_sessions import SESSIONS
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS
 from taketwo.server.flow.shelf import Flow, Place, Shelf, Thing
 
-RUN_TESTS = Shelf("run_test", RunTest, lambda one: one.id, lambda one: Place(project=one.project, key=one.name))
+RUN_TESTS = Shelf(
+    "run_test",
+    RunTest,
+    lambda one: one.id,
+    lambda one: Place(project=one.project, key=one.name, due_at=one.next_run_at),
+)
 EVALUATORS = Shelf("evaluator", KeptEvaluator, lambda one: one.id, lambda one: Place(project=one.project, key=one.name))
 
 
@@ -59,9 +66,11 @@ def create_run_test(flow: Flow, asked: CreateRunTest) -> RunTest:
         project=agent.project,
         created_at=now,
         updated_at=now,
+        next_run_at=next_run(asked.schedule, now),
         **{name: getattr(asked, name) for name in CreateRunTest.__struct_fields__},
     )
     _insist_on_rows(flow, made)
+    _insist_on_running_alone(flow, made)
     if asked.replay_session_id is not None:
         session = _named(flow, SESSIONS, asked.replay_session_id, "replay_session_id")
         if session.project != agent.project:
@@ -82,6 +91,9 @@ def update_run_test(flow: Flow, id: str, asked: UpdateRunTest) -> RunTest:
     if after.agent_version is not None:
         version(flow, before.agent_definition_id, after.agent_version)
     _insist_on_rows(flow, after)
+    _insist_on_running_alone(flow, after)
+    if "schedule" in fields:
+        fields["next_run_at"] = next_run(after.schedule, flow.now())
     return RUN_TESTS.change(flow, id, lambda one: one.but(**fields, updated_at=flow.now()))
 
 
@@ -154,6 +166,17 @@ def _insist_on_rows(flow: Flow, test: RunTest) -> None:
         raise BadSetting(f"no scenario of the test has a row {missing[0]!r}", where="row_ids")
     if not found:
         raise BadSetting("the scenarios have no rows", where="scenario_ids", todo="add rows first")
+
+
+def _insist_on_running_alone(flow: Flow, test: RunTest) -> None:
+    """What runs by itself is run by the server, and alerts must be able to arrive."""
+    insist_on_receivers(test.alerts)
+    if test.schedule is None:
+        return
+    agent = AGENTS.get(flow, test.agent_definition_id)
+    if version(flow, agent.id, test.agent_version or agent.active_version).spec is None:
+        todo = "give the agent a version with a `spec`, or run the test from your CI with `taketwo replay --run-test`"
+        raise BadSetting("the server does not know how to reach the agent", where="schedule", todo=todo)
 
 
 def _insist_on_evaluators(flow: Flow, project: str, ids: Sequence[str]) -> None:

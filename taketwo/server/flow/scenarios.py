@@ -200,8 +200,12 @@ def keep_file(flow: Flow, project: str, scenario: Scenario, *, id: str | None = 
         return SCENARIOS.change(flow, made.id, lambda one: one.but(rows=len(rows)))
     old = {row.case_id: row for row in ROWS.parts(flow, id)}
     rows = _numbered(flow, id, scenario.cases, old)
-    ROWS.remove_parts(flow, id)
-    ROWS.add(flow, *rows)
+    # One by one, the new ones first: where the process dies in between, no row is lost.
+    for row in rows:
+        flow.documents.put(ROWS.document(row))
+    for row in old.values():
+        if row.case_id not in {case.id for case in scenario.cases}:
+            ROWS.remove(flow, row.id)
     description = scenario.description or ""
     return SCENARIOS.change(
         flow,

@@ -1,0 +1,80 @@
+"""Scenarios as the files of a user's repository, and back: what is kept on the server and in files stays the same."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from taketwo.errors import BadSetting, ScenarioUnreadable
+from taketwo.freeze.files import load, save
+from taketwo.scenario import Scenario
+from taketwo.sdk.api.scenarios import GraphScenario
+from taketwo.server.flow.projects import project_name
+from taketwo.server.flow.scenarios import SCENARIOS, as_file, keep_file
+from taketwo.server.flow.shelf import Flow
+
+MOST_UNPACKED: Final = 256 * 1024 * 1024
+"""Bytes that an archive may hold when it is unpacked."""
+MOST_FILES: Final = 20_000
+NAMED: Final = (".scenario.yaml", ".scenario.yml")
+DATE: Final = (2020, 1, 1, 0, 0, 0)
+"""Of the files in an archive, so that the same scenario makes the same archive."""
+
+
+def download(flow: Flow, id: str) -> tuple[str, bytes]:
+    """Name and content of an archive with the scenario file and all that it refers to. Raises NotFound, WrongState."""
+    scenario = as_file(flow, id)
+    name = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in scenario.name)[:100] or "scenario"
+    out = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(save(scenario, Path(folder) / f"{name}{NAMED[0]}")):
+            entry = zipfile.ZipInfo(str(PurePosixPath(path.relative_to(folder))), DATE)
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return f"{name}.zip", out.getvalue()
+
+
+def upload(flow: Flow, project: str, content: bytes) -> GraphScenario:
+    """Keep the scenario of an archive or of a single file. Raises NotFound, ScenarioUnreadable, AlreadyThere."""
+    return keep_file(flow, project_name(flow, project), read(content))
+
+
+def replace(flow: Flow, id: str, content: bytes) -> GraphScenario:
+    """Put the rows of a file in place of those that are there; rows of the same name keep their ids."""
+    scenario = SCENARIOS.get(flow, id)
+    return keep_file(flow, scenario.project, read(content), id=id)
+
+
+def read(content: bytes) -> Scenario:
+    """The scenario in an archive, or in a file by itself. Raises ScenarioUnreadable, BadSetting."""
+    with tempfile.TemporaryDirectory() as folder:
+        if zipfile.is_zipfile(io.BytesIO(content)):
+            path = _unpacked(content, Path(folder))
+        else:
+            path = Path(folder) / f"upload{NAMED[0]}"
+            path.write_bytes(content)
+        try:
+            return load(path)
+        except ScenarioUnreadable as error:
+            # Where it lay for a moment is nobody's business.
+            where = (error.where or "").replace(f"{folder}/", "")
+            raise ScenarioUnreadable(error.what.replace(folder, ""), where=where, todo=error.todo) from error
+
+
+def _unpacked(content: bytes, folder: Path) -> Path:
+    """The scenario file of an archive, unpacked with what lies beside it."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if len(entries) > MOST_FILES or sum(entry.file_size for entry in entries) > MOST_UNPACKED:
+                raise BadSetting("the archive is too large", where="body", todo="split the scenario")
+            # `extract` keeps every file inside the folder, whatever its name says.
+            paths = [Path(archive.extract(entry, folder)) for entry in entries]
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
+        raise BadSetting(f"the archive cannot be unpacked: {error}", where="body") from error
+    found = [path for path in paths if path.name.endswith(NAMED)]
+    if len(found) != 1:
+        raise BadSetting(f"the archive holds {len(found)} *.scenario.yaml files", where="body", todo="one is needed")
+    return found[0]
