@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 STAMP_SLOW := $(VENV)/.ready-slow
 
-.PHONY: demo test test-all check docs fmt bench pages clean
+.PHONY: demo test test-all check docs fmt bench pages screenshots clean
 
 demo: $(STAMP)  ## the Tuesday story, end to end: no key, no network
 	$(BIN)/taketwo demo
@@ -28,6 +28,9 @@ docs: $(STAMP)  ## the pages that are made from the code
 
 pages:  ## the libraries that pages load, from npm; without it pages work by full loads
 	$(PYTHON) frontend/build.py
+
+screenshots: $(STAMP_SLOW) pages  ## the pictures of docs/pages.md
+	$(BIN)/python docs/make_screenshots.py
 
 fmt: $(STAMP)  ## format and mend what can be mended
 	$(BIN)/ruff format .
