@@ -86,7 +86,7 @@ SELECT f.conversation_id AS key, f.first_ns, f.errors, f.turns, f.latency FROM f
 WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
 
 -- name: users
--- All facts in short of a project are read for it: users are listed seldom.
+-- By an index that has the users of a project in order, with all that is told of each.
 SELECT user_id, count(*) AS conversations, sum(error) AS errors, sum(turns) AS turns,
        min(nullif(first_ns, 0)) AS first_ns, max(first_ns) AS last_ns
 FROM facts WHERE project_id = (SELECT id FROM project WHERE name = :project) AND user_id IS NOT NULL
