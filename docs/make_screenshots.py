@@ -16,12 +16,10 @@ import httpx
 from playwright.sync_api import sync_playwright
 
 from taketwo.demo.desk import PROMPT_V2
+from taketwo.demo.model import rules_as_model
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
-sys.path.insert(0, str(DOCS.parent / "tests" / "server" / "pages"))
-
-from rules_as_model import rules_as_model  # noqa: E402  # the model of the demo, which is found only now
 
 FLAGS = [
     "--no-sandbox",

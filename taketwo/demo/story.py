@@ -9,12 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 import httpx
 
+from taketwo.demo.model import rules_as_model
 from taketwo.errors import StoreUnavailable, TakeTwoError
 
 BROKEN = "taketwo.demo.desk:desk_v1"
@@ -34,12 +35,19 @@ def tell(folder: str | None, *, leave_running: bool) -> None:
     theirs = {k: v for k, v in os.environ.items() if not k.startswith("TAKETWO_") or k.startswith("TAKETWO_LLM_")}
     environment = {**theirs, "TAKETWO_STORE": f"sqlite:///{place / 'taketwo.sqlite3'}"}
     told = Story(place, environment)
-    with serving(place, environment) as address:
+    with ExitStack() as running:
+        # Only the server's: what drives the desk of the story stays what it is.
+        of_server = environment
+        if leave_running and not told.has_model:
+            model = running.enter_context(rules_as_model())
+            of_server = {**environment, "TAKETWO_LLM_BASE_URL": model, "TAKETWO_LLM_API_KEY": "none"}
+        address = running.enter_context(serving(place, of_server))
         _tell(told, address)
         click.echo(f"\nAll of it took {time.monotonic() - started:.0f} s. Its files are in {place}\n")
         click.echo(_next_steps())
         if leave_running:
             click.echo(f"\nThe page is at {address} (Ctrl-C ends it).")
+            click.echo("Mark the wrong call of sess-dana there, press Replay, and edit the prompt until it passes.")
             wait_for_interrupt()
 
 

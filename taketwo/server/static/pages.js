@@ -33,7 +33,7 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => (button.textContent = before), 1500);
 });
 
-// Keys: / to filter, j and k to walk through a list, Enter opens, x selects, ? tells.
+// Keys: / to filter, j and k to walk through a list, Enter opens, x selects, p and n leaf through rows, ? tells.
 const rows = () => all("[data-row]");
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), textarea, select")) return;
@@ -49,6 +49,8 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "/") {
     one("[data-filter]")?.focus();
     event.preventDefault();
+  } else if (event.key === "p" || event.key === "n") {
+    one(`[data-key=${event.key}]`)?.click();
   } else if (event.key === "?") {
     one("#keys")?.showModal();
   }

@@ -130,6 +130,23 @@ def test_what_a_hostile_agent_says_is_text_on_every_page_of_its_replay(visiting:
                 assert visit.grave_faults() == [], path
 
 
+def test_what_comes_in_is_seen_as_it_comes(visiting: Visiting) -> None:
+    store = open_store("memory:")
+    with visiting(store) as visit:
+        page = visit.open("/")
+        page.get_by_text("Waiting for the first span").wait_for()
+        store.add_spans("default", raw_spans(chat_span(1, 1, session="one")))
+        page.get_by_text("A span has been received").wait_for()
+        page.get_by_role("link", name="Look at the conversations").click()
+        page.get_by_role("button", name="Live").click()
+        page.wait_for_url("**live=1**")
+        assert page.locator("tr[data-row]").count() == 1
+        store.add_spans("default", raw_spans(chat_span(2, 1, session="two")))
+        page.locator("tr[data-row] >> nth=1").wait_for()
+        page.keyboard.press("?")
+        page.get_by_role("heading", name="Keys").wait_for()
+
+
 def test_without_script_the_pages_are_links_and_forms(visiting: Visiting, store: Store) -> None:
     with visiting(store, script=False) as visit:
         page = visit.open("/sessions/spans")

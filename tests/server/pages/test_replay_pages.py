@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 
 import httpx
 import pytest
-from rules_as_model import rules_as_model
 
 from taketwo.conversation import Agent, Call, Conversation, Say, ToolDefinition, Turn, UserLine
 from taketwo.demo.desk import PROMPT_V1, PROMPT_V2
+from taketwo.demo.model import rules_as_model
 from taketwo.freeze.files import load
 from taketwo.server.flow.scenarios import ROWS
 from taketwo.server.flow.shelf import Flow

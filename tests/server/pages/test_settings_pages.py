@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 import httpx
 import pytest
-from rules_as_model import rules_as_model
 from test_replay_pages import desk, posted, run, with_scenario
 
 from taketwo.demo.desk import PROMPT_V2
+from taketwo.demo.model import rules_as_model
 from taketwo.store import Store, open_store
 from taketwo.store.keys import keys
 from taketwo.store.project import ProjectSettings

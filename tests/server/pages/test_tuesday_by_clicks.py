@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 import pytest
 from conftest import Visit
-from rules_as_model import rules_as_model
 
 from taketwo.demo.desk import PROMPT_V2
+from taketwo.demo.model import rules_as_model
 from taketwo.store import Store, open_store
 
 Visiting: TypeAlias = Callable[..., AbstractContextManager[Visit]]

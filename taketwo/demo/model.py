@@ -1,4 +1,7 @@
-"""A model behind a real socket that speaks OpenAI's protocol and is driven by the demo's rules."""
+"""The demo's model: its rules behind a real socket that speaks OpenAI's protocol.
+
+With it the pages of the demo replay against an edited prompt, and no key is needed.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ class Answers(BaseHTTPRequestHandler):
     """Answers chat completions as the support desk would."""
 
     def do_POST(self) -> None:
+        """One chat completion."""
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         prompt = "\n".join(one["content"] for one in asked["messages"] if one["role"] == "system")
         history = [one for one in asked["messages"] if one["role"] != "system"]
