@@ -23,7 +23,7 @@ COMMANDS = {
     "floor": ("taketwo.cli.floor", "Learn how the unchanged agent varies by itself."),
     "tools": ("taketwo.cli.tools", "Show what is known of each tool: does it write, which arguments matter."),
     "backtest": ("taketwo.cli.backtest", "Say how far replays can be trusted, measured on known outcomes."),
-    "mcp": ("taketwo.cli.mcp", "Be an MCP server with the tools of a recording."),
+    "mcp": ("taketwo.cli.mcp", "Be an MCP server: for a coding assistant, or with the tools of a recording."),
     "shrink": ("taketwo.cli.locate", "Find the shortest conversation that still fails."),
     "bisect": ("taketwo.cli.locate", "Find the revision or prompt since which a case fails."),
     "forks": ("taketwo.cli.locate", "Show from which turn on the agent goes wrong."),

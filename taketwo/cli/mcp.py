@@ -32,17 +32,26 @@ def mcp_command(
     project: str | None,
     store_url: str | None,
 ) -> None:
-    """Be an MCP server with the tools of a recording: every call is answered from it, and no tool runs.
+    """Be an MCP server: for a coding assistant, or with the tools of a recording.
 
-    TARGET is the id of a captured conversation or a *.scenario.yaml file. Speaks over standard input and output, as MCP
-    clients start their servers, and says at the end on standard error what was asked and what answered it.
+    Without a TARGET, an assistant finds conversations, looks at them, replays them against the agent as its code is
+    now, compares, and keeps them as tests.
+
+    With the id of a captured conversation or a *.scenario.yaml file as TARGET, it has the tools of that recording:
+    every call is answered from it, and no tool runs. At the end it says on standard error what was asked and what
+    answered.
+
+    Speaks over standard input and output, as MCP clients start their servers.
     """
     try:
         import mcp  # noqa: F401  # it is only asked whether it is there
     except ModuleNotFoundError as error:
         raise MissingExtra("mcp", needed_for=NEEDED_FOR) from error
-    if (target is None) == (tools_url is None):
-        raise BadSetting("needs either a TARGET or --join URL", where="mcp")
+    if target is not None and tools_url is not None:
+        raise BadSetting("give a TARGET or --join URL, and not both", where="mcp")
+    if target is None and tools_url is None:
+        _assist(port, store_url)
+        return
     if tools_url is not None:
         _serve(GatewayTools(tools_url), port)
         return
@@ -53,6 +62,18 @@ def mcp_command(
     _serve(SessionTools(session), port)
     for line in session.journal.answers_in_words():
         click.echo(line, err=True)
+
+
+def _assist(port: int | None, store_url: str | None) -> None:
+    from taketwo.server.mcp_assistant import serve_assistant
+
+    if port is not None:
+        todo = "let the assistant start `taketwo mcp` itself"
+        raise BadSetting(
+            "the assistant's tools are served over standard input and output only", where="--port", todo=todo
+        )
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve_assistant(store_url))
 
 
 def _case(target: str, case_id: str | None, project: str | None, store_url: str | None) -> Case:
