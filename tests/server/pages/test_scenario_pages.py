@@ -11,7 +11,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_replay_pages import desk, posted, with_scenario
+from made_shop import desk, posted, with_scenario
 
 from taketwo.freeze.files import load
 from taketwo.graph import END, START, Edge, Graph, Node

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import httpx
 import pytest
-from test_replay_pages import desk, posted, run, with_scenario
+from made_shop import desk, posted, run, with_scenario
 
 from taketwo.demo.desk import PROMPT_V2
 from taketwo.demo.model import rules_as_model
