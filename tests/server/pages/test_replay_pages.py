@@ -14,6 +14,7 @@ import httpx
 import pytest
 from made_shop import REFUNDED, desk, posted, run, with_scenario
 
+from taketwo.conversation import Call, Conversation, Turn, UserLine
 from taketwo.demo.desk import PROMPT_V1, PROMPT_V2
 from taketwo.demo.model import rules_as_model
 from taketwo.freeze.files import load
@@ -162,3 +163,14 @@ def test_a_run_without_a_scenario_is_refused(client: httpx.Client) -> None:
     replay = posted(client, "/replays", project="shop", id="one")
     assert client.post(f"{replay}/run", data={"reach": "own"}).status_code == 400
     assert "Make one first" in client.get(f"{replay}?step=agent").text
+
+
+def test_what_production_calls_and_no_test_does_is_told(client: httpx.Client, store: Store) -> None:
+    run(client, with_scenario(client, id="one"))
+    assert "Every tool" in client.get("/tests/uncovered").text
+    call = Call(call_id="e", tool="escalate", result="ok")
+    turn = Turn(index=0, user=UserLine(text="A person, please."), steps=(call,), reply="Wait.")
+    store.put_conversation(Conversation(id="other", project="shop", turns=(turn,)))
+    told = client.get("/tests/uncovered", params={"project": "shop"}).text
+    assert "escalate" in told and "in 1 conversation" in told and "filter=tool%3Aescalate" in told
+    assert "/tests/uncovered" in client.get("/tests").text
