@@ -52,6 +52,8 @@ class Settings(Value):
     """How long the agent may take for one turn, in seconds. `TAKETWO_TURN_TIMEOUT_S`."""
     severity: dict[str, Any] = {}
     """How grave differences are, where that is not what docs/comparison.md says; from a file only."""
+    evaluators: tuple[str, ...] = ()
+    """Judgements besides what cases expect, as `--evaluator` names them; from a file only."""
     llm_model: str | None = None
     """Language model for what needs one: `openai:NAME`, `anthropic:NAME`, `google:NAME`, or a NAME at `llm_base_url`.
     `TAKETWO_LLM_MODEL`; None when none is used."""
@@ -78,7 +80,7 @@ SECRETS = {
     *("vapi_key", "vapi_secret", "retell_key", "elevenlabs_secret"),
 }
 """Settings that are never read from a file."""
-TABLES = {"severity"}
+TABLES = {"evaluators", "severity"}
 """Settings that are read from a file only."""
 
 

@@ -18,7 +18,9 @@ from taketwo.errors import BadSetting, TakeTwoError
 
 if TYPE_CHECKING:
     from taketwo.config import Settings
+    from taketwo.evals.evaluator import Evaluator
     from taketwo.events import CaseErrored, CaseFinished
+    from taketwo.llm import LanguageModel
     from taketwo.replay.agents import Agent
     from taketwo.replay.user_side import Users
     from taketwo.report.lines import Page
@@ -56,6 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "a tool call without a recorded answer: stop (default) ends the replay, error lets the agent read an error",
     )
     parser.addini("taketwo_users", "who speaks as the user: verbatim, anchored (default) or simulated")
+    parser.addini("taketwo_evaluators", "judgements besides what the cases expect, one a line", type="linelist")
     parser.addini("taketwo_repeat", "how often each case is replayed: a number (default: 1), auto or confirm")
 
 
@@ -331,9 +334,22 @@ def _setup(config: pytest.Config) -> Setup:
             "users": _users(config, settings),
             "repeat": read_repeats(config.getini("taketwo_repeat") or "1"),
             "severities": severity_table(settings.severity),
+            "evaluators": _evaluators(config, settings),
         }
         config.stash[_SETUP] = Setup(spec, agent_access(settings, os.environ), how)
     return config.stash[_SETUP]
+
+
+def _evaluators(config: pytest.Config, settings: Settings) -> list[Evaluator]:
+    from taketwo.config import model_settings
+    from taketwo.llm import model_of
+    from taketwo.suite.evaluators import open_evaluators
+
+    def model() -> LanguageModel | None:
+        return None if settings.llm_model is None else model_of(model_settings(settings))
+
+    specs = config.getini("taketwo_evaluators") or settings.evaluators
+    return open_evaluators(specs, model, folder=config.rootpath)
 
 
 def _users(config: pytest.Config, settings: Settings) -> Users:

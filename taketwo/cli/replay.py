@@ -13,12 +13,20 @@ from typing import Any
 import click
 import msgspec
 
+from taketwo.cli.evaluator_options import Judging, evaluator_options
 from taketwo.cli.gateway import gateway_on, gateway_socket, in_words
 from taketwo.cli.interrupts import stop_on_interrupt
 from taketwo.cli.preflight import tell_tools
 from taketwo.cli.report_options import Reports, report_options
 from taketwo.cli.served import Served, replay_served, served_options
-from taketwo.cli.settings import access, language_model, opened_store, project_option, settings, store_option
+from taketwo.cli.settings import (
+    access,
+    language_model,
+    opened_store,
+    project_option,
+    settings,
+    store_option,
+)
 from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, with_scope
 from taketwo.cli.tool_options import tool_options
 from taketwo.cli.voices import Phone, audio_option
@@ -105,6 +113,7 @@ PATIENCE_S = 3600.0
     is_flag=True,
     help="Replay each turn by itself, after the recorded ones before it, as CASE@N.",
 )
+@evaluator_options
 @audio_option
 @click.option(
     "--preflight",
@@ -131,6 +140,7 @@ def replay_command(
     old_spec: str | None,
     concurrency: int | None,
     timeout: float | None,
+    judging: Judging,
     audio: Any,
     reports: Reports,
     project: str | None,
@@ -138,8 +148,7 @@ def replay_command(
 ) -> None:
     """Rerun conversations against your agent: the same user's words, the same tool results.
 
-    TARGET is the id of a captured conversation, a *.scenario.yaml file, or a folder of such files. Nothing goes live
-    unless --live says so.
+    TARGET is the id of a captured conversation, a *.scenario.yaml file or a folder of them. Only --live goes live.
 
     Exit codes: 0 all pass, 1 at least one regression (or `changed` under --strict), 2 it could not be done,
     3 only `inconclusive` under --strict.
@@ -172,18 +181,24 @@ def replay_command(
                 repeat=read_repeats(repeat),
                 against=None if old_spec is None else phone.open(old_spec, **reach),
                 tools=tools,
-                **_how(here, user_mode, stand_in, concurrency, _patience_s(timeout, phone, spec, stand_in)),
+                **_how(here, judging, user_mode, stand_in, concurrency, _patience_s(timeout, phone, spec, stand_in)),
             )
         )
     raise SystemExit(reports.exit_code(finished))
 
 
 def _how(
-    here: Settings, user_mode: UserMode, stand_in: StandIn | None, concurrency: int | None, timeout_s: float
+    here: Settings,
+    judging: Judging,
+    user_mode: UserMode,
+    stand_in: StandIn | None,
+    concurrency: int | None,
+    timeout_s: float,
 ) -> dict[str, Any]:
-    """Who plays the user, what weighs how much, and how fast it goes."""
+    """Who plays the user, who judges, what weighs how much, and how fast it goes."""
     return {
         "users": _users(user_mode, here),
+        "evaluators": judging.opened(here),
         "severities": severity_table(here.severity),
         "stand_in": stand_in,
         # Whoever stands in for tools answers one question at a time.

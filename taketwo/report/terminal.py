@@ -15,6 +15,7 @@ from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, Suit
 from taketwo.report.aligned import align
 from taketwo.report.block import STYLES, case_block, title
 from taketwo.report.lines import Page, Span
+from taketwo.report.score_figures import ScoreFigures
 from taketwo.report.turns import WEIGHTS, turn_lines
 from taketwo.report.words import (
     GRAVEST_FIRST,
@@ -51,11 +52,13 @@ class TerminalWriter:
         self._dots = 0
         self._to_look_at: list[CaseFinished | CaseErrored] = []
         self._in_common = Gathering()
+        self._scores = ScoreFigures()
 
     def write(self, event: Event) -> None:
         """Show what happened."""
         if isinstance(event, CaseFinished):
             self._in_common.add(event.result)
+            self._scores.add(event.result)
         match event:
             case SuiteStarted():
                 self._cases = event.cases
@@ -67,7 +70,7 @@ class TerminalWriter:
                 self._to_look_at.append(event)
                 self._print("", *case_block(event, self._page))
             case SuiteFinished():
-                self._print("", *self._recap(), *self._common(), *self._summary(event))
+                self._print("", *self._recap(), *self._common(), *self._scores.lines(), *self._summary(event))
             case _:
                 assert_never(event)
 

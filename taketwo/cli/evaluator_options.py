@@ -1,0 +1,59 @@
+"""Which judgements besides what the cases expect: the same options wherever something is judged."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from taketwo.cli.settings import language_model
+from taketwo.config import Settings
+
+if TYPE_CHECKING:
+    from taketwo.evals.evaluator import Evaluator
+
+
+class Judging(NamedTuple):
+    """What was asked for."""
+
+    specs: tuple[str, ...]
+    """The evaluators; those of the settings where none is named."""
+    repeats: int
+    """How often a judge is asked."""
+
+    def opened(self, here: Settings) -> list[Evaluator]:
+        """The evaluators. Raises BadSetting, MissingExtra."""
+        wanted = self.specs or here.evaluators
+        if not wanted:
+            return []
+        from taketwo.suite.evaluators import open_evaluators
+
+        return open_evaluators(wanted, lambda: language_model(here), folder=Path.cwd(), judge_repeats=self.repeats)
+
+
+def evaluator_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--evaluator SPEC` and `--judge-repeats N`, given to the command as `judging`."""
+
+    @click.option(
+        "--evaluator",
+        "specs",
+        multiple=True,
+        metavar="SPEC",
+        help="A judgement besides what the cases expect: task_completion, csat>=7, rubric:FILE, chrf, 'no_loop: 3',"
+        " my_evals.py:NAME, … May be repeated.",
+    )
+    @click.option(
+        "--judge-repeats",
+        default=1,
+        type=click.IntRange(1),
+        metavar="N",
+        help="Ask each judge so often, to tell its own noise from the agent's.",
+    )
+    @functools.wraps(command)
+    def with_evaluators(*, specs: tuple[str, ...], judge_repeats: int, **given: Any) -> Any:
+        return command(judging=Judging(specs, judge_repeats), **given)
+
+    return with_evaluators
