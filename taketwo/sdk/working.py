@@ -80,7 +80,7 @@ class _Hands:
         self._stop = stop
         self._held: dict[str, asyncio.Event] = {}
         self._freed = asyncio.Event()
-        self._lease_s = 60.0
+        self._lease_s = 30.0
         self._unreachable = 0
         self._was_reached = False
 

@@ -153,6 +153,8 @@ class CallExecution(Value):
     """Its place in the execution, from 0."""
     origin: Literal["recorded", "synthetic"]
     """Where the row came from."""
+    source: str | None
+    """Id of the conversation it came from, with which it is deleted; None when it was written by hand."""
     status: CallStatus
     """How far it is."""
     created_at: datetime

@@ -250,6 +250,7 @@ CALL = executions.CallExecution(
     case_id=CASE.id,
     position=0,
     origin="recorded",
+    source="desk-1042",
     status="completed",
     created_at=AT,
     handed_out=(executions.HandOut(worker="ci-17", at=AT, ended="completed"),),
@@ -320,7 +321,7 @@ _THINGS: tuple[Any, ...] = (
     executions.ClaimedRows(
         rows=(executions.ClaimedRow(call=CALL.but(status="running"), case=CASE),),
         is_over=False,
-        lease_s=60.0,
+        lease_s=30.0,
         repeat=1,
         users="anchored",
         on_miss="stop",

@@ -30,8 +30,8 @@ from taketwo.server.flow.executions import (
     EXECUTIONS,
     OPEN,
     claim_rows,
+    fail_abandoned,
     fail_execution,
-    finish_if_done,
     judge_again,
     renew_leases,
     report_row,
@@ -206,6 +206,6 @@ def left_over(flow: Flow) -> list[Work]:
     found += [Work("generate_scenario", session.id) for session in SESSIONS.every(flow, state="generating")]
     for state in OPEN:
         for execution in EXECUTIONS.every(flow, state=state):
-            if finish_if_done(flow, execution.id).status in OPEN and execution.runner == "server":
+            if fail_abandoned(flow, execution.id).status in OPEN and execution.runner == "server":
                 found.append(Work("run_execution", execution.id))
     return found

@@ -43,10 +43,16 @@ from taketwo.server.flow.shelf import Flow, Place, Shelf
 from taketwo.value import JSON
 from taketwo.verdict import CaseResult, VerdictKind
 
-LEASE_S = 60.0
+LEASE_S = 30.0
 """Within so many seconds a worker must be heard of again."""
 MOST_HAND_OUTS = 5
 """A row that was lost so often is failed: it may be what kills its workers."""
+PATIENCE_WITH: dict[Runner, timedelta | None] = {
+    "server": None,
+    "sdk": timedelta(days=1),
+    "chat": timedelta(hours=1),
+}
+"""After so long without a sign of anybody the rest of an execution is failed; None where the server itself works on."""
 GRAVEST: tuple[VerdictKind, ...] = ("fail", "flaky", "changed", "inconclusive", "pass")
 """Verdicts, the gravest first."""
 LAST_OF_POSITION = 2**62
@@ -71,6 +77,7 @@ CALLS = Shelf(
         outcome=one.verdict or "",
         position=one.position,
         due_at=_due_at(one),
+        source=one.source,
     ),
 )
 
@@ -310,6 +317,21 @@ def fail_execution(flow: Flow, id: str, why: str, todo: str | None) -> TestExecu
     return execution_now(flow, id)
 
 
+def fail_abandoned(flow: Flow, id: str) -> TestExecution:
+    """Fail the rows that nobody took for so long that nobody will: clients that chat or work may have died."""
+    execution = finish_if_done(flow, id)
+    patience = PATIENCE_WITH[execution.runner]
+    if execution.status not in OPEN or patience is None or execution.created_at > flow.now() - patience:
+        return execution
+    calls = list(CALLS.parts(flow, id))
+    newest = max((moment for call in calls for moment in (call.ended_at, call.lease_until) if moment), default=None)
+    if newest is not None and newest > flow.now() - patience:
+        return execution
+    why = f"nobody took it within {patience.total_seconds() / 3600:g} h"
+    CALLS.change_parts(flow, id, lambda call: _failed(flow, call, why), states=OPEN)
+    return finish_if_done(flow, id)
+
+
 def finish_if_done(flow: Flow, id: str) -> TestExecution:
     """End the execution when its last row has ended; gives it as it is then."""
     execution = execution_now(flow, id)
@@ -358,6 +380,7 @@ def _call(
         case_id=row.case_id,
         position=position,
         origin=row.origin,
+        source=row.source,
         status="pending",
         created_at=execution.created_at,
     )

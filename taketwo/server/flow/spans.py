@@ -24,6 +24,8 @@ class CallSpan(Value):
     """The row."""
     project: str
     """Its project."""
+    source: str | None
+    """The conversation that the row came from."""
     span: Span
     """The span."""
 
@@ -32,7 +34,7 @@ SPANS = Shelf(
     "call_span",
     CallSpan,
     lambda one: f"{one.span.trace_id}/{one.span.span_id}",
-    lambda one: Place(project=one.project, parent=one.call_execution_id, position=one.span.start_ns),
+    lambda one: Place(project=one.project, parent=one.call_execution_id, position=one.span.start_ns, source=one.source),
 )
 
 
@@ -43,7 +45,8 @@ def keep_spans_of_rows(flow: Flow, spans: Sequence[RawSpan]) -> list[RawSpan]:
         if (call := _call_of(flow, raw)) is None:
             others.append(raw)
         else:
-            kept = CallSpan(call_execution_id=call.id, project=call.project, span=decode_span(raw))
+            span = decode_span(raw)
+            kept = CallSpan(call_execution_id=call.id, project=call.project, source=call.source, span=span)
             flow.documents.put(SPANS.document(kept))
     return others
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from taketwo.server.flow.executions import (
     claim_rows,
     execute,
     execution_now,
+    fail_abandoned,
     judge_again,
     renew_leases,
     report_row,
@@ -34,6 +36,7 @@ from taketwo.server.flow.executions import (
 from taketwo.server.flow.generate import make_scenario
 from taketwo.server.flow.judging import RESULTS
 from taketwo.server.flow.replay_sessions import (
+    SESSIONS,
     account,
     cancel_replay_session,
     create_replay_session,
@@ -336,3 +339,42 @@ def test_the_server_runs_nobodys_code(flow: Flow) -> None:
             execute(flow, test.id, ExecuteRunTest(runner="server", spec=spec))
     with pytest.raises(BadSetting, match="how to reach"):
         execute(flow, test.id, ExecuteRunTest(runner="server"))
+
+
+@pytest.mark.parametrize(("runner", "hours"), [("chat", 1), ("sdk", 24)])
+def test_an_execution_that_nobody_works_on_ends_with_the_reason(flow: Flow, runner: str, hours: int) -> None:
+    clock = Clock()
+    flow = flow._replace(now=clock)
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest(runner=runner))
+    clock.forward(hours * 3600 - 1)
+    assert fail_abandoned(flow, execution.id).status == "pending"
+    clock.forward(2)
+    assert fail_abandoned(flow, execution.id).counts == {"failed": 3}
+    assert "nobody took it" in next(CALLS.parts(flow, execution.id)).ended_reason
+
+
+async def test_what_was_replayed_of_a_deleted_conversation_goes_with_it(flow: Flow) -> None:
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    await worked(flow, execution.id, same_agent)
+    calls = {call.source: call for call in CALLS.parts(flow, execution.id)}
+    flow.store.delete_session("desk-1", "shop")
+    assert {call.source for call in CALLS.parts(flow, execution.id)} == {"desk-0", "desk-2"}
+    with pytest.raises(NotFound):
+        RESULTS.get(flow, calls["desk-1"].id)
+    assert execution_now(flow, execution.id).verdicts == {"pass": 2}
+
+
+def test_two_who_have_the_same_agent_made_at_once_make_one(flow: Flow) -> None:
+    sessions = [selected(flow) for _ in range(4)]
+    for session in sessions:
+        generate_scenario(flow, session.id, GenerateScenario(no_of_rows=3))
+    threads = [threading.Thread(target=make_scenario, args=(flow, session.id)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    made = [SESSIONS.get(flow, session.id) for session in sessions]
+    assert len(list(AGENTS.every(flow))) == 1
+    ready = [one for one in made if one.current_step == "ready"]
+    assert ready and all(one.failure is None or one.failure.todo for one in made)
+    assert len({SCENARIOS.get(flow, one.scenario_id).name for one in ready}) == len(ready)
