@@ -21,7 +21,9 @@ Settings come from the options, else from the environment (`TAKETWO_STORE`, `TAK
 `TAKETWO_LLM_MODEL`, `TAKETWO_LLM_BASE_URL`, `TAKETWO_LLM_API_KEY`, `TAKETWO_LLM_ANSWERS`, `TAKETWO_LLM_RECORD`,
 `TAKETWO_LLM_MAX_CALLS`, `TAKETWO_LLM_MAX_COST_USD`, `TAKETWO_LLM_CONCURRENCY`), else from `[tool.taketwo]` in the
 nearest pyproject.toml (all but the keys). How grave differences are stands in `[tool.taketwo.severity]` only
-([Comparison](comparison.md)), and in `[tool.taketwo]` alone the list `evaluators` ([Evaluators](evaluators.md)).
+([Comparison](comparison.md)), and in `[tool.taketwo]` alone the list `evaluators` ([Evaluators](evaluators.md)); what
+stays and what else goes when a conversation is kept, in `[tool.taketwo.redact_allow]` and
+`[tool.taketwo.redact_patterns]` ([Promotion](promotion.md)).
 """
 
 

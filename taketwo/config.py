@@ -54,6 +54,10 @@ class Settings(Value):
     """How grave differences are, where that is not what docs/comparison.md says; from a file only."""
     evaluators: tuple[str, ...] = ()
     """Judgements besides what cases expect, as `--evaluator` names them; from a file only."""
+    redact_allow: tuple[str, ...] = ()
+    """What stays as it is when a conversation is kept, although it looks personal; from a file only."""
+    redact_patterns: dict[str, str] = {}
+    """What else goes then: regular expressions by the name of what they find; from a file only."""
     llm_model: str | None = None
     """Language model for what needs one: `openai:NAME`, `anthropic:NAME`, `google:NAME`, or a NAME at `llm_base_url`.
     `TAKETWO_LLM_MODEL`; None when none is used."""
@@ -80,7 +84,7 @@ SECRETS = {
     *("vapi_key", "vapi_secret", "retell_key", "elevenlabs_secret"),
 }
 """Settings that are never read from a file."""
-TABLES = {"evaluators", "severity"}
+TABLES = {"evaluators", "redact_allow", "redact_patterns", "severity"}
 """Settings that are read from a file only."""
 
 
@@ -124,6 +128,11 @@ def default_store(environment: Mapping[str, str]) -> str:
     home = environment.get("HOME") or str(Path.home())
     data = environment.get("XDG_DATA_HOME") or f"{home}/.local/share"
     return f"sqlite:///{data}/taketwo/taketwo.sqlite3"
+
+
+def pseudonyms_key_file(environment: Mapping[str, str]) -> Path:
+    """Where the key lies with which conversations are redacted when they are kept as files."""
+    return Path(default_store(environment).removeprefix("sqlite:///")).with_name("pseudonyms.key")
 
 
 def _from_project(folder: Path) -> dict[str, Any]:

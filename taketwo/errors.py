@@ -19,6 +19,8 @@
     ├── ModelUnavailable      a language model could not be asked, or gave no usable answer
     ├── BudgetSpent           no more may be asked of language models
     ├── ToolRefused           a tool was called where no recording may answer and nothing may go live
+    ├── PromotionRefused      without its personal data a test would say something else
+    ├── LeakFound             personal data or a secret would get into a file
     └── MissingExtra          an optional part is not installed
 
 What the agent under test does wrong is never one of these: that is a finding, and travels as a value.
@@ -132,3 +134,11 @@ class MissingExtra(TakeTwoError):
     def __init__(self, extra: str, *, needed_for: str) -> None:
         """Name the extra and the command that installs it."""
         super().__init__(f"{needed_for} needs the extra '{extra}'", todo=f"pip install 'taketwo[{extra}]'")
+
+
+class PromotionRefused(TakeTwoError):
+    """Without its personal data the test would say something else."""
+
+
+class LeakFound(TakeTwoError):
+    """Personal data or a secret would get into a file."""

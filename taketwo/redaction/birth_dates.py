@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from taketwo.redaction.kinds import listed
@@ -16,7 +16,7 @@ _MONTH_WORD: Final = (
     r"(?P<word>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\.?"
 )
-_YEAR: Final = r"(?P<year>(?:18|19|20)\d\d)"
+_YEAR: Final = r"(?P<year>(?:17|18|19|20)\d\d)"
 _FORMS: Final = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
@@ -50,6 +50,11 @@ def read(text: str) -> Day | None:
         if (match := form.match(text)) is not None and (day := _day(match)) is not None:
             return day
     return None
+
+
+def shifted(there: Day, days: int) -> date:
+    """The day so many days before."""
+    return date(there.year, there.month, there.day) - timedelta(days=days)
 
 
 def written(text: str, there: Day, *, year: int, month: int, day: int) -> str:

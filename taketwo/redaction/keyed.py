@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from taketwo.redaction import birth_dates
 from taketwo.redaction.keys import BARE_NAME, TOKEN, kind_of_key, looks_secret
 from taketwo.redaction.kinds import (
+    ACCOUNT,
     ADDRESS,
     BIRTH_DATE,
     CARD,
+    CARD_END,
     IBAN,
     NAME,
     PHONE,
+    POSTCODE,
     SECRET,
     SSN,
+    USER_ID,
     Finder,
     Found,
     listed,
@@ -39,6 +44,13 @@ _PHONE_SIGNS: Final = re.compile(r"[\d\s().+/\-–x]+")
 _CARD_SIGNS: Final = re.compile(r"\d(?:[ -]?\d){11,18}")
 _IBAN_SIGNS: Final = re.compile(r"[A-Za-z]{2}\d\d(?:[ -]?[A-Za-z0-9]){11,30}")
 _SSN_SIGNS: Final = re.compile(r"\d{3}[ -]?\d\d[ -]?\d{4}")
+
+_POINTS: Final = {
+    USER_ID: re.compile(r"[^\s\"'<>{}]{2,64}"),
+    ACCOUNT: re.compile(r"(?=\D*\d)[\w./ -]{4,64}"),
+    CARD_END: re.compile(r"\d{4}"),
+    POSTCODE: re.compile(r"(?=\D*\d)[A-Za-z\d -]{3,10}"),
+}
 
 WORDS_TOO: Final = frozenset(
     listed("""will may april june august mark grace hope faith joy bill art rose summer autumn sunny chase drew
@@ -84,8 +96,47 @@ def elsewhere(value: str, kind: str) -> Iterator[str]:
             yield from [value] if len(value) >= 8 and _has_digit(value) else []
         case "phone":
             yield from (value, re.sub(r"\D", "", value))
+        case "user_id" | "account":
+            yield from [value] if len(value) >= 4 and (_has_digit(value) or not value.isalpha()) else []
+        case "card_end" | "postcode":
+            yield from [value] if _has_digit(value) else []
         case _:
             yield from [value] if len(value) >= 6 else []
+
+
+def full_names(items: Iterable[tuple[str, object]]) -> Iterator[str]:
+    """Names that an object tells in two parts, as people write them."""
+    found = {part: value for key, value in items if (part := _PARTS.get(_bare(key))) and isinstance(value, str)}
+    if (given := found.get("given")) and (family := found.get("family")):
+        yield from (f"{given} {family}", f"{family}, {given}", f"{given.lower()} {family.lower()}")
+
+
+def weak_names(value: str) -> Iterator[str]:
+    """Words of a name that alone may be none: they are words too, or very short."""
+    for word in value.split():
+        if len(word) > 1 and word[0].isupper() and word.isalpha() and not _is_mere_name(word):
+            yield word
+
+
+def weak_pattern(words: Iterable[str]) -> re.Pattern[str] | None:
+    """Finds such words where a capital letter says that they are names: inside of a sentence, and before no number."""
+    if not (known := sorted(words)):
+        return None
+    return re.compile(
+        rf"(?<=[\w,:;.*] )(?<!\. )(?:{'|'.join(map(re.escape, known))})(?!\w| ?\d)|"
+        rf"(?<=[MD][rs]\. )(?:{'|'.join(map(re.escape, known))})(?!\w)"
+    )
+
+
+@lru_cache(maxsize=8192)
+def _bare(key: str) -> str:
+    return re.sub(r"[^a-z]", "", key.lower())
+
+
+_PARTS: Final = {
+    **dict.fromkeys(listed("firstname givenname forename"), "given"),
+    **dict.fromkeys(listed("lastname familyname surname"), "family"),
+}
 
 
 def pattern_of(values: Iterable[str]) -> re.Pattern[str] | None:
@@ -170,6 +221,8 @@ def _is(kind: str, value: str, of_a_person: bool) -> bool:
                 return bool(signs.fullmatch(value.strip())) and (kind != PHONE or 7 <= digits <= 17)
             if kind == BIRTH_DATE:
                 return birth_dates.read(value) is not None
+            if kind in _POINTS:
+                return _POINTS[kind].fullmatch(value) is not None and not _NO_VALUE.fullmatch(value)
             return kind == ADDRESS and any(map(str.isalpha, value)) and len(value) <= 120
 
 

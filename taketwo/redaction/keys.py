@@ -8,7 +8,23 @@ from collections import Counter
 from functools import lru_cache
 from typing import Final
 
-from taketwo.redaction.kinds import ADDRESS, BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SECRET, SSN, listed
+from taketwo.redaction.kinds import (
+    ACCOUNT,
+    ADDRESS,
+    BIRTH_DATE,
+    CARD,
+    CARD_END,
+    EMAIL,
+    IBAN,
+    IP,
+    NAME,
+    PHONE,
+    POSTCODE,
+    SECRET,
+    SSN,
+    USER_ID,
+    listed,
+)
 
 TOKEN: Final = "token"
 """A secret only where it looks like one: `token` also counts tokens, `key` also opens a dictionary."""
@@ -55,6 +71,19 @@ _KINDS: Final = {
         address_line address_line1 address_line2 address_line_1 address_line_2 street1 street2 line1 line2"""),
         ADDRESS,
     ),
+    **dict.fromkeys(
+        listed("""user_id userid user_name username user_login customer_id customer_number member_id member_number
+        patient_id guest_id employee_id passenger_id"""),
+        USER_ID,
+    ),
+    **dict.fromkeys(
+        listed("""account_number account_no bank_account passport passport_number passport_no license_number
+        driving_licence tax_id national_id loyalty_number frequent_flyer_number payment_id payment_method_id
+        card_id"""),
+        ACCOUNT,
+    ),
+    **dict.fromkeys(listed("last_four last_4 last4 card_last4 last_four_digits last_4_digits"), CARD_END),
+    **dict.fromkeys(listed("zip zip_code zipcode postal_code postcode post_code"), POSTCODE),
 }
 _LONGEST = 4
 """Words of the longest key above."""

@@ -15,9 +15,19 @@ IP: Final = "ip"
 BIRTH_DATE: Final = "birth_date"
 NAME: Final = "name"
 ADDRESS: Final = "address"
+USER_ID: Final = "user_id"
+ACCOUNT: Final = "account"
+CARD_END: Final = "card_end"
+POSTCODE: Final = "postcode"
 
 PERSONAL: Final = frozenset({EMAIL, PHONE, CARD, IBAN, SSN, IP, BIRTH_DATE, NAME, ADDRESS})
 """The kinds of personal data; each is recognised by choice. Secrets always are."""
+
+POINTERS: Final = frozenset({USER_ID, ACCOUNT, CARD_END, POSTCODE})
+"""What points at a person only together with other data: it is stored as it came, and does not go into a repository."""
+
+PROMOTED: Final = PERSONAL | POINTERS
+"""All that is replaced when a conversation is kept as a file."""
 
 
 class Found(NamedTuple):

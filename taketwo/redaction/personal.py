@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from taketwo.redaction import birth_dates
-from taketwo.redaction.kinds import BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SSN, Finder, Found
+from taketwo.redaction.kinds import BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SSN, USER_ID, Finder, Found
 from taketwo.redaction.pseudonyms import CARD_PREFIX, IBAN_COUNTRY, luhn_sum
 
 _EMAIL: Final = re.compile(
@@ -68,6 +68,10 @@ _PHONE_CUE: Final = re.compile(
 _BORN: Final = re.compile(
     r"(?:\b[Bb]orn(?: on)?|[Bb]irth ?(?:day|date)|[Dd]ate of [Bb]irth|\b(?:DOB|dob|D\.O\.B\.))"
     rf"[^\d\n]{{0,20}}?(?<![\w/.-])(?P<it>(?i:{birth_dates.ANY_FORM}))(?![\w/-])"
+)
+_USER_ID: Final = re.compile(
+    r"\b(?:[Uu]ser|[Cc]ustomer|[Mm]ember|[Ee]mployee|[Pp]atient)[ -]?(?:ID|Id|id|[Nn]umber|[Nn]ame)(?: is|:|=| =)? "
+    r"?[\"'`(]?(?P<it>(?=[\w.-]*\d)\w[\w.-]{2,62}\w)(?![\w@])"
 )
 _PERSON = r"[^\W\d_a-z]['’]?[^\W\d_]+(?:[-'’][^\W\d_]+)*"
 _INTRODUCED: Final = re.compile(
@@ -151,6 +155,12 @@ def find_names(text: str) -> Iterator[Found]:
         yield Found(*match.span("it"), NAME)
 
 
+def find_user_ids(text: str) -> Iterator[Found]:
+    """Ids after words that announce one."""
+    for match in _USER_ID.finditer(text):
+        yield Found(*match.span("it"), USER_ID)
+
+
 FINDERS: Final[dict[str, Finder]] = {
     EMAIL: find_emails,
     IBAN: find_ibans,
@@ -160,6 +170,7 @@ FINDERS: Final[dict[str, Finder]] = {
     PHONE: find_phones,
     BIRTH_DATE: find_birth_dates,
     NAME: find_names,
+    USER_ID: find_user_ids,
 }
 """By kind, the surest first: what one has found, the next ones do not see."""
 

@@ -12,11 +12,25 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from datetime import date
 from typing import Final
 
 from taketwo.redaction import birth_dates
-from taketwo.redaction.kinds import ADDRESS, BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SECRET, SSN, listed
+from taketwo.redaction.kinds import (
+    ACCOUNT,
+    ADDRESS,
+    BIRTH_DATE,
+    CARD,
+    EMAIL,
+    IBAN,
+    IP,
+    NAME,
+    PHONE,
+    POINTERS,
+    SECRET,
+    SSN,
+    USER_ID,
+    listed,
+)
 from taketwo.redaction.secrets import known_prefix
 
 CHECK_CHARACTERS: Final = 5
@@ -34,11 +48,28 @@ IBAN_COUNTRY: Final = "ZZ"
 """ISO 3166 leaves it to private use, so no bank is there."""
 COUNTRY_CODE: Final = "999"
 """The ITU keeps it in reserve; no network has it."""
+OWN: Final = "own:"
+"""How kinds begin that a project's own patterns find."""
 MAIL_DOMAIN: Final = "example.com"
 """RFC 2606: nobody's."""
 _NETWORK_6: Final = int(ipaddress.IPv6Address("2001:db8::"))
 
+SECRET_MARK: Final = "zuqzuq"
+"""How every pseudonym of a secret begins, after its prefix, so that those who know no key see what it is."""
+OLDER_BY_DAYS: Final = 46_387
+"""127 years: whoever lives was born before the twentieth century then."""
+DRIFT_DAYS: Final = 700
+"""Days of birth go back by up to so many days more; by how many, the key says."""
+
 _DIGIT: Final = re.compile(r"\d")
+_RUN: Final = re.compile(r"[^\W\d_]+|\d+")
+_WORDY_ID: Final = re.compile(r"[^\W\d_]*\d*(?:[._@-][^\W\d_]*\d*)*")
+_HEX: Final = re.compile(r"[0-9a-f-]{12,}")
+_ROLES: Final = frozenset(
+    listed("""user usr u cust customer cus c member acct account id client guest employee emp patient passenger
+        credit debit gift card bank payment method certificate voucher wallet visa mastercard amex paypal""")
+)
+"""Words of an id that say what it is the id of."""
 _WORD: Final = re.compile(r"[^\W\d_]+")
 STREET_WORDS: Final = frozenset(
     listed("""street st avenue ave road rd lane ln drive dr court ct boulevard blvd way place pl square sq terrace
@@ -83,14 +114,44 @@ class Pseudonyms:
                 prefix = known_prefix(original)
                 return prefix + self._shaped(SECRET, original[len(prefix) :])
             case _:
-                return self._shaped(kind, original)
+                return self._id(kind, original)
+
+    def _id(self, kind: str, original: str) -> str:
+        if kind not in POINTERS and not kind.startswith(OWN):
+            return self._shaped(kind, original)
+        return self._pointer(kind, original)
+
+    def _pointer(self, kind: str, original: str) -> str:
+        """An id of the same shape; its words are those of names, so that `mia_li_3668` is still Mia Li's."""
+        if "@" in original and kind == USER_ID:
+            return self._email(original)
+        drawn = self._bytes(kind, original.lower(), len(original))
+        if kind in (USER_ID, ACCOUNT) and _WORDY_ID.fullmatch(original) and not _HEX.fullmatch(original):
+            return self._joined(original, drawn, kept=_ROLES)
+        return _alike(original, drawn)
+
+    def _joined(self, original: str, drawn: bytes, kept: frozenset[str] = frozenset()) -> str:
+        """Words by those of names, digits by others."""
+
+        def put(run: re.Match[str]) -> str:
+            if len(run[0]) == 1 or run[0][0].isdigit():
+                same = run[0].lower() in kept
+                return run[0] if same else _alike(run[0], drawn[run.start() : run.end()])
+            return self._word(run[0], kept)
+
+        return _RUN.sub(put, original)
 
     def _email(self, original: str) -> str:
         local, _, domain = original.lower().rpartition("@")
-        if domain == MAIL_DOMAIN and self._is_ours(EMAIL, local):
+        words = [run for run in _RUN.findall(local) if len(run) > 1 and not run[0].isdigit()]
+        is_there = domain == MAIL_DOMAIN or domain.endswith(f".{MAIL_DOMAIN}")
+        if is_there and ((words and all(map(_is_marked, words))) or self._is_ours(EMAIL, local)):
             return original
-        # The domain is hashed too: the same name elsewhere is somebody else.
-        return f"{self._shaped(EMAIL, local, of=f'{local}@{domain}')}@{MAIL_DOMAIN}"
+        # The same name elsewhere is somebody else.
+        new_domain = domain if domain == MAIL_DOMAIN else f"{self._word(domain, frozenset())}.{MAIL_DOMAIN}"
+        if words:
+            return f"{self._joined(local, self._bytes(EMAIL, f'{local}@{domain}', len(local)))}@{new_domain}"
+        return f"{self._shaped(EMAIL, local, of=f'{local}@{domain}')}@{new_domain}"
 
     def _phone(self, original: str) -> str:
         # A zero in brackets is dialled only inside the country: +44 (0)20 is +44 20.
@@ -154,25 +215,31 @@ class Pseudonyms:
         return ".".join(map(str, (240 + first % 15, *rest)))
 
     def _birth_date(self, original: str) -> str:
-        """A day of the nineteenth century, written the same way."""
+        """A day of a century ago, written the same way; all go back equally far, so ages differ as they did."""
         read = birth_dates.read(original)
         if read is None:
             return self._shaped(BIRTH_DATE, original)
         if read.year < birth_dates.OLDEST_YEAR:
             return original
-        a, b, c = self._bytes(BIRTH_DATE, date(read.year, read.month, read.day).isoformat(), 3)
-        # Days up to 12 can be read either way round, and stay so.
-        day = 1 + c % 12 if read.day <= 12 else 13 + c % 16
-        return birth_dates.written(original, read, year=1800 + a % 100, month=1 + b % 12, day=day)
+        drift = int.from_bytes(self._bytes(BIRTH_DATE, "drift", 4)) % DRIFT_DAYS
+        new = birth_dates.shifted(read, OLDER_BY_DAYS + drift)
+        return birth_dates.written(original, read, year=new.year, month=new.month, day=new.day)
 
     def _address(self, original: str) -> str:
         if NAME_MARK in original.lower():
             return original
         if not any(word.lower() not in STREET_WORDS for word in _WORD.findall(original)):
-            return self._shaped(ADDRESS, original) if not _DIGIT.search(original) else original
+            return self._shaped(ADDRESS, original) if not _DIGIT.search(original) else self._flat(original)
         words = _WORD.sub(lambda word: self._word(word[0], STREET_WORDS), original)
         numbers = iter(self._digits(ADDRESS, original, len(_DIGIT.findall(original))))
         return _DIGIT.sub(lambda _: next(numbers), words)
+
+    def _flat(self, original: str) -> str:
+        """`Suite 740`: no such number begins with 0."""
+        digits = "".join(_DIGIT.findall(original))
+        return (
+            original if digits[0] == "0" else _filled(original, "0" + self._digits(ADDRESS, original, len(digits) - 1))
+        )
 
     def _word(self, word: str, kept: frozenset[str]) -> str:
         lower = word.lower()
@@ -189,8 +256,11 @@ class Pseudonyms:
         """Letters for letters and digits for digits, and what is too short made longer."""
         if self._is_ours(kind, original):
             return original
-        shape = original + "x" * max(0, SHORTEST - sum(map(str.isalnum, original)))
+        padding = "x" * max(0, SHORTEST - sum(map(str.isalnum, original)))
+        body = original.rstrip("=")
+        shape = body + padding + original[len(body) :]
         new = _shape(shape, self._bytes(kind, of if of is not None else original, len(shape)))
+        new = _marked(new) if kind == SECRET else new
         places = [place for place, character in enumerate(new) if character.isalnum()][-CHECK_CHARACTERS:]
         return self._checked(kind, new, places)
 
@@ -219,6 +289,38 @@ class Pseudonyms:
 def _shape(text: str, drawn: bytes) -> str:
     """Another text with capitals, small letters and digits in the same places."""
     return "".join(map(_like, text, drawn))
+
+
+def _alike(text: str, drawn: bytes) -> str:
+    """As `_shape`; hexadecimal digits stay some, a number keeps its length, and nothing stays as it was."""
+    if _HEX.fullmatch(text):
+        digits = iter("".join(f"{byte % 16:x}" for byte in drawn))
+        return re.sub(r"[0-9a-f]", lambda old: _hex_like(old[0], next(digits)), text)
+    new = _shape(text, drawn)
+    if text[:1] not in ("", "0") and new.startswith("0") and text.isdigit():
+        new = f"{1 + drawn[0] % 9}{new[1:]}"
+    return (
+        new if new != text or not any(map(str.isalnum, text)) else _shape(text, bytes(byte + 1 & 255 for byte in drawn))
+    )
+
+
+def _hex_like(old: str, new: str) -> str:
+    """A digit for a digit and a letter for a letter: which of them an id has is part of its shape."""
+    return str(int(new, 16) % 10) if old.isdigit() else "abcdef"[int(new, 16) % 6]
+
+
+def _marked(text: str) -> str:
+    """The text with the mark of secrets over its first letters and digits."""
+    places = [place for place, character in enumerate(text) if character.isalnum()][: len(SECRET_MARK)]
+    mark = SECRET_MARK.upper() if text.isupper() else SECRET_MARK
+    characters = list(text)
+    for place, character in zip(places, mark, strict=False):
+        characters[place] = character
+    return "".join(characters)
+
+
+def _is_marked(word: str) -> bool:
+    return word.endswith(NAME_MARK)
 
 
 def _like(character: str, byte: int) -> str:

@@ -1,0 +1,188 @@
+"""What `taketwo freeze` takes out before a conversation becomes a file, and `taketwo leaks`, which looks again."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from taketwo.cli.settings import access, settings
+from taketwo.config import Settings, pseudonyms_key_file
+from taketwo.errors import BadSetting, LeakFound, MissingExtra, PromotionRefused
+from taketwo.report.words import counted, plain
+from taketwo.scenario import Scenario
+from taketwo.value import Value
+
+if TYPE_CHECKING:
+    from taketwo.capture.leaks import Leak
+    from taketwo.capture.redact import Redactor
+    from taketwo.suite.promote import Promotion, Replacement
+
+SHOWN_LEAKS = 5
+"""So many leaks are named when a conversation is not kept."""
+LARGEST_FILE = 50_000_000
+"""Bytes; larger files are no scenario files and are told of, not read."""
+
+
+class Asked(Value):
+    """How a scenario is to be promoted."""
+
+    redact: bool
+    """Whether personal data is replaced."""
+    is_preview: bool
+    """Whether it is only shown what would be replaced."""
+    agent_spec: str | None
+    """The agent that proves that the verdict stays the same; None for the recorded behaviour."""
+
+    def spoken(self, name: str) -> str:
+        """A name for a file, without personal data."""
+        from taketwo.capture.redact import redact_text
+
+        return redact_text(name, _redactor(settings())) if self.redact else name
+
+    def promoted(self, scenario: Scenario, path: Path) -> Scenario:
+        """The scenario as it may be kept. Raises PromotionRefused, LeakFound."""
+        if not self.redact:
+            return scenario
+        done = asyncio.run(self._promote(scenario))
+        for line in _report(done, with_pairs=self.is_preview):
+            click.echo(line)
+        insist_on_proof(done)
+        _insist_on_no_leak(done, path, settings().redact_allow)
+        return done.scenario
+
+    async def _promote(self, scenario: Scenario) -> Promotion:
+        from taketwo.replay.agents import closing_agents, open_agent
+        from taketwo.suite.promote import promote
+
+        here = settings()
+        agent = None if self.agent_spec is None else open_agent(self.agent_spec, **access(here))
+        async with closing_agents(agent):
+            return await promote(scenario, _redactor(here), agent=agent)
+
+
+def promotion_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--redact`, `--preview` and `--agent`, given to the command as `promotion`."""
+
+    @click.option(
+        "--redact",
+        type=click.Choice(["personal", "none"]),
+        default="personal",
+        show_default=True,
+        help="Put pseudonyms in the place of secrets and personal data.",
+    )
+    @click.option("--preview", is_flag=True, help="Show what would be replaced by what, and write nothing.")
+    @click.option(
+        "--agent",
+        "agent_spec",
+        metavar="SPEC",
+        help="The agent that must come to the same verdict before and after.  [default: the recorded behaviour]",
+    )
+    @functools.wraps(command)
+    def with_promotion(*, redact: str, preview: bool, agent_spec: str | None, **given: Any) -> Any:
+        asked = Asked(redact=redact != "none", is_preview=preview, agent_spec=agent_spec)
+        return command(promotion=asked, **given)
+
+    return with_promotion
+
+
+@click.command("leaks")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def leaks_command(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Look for personal data and secrets in files and folders, by other means than the redaction; for CI.
+
+    What the redaction has put there is no leak, nor what `redact_allow` names in [tool.taketwo]. Exit codes: 0 nothing
+    found, 1 something found, 2 it could not be done.
+    """
+    from taketwo.capture.leaks import find_leaks
+
+    allowed = settings().redact_allow
+    files = list(_files(paths))
+    found = [leak for file in files for leak in find_leaks(f"{_text(file)}\n{file.name}", str(file), allowed=allowed)]
+    for leak in found:
+        click.echo(json.dumps(leak.to_builtins()) if as_json else _leak_in_words(leak))
+    if not as_json:
+        click.echo(f"{counted(len(found), 'leak')} in {counted(len(files), 'file')}", err=True)
+    raise SystemExit(1 if found else 0)
+
+
+def insist_on_proof(done: Promotion) -> None:
+    """Raises PromotionRefused where a case no longer says the same."""
+    for proof in done.proofs:
+        if proof.difference is not None:
+            raise PromotionRefused(
+                f"redaction changes what the test says: {proof.difference}",
+                where=proof.case_id,
+                todo="name in redact_allow what must stay, or give --redact none",
+            )
+
+
+def _insist_on_no_leak(done: Promotion, path: Path, allowed: Sequence[str]) -> None:
+    from taketwo.freeze.files import SCHEMA_FILE, save
+    from taketwo.suite.promote import leaks_in, originals_in
+
+    with tempfile.TemporaryDirectory(prefix="taketwo-") as folder:
+        place = Path(folder)
+        written = [file for file in save(done.scenario, place / path.name) if file.name != SCHEMA_FILE]
+        files = {str(file.relative_to(place)): file.read_bytes() for file in written}
+    try:
+        leaks = leaks_in(files, done.replaced, allowed)
+    except MissingExtra:
+        leaks = originals_in(files, done.replaced)
+        click.echo("without 'taketwo[privacy]' only what was replaced is looked for a second time", err=True)
+    if leaks:
+        for leak in leaks[:SHOWN_LEAKS]:
+            click.echo(_leak_in_words(leak), err=True)
+        raise LeakFound(
+            f"{counted(len(leaks), 'leak')} would be left",
+            where=str(path),
+            todo="add a pattern to redact_patterns, or what is no leak to redact_allow, in [tool.taketwo]",
+        )
+
+
+def _report(done: Promotion, *, with_pairs: bool) -> Iterator[str]:
+    if with_pairs:
+        yield from (
+            f"  {one.kind:<10} {plain(one.original)} → {plain(one.pseudonym)}" for one in _sorted(done.replaced)
+        )
+    counts = ", ".join(f"{plain(kind)} {times}" for kind, times in done.counts.items())
+    yield f"replaced: {counts}" if counts else "nothing personal found"
+    verdicts = Counter(f"{proof.before} → {proof.after}" for proof in done.proofs)
+    yield "replayed before and after: " + ", ".join(f"{times} × {what}" for what, times in verdicts.items())
+
+
+def _sorted(replaced: Sequence[Replacement]) -> list[Replacement]:
+    return sorted(replaced, key=lambda one: (one.kind, one.original))
+
+
+def _leak_in_words(leak: Leak) -> str:
+    return f"{plain(leak.where)}:{leak.line}: {leak.kind}: {plain(leak.shown)}"
+
+
+def _redactor(here: Settings) -> Redactor:
+    from taketwo.store.redacting import store_key
+    from taketwo.suite.promote import promoting_redactor
+
+    file = pseudonyms_key_file(os.environ)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return promoting_redactor(store_key(file), allowed=here.redact_allow, patterns=here.redact_patterns)
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        yield from sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def _text(file: Path) -> str:
+    if file.stat().st_size > LARGEST_FILE:
+        raise BadSetting("is larger than 50 MB", where=str(file), todo="name smaller files")
+    return file.read_bytes().decode("utf-8", "replace")
