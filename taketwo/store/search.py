@@ -130,15 +130,21 @@ class Row(Value):
 
 
 def stretches(rows: Iterable[Row], *, since: datetime, until: datetime, step_s: int) -> list[Stretch]:
-    """Rows by stretches of time."""
+    """Rows by stretches of time. Raises BadSetting."""
     begin_ns, step_ns = moment_ns(since), step_s * 1_000_000_000
-    count = -(-(moment_ns(until) - begin_ns) // step_ns)
-    if step_s < 1 or not 0 < count <= MOST_STRETCHES:
-        raise BadSetting(f"that makes {count} stretches of time", where="step", todo=f"1 to {MOST_STRETCHES} are drawn")
-    parts: list[list[Row]] = [[] for _ in range(count)]
+    parts: list[list[Row]] = [[] for _ in starts_of(since, until, step_s)]
     for row in rows:
         parts[(row.first_ns - begin_ns) // step_ns].append(row)
-    return [_stretch(moment(begin_ns + number * step_ns) or since, part) for number, part in enumerate(parts)]
+    return [_stretch(at, part) for at, part in zip(starts_of(since, until, step_s), parts, strict=True)]
+
+
+def starts_of(since: datetime, until: datetime, step_s: int) -> list[datetime]:
+    """When each stretch of time begins. Raises BadSetting for none of them, or too many."""
+    begin_ns, step_ns = moment_ns(since), step_s * 1_000_000_000
+    count = -(-(moment_ns(until) - begin_ns) // step_ns) if step_s >= 1 else 0
+    if not 0 < count <= MOST_STRETCHES:
+        raise BadSetting(f"that makes {count} stretches of time", where="step", todo=f"1 to {MOST_STRETCHES} are drawn")
+    return [moment(begin_ns + number * step_ns) or since for number in range(count)]
 
 
 MOST_STRETCHES: Final = 2_000

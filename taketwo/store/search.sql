@@ -85,6 +85,14 @@ ORDER BY trace.first_ns DESC, trace.id DESC LIMIT :limit
 SELECT f.conversation_id AS key, f.first_ns, f.errors, f.turns, f.latency FROM facts AS f
 WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
 
+-- name: summed
+-- The same added up by stretches, where facts alone decide; the latencies of a stretch as a JSON list, for their median.
+SELECT (f.first_ns - :since_ns) / :step_ns AS number, count(*) AS conversations, sum(f.errors > 0) AS errors,
+       sum(f.turns) AS turns, json_group_array(f.latency) FILTER (WHERE f.latency IS NOT NULL) AS latencies
+FROM facts AS f
+WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
+GROUP BY number
+
 -- name: users
 -- By an index that has the users of a project in order, with all that is told of each.
 SELECT user_id, count(*) AS conversations, sum(error) AS errors, sum(turns) AS turns,

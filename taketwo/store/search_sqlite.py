@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
+from statistics import median
 from typing import Any, Final
+
+import msgspec
 
 from taketwo.conversation import Conversation
 from taketwo.select.filters import Filter
@@ -24,6 +27,7 @@ from taketwo.store.search import (
     UserSummary,
     part_in_trace,
     place_in,
+    starts_of,
     stretches,
     user_place,
 )
@@ -93,17 +97,19 @@ class SqliteSearch:
         self, chosen: Filter, project: str | None = None, *, since: datetime, until: datetime, step_s: int
     ) -> list[Stretch]:
         """See `Search`."""
-        stretches((), since=since, until=until, step_s=step_s)
+        starts = starts_of(since, until, step_s)
         self.catch_up(project, MOST_READ_FIRST)
         asked = self._condition(chosen)
         times = {"since_ns": moment_ns(since), "until_ns": moment_ns(until), "project": project}
+        if asked.is_exact:
+            return self._summed(asked, {**times, "step_ns": step_s * 1_000_000_000}, starts)
         text = SEARCH["counted"].format(scope=_scope(project, "f"), condition=asked.sql)
         with self._readers.snapshot() as connection:
             rows = connection.execute(text, {**asked.values, **times}).fetchall()
         counted = (
             Row(first_ns=first_ns, errors=errors, turns=turns, latency=latency)
             for key, first_ns, errors, turns, latency in rows
-            if asked.is_exact or self._fits(chosen, key)
+            if self._fits(chosen, key)
         )
         return stretches(counted, since=since, until=until, step_s=step_s)
 
@@ -140,6 +146,26 @@ class SqliteSearch:
     def _condition(self, chosen: Filter) -> Condition:
         with self._readers.snapshot() as connection:
             return condition(chosen, [name for (name,) in connection.execute(SQL["projects"])])
+
+    def _summed(self, asked: Condition, times: dict[str, Any], starts: list[datetime]) -> list[Stretch]:
+        """A timeline added up where the facts lie, the empty stretches too."""
+        text = SEARCH["summed"].format(scope=_scope(times["project"], "f"), condition=asked.sql)
+        with self._readers.snapshot() as connection:
+            rows = {row["number"]: row for row in _rows(connection.execute(text, {**asked.values, **times}))}
+        empty = {"conversations": 0, "errors": 0, "turns": 0, "latencies": "[]"}
+        found = [(at, rows.get(number, empty)) for number, at in enumerate(starts)]
+        return [
+            Stretch(
+                at=at,
+                conversations=row["conversations"],
+                errors=row["errors"],
+                turns=row["turns"],
+                latency_ms=median(known)
+                if (known := msgspec.json.decode(row["latencies"] or "[]", type=list[float]))
+                else None,
+            )
+            for at, row in found
+        ]
 
     def _fits(self, chosen: Filter, key: int) -> bool:
         found = self._read(key)
