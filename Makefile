@@ -41,6 +41,7 @@ bench: $(STAMP)  ## the figures of docs/performance.md, on this machine
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/read.py
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/flow.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache

@@ -167,7 +167,9 @@ def _sessions(flow: Flow, project: str, chosen: Filter | None) -> Iterator[str]:
     if chosen is None:
         yield from (row.id for row in flow.store.summaries(project))
         return
-    yield from (one.id for one in flow.store.conversations(project) if chosen.matches(one))
+    # What came in just now is read first, or a filter would not find it.
+    flow.store.settle()
+    yield from (row.id for row in flow.store.search.conversations(chosen, project))
 
 
 def _look_at(
