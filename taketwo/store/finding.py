@@ -44,7 +44,9 @@ def only_one(id: str, found: Sequence[Found], *, project: str | None, names: Ite
 
 def only_run(id: str, found: Sequence[tuple[str, int]]) -> int:
     """The key of the one result, among names of runs and keys of their results. Raises NotFound, NotUnique."""
-    fitting = [row for row in found if row[0] == id] or list(found)
+    # A run that was judged anew has several results, of which the newest counts.
+    newest = list(dict(sorted(found)).items())
+    fitting = [row for row in newest if row[0] == id] or newest
     if not fitting:
         raise NotFound(f"there is no run {id!r}", where="the store")
     if len({key for _, key in fitting}) > 1:

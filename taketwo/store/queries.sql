@@ -259,7 +259,7 @@ SELECT body FROM result WHERE suite_id = (SELECT id FROM suite WHERE name = ?) O
 
 -- name: results_by_run
 -- By the run's id or the beginning of it; two are enough to know that it is not unique.
-SELECT name, result_id FROM run WHERE name >= :low AND name < :high LIMIT 4
+SELECT name, MAX(result_id) FROM run WHERE name >= :low AND name < :high GROUP BY name LIMIT 4
 
 -- name: result
 -- The whole of one result, once it is known which.

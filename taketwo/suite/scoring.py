@@ -1,0 +1,84 @@
+"""Judging what is there already: captured conversations, and runs that were kept, without running anything again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from taketwo.compare.compare import compare
+from taketwo.compare.severity import TABLE, Weight
+from taketwo.conversation import Conversation
+from taketwo.evals.checks import check
+from taketwo.evals.evaluator import Context, Evaluator, evaluate
+from taketwo.run import Ending, Run
+from taketwo.scenario import Case
+from taketwo.store.feedback import Feedback
+from taketwo.suite.decide import decide
+from taketwo.suite.repeats import Repeats
+from taketwo.verdict import Attempt, CaseResult, Score, Unscored
+
+PRODUCTION = "production"
+"""Stands for the agent of a captured conversation."""
+
+
+def captured_context(conversation: Conversation) -> Context:
+    """A captured conversation as evaluators see it: what happened, and nothing beside it."""
+    at = conversation.started_at or datetime.now(UTC)
+    run = Run(
+        id=conversation.id,
+        case_id=conversation.id,
+        agent=PRODUCTION,
+        started_at=at,
+        ended_at=conversation.ended_at or at,
+        conversation=conversation,
+        ending=Ending(reason="completed"),
+    )
+    case = Case(id=conversation.id, recorded=conversation)
+    return Context(case=case, run=run, comparison=compare(conversation, conversation), is_captured=True)
+
+
+async def score(conversation: Conversation, evaluators: Sequence[Evaluator]) -> tuple[Score | Unscored, ...]:
+    """What every evaluator says of a captured conversation."""
+    return await evaluate(captured_context(conversation), evaluators)
+
+
+def as_feedback(score: Score, at: datetime) -> Feedback:
+    """The score as it is kept beside what users and reviewers said; the same evaluator's next one takes its place."""
+    # Of the conversation as a whole, whatever turn decided it: a filter asks for conversations.
+    place = "" if score.turn_index is None else f"turn {score.turn_index + 1}: "
+    comment = None if score.reason is None else f"{place}{score.reason}"
+    return Feedback(name=score.name, value=score.value, comment=comment, given_by=score.evaluator, at=at)
+
+
+async def rescore(
+    result: CaseResult, case: Case, evaluators: Sequence[Evaluator], severities: Mapping[str, Weight] = TABLE
+) -> CaseResult:
+    """The result as it is with today's expectations, evaluators and rules, from the runs as they were kept."""
+    new = [await _rescored(attempt.run, case, evaluators, severities) for attempt in result.attempts]
+    old = [await _rescored(attempt.run, case, evaluators, severities) for attempt in result.against]
+    verdict = decide(case, new, repeats=Repeats(most=max(1, len(new))))
+    return result.but(attempts=tuple(new), against=tuple(old), verdict=verdict)
+
+
+async def _rescored(run: Run, case: Case, evaluators: Sequence[Evaluator], severities: Mapping[str, Weight]) -> Attempt:
+    comparison = compare(case.recorded, run.conversation, severities=severities, cut_short_in=run.cut_short_in)
+    scores = check(case, run, comparison)
+    scores += await evaluate(Context(case=case, run=run, comparison=comparison), evaluators)
+    return Attempt(run=run, comparison=comparison, scores=scores)
+
+
+def other_versions(before: Sequence[Attempt], after: Sequence[Attempt]) -> Iterator[str]:
+    """Scores of the same name that two versions of an evaluator gave: they do not compare, and that is said."""
+    old, new = _versions(before), _versions(after)
+    for name in sorted(old.keys() & new.keys()):
+        if old[name] != new[name]:
+            was, now = (" and ".join(sorted(one[name])) for one in (old, new))
+            yield f"{name} was judged by {was} before and by {now} now: the scores do not compare"
+
+
+def _versions(attempts: Sequence[Attempt]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for attempt in attempts:
+        for one in attempt.scores:
+            found.setdefault(one.name, set()).add(one.evaluator)
+    return found

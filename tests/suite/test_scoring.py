@@ -1,0 +1,125 @@
+"""Judging what is there already, and judging the judges, as a user does it on the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from taketwo.freeze.files import save
+from taketwo.scenario import Case, Scenario
+from taketwo.store import open_store
+from taketwo.suite.calibration import calibration
+from taketwo.suite.scoring import captured_context, other_versions
+from taketwo.testing import call, conversation, turn
+from taketwo.verdict import Attempt, Score
+
+TALK = conversation(
+    turn("Where is my parcel?", call("check_status", {"id": "A-1"}, result="Bern"), reply="It is in Bern."), id="sess-1"
+)
+OTHER = conversation(turn("Where is my parcel?", reply="I can't tell you that."), id="sess-2")
+AGENT = """
+def reply(messages):
+    return "I can't tell you that."
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(AGENT)
+    (tmp_path / "my_evals.py").write_text("def words(context):\n    return float(len(context.conversation.turns))\n")
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    store.put_conversation(TALK)
+    store.put_conversation(OTHER)
+    store.close()
+    return tmp_path
+
+
+def taketwo(folder: Path, *words: str, code: int = 0) -> str:
+    environment = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-m", "taketwo", *words, "--store", f"sqlite:///{folder}/store.sqlite3"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_scores_of_captured_conversations_land_where_filters_find_them(folder: Path) -> None:
+    told = taketwo(
+        folder, "score", "sess-1", "sess-2", "--evaluator", "refuses: false", "--evaluator", "my_evals.py:words"
+    )
+    assert "refuses_false: no, turn 1 said “can't” (checks/1)" in told
+    found = json.loads(taketwo(folder, "sessions", "--filter", "score.refuses_false=false", "--json"))
+    assert [one["id"] for one in found] == ["sess-2"]
+    store = open_store(f"sqlite:///{folder}/store.sqlite3")
+    (given, words) = store.feedback("sess-2")
+    store.close()
+    assert (given.value, given.given_by, given.comment) == (False, "checks/1", "turn 1: turn 1 said “can't”")
+    assert words.given_by.startswith("my_evals.py:words@")
+
+
+def test_likeness_of_a_captured_conversation_is_not_scored_and_nothing_is_kept(folder: Path) -> None:
+    assert "edit: not scored" in taketwo(folder, "score", "sess-1", "--evaluator", "edit")
+    store = open_store(f"sqlite:///{folder}/store.sqlite3")
+    assert store.feedback("sess-1") == []
+    store.close()
+
+
+def test_kept_runs_are_judged_anew_without_running_anything(folder: Path) -> None:
+    save(Scenario(name="parcels", cases=(Case(id="where", recorded=TALK),)), folder / "p.scenario.yaml")
+    file = str(folder / "p.scenario.yaml")
+    taketwo(folder, "replay", file, "--agent", "shop:reply", "--evaluator", "my_evals.py:words")
+    (folder / "shop.py").unlink()
+    told = taketwo(folder, "rescore", "--evaluator", "refuses: false", code=1)
+    assert "refuses_false: turn 1 said “can't”" in told
+    (folder / "my_evals.py").write_text("def words(context):\n    return 7.0\n")
+    replayed = open_store(f"sqlite:///{folder}/store.sqlite3")
+    first = replayed.suites()[-1].id
+    replayed.close()
+    told = taketwo(folder, "rescore", first, "--evaluator", "my_evals.py:words")
+    assert "the scores do not compare" in told
+    store = open_store(f"sqlite:///{folder}/store.sqlite3")
+    assert len(store.suites()) == 3
+    (latest,) = store.results(store.suites()[0].id)
+    assert store.result(latest.attempts[0].run.id) == latest
+    store.close()
+
+
+def test_evaluators_are_held_against_what_people_said(folder: Path) -> None:
+    labels = folder / "labels.jsonl"
+    labels.write_text('{"id": "sess-1", "label": true}\n{"id": "sess-2", "label": true}\n')
+    told = taketwo(folder, "calibrate", "labels.jsonl", "--evaluator", "refuses: false")
+    assert "agreement 0.50 (0.09 to 0.91, 95 %)" in told
+    assert "people yes, evaluator no: 1" in told
+    labels.write_text('{"id": "sess-1"}\n')
+    assert "labels.jsonl:1: is no label" in taketwo(
+        folder, "calibrate", "labels.jsonl", "--evaluator", "refuses: false", code=2
+    )
+
+
+def test_calibration_says_for_each_label_how_well_it_is_found() -> None:
+    found = calibration("tone", "tone/1", [("yes", "yes")] * 8 + [("no", "yes")] * 2 + [("no", "no")] * 6, unscored=1)
+    assert (found.pairs, found.unscored) == (17, 1)
+    no, yes = found.labels
+    assert no.recall is not None and yes.precision is not None
+    assert (no.recall.estimate, yes.precision.estimate) == (0.75, 0.8)
+    assert found.confusion == {"no": {"no": 6, "yes": 2}, "yes": {"yes": 8}}
+
+
+def test_scores_of_two_versions_are_said_not_to_compare() -> None:
+    context = captured_context(TALK)
+    before, after = (
+        Attempt(run=context.run, comparison=context.comparison, scores=(Score(name="csat", value=7.0, evaluator=one),))
+        for one in ("csat/1 m", "csat/2 m")
+    )
+    assert list(other_versions([before], [after])) == [
+        "csat was judged by csat/1 m before and by csat/2 m now: the scores do not compare"
+    ]
+    assert list(other_versions([before], [before])) == []
