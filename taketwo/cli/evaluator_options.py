@@ -27,7 +27,9 @@ class Judging(NamedTuple):
     def opened(self, here: Settings) -> list[Evaluator]:
         """The evaluators. Raises BadSetting, MissingExtra."""
         wanted = self.specs or here.evaluators
-        if not wanted:
+        from taketwo.suite.contracts import CONTRACTS_FILE
+
+        if not wanted and not Path(CONTRACTS_FILE).is_file():
             return []
         from taketwo.suite.evaluators import open_evaluators
 

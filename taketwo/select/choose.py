@@ -99,14 +99,14 @@ def choose(
     the same conversations give the same choice. kept: conversations that a suite has already. traffic: how often each
     one stands for; once each when left out.
     """
-    everything = _with_intents([*traits, *kept])
+    everything = with_intents([*traits, *kept])
     known, old = everything[: len(traits)], everything[len(traits) :]
     loads = list(traffic) if traffic is not None else [1.0] * len(known)
     weights = _weights(known, loads)
     covered = {feature for features in old for feature in features}
     already = set(covered)
     order, gains = _greedy(known, most, weights, covered)
-    twins = _Twins(known, order)
+    twins = Twins(known, order)
     chosen = set(order)
     left_out = tuple(
         _left_out(number, traits, known, twins, covered, order) for number in range(len(traits)) if number not in chosen
@@ -153,7 +153,7 @@ def _of_talk(conversation: Conversation, lines: Sequence[str]) -> Iterator[Featu
         yield "complaint", "a complaint, or asked for a person"
 
 
-def _with_intents(traits: Sequence[Traits]) -> list[frozenset[Feature]]:
+def with_intents(traits: Sequence[Traits]) -> list[frozenset[Feature]]:
     """The features of each with the group of its first line among them."""
     intents: dict[int, Feature] = {}
     for group in groups([one.opening for one in traits]):
@@ -200,10 +200,11 @@ def _worth(features: Iterable[Feature], weights: dict[Feature, float]) -> float:
     return sum(weights.get(feature, 0.0) for feature in sorted(features))
 
 
-class _Twins:
+class Twins:
     """Which chosen conversation stands for another one."""
 
     def __init__(self, known: Sequence[frozenset[Feature]], order: Sequence[int]) -> None:
+        """known: the features of all. order: the numbers of the chosen ones."""
         self._known = known
         self._by_intent: dict[Feature, list[int]] = defaultdict(list)
         for number in order:
@@ -227,7 +228,7 @@ def _left_out(
     number: int,
     traits: Sequence[Traits],
     known: Sequence[frozenset[Feature]],
-    twins: _Twins,
+    twins: Twins,
     covered: set[Feature],
     order: Sequence[int],
 ) -> LeftOut:

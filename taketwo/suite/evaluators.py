@@ -19,6 +19,7 @@ from pathlib import Path
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
 from taketwo.evals.checks import NamedCheck
+from taketwo.evals.contracts import ContractKept
 from taketwo.evals.evaluator import Context, Evaluator, evaluate, version_of
 from taketwo.evals.judge import Judge
 from taketwo.evals.judge_prompts import JUDGES, JudgePrompt, judge_prompt, rubric_of_file
@@ -29,6 +30,7 @@ from taketwo.freeze.typed import Misplaced, typed
 from taketwo.freeze.yaml_reader import parse
 from taketwo.llm import LanguageModel
 from taketwo.scenario import Case, Expectation
+from taketwo.suite.contracts import CONTRACTS_FILE, read_contracts
 from taketwo.value import Value
 from taketwo.verdict import Score, Unscored
 
@@ -73,7 +75,7 @@ class Limited:
 def open_evaluators(
     specs: Iterable[str], model: Callable[[], LanguageModel | None], *, folder: Path, judge_repeats: int = 1
 ) -> list[Evaluator]:
-    """The evaluators that are named, each once.
+    """The evaluators that are named, each once, and the contracts that are accepted in the folder.
 
     model: opens the language model, for the first judge that needs one. folder: where files are looked for.
     Raises BadSetting for a name that means nothing, MissingExtra.
@@ -85,7 +87,8 @@ def open_evaluators(
             opened.append(model())
         return opened[0]
 
-    return [_limited(spec, asked, folder, judge_repeats) for spec in dict.fromkeys(specs)]
+    accepted = [ContractKept(contract) for contract in read_contracts(folder / CONTRACTS_FILE)]
+    return [*(_limited(spec, asked, folder, judge_repeats) for spec in dict.fromkeys(specs)), *accepted]
 
 
 def _limited(spec: str, model: Callable[[], LanguageModel | None], folder: Path, repeats: int) -> Evaluator:

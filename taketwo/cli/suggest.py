@@ -1,0 +1,94 @@
+"""`taketwo suggest`: which sessions a suite lacks, what share of the traffic it represents, which cases are stale."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from taketwo.cli.settings import json_option, opened_store, project_option, settings, store_option
+from taketwo.cli.targets import conversations_of
+from taketwo.conversation import Agent, Conversation
+from taketwo.errors import BadSetting
+from taketwo.replay.recorded_calls import RecordedCalls
+from taketwo.replay.traits import Knowledge
+from taketwo.report.words import counted, plain
+from taketwo.select.choose import traits_of
+from taketwo.select.represent import Representation, represent, risk_of
+
+SHOWN = 10
+"""So many things that are missed, and stale cases, are named."""
+_DAYS = {"d": 1, "w": 7}
+
+
+@click.command("suggest")
+@click.argument("suite", nargs=-1, required=True, metavar="SUITE…")
+@click.option("--most", default=10, show_default=True, type=click.IntRange(0), metavar="K", help="Suggest up to K.")
+@click.option(
+    "--since",
+    default="7d",
+    show_default=True,
+    metavar="7d",
+    help="The traffic to represent: of the last days or weeks.",
+)
+@project_option
+@json_option
+@store_option
+def suggest_command(
+    suite: tuple[str, ...], most: int, since: str, project: str | None, as_json: bool, store_url: str | None
+) -> None:
+    """Say which captured sessions would add most to a suite, and what share of the traffic it represents.
+
+    SUITE is a *.scenario.yaml file or a folder of them. Sessions with writes, failing tools, complaints, missing
+    answers or bad scores are worth more; near-duplicates are left out. `taketwo freeze` keeps what is suggested.
+    """
+    began = datetime.now(UTC) - timedelta(days=_days(since))
+    with opened_store(store_url) as store:
+        cases = list(conversations_of(suite, store, None))
+        talks = [talk for talk in store.conversations(project or settings().project) if _is_in(talk, began)]
+    if not talks:
+        raise BadSetting("no conversation is that new", where="--since", todo="look further back, as in --since 4w")
+    tools = {tool.name: tool for talk in (*cases, *talks) for tool in talk.agent.tools}
+    known = Knowledge([RecordedCalls([*cases, *talks], are_others=True)], Agent(tools=tuple(tools.values())))
+    found = represent(
+        [traits_of(talk, known.writes) for talk in talks],
+        [traits_of(case, known.writes) for case in cases],
+        most,
+        risks=[risk_of(talk) for talk in talks],
+    )
+    click.echo(found.to_json() if as_json else "\n".join(_lines(found)))
+
+
+def _lines(found: Representation) -> Iterator[str]:
+    yield (
+        f"{counted(found.cases, 'case')} represent {found.represented:.0%} of {counted(found.conversations, 'session')}"
+        f" and have {found.covered:.0%} of what happens in them"
+    )
+    if found.suggested:
+        yield f"with these they would represent {found.represented_then:.0%} and have {found.covered_then:.0%}:"
+    for one in found.suggested:
+        yield f"  {plain(one.id)}: {plain(one.adds)}"
+    yield from _listed("no case has", found.missed)
+    yield from _listed("no session is like them any more", found.stale)
+
+
+def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
+    if items:
+        yield f"{title}:"
+        yield from (f"  {plain(item)}" for item in items[:SHOWN])
+        if len(items) > SHOWN:
+            yield f"  and {len(items) - SHOWN} more"
+
+
+def _is_in(talk: Conversation, began: datetime) -> bool:
+    """Conversations that say no time count as new."""
+    return talk.started_at is None or talk.started_at >= began
+
+
+def _days(text: str) -> int:
+    match = re.fullmatch(r"(\d{1,4})([dw])", text)
+    if match is None:
+        raise BadSetting(f"{text!r} is no length of time", where="--since", todo="say 7d or 4w")
+    return int(match[1]) * _DAYS[match[2]]
