@@ -6,7 +6,8 @@ import hashlib
 import json
 import math
 import re
-from typing import Any, Self, TypeAlias
+from threading import Lock
+from typing import Any, Self, TypeAlias, TypeVar
 
 import msgspec
 
@@ -30,6 +31,24 @@ class _KeywordOnly(msgspec.StructMeta):
         )
 
 
+Kind = TypeVar("Kind")
+_prepared: set[Any] = set()
+_preparing = Lock()
+
+
+def prepared(kind: Kind) -> Kind:
+    """The same type, after msgspec has learned what it must know to read it.
+
+    It learns that when a type is first used, and two threads that make it learn at the same moment crash the process.
+    Whoever reads into a type outside the main thread goes through here.
+    """
+    if kind not in _prepared:
+        with _preparing:
+            msgspec.json.Decoder(kind)
+            _prepared.add(kind)
+    return kind
+
+
 class Value(msgspec.Struct, metaclass=_KeywordOnly):
     """A frozen thing that travels; compares by content."""
 
@@ -48,7 +67,7 @@ class Value(msgspec.Struct, metaclass=_KeywordOnly):
 
         Raises msgspec.ValidationError naming the path, msgspec.DecodeError where it is no JSON.
         """
-        return msgspec.json.decode(text, type=cls)
+        return msgspec.json.decode(text, type=prepared(cls))
 
     def but(self, **changes: Any) -> Self:
         """A copy with some fields changed."""

@@ -13,7 +13,7 @@ import msgspec
 from taketwo.capture.chat_parts import content_of, text_and_attachments
 from taketwo.capture.chat_spelling import METADATA_KEY, Spelling, respelled, spelling
 from taketwo.conversation import Agent, Call, Conversation, Gap, Outcome, Say, Source, Step, Turn, UserLine
-from taketwo.value import JSON, clean_json
+from taketwo.value import JSON, clean_json, prepared
 
 RULE = "openai-chat"
 """The name under which steps that were read here say so."""
@@ -56,7 +56,7 @@ def conversation_from_messages(
 def messages_of(conversation: Conversation) -> list[JSON]:
     """The conversation in OpenAI chat form; the very messages it was read from where it came from such a chat."""
     try:
-        kept = msgspec.convert(conversation.metadata.get(METADATA_KEY), type=Spelling | None)
+        kept = msgspec.convert(conversation.metadata.get(METADATA_KEY), type=prepared(Spelling | None))
     except msgspec.ValidationError:
         # The conversation lay in a file that people may edit.
         kept = None

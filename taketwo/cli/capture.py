@@ -23,6 +23,7 @@ from taketwo.store.importing import Tally, import_file
 
 if TYPE_CHECKING:
     from taketwo.server.flow.alerts import Delivery
+    from taketwo.server.flow.embedded import Embedded
     from taketwo.server.run import Listening
 
 UNREAD_SHOWN = 20
@@ -38,8 +39,17 @@ UNREAD_SHOWN = 20
     "--grpc-port", type=int, metavar="P", help="Port of the receiver's gRPC; 0 for any free one.  [default: 4317]"
 )
 @click.option("--require-keys", is_flag=True, help="Need keys on this machine too.")
+@click.option(
+    "--executor",
+    "executor_url",
+    metavar="URL",
+    help="Who replays for run tests: temporal://HOST:PORT[/NAMESPACE], where `taketwo worker` works; this process when "
+    "left out.",
+)
 @store_option
-def serve_command(host: str, port: int, grpc_port: int | None, require_keys: bool, store_url: str | None) -> None:
+def serve_command(
+    host: str, port: int, grpc_port: int | None, require_keys: bool, executor_url: str | None, store_url: str | None
+) -> None:
     """Receive OpenTelemetry traces and logs, and show what was captured.
 
     OTLP/HTTP arrives at /v1/traces and /v1/logs, and OTLP/gRPC at a port of its own, where default exporters send it; a
@@ -68,6 +78,7 @@ def serve_command(host: str, port: int, grpc_port: int | None, require_keys: boo
             delivery=_delivery(here),
             webhooks=WebhookSecrets(vapi=here.vapi_secret, retell=here.retell_key, elevenlabs=here.elevenlabs_secret),
             severities=severity_table(here.severity),
+            executor=None if executor_url is None else _executor(executor_url, _delivery(here)),
         )
 
 
@@ -77,6 +88,15 @@ def _delivery(here: Settings) -> Delivery:
 
     hosts = tuple(host.strip() for host in here.webhook_hosts.split(",") if host.strip())
     return Delivery(hosts, here.smtp_url, here.mail_from)
+
+
+def _executor(url: str, delivery: Delivery) -> Embedded:
+    """Who carries out what outlives a request. Raises BadSetting, MissingExtra."""
+    try:
+        from taketwo.server.flow.temporal import OnTemporal, read_address
+    except ModuleNotFoundError as error:
+        raise MissingExtra("temporal", needed_for="--executor temporal://…") from error
+    return OnTemporal(read_address(url), delivery=delivery)
 
 
 def _announce(listening: Listening, url: str) -> None:

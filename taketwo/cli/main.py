@@ -12,6 +12,7 @@ from taketwo.errors import TakeTwoError
 COMMANDS = {
     "demo": ("taketwo.cli.demo", "The Tuesday story, end to end, with no key and no network."),
     "serve": ("taketwo.cli.capture", "Receive traces, and show what was captured."),
+    "worker": ("taketwo.cli.worker", "Replay what a Temporal server hands out."),
     "import": ("taketwo.cli.capture", "Read traces and chat logs from files into the store."),
     "sessions": ("taketwo.cli.look", "List captured conversations."),
     "traces": ("taketwo.cli.look", "List captured traces."),

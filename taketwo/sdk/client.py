@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from taketwo.errors import BadSetting, NotAllowed, NotFound, ServerUnreachable, TakeTwoError, WrongState
-from taketwo.value import Value
+from taketwo.value import Value, prepared
 
 Answer = TypeVar("Answer")
 
@@ -94,7 +94,7 @@ class Client:
     def _read(self, response: httpx.Response, kind: type[Answer]) -> Answer:
         if response.is_success:
             try:
-                return msgspec.json.decode(response.content, type=kind)
+                return msgspec.json.decode(response.content, type=prepared(kind))
             except msgspec.DecodeError as error:
                 raise ServerUnreachable(f"{self.url} does not answer as Take Two does: {error}") from error
         try:

@@ -62,6 +62,7 @@ def create_app(
     delivery: Delivery = Delivery(),  # noqa: B008  # a value, never changed
     webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
     severities: Mapping[str, Weight] = TABLE,
+    executor: Embedded | None = None,
 ) -> Starlette:
     """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
 
@@ -69,9 +70,10 @@ def create_app(
     access: keys and endpoints of agents that the server replays against, as `open_agent` takes them.
     delivery: how alerts leave.
     webhooks: what voice platforms must show that send calls. severities: how grave differences are in run tests.
+    executor: who carries out what outlives a request; this process when there is none.
     """
     keys = Keys(store, required=keys_required)
-    executor, whole_store = Embedded(access, delivery=delivery), store
+    executor, whole_store = executor or Embedded(access, delivery=delivery), store
     store = ScopedStore(store, only_project)
     flow = Flow(store, executor, severities=severities)
     chats = Chats(flow)

@@ -39,7 +39,7 @@ from taketwo.server.flow.run_tests import EVALUATORS, create_run_test, run_test_
 from taketwo.server.flow.selection import SELECTIONS
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.problems import status_of
-from taketwo.value import JSON, Value
+from taketwo.value import JSON, Value, prepared
 
 BATCH = 10
 """Rows that a chat client is named at a time."""
@@ -335,7 +335,7 @@ async def _body(request: Request, kind: type[Any]) -> Any:
         if len(received) > BODY_BYTES:
             raise BadSetting(f"the body is larger than {BODY_BYTES:,} bytes", where="body")
     try:
-        return msgspec.json.decode(bytes(received) or b"{}", type=kind)
+        return msgspec.json.decode(bytes(received) or b"{}", type=prepared(kind))
     except msgspec.ValidationError as error:
         raise misplaced(error) from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
@@ -375,7 +375,7 @@ def _graph(given: JSON) -> Graph | None:
     if not given:
         return None
     try:
-        return msgspec.convert(given, Graph)
+        return msgspec.convert(given, prepared(Graph))
     except msgspec.ValidationError as error:
         raise BadSetting(str(error), where="graph") from error
 

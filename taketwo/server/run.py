@@ -16,6 +16,7 @@ from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
 from taketwo.server.app import FINISH_WITHIN_S, create_app
 from taketwo.server.flow.alerts import Delivery
+from taketwo.server.flow.embedded import Embedded
 from taketwo.server.limits import Limits
 from taketwo.server.webhooks import WebhookSecrets
 from taketwo.store import Store
@@ -53,6 +54,7 @@ def serve(
     delivery: Delivery = Delivery(),  # noqa: B008  # a value, never changed
     webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
     severities: Mapping[str, Weight] = TABLE,
+    executor: Embedded | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way.
 
@@ -60,6 +62,7 @@ def serve(
     served on 4317 where that can be had. Keys are needed with `require_keys`, and wherever others than this machine
     reach the server. `access`: keys and endpoints of agents that the server replays against. `webhooks`: what voice
     platforms must show that send calls. `severities`: how grave differences are, where run tests are judged.
+    `executor`: who carries out what outlives a request; this process when there is none.
 
     Raises BadSetting for a host that others reach where there are no keys, and for a port that is taken, MissingExtra
     for a `grpc_port` without grpcio, StoreUnavailable.
@@ -83,6 +86,7 @@ def serve(
                 delivery=delivery,
                 webhooks=webhooks,
                 severities=severities,
+                executor=executor,
             ),
             log_level="warning",
             access_log=False,

@@ -15,6 +15,7 @@ import msgspec
 
 from taketwo.errors import StoreUnavailable
 from taketwo.span import RawLog, RawSpan
+from taketwo.value import prepared
 
 Kind: TypeAlias = Literal[0, 1]
 """Spans or log records; the numbers are on disk."""
@@ -188,7 +189,7 @@ Flat = TypeVar("Flat", _Span, _Log)
 def _decode(bodies: Sequence[bytes], shape: type[list[Flat]]) -> Iterable[Flat]:
     for body in bodies:
         try:
-            yield from msgspec.msgpack.decode(zlib.decompress(body), type=shape)
+            yield from msgspec.msgpack.decode(zlib.decompress(body), type=prepared(shape))
         except (zlib.error, msgspec.DecodeError) as error:
             raise StoreUnavailable(f"a chunk of spans is damaged: {error}") from error
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from taketwo.replay.agents import AgentFailed, Message
-from taketwo.value import clean_text
+from taketwo.value import clean_text, prepared
 
 DONE = "[DONE]"
 """How OpenAI ends a stream."""
@@ -114,7 +114,7 @@ class StreamedMessage:
 
 def _decoded(text: str) -> Chunk:
     try:
-        chunk = msgspec.json.decode(text, type=Chunk)
+        chunk = msgspec.json.decode(text, type=prepared(Chunk))
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
         raise AgentFailed(f"the stream carries no chat chunk ({error}): {text[:LONGEST_QUOTE]}") from error
     if chunk.choices is None and chunk.error is None and chunk.usage is None:

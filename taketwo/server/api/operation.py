@@ -14,6 +14,7 @@ from taketwo.errors import BadSetting
 from taketwo.sdk.api.asked import Asked
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.shelf import Flow, Listed, Shelf
+from taketwo.value import prepared
 
 Method: TypeAlias = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
 
@@ -140,7 +141,7 @@ def read_body(operation: Operation, body: bytes) -> Any:
     if not body.strip() and not operation.needs_body:
         body = b"{}"
     try:
-        return msgspec.json.decode(body, type=operation.body)
+        return msgspec.json.decode(body, type=prepared(operation.body))
     except msgspec.ValidationError as error:
         raise misplaced(error) from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
@@ -150,7 +151,7 @@ def read_body(operation: Operation, body: bytes) -> Any:
 def read_query(operation: Operation, given: dict[str, str]) -> Any:
     """The parameters as their type. Raises BadSetting naming the parameter."""
     try:
-        return msgspec.convert(given, operation.query, strict=False)
+        return msgspec.convert(given, prepared(operation.query), strict=False)
     except msgspec.ValidationError as error:
         raise misplaced(error) from error
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any, assert_never
 
 from taketwo.errors import TakeTwoError
-from taketwo.replay.agents import closing_agents, open_agent
+from taketwo.replay.agents import Agent, closing_agents, open_agent
 from taketwo.sdk.api.executions import (
     CallExecution,
     ClaimedRows,
@@ -145,31 +145,44 @@ class Embedded:
                 await asyncio.to_thread(fail_execution, self._flow, work.id, "Take Two failed", todo)
 
     async def _do(self, work: Work) -> None:
-        flow = self._flow
-        assert flow is not None, "it was started"
-        match work.kind:
-            case "copy_conversations":
-                await asyncio.to_thread(copy_conversations, flow, work.id)
-            case "generate_scenario":
-                await asyncio.to_thread(make_scenario, flow, work.id)
-            case "judge_again":
-                await asyncio.to_thread(judge_again, flow, work.id)
-            case "run_execution":
-                await self._run_execution(flow, work.id)
-            case _:
-                assert_never(work.kind)
+        assert self._flow is not None, "it was started"
+        if work.kind == "run_execution":
+            await self._run_execution(self._flow, work.id)
+        else:
+            await asyncio.to_thread(take_step, self._flow, work)
 
     async def _run_execution(self, flow: Flow, id: str) -> None:
-        execution = await asyncio.to_thread(EXECUTIONS.get, flow, id)
-        if execution.status not in OPEN or execution.runner != "server":
-            return
-        try:
-            agent = open_agent(execution.agent, overrides=execution.overrides, **self._access)
-        except TakeTwoError as error:
-            await asyncio.to_thread(fail_execution, flow, id, str(error), error.todo)
-            return
-        async with closing_agents(agent):
-            await work(FlowRows(flow, id, self._name), Worker(self._name, agent, self._concurrency))
+        agent = await asyncio.to_thread(agent_of, flow, id, self._access)
+        if agent is not None:
+            async with closing_agents(agent):
+                await work(FlowRows(flow, id, self._name), Worker(self._name, agent, self._concurrency))
+
+
+def take_step(flow: Flow, work: Work) -> None:
+    """Do a piece of work that is one step."""
+    match work.kind:
+        case "copy_conversations":
+            copy_conversations(flow, work.id)
+        case "generate_scenario":
+            make_scenario(flow, work.id)
+        case "judge_again":
+            judge_again(flow, work.id)
+        case "run_execution":
+            raise ValueError("an execution has a step for each of its rows")
+        case _:
+            assert_never(work.kind)
+
+
+def agent_of(flow: Flow, execution_id: str, access: Mapping[str, Any]) -> Agent | None:
+    """The agent of an execution; None where that has ended, or has failed now as its agent cannot be opened."""
+    execution = EXECUTIONS.get(flow, execution_id)
+    if execution.status not in OPEN or execution.runner != "server":
+        return None
+    try:
+        return open_agent(execution.agent, overrides=execution.overrides, **access)
+    except TakeTwoError as error:
+        fail_execution(flow, execution_id, str(error), error.todo)
+        return None
 
 
 class FlowRows:

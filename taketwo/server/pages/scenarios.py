@@ -39,6 +39,7 @@ from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.keeping import archive, download, written
 from taketwo.server.pages.picture import picture
 from taketwo.server.pages.shell import Shell
+from taketwo.value import prepared
 
 LISTED = 50
 """Scenarios of a page."""
@@ -170,7 +171,7 @@ class Scenarios:
         """The scenario's own graph, else the one that its rows make."""
         if scenario.graph is not None:
             try:
-                return msgspec.convert(scenario.graph, Graph)
+                return msgspec.convert(scenario.graph, prepared(Graph))
             except msgspec.ValidationError:
                 return None  # somebody else's form, which is kept but not drawn
         rows = ROWS.page(self._flow, parent=scenario.id, limit=MOST_DRAWN, newest_first=False).things

@@ -1,0 +1,259 @@
+"""The executor on a Temporal server: a piece of work is a workflow, a row of an execution an activity of it.
+
+What is to be done and how far it is stays in the store, as with the embedded executor; Temporal sees to it that it is
+done by one of the workers (`taketwo worker`), whoever dies. A row is taken under a lease that is as long as Temporal
+waits for a heartbeat, so that a worker that is not heard of gives it back at once, and says so on the row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
+from temporalio.service import RPCError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from taketwo.errors import BadSetting, NotFound, StoreUnavailable, WrongState
+from taketwo.replay.agents import closing_agents
+from taketwo.sdk.api.executions import CallExecution, ClaimedRow, ClaimedRows, RenewedLeases, ReportRow
+from taketwo.sdk.working import Worker as Hands
+from taketwo.sdk.working import work as do_rows
+from taketwo.server.flow.alerts import Delivery
+from taketwo.server.flow.embedded import Embedded, agent_of, take_step
+from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN, finish_if_done, report_row, take_call
+from taketwo.server.flow.executor import Work, WorkKind
+from taketwo.server.flow.run_tests import case_of
+from taketwo.server.flow.shelf import Flow
+
+TASK_QUEUE = "taketwo"
+"""Where workers look for work."""
+HEARTBEAT_S = 15.0
+"""A worker that is not heard of for so long has lost its row."""
+PAGE = 200
+"""Rows that are looked up at a time."""
+AT_A_TIME = 50
+"""Rows of one execution that are under way at a time, over all workers."""
+STEP_LIMIT = timedelta(hours=12)
+ROW_LIMIT = timedelta(hours=2)
+AGAIN = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+"""A step that could not be taken is taken again, until it can."""
+
+
+class Address(NamedTuple):
+    """Where a Temporal server is."""
+
+    target: str
+    """Host and port."""
+    namespace: str
+    """The namespace in it."""
+
+
+def read_address(url: str) -> Address:
+    """`temporal://host:port`, or with `/namespace`. Raises BadSetting."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if parts.scheme != "temporal" or not parts.hostname or port is None:
+        raise BadSetting(f"{url!r} names no executor", where="executor", todo="use temporal://HOST:PORT[/NAMESPACE]")
+    return Address(f"{parts.hostname}:{port}", parts.path.strip("/") or "default")
+
+
+async def connect(address: Address) -> Client:
+    """A connection. Raises StoreUnavailable where nobody answers."""
+    try:
+        return await Client.connect(address.target, namespace=address.namespace)
+    except (RPCError, RuntimeError, OSError) as error:
+        raise StoreUnavailable(f"Temporal does not answer: {error}", where=address.target) from error
+
+
+class OnTemporal(Embedded):
+    """Hands work to Temporal and waits for it; what the server did not hear of before it died is handed in again."""
+
+    def __init__(self, address: Address, *, delivery: Delivery = Delivery()) -> None:  # noqa: B008  # a value
+        """address: where the Temporal server is; it need not be there yet. delivery: how alerts leave."""
+        super().__init__(delivery=delivery)
+        self._address = address
+        self._client: Client | None = None
+
+    async def _do(self, work: Work) -> None:
+        self._client = self._client or await connect(self._address)
+        try:
+            handle = await self._client.start_workflow(
+                CarryOut.run,
+                args=[work.kind, work.id],
+                id=f"taketwo-{work.kind}-{work.id}",
+                task_queue=TASK_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            )
+            await handle.result()
+        except RPCError as error:
+            raise StoreUnavailable(f"Temporal does not answer: {error}", where=self._address.target) from error
+
+
+@workflow.defn(name="taketwo.carry_out")
+class CarryOut:
+    """One piece of work. For an execution: its rows, some at a time, until none is open."""
+
+    @workflow.run
+    async def run(self, kind: WorkKind, id: str) -> None:
+        """Carry it out."""
+        if kind != "run_execution":
+            await workflow.execute_activity(
+                "taketwo.take_step", args=[kind, id], start_to_close_timeout=STEP_LIMIT, retry_policy=AGAIN
+            )
+            return
+        room = asyncio.Semaphore(AT_A_TIME)
+        while ids := await self._open_rows(id):
+            await asyncio.gather(*(self._row(room, one) for one in ids))
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(args=[kind, id])
+
+    async def _open_rows(self, id: str) -> list[str]:
+        found: list[str] = await workflow.execute_activity(
+            "taketwo.open_rows",
+            id,
+            start_to_close_timeout=timedelta(minutes=5),
+            retry_policy=AGAIN,
+            result_type=list[str],
+        )
+        return found
+
+    async def _row(self, room: asyncio.Semaphore, call_id: str) -> None:
+        async with room:
+            await workflow.execute_activity(
+                "taketwo.replay_row",
+                call_id,
+                activity_id=f"row-{call_id}",
+                start_to_close_timeout=ROW_LIMIT,
+                heartbeat_timeout=timedelta(seconds=HEARTBEAT_S),
+                retry_policy=AGAIN,
+            )
+
+
+class Activities:
+    """What workers do; every one may be done again where it was left."""
+
+    def __init__(self, flow: Flow, name: str, access: Mapping[str, Any]) -> None:
+        """name: what the worker calls itself. access: keys and endpoints of agents, as `open_agent` takes them."""
+        self._flow = flow
+        self._name = name
+        self._access = access
+
+    @activity.defn(name="taketwo.take_step")
+    async def take_step(self, kind: WorkKind, id: str) -> None:
+        """Work that is one step."""
+        await asyncio.to_thread(take_step, self._flow, Work(kind, id))
+
+    @activity.defn(name="taketwo.open_rows")
+    async def open_rows(self, execution_id: str) -> list[str]:
+        """The next rows that are open; none where the execution has ended or cannot be begun."""
+        agent = await asyncio.to_thread(agent_of, self._flow, execution_id, self._access)
+        if agent is None:
+            return []
+        async with closing_agents(agent):
+            rows = await asyncio.to_thread(self._open_rows, execution_id)
+        if not rows:
+            await asyncio.to_thread(finish_if_done, self._flow, execution_id)
+        return rows
+
+    @activity.defn(name="taketwo.replay_row")
+    async def replay_row(self, call_id: str) -> None:
+        """Replay a row and report it; one that has ended meanwhile is left as it is."""
+        flow, info = self._flow, activity.info()
+        # The attempt is in the name: a worker that was given up and comes back is somebody else by then.
+        name = f"{self._name} {info.workflow_run_id[:8]}-{info.attempt}"
+        try:
+            call = await asyncio.to_thread(take_call, flow, call_id, name, HEARTBEAT_S)
+        except NotFound:
+            return
+        except WrongState:
+            if (await asyncio.to_thread(CALLS.get, flow, call_id)).status in OPEN:
+                raise  # somebody else has it still: Temporal asks again
+            return
+        if call.status != "running":
+            return
+        agent = await asyncio.to_thread(agent_of, flow, call.test_execution_id, self._access)
+        if agent is not None:
+            async with closing_agents(agent):
+                await do_rows(_OneRow(flow, call, name), Hands(name, agent, 1))
+
+    def _open_rows(self, execution_id: str) -> list[str]:
+        return [call.id for state in OPEN for call in CALLS.parts(self._flow, execution_id, state=state)][:PAGE]
+
+
+class _OneRow:
+    """The row of an activity, for hands that take rows until none is left; a renewed lease is a heartbeat."""
+
+    def __init__(self, flow: Flow, call: CallExecution, worker: str) -> None:
+        self._flow = flow
+        self._call = call
+        self._worker = worker
+
+    async def claim(self, limit: int) -> ClaimedRows:
+        """The row itself."""
+        execution = await asyncio.to_thread(EXECUTIONS.get, self._flow, self._call.test_execution_id)
+        case = await asyncio.to_thread(case_of, self._flow, self._call.row_id)
+        return ClaimedRows(
+            rows=(ClaimedRow(call=self._call, case=case),),
+            is_over=True,
+            lease_s=HEARTBEAT_S,
+            repeat=execution.repeat,
+            users=execution.users,
+            on_miss=execution.on_miss,
+        )
+
+    async def renew(self, ids: tuple[str, ...]) -> RenewedLeases:
+        """Say to both that it is still worked on."""
+        activity.heartbeat()
+
+        def renewed() -> RenewedLeases:
+            try:
+                take_call(self._flow, self._call.id, self._worker, HEARTBEAT_S)
+            except (NotFound, WrongState):
+                return RenewedLeases(kept=(), lost=ids)
+            return RenewedLeases(kept=ids, lost=())
+
+        return await asyncio.to_thread(renewed)
+
+    async def report(self, id: str, report: ReportRow) -> CallExecution:
+        """What came of it."""
+        return await asyncio.to_thread(report_row, self._flow, id, report)
+
+
+async def run_worker(
+    flow: Flow,
+    address: Address,
+    *,
+    name: str,
+    concurrency: int,
+    access: Mapping[str, Any],
+    stop: asyncio.Event,
+) -> None:
+    """Do what Temporal hands out until `stop` is set; then finish what is under way. Raises StoreUnavailable."""
+    client = await connect(address)
+    activities = Activities(flow, name, access)
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        worker = Worker(
+            client,
+            task_queue=TASK_QUEUE,
+            identity=name,
+            workflows=[CarryOut],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            activities=[activities.take_step, activities.open_rows, activities.replay_row],
+            activity_executor=threads,
+            max_concurrent_activities=concurrency,
+            graceful_shutdown_timeout=timedelta(seconds=30),
+        )
+        async with worker:
+            with contextlib.suppress(asyncio.CancelledError):
+                await stop.wait()
