@@ -28,7 +28,7 @@ _EDGE: Final = 160
 _EDGE_S: Final = _EDGE / HEARING_RATE
 BELOW_LEVEL: Final = 10 ** (-32 / 20)
 """What is 32 dB below a voice is not part of it any more."""
-_ABOVE_NOISE: Final = 2.0
+_ABOVE_NOISE: Final = 1.3
 
 
 class Stretch(NamedTuple):

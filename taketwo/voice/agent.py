@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from taketwo.conversation import Audio, Conversation, Gap, UserLine
 from taketwo.errors import BadSetting, TraceUnreadable
 from taketwo.replay.agents import AgentFailed, Exchange, Reply
 from taketwo.replay.session import Aftermath, Heard
 from taketwo.value import JSON, Value
-from taketwo.voice.audio import read_sound, wav_bytes
+from taketwo.voice.audio import Sound, read_sound, wav_bytes
 from taketwo.voice.caller import AudioMode, Caller, Trigger
 from taketwo.voice.line import Line
 from taketwo.voice.parties import Parties, apart
@@ -26,6 +27,8 @@ from taketwo.voice.timing import CALL_METRICS, CallMetrics, measure, measure_con
 from taketwo.voice.transports import Transport
 from taketwo.voice.understanding import UNDERSTOOD, Understood, understood
 
+MOST_KNOWN = 8
+"""Recordings that are kept in memory, with who speaks in them when."""
 _HEAD_START_S = 0.12
 """How long before the caller's next word its turn begins: the sound before it comes first, and choosing takes time."""
 
@@ -76,6 +79,8 @@ class VoiceAgent:
         self._patience = patience
         self._now = now
         self._calls: dict[str, _Call] = {}
+        self._hearing = asyncio.Lock()
+        self._known: dict[Path, Parties] = {}
 
     async def respond(self, exchange: Exchange) -> Reply:
         """Play the caller's line when it is due, and hear the agent until it ends or is interrupted."""
@@ -86,20 +91,25 @@ class VoiceAgent:
         recorded = exchange.conversation
         if recorded is None or exchange.line is None:
             raise BadSetting("a voice agent can only be asked in a replay", where=self.spec)
-        parties, gap = await asyncio.to_thread(self._parties, recorded)
+        async with self._hearing:  # the same call may be replayed many times at once, and is heard once
+            parties, gap = await asyncio.to_thread(self._parties, recorded)
         caller = await asyncio.to_thread(Caller, recorded, parties, self._speaker, self._mode, self._telephone)
         if gap is not None:
             caller.gaps.append(gap)
         transport = self._dial()
+        # In a thread, as the model of its ear is loaded: frames of other calls must not wait for that.
+        line = await asyncio.to_thread(Line, transport, caller.bed)
         await transport.open(exchange)
-        line = Line(transport, caller.bed, self._now())
+        line.begin(self._now())
         call = _Call(line, transport, caller, recorded, parties, self._patience, self._recogniser)
         self._calls[exchange.execution_id] = call
         exchange.keep_time(line.now)
 
         async def finish() -> Aftermath:
             del self._calls[exchange.execution_id]
-            return await call.finish(self._recordings)
+            await line.hang_up()
+            async with self._hearing:  # one after the other, as other calls may still go on in real time
+                return await call.finish(self._recordings)
 
         exchange.at_end(finish)
         return call
@@ -110,7 +120,11 @@ class VoiceAgent:
         if file is None:
             return None, Gap(where="metadata.recording", why="the recorded call has no recording that is kept here")
         try:
-            return apart(read_sound(file), recorded), None
+            if file not in self._known:
+                while len(self._known) >= MOST_KNOWN:
+                    self._known.pop(next(iter(self._known)))
+                self._known[file] = apart(read_sound(file), recorded)
+            return self._known[file], None
         except TraceUnreadable as error:
             return None, Gap(where="metadata.recording", why=str(error))
 
@@ -175,11 +189,10 @@ class _Call:
         return Reply(text=text, heard=self._heard(user_audio, began_s, start_s, end_s))
 
     async def finish(self, recordings: Recordings) -> Aftermath:
-        """Hang up, keep the recording, and measure."""
-        await self._line.hang_up()
+        """Keep the recording, and measure."""
         sound = self._line.recording()
         name = recordings.keep(await asyncio.to_thread(wav_bytes, sound))
-        replayed, recorded = await asyncio.to_thread(self._measure, apart(sound))
+        replayed, recorded = await asyncio.to_thread(self._measure, sound)
         late = sorted(self._line.lateness_s)
         metadata: dict[str, JSON] = {
             "recording": name,
@@ -192,8 +205,9 @@ class _Call:
             metadata["frame_lateness_p99_ms"] = round(late[int(len(late) * 0.99)] * 1000, 3)
         return Aftermath(metadata=metadata, gaps=tuple(self._caller.gaps))
 
-    def _measure(self, new: Parties) -> tuple[CallMetrics, CallMetrics]:
+    def _measure(self, sound: Sound) -> tuple[CallMetrics, CallMetrics]:
         """The figures of the new call and of the recorded one, by the same formulas."""
+        new = apart(sound)
         replayed = measure(
             new.caller_speech, new.agent_speech, caller_words=self._words[0], agent_words=self._words[1] or None
         )

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -71,8 +71,8 @@ class Playout:
 class Line:
     """The line between caller and agent, and what is heard on it."""
 
-    def __init__(self, transport: Transport, bed: Samples, began: datetime) -> None:
-        """bed: the noise of the caller's line. began: when the call begins. Raises MissingExtra."""
+    def __init__(self, transport: Transport, bed: Samples) -> None:
+        """bed: the noise of the caller's line. Raises MissingExtra."""
         self.agent_began_s: float | None = None
         """When the agent began what it says now or said last; None while it has said nothing."""
         self.agent_ended_s: float | None = None
@@ -91,7 +91,7 @@ class Line:
         """By how much each frame was late, in real time."""
         self._transport = transport
         self._bed, self._bed_at = bed, 0
-        self._began = began
+        self._began = datetime.now(UTC)
         self._playout = Playout()
         self._ear = Ear()
         self._loud_until = self._loud_since = 0.0
@@ -101,6 +101,10 @@ class Line:
         self._pump: asyncio.Task[None] | None = None
         self._ticked = asyncio.Condition()
         self._error: BaseException | None = None
+
+    def begin(self, at: datetime) -> None:
+        """The call begins."""
+        self._began = at
 
     @property
     def now_s(self) -> float:

@@ -15,8 +15,8 @@ from taketwo.value import Value
 
 CALL_METRICS: Final = "call_metrics"
 """Key of a replayed call's metadata: figures of both calls, by `recorded` and `replayed`."""
-TURN_GAP_S: Final = 0.8
-"""Stretches of one party closer than this, with nobody between, are one turn of speaking."""
+TURN_GAP_S: Final = 1.0
+"""Stretches of one party closer than this are one turn of speaking: it takes breath."""
 BACKCHANNEL_S: Final = 0.7
 """What is shorter and lies within the other's speaking is a sign of listening: no turn and no interruption."""
 SILENCE_S: Final = 2.0
@@ -77,6 +77,7 @@ def measure(
     """The figures of a call from the times, start and end in seconds, in which each party speaks."""
     if not caller and not agent:
         return CallMetrics()
+    caller, agent = _without_breaths(caller), _without_breaths(agent)
     turns = speaking_turns(caller, agent)
     waits = list(latencies_s(turns))
     stops = list(_stops_s(turns))
@@ -117,21 +118,13 @@ def measure_conversation(conversation: Conversation) -> CallMetrics:
 
 
 def speaking_turns(caller: Iterable[tuple[float, float]], agent: Iterable[tuple[float, float]]) -> list[Spoken]:
-    """Who speaks when, in order of beginning, signs of listening left out and short pauses of one party joined."""
+    """Who speaks when, in order of beginning: without signs of listening, and over the breaths that a party takes."""
     every = sorted(
-        [Spoken("caller", *each) for each in caller] + [Spoken("agent", *each) for each in agent],
+        [Spoken("caller", *each) for each in _without_breaths(caller)]
+        + [Spoken("agent", *each) for each in _without_breaths(agent)],
         key=lambda one: (one.start_s, one.end_s),
     )
-    turns: list[Spoken] = []
-    for one in every:
-        if _is_backchannel(one, every):
-            continue
-        last = turns[-1] if turns else None
-        if last is not None and last.party == one.party and one.start_s - last.end_s < TURN_GAP_S:
-            turns[-1] = last._replace(end_s=max(last.end_s, one.end_s))
-        else:
-            turns.append(one)
-    return turns
+    return [one for one in every if not _is_backchannel(one, every)]
 
 
 def latencies_s(turns: Sequence[Spoken]) -> Iterable[float]:
@@ -156,8 +149,19 @@ def percentile(values: Sequence[float], share: float, times: float = 1.0) -> flo
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] * times if values else None
 
 
+def _without_breaths(stretches: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The stretches of one party, those joined between which it only takes breath."""
+    found: list[tuple[float, float]] = []
+    for start, end in sorted(stretches):
+        if found and round(start - found[-1][1], 6) < TURN_GAP_S:
+            found[-1] = found[-1][0], max(found[-1][1], end)
+        else:
+            found.append((start, end))
+    return found
+
+
 def _is_backchannel(one: Spoken, every: Sequence[Spoken]) -> bool:
-    return one.end_s - one.start_s < BACKCHANNEL_S and any(
+    return round(one.end_s - one.start_s, 6) < BACKCHANNEL_S and any(
         other.party != one.party and other.start_s < one.start_s and one.end_s < other.end_s for other in every
     )
 

@@ -49,7 +49,11 @@ class WebSocketCall:
         self._exchange = exchange
         try:
             self._socket = await connect(
-                self._url, additional_headers=self._headers, open_timeout=CONNECT_S, max_size=LARGEST_MESSAGE
+                self._url,
+                additional_headers=self._headers,
+                open_timeout=CONNECT_S,
+                max_size=LARGEST_MESSAGE,
+                compression=None,  # sound does not get smaller, and trying takes most of the time of a frame
             )
         except (OSError, WebSocketException, TimeoutError, ValueError) as error:
             raise AgentUnreachable(f"the voice agent cannot be called: {error}", where=self._url) from error

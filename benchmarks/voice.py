@@ -1,0 +1,280 @@
+"""How well calls are heard and how exactly they are played: seeded synthetic calls of which the truth is known.
+
+python benchmarks/voice.py             all of it: four minutes
+python benchmarks/voice.py metrics     figures of calls against the truth, and turns found at 10 dB
+python benchmarks/voice.py loop        a call against an embedded agent: real-time factor, timing of events
+python benchmarks/voice.py sockets     20 calls at a time over WebSockets: jitter and underruns
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import describe
+from websockets.asyncio.server import ServerConnection, serve
+
+from taketwo.conversation import Audio, Conversation
+from taketwo.replay.agents.callable import CallableAgent
+from taketwo.replay.engine import Limits, replay
+from taketwo.scenario import Case
+from taketwo.testing import conversation, turn
+from taketwo.voice.agent import VoiceAgent
+from taketwo.voice.audio import HEARING_RATE, Samples, Sound, loudness, pcm16, read_sound, resampled, wav_bytes
+from taketwo.voice.caller import trimmed
+from taketwo.voice.parties import apart
+from taketwo.voice.recognise import Whisper
+from taketwo.voice.recordings import Recordings
+from taketwo.voice.speak import SPEAKING_RATE, Voice
+from taketwo.voice.timing import CallMetrics, Spoken, measure, percentile, speaking_turns
+from taketwo.voice.transports.spoken import SpokenAgent
+from taketwo.voice.transports.websocket import WebSocketCall
+
+CALLER_LINES = (
+    "Hi, I would like to know where my parcel is.",
+    "The number is four one seven.",
+    "Can it come on Friday instead?",
+    "I will be at home after five.",
+    "How much does that cost?",
+    "All right, please do that.",
+    "And can you send me a message when it is on its way?",
+    "No, that is all, thank you.",
+)
+AGENT_LINES = (
+    "Thank you for calling the parcel service. How can I help you?",
+    "I can look that up for you. What is the number of the parcel?",
+    "I found it. It is on its way and will arrive tomorrow before noon.",
+    "Yes, I can move the delivery to Friday. At what time are you at home?",
+    "That is free of charge for you.",
+    "I have changed the delivery to Friday evening between six and eight.",
+    "Of course, you will get a message in the morning.",
+    "Thank you for calling, and have a nice day.",
+)
+CALLS = 10
+AT_A_TIME = 20
+Line = tuple[str, str, float, float]
+"""Party, text, start and end in seconds."""
+
+
+@cache
+def spoken(text: str, pitch: str) -> Samples:
+    """A line from its first sound to its last."""
+    return trimmed(resampled(Voice(pitch).speak(text), SPEAKING_RATE, HEARING_RATE))
+
+
+def made_call(seed: int, *, interruptions: bool = True) -> list[Line]:
+    """A call of sixteen lines with pauses of all lengths; some of the caller's lines break into the agent's."""
+    dice, at, lines = random.Random(seed), 0.5, []
+    for asked, answered in zip(CALLER_LINES, AGENT_LINES, strict=True):
+        length = len(spoken(answered, "high")) / HEARING_RATE
+        start, end = at, at + length
+        after = end + dice.uniform(0.3, 1.5)
+        if interruptions and dice.random() < 0.25 and length > 2.5:
+            after = start + dice.uniform(1.2, length - 1.0)
+            end = start + _audible(answered, after + dice.uniform(0.3, 0.7) - start)  # the agent stops
+        lines.append(("agent", answered, start, end))
+        said = after + len(spoken(asked, "low")) / HEARING_RATE
+        lines.append(("caller", asked, after, said))
+        at = said + dice.uniform(0.4, 2.5)
+    return lines
+
+
+def _audible(text: str, until_s: float) -> float:
+    """Where the last sound is of a line that is cut off there: it may be cut off while it takes breath."""
+    whole = spoken(text, "high")
+    cut = np.abs(whole[: round(until_s * HEARING_RATE)])
+    return float(np.flatnonzero(cut > 0.02 * float(np.abs(whole).max()))[-1] + 1) / HEARING_RATE
+
+
+def sound_of(lines: Sequence[Line], seed: int, noise_db: float | None) -> Sound:
+    """The recording of such a call, with noise so many dB below each voice."""
+    count = round((max(end for *_, end in lines) + 1) * HEARING_RATE)
+    channels = {party: np.zeros(count, dtype=np.float32) for party in ("caller", "agent")}
+    for party, text, start, end in lines:
+        samples = spoken(text, "low" if party == "caller" else "high")[: round((end - start) * HEARING_RATE)]
+        at = round(start * HEARING_RATE)
+        channels[party][at : at + len(samples)] += samples
+    if noise_db is not None:
+        noise = np.random.default_rng(seed)
+        for party, channel in channels.items():
+            level = loudness(spoken(AGENT_LINES[0], "low" if party == "caller" else "high")) / 10 ** (noise_db / 20)
+            channels[party] = channel + noise.normal(0, level, count).astype(np.float32)
+    return Sound((channels["caller"], channels["agent"]), HEARING_RATE)
+
+
+def true_metrics(lines: Sequence[Line]) -> tuple[CallMetrics, list[Spoken]]:
+    """The figures by the truth, and the turns of speaking."""
+    of = {party: [(start, end) for one, _, start, end in lines if one == party] for party in ("caller", "agent")}
+    words = {party: sum(len(text.split()) for one, text, *_ in lines if one == party) for party in of}
+    figures = measure(of["caller"], of["agent"], caller_words=words["caller"], agent_words=words["agent"])
+    return figures, speaking_turns(of["caller"], of["agent"])
+
+
+def metrics() -> None:
+    """Figures against the truth, clean and noisy."""
+    for noise_db in (None, 20.0, 10.0):
+        wrong: dict[str, list[float]] = {name: [] for name in ("latency", "talk", "wpm", "stop")}
+        exact, hits, found, there = 0, 0, 0, 0
+        for seed in range(CALLS):
+            lines = made_call(seed)
+            truth, true_turns = true_metrics(lines)
+            parties = apart(sound_of(lines, seed, noise_db))
+            words = [sum(len(t.split()) for p, t, *_ in lines if p == party) for party in ("caller", "agent")]
+            heard = measure(parties.caller_speech, parties.agent_speech, caller_words=words[0], agent_words=words[1])
+            turns = speaking_turns(parties.caller_speech, parties.agent_speech)
+            wrong["latency"].append(abs((heard.mean_latency_ms or 0) - (truth.mean_latency_ms or 0)))
+            wrong["talk"].append(abs((heard.talk_ratio or 0) - (truth.talk_ratio or 0)) * 100)
+            wrong["wpm"].append(abs((heard.user_wpm or 0) / (truth.user_wpm or 1) - 1) * 100)
+            if truth.mean_stop_ms is not None and heard.mean_stop_ms is not None:
+                wrong["stop"].append(abs(heard.mean_stop_ms - truth.mean_stop_ms))
+            exact += heard.user_interruptions == truth.user_interruptions
+            hits += sum(any(_same(one, other) for other in true_turns) for one in turns)
+            found, there = found + len(turns), there + len(true_turns)
+        precision, recall = hits / found, hits / there
+        print(
+            f"{'clean' if noise_db is None else f'{noise_db:.0f} dB':>6}: mean latency off by "
+            f"{statistics.median(wrong['latency']):.0f} ms (p95 {percentile(wrong['latency'], 0.95):.0f}), "
+            f"talk ratio {percentile(wrong['talk'], 0.95):.1f} points (p95), user WPM "
+            f"{percentile(wrong['wpm'], 0.95):.1f} % (p95), time to stop "
+            f"{percentile(wrong['stop'], 0.95):.0f} ms (p95), "
+            f"interruptions exact in {exact / CALLS:.0%}, turns F1 {2 * precision * recall / (precision + recall):.3f}"
+        )
+
+
+def _same(one: Spoken, other: Spoken) -> bool:
+    """Whether a turn was found: of that party, its edges within 200 ms."""
+    return one.party == other.party and abs(one.start_s - other.start_s) < 0.2 and abs(one.end_s - other.end_s) < 0.2
+
+
+def recorded(lines: Sequence[Line], recordings: Recordings) -> Conversation:
+    """The call as it was captured, with its recording."""
+    name = recordings.keep(wav_bytes(sound_of(lines, 1, 30.0)))
+    turns: list[Any] = []
+    for party, text, start, end in lines:
+        audio = Audio(file=name, start_s=start, end_s=end, channel=int(party == "agent"))
+        if party == "agent":
+            said = turn(None, reply=text)
+            last = turns.pop() if turns and not turns[-1].steps else turn(None)
+            turns.append(last.but(steps=(said.steps[0].but(audio=audio),), reply=text))
+        else:
+            asked = turn(text)
+            turns.append(asked.but(user=asked.user and asked.user.but(audio=audio)))
+    return conversation(*turns).but(channel="voice", metadata={"recording": name})
+
+
+def parcel_service(messages: list[dict[str, Any]]) -> str:
+    """Answers each line of the caller with its next one."""
+    return AGENT_LINES[min(sum(one["role"] == "user" for one in messages), len(AGENT_LINES) - 1)]
+
+
+def loop() -> None:
+    """Whole replays against an embedded agent: hear, recognise, answer, speak, measure."""
+    ears = Whisper()
+    ears.recognise(np.zeros(HEARING_RATE, dtype=np.float32))
+    errors: list[float] = []
+    factors: list[float] = []
+    for seed in range(4):
+        recordings = Recordings([Path(tempfile.mkdtemp())])
+        lines = made_call(seed, interruptions=False)
+        case = Case(id="call", recorded=recorded(lines, recordings))
+        agent = VoiceAgent(
+            "embedded",
+            lambda: SpokenAgent(CallableAgent(parcel_service), ears, Voice("high")),
+            recordings,
+            recogniser=ears,
+            speaker=Voice("low"),
+        )
+        began = time.perf_counter()
+        run = asyncio.run(replay(case, agent, users="verbatim", limits=Limits(turn_timeout_s=600)))
+        took = time.perf_counter() - began
+        file = recordings.of(run.conversation)
+        assert file is not None and run.ending.reason == "completed", run.ending
+        heard = apart(read_sound(file))
+        length = read_sound(file).length_s
+        was = _pauses(apart(read_sound(recordings.of(case.recorded) or file)))
+        now = _pauses(heard)
+        errors += (
+            [abs(one - other) * 1000 for one, other in zip(was, now, strict=False)] if len(was) == len(now) else []
+        )
+        factors.append(took / length)
+        print(f"  call of {length:.0f} s replayed in {took:.1f} s")
+    print(
+        f"real-time factor {statistics.median(factors):.2f} (worst {max(factors):.2f}); events off by "
+        f"{statistics.median(errors):.0f} ms, p95 {percentile(errors, 0.95):.0f} ms, of {len(errors)}"
+    )
+
+
+def _pauses(parties: Any) -> list[float]:
+    turns = speaking_turns(parties.caller_speech, parties.agent_speech)
+    return [after.start_s - before.end_s for before, after in pairwise(turns) if after.party == "caller"]
+
+
+async def _sockets() -> None:
+    """Each server hears a caller in real time and answers at once; what it gets is held against a buffer of 60 ms."""
+    recordings = Recordings([Path(tempfile.mkdtemp())])
+    lines = made_call(1, interruptions=False)[:6]
+    case = Case(id="call", recorded=recorded(lines, recordings))
+    answers = [pcm16(spoken(text, "high")) for text in AGENT_LINES[:3]]
+    underruns: list[int] = []
+
+    async def handle(socket: ServerConnection) -> None:
+        began, frames, late = 0.0, 0, 0
+        await socket.send(answers[0])
+        loud = quiet = said = 0
+        async for message in socket:
+            now = time.perf_counter()
+            began = began or now
+            late += now > began + frames * 0.02 + 0.06
+            frames += 1
+            level = loudness(np.frombuffer(message, dtype="<i2").astype(np.float32) / 32767)
+            loud, quiet = (loud + 1, 0) if level > 0.02 else (loud, quiet + 1)
+            if loud > 20 and quiet > 25 and said < 2:
+                said, loud = said + 1, 0
+                await socket.send(answers[said])
+        underruns.append(late)
+
+    async with serve(handle, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        agent = VoiceAgent(
+            "sockets", lambda: WebSocketCall(f"ws://127.0.0.1:{port}"), recordings, recogniser=None, speaker=None
+        )
+        async with asyncio.TaskGroup() as group:
+            runs = [
+                group.create_task(replay(case, agent, users="verbatim", limits=Limits(turn_timeout_s=600)))
+                for _ in range(AT_A_TIME)
+            ]
+    lateness = [run.result().conversation.metadata["frame_lateness_p99_ms"] for run in runs]
+    ended = {run.result().ending.reason for run in runs}
+    print(
+        f"{AT_A_TIME} calls at a time: ended {ended}, frames late by p99 {statistics.median(lateness):.1f} ms "
+        f"(worst call {max(lateness):.1f}), calls with an underrun at 60 ms of buffer: {sum(map(bool, underruns))}"
+    )
+
+
+def sockets() -> None:
+    """Calls over WebSockets in real time."""
+    asyncio.run(_sockets())
+
+
+PARTS = {"metrics": metrics, "loop": loop, "sockets": sockets}
+
+
+def main() -> None:
+    """Measure what was asked for, or everything."""
+    for name in sys.argv[1:] or PARTS:
+        print(f"\n{name}; {describe()}")
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()
