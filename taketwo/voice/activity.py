@@ -46,8 +46,14 @@ class Stretch(NamedTuple):
 class Ear:
     """Hears one channel as it comes, 16,000 samples a second."""
 
-    def __init__(self) -> None:
-        """Nobody has spoken yet. Raises MissingExtra."""
+    def __init__(self, *, sparing: int = 1) -> None:
+        """Nobody has spoken yet.
+
+        sparing: while somebody speaks and it stays loud, the model is asked only every so many chunks.
+        Raises MissingExtra.
+        """
+        self._sparing = sparing
+        self._loud = 0
         self._model = _model()
         self._rest: Samples = np.zeros(0, dtype=np.float32)
         self._speaking = False
@@ -62,7 +68,10 @@ class Ear:
         return heard
 
     def _chunk(self, chunk: Samples) -> bool:
-        probability = 0.0 if float(np.max(np.abs(chunk))) < QUIET else self._model.process_samples(chunk.tolist())
+        self._loud = self._loud + 1 if float(np.max(np.abs(chunk))) >= QUIET else 0
+        if self._speaking and self._loud and self._loud % self._sparing:
+            return True
+        probability = self._model.process_samples(chunk.tolist()) if self._loud else 0.0
         self._speaking = probability >= (OFF if self._speaking else ON)
         return self._speaking
 

@@ -93,7 +93,7 @@ class Line:
         self._bed, self._bed_at = bed, 0
         self._began = datetime.now(UTC)
         self._playout = Playout()
-        self._ear = Ear()
+        self._ear = Ear(sparing=3)
         self._loud_until = self._loud_since = 0.0
         self._levels: deque[float] = deque(maxlen=100)
         self._frames: tuple[list[Samples], list[Samples]] = ([], [])
