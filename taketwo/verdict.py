@@ -122,7 +122,9 @@ class SuiteContrast(Value):
     """How many cases it would take to be sure that it is worse, if it goes on like this; None where that is sure, or
     not to be seen."""
     metrics: tuple[MetricContrast, ...] = ()
-    """Figures of both."""
+    """Figures and numeric scores of both."""
+    not_compared: tuple[str, ...] = ()
+    """Scores that two versions of an evaluator gave, so that they do not compare, in words."""
 
 
 class Verdict(Value):

@@ -12,6 +12,7 @@ import click
 from taketwo.capture.fetch import FetchLimits
 from taketwo.capture.imports.imported import Unread
 from taketwo.cli.calls import SOUNDS, import_from, import_recording, keeping_recordings
+from taketwo.cli.evaluator_options import Judging
 from taketwo.cli.settings import access, opened_store, settings, store_option
 from taketwo.compare.severity import severity_table
 from taketwo.config import Settings
@@ -61,12 +62,14 @@ def serve_command(
     """
     try:
         from taketwo.server.run import serve
+        from taketwo.server.scoring import Scorer
         from taketwo.server.webhooks import WebhookSecrets
     except ModuleNotFoundError as error:
         raise MissingExtra("server", needed_for="taketwo serve") from error
     here = settings()
     url = store_url or here.store
-    with opened_store(url) as store:
+    judging = Judging((), 1)
+    with opened_store(url) as store, Scorer(store, lambda: judging.opened(here)):
         serve(
             store,
             host=host,

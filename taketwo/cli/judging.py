@@ -29,7 +29,8 @@ from taketwo.select.filters import parse
 from taketwo.store import Store
 from taketwo.suite.calibration import Calibration, Labelled, calibrate
 from taketwo.suite.runner import SuiteCase
-from taketwo.suite.scoring import as_feedback, other_versions, rescore, score
+from taketwo.suite.scoring import as_feedback, rescore, score
+from taketwo.suite.versions import other_versions
 from taketwo.verdict import CaseResult, Score, Unscored
 
 

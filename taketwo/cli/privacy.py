@@ -70,13 +70,25 @@ def show_project(name: str, as_json: bool, store_url: str | None) -> None:
     metavar="N",
     help="Let it send so many spans a second in the long run; 0 for as many as the server takes.",
 )
+@click.option(
+    "--score-share",
+    type=click.FloatRange(0, 1),
+    metavar="0.1",
+    help="Let a server judge this share of what comes in by its evaluators; 0 for none.",
+)
 @store_option
-def set_project(name: str, keep_for: str | None, redact: Any, spans_per_s: int | None, store_url: str | None) -> None:
+def set_project(
+    name: str,
+    keep_for: str | None,
+    redact: Any,
+    spans_per_s: int | None,
+    score_share: float | None,
+    store_url: str | None,
+) -> None:
     """Say how a project is treated from now on; what is not named stays as it is."""
-    if keep_for is None and redact is None and spans_per_s is None:
-        raise BadSetting(
-            "there is nothing to set", where="taketwo project set", todo="give --keep-for, --redact or --spans-per-s"
-        )
+    if (keep_for, redact, spans_per_s, score_share) == (None,) * 4:
+        todo = "give --keep-for, --redact, --spans-per-s or --score-share"
+        raise BadSetting("there is nothing to set", where="taketwo project set", todo=todo)
     with opened_store(store_url) as store:
         said = store.project(name)
         if keep_for is not None:
@@ -85,6 +97,8 @@ def set_project(name: str, keep_for: str | None, redact: Any, spans_per_s: int |
             said = said.but(redact=redact)
         if spans_per_s is not None:
             said = said.but(spans_per_s=spans_per_s or None)
+        if score_share is not None:
+            said = said.but(score_share=score_share)
         store.set_project(name, said)
     click.echo(_in_words(name, said))
 
@@ -159,7 +173,8 @@ def _days(text: str) -> int | None:
 def _in_words(name: str, said: ProjectSettings) -> str:
     kept = "for ever" if said.keep_for_days is None else f"for {counted(said.keep_for_days, 'day')}"
     fast = "" if said.spans_per_s is None else f", takes {counted(said.spans_per_s, 'span')} a second"
-    return f"{plain(name)}: keeps conversations {kept}, redacts {said.redact}{fast}"
+    judged = f", judges {said.score_share:.0%} of them" if said.score_share else ""
+    return f"{plain(name)}: keeps conversations {kept}, redacts {said.redact}{fast}{judged}"
 
 
 def _counts(done: Deleted) -> str:

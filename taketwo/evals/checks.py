@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from taketwo.comparison import Comparison
 from taketwo.conversation import Conversation
@@ -52,6 +52,8 @@ class NamedCheck:
     """The evaluator's name."""
     expected: Expectation
     """What must or must not happen."""
+    version: ClassVar[str] = EVALUATOR
+    """That of the checks."""
 
     def evaluate(self, context: Context) -> Score | Unscored:
         """As a case's own expectation is judged."""

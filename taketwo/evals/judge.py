@@ -63,7 +63,7 @@ class Judge:
     """How often it is asked at least; more than once to learn how much the judge itself varies."""
 
     @property
-    def evaluator(self) -> str:
+    def version(self) -> str:
         """Name, version of the prompt and model: scores with another one do not compare."""
         return f"{self.prompt.name}/{self.prompt.version} {self.model.name}"
 
@@ -107,7 +107,7 @@ class Judge:
             value=value,
             reason=f"{telling.reason}{agreeing if self.prompt.answer != 'score' else ''}",
             turn_index=telling.turn_index,
-            evaluator=self.evaluator,
+            evaluator=self.version,
             samples=tuple(one.verdict for one in opinions) if len(opinions) > 1 else (),
         )
 
@@ -178,7 +178,7 @@ class Judge:
         return said
 
     def _unscored(self, why: str) -> Unscored:
-        return Unscored(name=self.name, why=why, evaluator=self.evaluator)
+        return Unscored(name=self.name, why=why, evaluator=self.version)
 
 
 def _problem(evidence: Sequence[dict[str, Any]], conversation: Conversation) -> str | None:

@@ -25,8 +25,11 @@ class Similarity:
     """Which measure, as `MEASURES` names it."""
     measure: Measure
     """The measure."""
-    version: str = "1"
-    """Of this evaluator; the libraries keep to published definitions."""
+
+    @property
+    def version(self) -> str:
+        """Of this evaluator; the libraries keep to published definitions."""
+        return f"{self.name}/1"
 
     def evaluate(self, context: Context) -> Score | Unscored:
         """Unscored where no reply has a recorded one beside it."""
@@ -38,10 +41,10 @@ class Similarity:
         turn, least = min(found, key=lambda one: one[1])
         reason = f"least in {turn}: {least:.2f}"
         value = fmean(likeness for _, likeness in found)
-        return Score(name=self.name, value=value, reason=reason, evaluator=f"{self.name}/{self.version}")
+        return Score(name=self.name, value=value, reason=reason, evaluator=self.version)
 
     def _unscored(self, why: str) -> Unscored:
-        return Unscored(name=self.name, why=why, evaluator=f"{self.name}/{self.version}")
+        return Unscored(name=self.name, why=why, evaluator=self.version)
 
 
 def similarity(name: str) -> Similarity:

@@ -148,6 +148,7 @@ class TerminalWriter:
                 name = one.name.replace("_", " ")
                 low, high = (f"{end:+.3g}" for end in (one.difference_low, one.difference_high))
                 yield f"  {name}: {one.old:.3g} → {one.new:.3g} (difference {low} to {high}, 95 %)"
+        yield from (f"  {plain(why)}" for why in contrast.not_compared)
 
     def _needs(self) -> Iterator[str]:
         """What the inconclusive cases need, each different need once."""

@@ -19,6 +19,8 @@ class ProjectSettings(Value):
     """How many spans a second a project may send in the long run; None for as many as the server takes."""
     redact: Redact = "none"
     """What is replaced by pseudonyms in whatever comes from now on."""
+    score_share: float = 0.0
+    """Which share of what is captured, from 0 to 1, a server judges by its evaluators as it comes in."""
 
 
 class Deleted(Value):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
+from statistics import fmean
 
 from taketwo.comparison import Metrics
 from taketwo.scenario import Case, Floor
@@ -13,7 +15,8 @@ from taketwo.stats.paired import cases_needed, mcnemar
 from taketwo.suite.decide import DEFAULT_POLICY, Policy, outcome
 from taketwo.suite.floor import ALPHA, learn_floor
 from taketwo.suite.repeats import rate
-from taketwo.verdict import Attempt, CaseResult, Contrast, MetricContrast, Rate, Reason, SuiteContrast, Verdict
+from taketwo.suite.versions import other_versions
+from taketwo.verdict import Attempt, CaseResult, Contrast, MetricContrast, Rate, Reason, Score, SuiteContrast, Verdict
 
 METRICS = tuple(Metrics.__struct_fields__)
 """What is compared in figures over a suite."""
@@ -74,6 +77,8 @@ class Pairs:
         """There are no cases yet."""
         self._fails: list[tuple[bool, bool]] = []
         self._figures: dict[str, list[tuple[float, float]]] = {name: [] for name in METRICS}
+        self._scores: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+        self._apart: set[str] = set()
         self._asked = False
 
     def add(self, result: CaseResult) -> None:
@@ -89,6 +94,11 @@ class Pairs:
             if old is not None and new is not None:
                 figures.append((old, new))
 
+        before, now = _scores(result.against), _scores(result.attempts)
+        for key in before.keys() & now.keys():
+            self._scores[key].append((before[key], now[key]))
+        self._apart.update(other_versions(result.against, result.attempts))
+
     def contrast(self) -> SuiteContrast | None:
         """What it says; None where no old agent was named."""
         if not self._asked:
@@ -97,6 +107,7 @@ class Pairs:
         mended = sum(old and not new for old, new in self._fails)
         cases = len(self._fails)
         p_worse = mcnemar(broke, mended)
+        scores = {name: pairs for (name, _), pairs in sorted(self._scores.items())}
         return SuiteContrast(
             cases=cases,
             newly_failing=broke,
@@ -104,8 +115,21 @@ class Pairs:
             p_worse=p_worse,
             p_better=mcnemar(mended, broke),
             cases_needed=cases_needed(broke / cases, mended / cases) if broke > mended and p_worse > ALPHA else None,
-            metrics=tuple(_metric(name, figures) for name, figures in self._figures.items() if len(figures) >= FEW),
+            metrics=tuple(
+                _metric(name, figures) for name, figures in {**self._figures, **scores}.items() if len(figures) >= FEW
+            ),
+            not_compared=tuple(sorted(self._apart)),
         )
+
+
+def _scores(attempts: Sequence[Attempt]) -> dict[tuple[str, str], float]:
+    """The mean of each numeric score, by its name and the version of its evaluator."""
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for attempt in attempts:
+        for one in attempt.scores:
+            if isinstance(one, Score) and not isinstance(one.value, bool | str):
+                found[one.name, one.evaluator].append(one.value)
+    return {key: fmean(values) for key, values in found.items()}
 
 
 def _metric(name: str, figures: Sequence[tuple[float, float]]) -> MetricContrast:

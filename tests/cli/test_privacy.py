@@ -56,7 +56,13 @@ def test_a_project_is_set_and_shown(url: str) -> None:
     assert run(project_command, "show", "shop", "--store", url) == shown
     assert run(project_command, "list", "--store", url) == shown
     (listed,) = json.loads(run(project_command, "list", "--json", "--store", url))
-    assert listed == {"name": "shop", "keep_for_days": 56, "redact": "personal", "spans_per_s": None}
+    assert listed == {
+        "name": "shop",
+        "keep_for_days": 56,
+        "redact": "personal",
+        "spans_per_s": None,
+        "score_share": 0.0,
+    }
     run(project_command, "set", "shop", "--keep-for", "forever", "--store", url)
     store = open_store(url)
     assert store.project("shop") == ProjectSettings(redact="personal")

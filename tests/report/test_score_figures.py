@@ -23,7 +23,8 @@ def lines(*results: CaseResult) -> list[str]:
 
 
 def test_numbers_are_told_as_their_mean_over_cases_and_checks_are_not() -> None:
-    assert lines(result(4.0, 6.0), result(9.0), result(True)) == ["csat: 7 on average, 5 to 9 (2 cases, csat/1 m)"]
+    told, _ = lines(result(4.0, 6.0), result(9.0), result(True))
+    assert told == "csat: 7 on average, 5 to 9 (2 cases, csat/1 m)"
 
 
 def test_labels_are_counted() -> None:
@@ -35,3 +36,20 @@ def test_scores_of_two_versions_are_never_one_figure() -> None:
         "csat: 4 on average (1 case, csat/1 m)",
         "csat: 9 on average (1 case, csat/2 m)",
     ]
+
+
+def test_the_noise_of_the_agent_and_of_the_judge_are_told_apart_where_repeats_allow() -> None:
+    both = result(5.0, 7.0)
+    asked_twice = both.but(
+        attempts=tuple(
+            one.but(scores=(one.scores[0].but(samples=(one.scores[0].value - 1, one.scores[0].value + 1)),))  # type: ignore[operator]  # numbers
+            for one in both.attempts
+        )
+    )
+    _, noise = lines(asked_twice)
+    assert noise == (
+        "  its noise, variance 3: agent 33%, judge 67%, "
+        "user cannot be told (no case has attempts with the same and with other words of the user)"
+    )
+    _, once = lines(both)
+    assert "judge cannot be told (each attempt was judged once, so it is within the agent's: --judge-repeats 3)" in once

@@ -13,9 +13,11 @@ from taketwo.freeze.files import save
 from taketwo.scenario import Case, Scenario
 from taketwo.store import open_store
 from taketwo.suite.calibration import calibration
-from taketwo.suite.scoring import captured_context, other_versions
+from taketwo.suite.contrast import Pairs, contrast_of
+from taketwo.suite.scoring import captured_context
+from taketwo.suite.versions import other_versions
 from taketwo.testing import call, conversation, turn
-from taketwo.verdict import Attempt, Score
+from taketwo.verdict import Attempt, CaseResult, Score, SuiteContrast, Verdict
 
 TALK = conversation(
     turn("Where is my parcel?", call("check_status", {"id": "A-1"}, result="Bern"), reply="It is in Bern."), id="sess-1"
@@ -123,3 +125,37 @@ def test_scores_of_two_versions_are_said_not_to_compare() -> None:
         "csat was judged by csat/1 m before and by csat/2 m now: the scores do not compare"
     ]
     assert list(other_versions([before], [before])) == []
+
+
+def test_numeric_scores_of_two_agents_are_compared_and_those_of_two_versions_are_not() -> None:
+    def side(value: float, version: str = "csat/1") -> tuple[Attempt, ...]:
+        context = captured_context(TALK)
+        score = Score(name="csat", value=value, evaluator=version)
+        return (Attempt(run=context.run, comparison=context.comparison, scores=(score,)),)
+
+    def over(*sides: tuple[tuple[Attempt, ...], tuple[Attempt, ...]]) -> SuiteContrast:
+        pairs = Pairs()
+        for old, new in sides:
+            contrast = contrast_of(Case(id="a", recorded=TALK), old, new)
+            verdict = Verdict(kind="pass")
+            pairs.add(
+                CaseResult(
+                    scenario="s",
+                    case_id="a",
+                    recorded_id="a",
+                    verdict=verdict,
+                    attempts=new,
+                    against=old,
+                    contrast=contrast,
+                )
+            )
+        found = pairs.contrast()
+        assert found is not None
+        return found
+
+    found = over(*[(side(5.0 + place), side(8.0 + place)) for place in range(4)])
+    (csat,) = [one for one in found.metrics if one.name == "csat"]
+    assert (csat.old, csat.new, csat.difference_low, csat.difference_high) == (6.5, 9.5, 3.0, 3.0)
+    apart = over(*[(side(5.0), side(8.0, "csat/2"))] * 3)
+    assert not [one for one in apart.metrics if one.name == "csat"]
+    assert apart.not_compared == ("csat was judged by csat/1 before and by csat/2 now: the scores do not compare",)
