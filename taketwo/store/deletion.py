@@ -11,6 +11,7 @@ from typing import Final
 
 from taketwo.conversation import Conversation
 from taketwo.errors import StoreBusy, StoreUnavailable
+from taketwo.store.bodies import unpacked
 from taketwo.store.chunks import LOGS, unpack_logs
 from taketwo.store.connections import Readers, empty_write_ahead_log, rewrite
 from taketwo.store.deleting import (
@@ -30,6 +31,7 @@ from taketwo.store.recordings import recordings_folder, recordings_of, remove
 from taketwo.store.settling import Envelopes, material_of, row_of
 from taketwo.store.statements import SQL
 from taketwo.store.writer import Writer
+from taketwo.verdict import CaseResult
 
 AT_ONCE: Final = 100
 """Conversations that are deleted in one transaction."""
@@ -64,7 +66,7 @@ class Deletion:
 
         `others` gives what is left, to see which recordings are still needed. Raises StoreBusy.
         """
-        recordings = self._recordings(keys)
+        recordings = self._recordings(keys) | self._recordings_of_results(ids)
         deleted, envelopes = self._forget(keys)
         self._drop_envelopes(envelopes, at_most=None)
         results = self._writer.do(partial(forget_results, conversations=ids))
@@ -155,6 +157,16 @@ class Deletion:
             return frozenset()
         found = (self._read(key) for key in keys)
         return frozenset(name for one in found if one is not None for name in recordings_of(one))
+
+    def _recordings_of_results(self, ids: Collection[str]) -> frozenset[str]:
+        """The recordings of replays of these conversations: the caller's voice is in them, too."""
+        if not recordings_folder(self._path).is_dir():
+            return frozenset()
+        with self._readers.snapshot() as connection:
+            bodies = connection.execute(SQL["result_bodies"]).fetchall()
+        results = (unpacked(body, CaseResult) for _, body in bodies)
+        runs = (attempt.run for result in results if result.recorded_id in ids for attempt in result.attempts)
+        return frozenset(name for run in runs for name in recordings_of(run.conversation))
 
     def _remove(self, recordings: frozenset[str], others: Iterable[Conversation]) -> int:
         """Remove recordings that no other conversation refers to."""

@@ -91,6 +91,10 @@ class VoiceAgent:
         recorded = exchange.conversation
         if recorded is None or exchange.line is None:
             raise BadSetting("a voice agent can only be asked in a replay", where=self.spec)
+        if len(exchange.messages) > 1:
+            raise BadSetting(
+                "a call is spoken from its beginning", where=self.spec, todo="leave --from-turn and --each-turn out"
+            )
         async with self._hearing:  # the same call may be replayed many times at once, and is heard once
             parties, gap = await asyncio.to_thread(self._parties, recorded)
         caller = await asyncio.to_thread(Caller, recorded, parties, self._speaker, self._mode, self._telephone)

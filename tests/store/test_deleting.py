@@ -298,6 +298,21 @@ def test_kept_audio_goes_with_the_last_conversation_that_refers_to_it(in_file: S
     assert not list(folder.iterdir())
 
 
+def test_the_recording_of_a_replay_goes_with_the_call_that_was_replayed(in_file: Store, file: Path) -> None:
+    voice = content_hash("the caller's voice, once more")
+    folder = recordings_folder(file)
+    folder.mkdir()
+    (folder / f"{voice}.wav").write_bytes(b"the caller's voice, once more")
+    in_file.put_conversation(Conversation(id="call-1", project="p", channel="voice"))
+    replayed = result("call-1", "run-of-a-call")
+    (attempt,) = replayed.attempts
+    run = attempt.run.but(conversation=attempt.run.conversation.but(metadata={"recording": voice}))
+    in_file.add_result("suite", replayed.but(attempts=(attempt.but(run=run),)))
+    in_file.flush()
+    assert in_file.delete_session("call-1").recordings == 1
+    assert not list(folder.iterdir())
+
+
 def test_the_key_of_the_pseudonyms_lies_beside_the_store_for_its_owner_alone(in_file: Store, file: Path) -> None:
     key = file.with_name(f"{file.name}.key")
     assert not key.exists()

