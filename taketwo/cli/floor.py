@@ -70,7 +70,7 @@ def floor_command(
         "limits": Limits(turn_timeout_s=here.turn_timeout_s),
         "severities": severity_table(here.severity),
     }
-    learned, errors = asyncio.run(_learn(known, agent, timedelta(days=keep_days), **how))
+    learned, errors = asyncio.run(learn_floors(known, agent, timedelta(days=keep_days), **how))
     for file, floors in learned.items():
         for id, floor in floors.items():
             click.echo(f"{plain(file)}: {plain(id)}: {'; '.join(_in_words(floor))}")
@@ -82,7 +82,7 @@ def floor_command(
         raise SystemExit(2)
 
 
-async def _learn(
+async def learn_floors(
     cases: list[SuiteCase], agent: Agent, keep: timedelta, **how: Any
 ) -> tuple[dict[str, dict[str, Floor]], list[str]]:
     """The floors by file and case, and what kept a case from having one."""

@@ -27,6 +27,7 @@ COMMANDS = {
     "calibrate": ("taketwo.cli.judging", "Hold evaluators against what people said."),
     "accept": ("taketwo.cli.accept", "Take what the agent does now as right, in the scenario files."),
     "floor": ("taketwo.cli.floor", "Learn how the unchanged agent varies by itself."),
+    "canary": ("taketwo.cli.canary", "Replay the unchanged agent on a schedule, and say what has moved."),
     "tools": ("taketwo.cli.tools", "Show what is known of each tool: does it write, which arguments matter."),
     "contracts": ("taketwo.cli.contracts", "Find what always holds in the recordings, accept it, check it."),
     "backtest": ("taketwo.cli.backtest", "Say how far replays can be trusted, measured on known outcomes."),

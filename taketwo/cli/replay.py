@@ -27,7 +27,7 @@ from taketwo.cli.settings import (
     settings,
     store_option,
 )
-from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, with_scope
+from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, controlled, with_scope
 from taketwo.cli.tool_options import tool_options
 from taketwo.cli.voices import Phone, audio_option
 from taketwo.compare.severity import severity_table
@@ -101,6 +101,12 @@ PATIENCE_S = 3600.0
     help="How long the agent may take for one turn.  [default: 60]",
 )
 @click.option(
+    "--control",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="PATH",
+    help="A journal of `taketwo canary`: what the unchanged agent does as well today is no regression.",
+)
+@click.option(
     "--from-turn",
     default=1,
     type=click.IntRange(1),
@@ -128,6 +134,7 @@ def replay_command(
     targets: tuple[str, ...],
     served: Served | None,
     agent_spec: str | None,
+    control: Path | None,
     from_turn: int,
     per_turn: bool,
     only_preflight: bool,
@@ -163,7 +170,8 @@ def replay_command(
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         writers = cleanup.enter_context(reports.opened(lambda conversation: phone.recordings.of(conversation)))
-        cases = with_scope(list(cases_of(targets, store, project or here.project)), tool_scope, store)
+        found = controlled(cases_of(targets, store, project or here.project), control)
+        cases = with_scope(list(found), tool_scope, store)
         listening = cleanup.enter_context(gateway_socket(spec, old_spec))
         reach = {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
         known = [case for case in cases if isinstance(case, SuiteCase)]

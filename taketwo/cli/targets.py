@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -86,6 +86,18 @@ def with_scope(
         return known[name]
 
     return [case._replace(scope=calls_for(case)) if isinstance(case, SuiteCase) else case for case in cases]
+
+
+def controlled(cases: Iterable[SuiteCase | CaseErrored], journal: Path | None) -> Iterator[SuiteCase | CaseErrored]:
+    """The cases with what the unchanged agent did today as their floor. journal: of `taketwo canary`."""
+    from taketwo.suite.canary import case_key, read_controls, with_control
+
+    controls, at = [] if journal is None else read_controls(journal), datetime.now(UTC)
+    for one in cases:
+        if isinstance(one, CaseErrored):
+            yield one
+        else:
+            yield one._replace(case=with_control(one.case, case_key(one.file, one.case.id), controls, at))
 
 
 def _of_scenario(case: SuiteCase, cases: Sequence[SuiteCase | CaseErrored]) -> Iterator[Conversation]:
