@@ -157,8 +157,7 @@ def replay_command(
 
     TARGET is the id of a captured conversation, a *.scenario.yaml file or a folder of them. Only --live goes live.
 
-    Exit codes: 0 all pass, 1 at least one regression (or `changed` under --strict), 2 it could not be done,
-    3 only `inconclusive` under --strict.
+    Exit codes: 0 all pass, 1 a regression, 2 it could not be done; under --strict 1 `changed`, 3 only `inconclusive`.
     """
     here = settings()
     if bool(targets) == (served is not None):
@@ -170,8 +169,7 @@ def replay_command(
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         writers = cleanup.enter_context(reports.opened(lambda conversation: phone.recordings.of(conversation)))
-        found = controlled(cases_of(targets, store, project or here.project), control)
-        cases = with_scope(list(found), tool_scope, store)
+        cases = with_scope(controlled(cases_of(targets, store, project or here.project), control), tool_scope, store)
         listening = cleanup.enter_context(gateway_socket(spec, old_spec))
         reach = {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
         known = [case for case in cases if isinstance(case, SuiteCase)]

@@ -88,16 +88,16 @@ def with_scope(
     return [case._replace(scope=calls_for(case)) if isinstance(case, SuiteCase) else case for case in cases]
 
 
-def controlled(cases: Iterable[SuiteCase | CaseErrored], journal: Path | None) -> Iterator[SuiteCase | CaseErrored]:
+def controlled(cases: Iterable[SuiteCase | CaseErrored], journal: Path | None) -> list[SuiteCase | CaseErrored]:
     """The cases with what the unchanged agent did today as their floor. journal: of `taketwo canary`."""
     from taketwo.suite.canary import case_key, read_controls, with_control
 
     controls, at = [] if journal is None else read_controls(journal), datetime.now(UTC)
-    for one in cases:
-        if isinstance(one, CaseErrored):
-            yield one
-        else:
-            yield one._replace(case=with_control(one.case, case_key(one.file, one.case.id), controls, at))
+
+    def put(one: SuiteCase) -> SuiteCase:
+        return one._replace(case=with_control(one.case, case_key(one.file, one.case.id), controls, at))
+
+    return [put(one) if isinstance(one, SuiteCase) else one for one in cases]
 
 
 def _of_scenario(case: SuiteCase, cases: Sequence[SuiteCase | CaseErrored]) -> Iterator[Conversation]:
