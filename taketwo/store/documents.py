@@ -75,6 +75,9 @@ class Documents(Protocol):
     ) -> list[Document]:
         """Documents by position, then in the order they were added; `after` is the cursor of the last one seen."""
 
+    def repeating(self, kind: str, source: str, project: str | None, *, limit: int) -> list[Document]:
+        """Documents of a kind that repeat this captured conversation, those first that were added last."""
+
     def count(self, kind: str, parent: str) -> dict[tuple[str, str], int]:
         """How many parts of a parent there are of each state and outcome."""
 

@@ -56,6 +56,12 @@ WHERE kind = :kind AND parent = :parent AND (position, seq) < (:position, :seq)
   AND (:state IS NULL OR state = :state) AND (:outcome IS NULL OR outcome = :outcome)
 ORDER BY position DESC, seq DESC LIMIT :limit
 
+-- name: documents_repeating
+-- By the index on sources; a conversation is repeated some dozen times at most.
+SELECT * FROM document
+WHERE source = :source AND kind = :kind AND (:project IS NULL OR project = :project)
+ORDER BY seq DESC LIMIT :limit
+
 -- name: count_documents
 -- Answered by the index alone.
 SELECT state, outcome, count(*) FROM document WHERE kind = ? AND parent = ? GROUP BY state, outcome

@@ -79,6 +79,13 @@ class MemoryDocuments:
         ]
         return found[:limit]
 
+    def repeating(self, kind: str, source: str, project: str | None, *, limit: int) -> list[Document]:
+        """See `Documents`."""
+        with self._lock:
+            rows = sorted(self._there.values(), key=lambda row: row[0], reverse=True)
+        found = [one for _, one in rows if (one.kind, one.source) == (kind, source) and project in (None, one.project)]
+        return found[:limit]
+
     def count(self, kind: str, parent: str) -> dict[tuple[str, str], int]:
         """See `Documents`."""
         with self._lock:

@@ -75,6 +75,12 @@ class SqliteDocuments:
             rows = _rows(connection, name + suffix, values)
         return [_document(row).but(cursor=f"{row['position']}-{row['seq']}") for row in rows]
 
+    def repeating(self, kind: str, source: str, project: str | None, *, limit: int) -> list[Document]:
+        """See `Documents`."""
+        values = {"kind": kind, "source": source, "project": project, "limit": limit}
+        with self._readers.snapshot() as connection:
+            return [_document(row) for row in _rows(connection, "documents_repeating", values)]
+
     def count(self, kind: str, parent: str) -> dict[tuple[str, str], int]:
         """See `Documents`."""
         with self._readers.snapshot() as connection:

@@ -271,6 +271,10 @@ class ScopedDocuments:
         )
         return [document for document in found if self._scope.holds(document.project)]
 
+    def repeating(self, kind: str, source: str, project: str | None, *, limit: int) -> list[Document]:
+        """See `Documents`."""
+        return self._documents.repeating(kind, source, self._scope.project(project), limit=limit)
+
     def count(self, kind: str, parent: str) -> dict[tuple[str, str], int]:
         """See `Documents`."""
         for document in self._documents.find(kind, parent=parent, limit=1):

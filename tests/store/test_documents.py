@@ -169,3 +169,11 @@ def test_a_deleted_copy_leaves_no_byte_in_the_file(tmp_path: Path) -> None:
     assert b"xylophone" not in path.read_bytes()
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM document").fetchone() == (0,)
+
+
+def test_what_repeats_a_conversation_is_found_the_latest_first(store: Store) -> None:
+    store.documents.add([document("1", source="tuesday", project="p"), document("2", source="tuesday", project="p")])
+    store.documents.add([document("3", source="tuesday", project="q"), document("4", source="monday", project="p")])
+    store.documents.add([document("5", kind="other", source="tuesday", project="p"), document("6", project="p")])
+    assert ids(store.documents.repeating("row", "tuesday", "p", limit=9)) == ["2", "1"]
+    assert ids(store.documents.repeating("row", "tuesday", None, limit=2)) == ["3", "2"]

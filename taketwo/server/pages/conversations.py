@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,12 +11,20 @@ from starlette.routing import Route
 
 from taketwo.capture.otlp import decode_span
 from taketwo.conversation import Conversation
+from taketwo.errors import NotFound
+from taketwo.sdk.api.executions import CallExecution
+from taketwo.server.flow.executions import CALLS
+from taketwo.server.flow.judging import RESULTS
+from taketwo.server.flow.shelf import Flow
 from taketwo.server.marks import marks_of
 from taketwo.server.pages.drawing import in_words, page, twin, wants_page
 from taketwo.server.pages.shell import Shell
 from taketwo.server.pages.sound import SoundOfCalls
 from taketwo.server.pages.waterfall import MOST_SPANS, waterfall
 from taketwo.store import Store
+
+REPLAYS = 10
+"""Replays that a conversation names."""
 
 
 class Conversations:
@@ -64,7 +74,17 @@ class Conversations:
             marking=_place(mark),
             expected=[in_words(one) for one in marks.expected],
             tools=_tools(conversation),
+            replays=self._replays(conversation),
         )
+
+    def _replays(self, conversation: Conversation) -> list[CallExecution]:
+        """The last rows that replayed it."""
+        kept = self._store.documents.repeating(RESULTS.kind, conversation.id, conversation.project, limit=REPLAYS)
+        flow, found = Flow(self._store), []
+        for one in kept:
+            with suppress(NotFound):  # the execution was deleted since
+                found.append(CALLS.get(flow, one.id))
+        return found
 
 
 def _place(mark: str | None) -> tuple[int, int | None] | None:

@@ -103,6 +103,12 @@ def test_what_is_taken_as_right_is_what_the_next_run_is_compared_with(client: ht
     assert run(client, replay, system_prompt=PROMPT_V2)["execution"]["verdicts"] == {"pass": 1}
 
 
+def test_a_conversation_leads_to_its_replays(client: httpx.Client) -> None:
+    done = run(client, with_scenario(client, id="one"), system_prompt=PROMPT_V1)
+    assert f'href="/rows/{done["calls"][0]["id"]}"' in client.get("/sessions/one").text
+    assert "Its replays" not in client.get("/sessions/two").text
+
+
 def test_a_row_is_kept_as_a_file(client: httpx.Client, tmp_path: Path) -> None:
     done = run(client, with_scenario(client, id="one"), system_prompt=PROMPT_V1)
     file = client.get(f"/rows/{done['calls'][0]['id']}/file")
