@@ -20,6 +20,7 @@ COMMANDS = {
     "show": ("taketwo.cli.look", "Show one conversation."),
     "freeze": ("taketwo.cli.keep", "Keep conversations as scenario files for your repository."),
     "suggest": ("taketwo.cli.suggest", "Say which sessions a suite lacks, and which cases nothing is like any more."),
+    "export": ("taketwo.cli.export", "Write scenario files in the forms of other tools."),
     "leaks": ("taketwo.cli.promotion", "Look for personal data and secrets in files; for CI."),
     "replay": ("taketwo.cli.replay", "Rerun conversations against your agent and show what changed."),
     "score": ("taketwo.cli.judging", "Judge captured conversations, and keep the scores."),
