@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shlex
 import tempfile
@@ -18,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from taketwo.capture.redact import Redactor, Report
+from taketwo.config import load_settings, pseudonyms_key_file
 from taketwo.conversation import Call, Conversation
 from taketwo.errors import BadSetting
 from taketwo.evals.sense import insist_on_sense
@@ -37,6 +40,8 @@ from taketwo.server.pages.drawing import conversation_address, in_words, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.shell import Shell
 from taketwo.store import Store
+from taketwo.store.redacting import store_key
+from taketwo.suite.promote import promoting_redactor, redact_scenario
 
 PREVIEW_CHARACTERS = 60_000
 """How much of a file its preview shows."""
@@ -123,13 +128,25 @@ def kept(conversation: Conversation, marks: Marks) -> Scenario:
 
 
 def written(scenario: Scenario) -> tuple[str, dict[str, bytes]]:
-    """The name of the scenario's file, and every file by its name; the schema, which each release has, is no part."""
+    """The name of the scenario's file, and every file by its name, without personal data.
+
+    The schema, which each release has, is no part.
+    """
+    scenario = redact_scenario(scenario, _redactor(), Report())
     stem = scenario.cases[0].id if len(scenario.cases) == 1 else _file_stem(scenario.name)
     name = f"{stem}.scenario.yaml"
     with tempfile.TemporaryDirectory(prefix="taketwo-") as folder:
         place = Path(folder)
         files = save(scenario, place / name)
         return name, {str(file.relative_to(place)): file.read_bytes() for file in files if file.name != SCHEMA_FILE}
+
+
+def _redactor() -> Redactor:
+    """With the key and the settings of `taketwo freeze` here, so that both write the same pseudonyms."""
+    here = load_settings(os.environ, Path.cwd())
+    file = pseudonyms_key_file(os.environ)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return promoting_redactor(store_key(file), allowed=here.redact_allow, patterns=here.redact_patterns)
 
 
 def freeze_command(conversation: Conversation, marks: Marks, name: str) -> str:
