@@ -207,7 +207,7 @@ _DENIES = re.compile(
     re.IGNORECASE,
 )
 _THANKS_ONLY = re.compile(r"[?]|\b(?:can|could|would|need|want) (?:you|i)\b", re.IGNORECASE)
-_CONTACT = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?<!\w)\+?\d[\d ()./-]{7,}\d(?!\w)")
+_CONTACT = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+|(?<!\w)\+?\d[\d ()./-]{7,}\d(?!\w)")
 _NAMED = re.compile(r"\b(?:my name is|i'm|i am|this is|it's|name's|for|named)\s+([A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")
 _NAMES = re.compile(r"(?<=[a-z,] )(?!I\b)[A-Z][\w'-]*[a-z](?: [A-Z][\w'-]*[a-z])*")
 _KIND_WORDS = {

@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taketwo.conversation import Conversation, Gap, Turn
+from taketwo.replay.agents.callable import CallableAgent
+from taketwo.replay.engine import replay
 from taketwo.replay.fact_sheet import FactSheet
 from taketwo.replay.ladder import TIRED_AFTER, Ladder
 from taketwo.replay.user import Line, Unanswerable
+from taketwo.scenario import Case
 from taketwo.testing import call, conversation, turn
 
 LIBRARY = conversation(
@@ -228,3 +231,9 @@ def test_an_unchanged_agent_is_told_exactly_the_recorded_lines(talk: Sequence[tu
         so_far.append(recorded.turns[len(so_far)])
     assert len(so_far) == len(recorded.turns)
     assert line is None
+
+
+async def test_a_line_without_a_blank_in_it_is_read_in_time_that_grows_with_its_length() -> None:
+    recorded = conversation(turn("Hi", reply="Hello!"), turn("a" * 1_000_000, reply="I see."))
+    run = await replay(Case(id="long", recorded=recorded), CallableAgent(lambda messages: "What is your order number?"))
+    assert run.ending.reason == "unanswerable"
