@@ -37,6 +37,7 @@ COMMANDS = {
     "bisect": ("taketwo.cli.locate", "Find the revision or prompt since which a case fails."),
     "forks": ("taketwo.cli.locate", "Show from which turn on the agent goes wrong."),
     "compare": ("taketwo.cli.replay", "Show what is different between two conversations."),
+    "archive": ("taketwo.cli.archive", "Keep old conversations in a Parquet file, still searched and replayed."),
     "project": ("taketwo.cli.privacy", "Say how long a project keeps what, and what is redacted."),
     "delete": ("taketwo.cli.privacy", "Delete a conversation or a user, with everything of it."),
     "expire": ("taketwo.cli.privacy", "Delete what is older than its project keeps it."),

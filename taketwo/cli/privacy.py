@@ -92,7 +92,7 @@ def set_project(
     with opened_store(store_url) as store:
         said = store.project(name)
         if keep_for is not None:
-            said = said.but(keep_for_days=_days(keep_for))
+            said = said.but(keep_for_days=days(keep_for, where="--keep-for"))
         if redact is not None:
             said = said.but(redact=redact)
         if spans_per_s is not None:
@@ -159,15 +159,15 @@ def _conversation_in_words(store: Store, id: str, project: str | None) -> str:
     return f"conversation {found.id} of project {found.project}"
 
 
-def _days(text: str) -> int | None:
+def days(text: str, *, where: str) -> int | None:
     """Days, or None for `forever`. Raises BadSetting."""
     if text.strip().lower() in ("forever", "ever"):
         return None
     match = re.fullmatch(r"(\d{1,6})\s*([dwy]?)", text.strip().lower())
-    days = int(match[1]) * _DAYS[match[2] or "d"] if match else 0
-    if not 0 < days <= MOST_DAYS:
-        raise BadSetting(f"{text!r} is no length of time", where="--keep-for", todo="say 30d, 8w, 1y or forever")
-    return days
+    number = int(match[1]) * _DAYS[match[2] or "d"] if match else 0
+    if not 0 < number <= MOST_DAYS:
+        raise BadSetting(f"{text!r} is no length of time", where=where, todo="say 30d, 8w, 1y or forever")
+    return number
 
 
 def _in_words(name: str, said: ProjectSettings) -> str:

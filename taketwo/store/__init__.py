@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from taketwo.conversation import Conversation
@@ -141,7 +142,7 @@ class Store(Protocol):
 
 
 def open_store(url: str) -> Store:
-    """Open the store of a URL: `sqlite:///PATH`, or `memory:` for one that is gone with the process.
+    """Open the store of a URL: `sqlite:///PATH`, `archive:///PATH`, or `memory:` for one that is gone with the process.
 
     Makes the file and its folder where they are missing. Raises BadSetting for any other kind, StoreUnavailable.
     """
@@ -150,8 +151,14 @@ def open_store(url: str) -> Store:
         from taketwo.store.sqlite import SqliteStore
 
         return SqliteStore(rest[3:])
+    if kind == "archive" and rest.startswith("///") and len(rest) > 3:
+        from taketwo.store.archive import ArchiveStore
+
+        return ArchiveStore(Path(rest[3:]))
     if url == "memory:":
         from taketwo.store.memory import MemoryStore
 
         return MemoryStore()
-    raise BadSetting(f"no store can be opened with {url!r}", where="store", todo="use sqlite:///PATH or memory:")
+    raise BadSetting(
+        f"no store can be opened with {url!r}", where="store", todo="use sqlite:///PATH, archive:///PATH or memory:"
+    )

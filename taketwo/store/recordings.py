@@ -20,7 +20,11 @@ def recordings_folder(store: Path) -> Path:
 def folder_of(url: str) -> Path:
     """Where the recordings of the store at this URL lie; a folder for temporary files where it is only in memory."""
     kind, _, path = url.partition("///")
-    return recordings_folder(Path(path)) if kind == "sqlite:" else Path(tempfile.gettempdir()) / "taketwo.audio"
+    return (
+        recordings_folder(Path(path))
+        if kind in {"sqlite:", "archive:"}
+        else Path(tempfile.gettempdir()) / "taketwo.audio"
+    )
 
 
 def recordings_of(conversation: Conversation) -> frozenset[str]:

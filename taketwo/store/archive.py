@@ -1,0 +1,283 @@
+"""Old conversations in one Parquet file: written out of a store, opened as one that is only read, and put back."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgspec
+
+from taketwo.conversation import Conversation
+from taketwo.errors import AlreadyThere, MissingExtra, NotFound, StoreUnavailable
+from taketwo.span import RawLog, RawSpan
+from taketwo.store import Store
+from taketwo.store.feedback import Feedback
+from taketwo.store.memory import MemoryStore
+from taketwo.store.project import ProjectSettings
+from taketwo.store.recordings import folder_of, recordings_folder, recordings_of
+from taketwo.voice.recordings import Recordings, names_of
+
+ROWS_AT_ONCE: Final = 64
+"""Conversations that are in memory together while a file is written or read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What became of the conversations that were meant."""
+
+    conversations: int
+    """How many are in the file."""
+    spans: int
+    """How many spans they have."""
+    recordings: int
+    """How many files with sound were copied beside it."""
+    different: tuple[str, ...]
+    """Ids of those that the spans in the file alone tell otherwise than the store does."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """What became of an archive that was put into a store."""
+
+    conversations: int
+    """How many are in the file."""
+    without_feedback: tuple[str, ...]
+    """Ids of those that have scores in the file which found no conversation in the store."""
+
+
+class ArchiveStore(MemoryStore):
+    """An archive, opened: it is read into memory as a whole, and takes no captures."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file. Raises StoreUnavailable, MissingExtra."""
+        super().__init__()
+        self._path = path.expanduser().absolute()
+        self._open = False
+        put_back(self._path, self)
+        self._open = True
+
+    @property
+    def url(self) -> str:
+        """What `open_store` opens it with."""
+        return f"archive:///{self._path}"
+
+    def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
+        """Only while the file is read. Raises StoreUnavailable."""
+        return self._refuse() if self._open else super().add_spans(project, spans)
+
+    def add_logs(self, project: str, logs: Sequence[RawLog]) -> int:
+        """Only while the file is read. Raises StoreUnavailable."""
+        return self._refuse() if self._open else super().add_logs(project, logs)
+
+    def put_conversation(self, conversation: Conversation) -> bool:
+        """Only while the file is read. Raises StoreUnavailable."""
+        return self._refuse() if self._open else super().put_conversation(conversation)
+
+    def add_feedback(self, id: str, given: Feedback, project: str | None = None) -> Feedback:
+        """Only while the file is read. Raises StoreUnavailable."""
+        return self._refuse() if self._open else super().add_feedback(id, given, project)
+
+    def set_project(self, name: str, settings: ProjectSettings) -> None:
+        """Never. Raises StoreUnavailable."""
+        self._refuse()
+
+    def delete_session(self, id: str, project: str | None = None) -> NoReturn:
+        """Never. Raises StoreUnavailable."""
+        self._refuse()
+
+    def delete_user(self, user_id: str, project: str) -> NoReturn:
+        """Never. Raises StoreUnavailable."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise StoreUnavailable(
+            "an archive is only read",
+            where=str(self._path),
+            todo="put its conversations back with `taketwo archive restore`",
+        )
+
+
+def write_archive(store: Store, path: Path, *, before: datetime, project: str | None = None) -> Archived | None:
+    """Write the conversations that ended before a moment into a file, with their spans, scores and recordings.
+
+    None, and no file, where there are none. What has no times is not old and stays out. The file is read again before
+    it gets its name, and each conversation held against the store's. Raises AlreadyThere, StoreUnavailable,
+    MissingExtra.
+    """
+    if path.exists():
+        raise AlreadyThere("there is such a file already", where=str(path), todo="name another one")
+    # Else the listing would read what has just come while it is listed, and name it under ids that it has no longer.
+    store.settle()
+    meant = [
+        (one.project, one.id) for one in store.summaries(project) if one.ended_at is not None and one.ended_at < before
+    ]
+    # The oldest first, as they came: of those that began together a listing shows the latest arrival first.
+    meant.reverse()
+    if not meant:
+        return None
+    # Beside it, so that it gets its name in one step; mkstemp makes it readable by nobody else.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        spans = _write(store, unfinished, meant)
+        different = _different(store, ArchiveStore(unfinished), meant)
+        copied = _copy_recordings(store, path, meant)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return Archived(len(meant), spans, copied, different)
+
+
+def put_back(path: Path, store: Store) -> PutBack:
+    """Put what is in an archive into a store. Twice is as good as once.
+
+    Raises StoreUnavailable where the file is damaged or no archive, MissingExtra, and what the store raises.
+    """
+    count = 0
+    feedback: list[tuple[str, str, Feedback]] = []
+    for row in _rows(path):
+        _put_captured(row, store)
+        feedback += [(row["project"], row["id"], Feedback.from_json(given)) for given in row["feedback"]]
+        count += 1
+    store.settle()
+    # Only now: a conversation may have spans in the rows of others, and its id when all of them are there.
+    homeless = [id for project, id, given in feedback if not _give(store, project, id, given)]
+    return PutBack(count, tuple(dict.fromkeys(homeless)))
+
+
+def copy_recordings_back(path: Path, store: Store) -> int:
+    """Copy the recordings that lie beside an archive to the store's; gives how many were new. Raises OSError."""
+    beside = recordings_folder(path)
+    files = sorted(file for file in beside.iterdir() if file.is_file()) if beside.is_dir() else []
+    return _copy(files, folder_of(store.url))
+
+
+def _give(store: Store, project: str, id: str, given: Feedback) -> bool:
+    """Whether the conversation is there: a later version may file the same spans under another id."""
+    try:
+        store.add_feedback(id, given, project)
+    except NotFound:
+        return False
+    return True
+
+
+def _put_captured(row: dict[str, Any], store: Store) -> None:
+    if row["spans"] or row["logs"]:
+        store.add_spans(row["project"], [RawSpan(**span) for span in row["spans"]])
+        store.add_logs(row["project"], [RawLog(**log) for log in row["logs"]])
+    else:
+        store.put_conversation(Conversation.from_json(row["conversation"]))
+
+
+def _write(store: Store, path: Path, meant: Sequence[tuple[str, str]]) -> int:
+    pyarrow, parquet = _package("pyarrow"), _package("pyarrow.parquet")
+    schema = _schema(pyarrow)
+    spans = 0
+    with parquet.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
+        for some in _batched(meant, ROWS_AT_ONCE):
+            rows = [_row(store, project, id) for project, id in some]
+            spans += sum(len(row["spans"]) for row in rows)
+            writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+    return spans
+
+
+def _row(store: Store, project: str, id: str) -> dict[str, Any]:
+    conversation = store.conversation(id, project)
+    return {
+        "project": project,
+        "id": id,
+        "started_at": conversation.started_at,
+        "ended_at": conversation.ended_at,
+        "user_id": conversation.user_id,
+        "conversation": conversation.to_json().decode(),
+        "feedback": [given.to_json().decode() for given in store.feedback(id, project)],
+        "spans": [msgspec.structs.asdict(span) for span in store.raw_spans(id, project)],
+        "logs": [msgspec.structs.asdict(log) for log in store.raw_logs(id, project)],
+    }
+
+
+def _schema(pyarrow: Any) -> Any:
+    text, number, raw, flag = pyarrow.string(), pyarrow.int64(), pyarrow.binary(), pyarrow.bool_()
+    moment = pyarrow.timestamp("us", tz="UTC")
+    ids = {"trace_id": text, "span_id": text}
+    came = {"session_id": text, "body": raw, "envelope": raw}
+    span = {**ids, "parent_id": text, "start_ns": number, "end_ns": number, "is_error": flag, **came}
+    log = {**ids, "at_ns": number, **came}
+    return pyarrow.schema(
+        {
+            "project": text,
+            "id": text,
+            "started_at": moment,
+            "ended_at": moment,
+            "user_id": text,
+            "conversation": text,
+            "feedback": pyarrow.list_(text),
+            "spans": pyarrow.list_(pyarrow.struct(list(span.items()))),
+            "logs": pyarrow.list_(pyarrow.struct(list(log.items()))),
+        }
+    )
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    pyarrow, parquet = _package("pyarrow"), _package("pyarrow.parquet")
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            if not set(_schema(pyarrow).names) <= set(file.schema_arrow.names):
+                raise StoreUnavailable("this Parquet file is no archive of taketwo", where=str(path))
+            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+                yield from batch.to_pylist()
+    except FileNotFoundError as error:
+        raise StoreUnavailable("there is no such archive", where=str(path)) from error
+    except (pyarrow.ArrowException, OSError) as error:
+        why = str(error).partition("\n")[0]
+        raise StoreUnavailable(f"the archive cannot be read: {why}", where=str(path)) from error
+
+
+def _different(store: Store, archive: Store, meant: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Ids of what the archive tells otherwise, or not at all."""
+    told = {(each.project, each.id): each for each in archive.conversations()}
+    return tuple(id for project, id in meant if told.get((project, id)) != store.conversation(id, project))
+
+
+def _copy_recordings(store: Store, path: Path, meant: Sequence[tuple[str, str]]) -> int:
+    kept = Recordings([folder_of(store.url)])
+    conversations = (store.conversation(id, project) for project, id in meant)
+    names = {name for one in conversations for name in (*recordings_of(one), *names_of(one))}
+    return _copy([file for name in sorted(names) if (file := kept.find(name)) is not None], recordings_folder(path))
+
+
+def _copy(files: Sequence[Path], folder: Path) -> int:
+    new = [file for file in files if not (folder / file.name).exists()]
+    if new:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for file in new:
+        # Under another name first, so that nobody finds half of it.
+        half = folder / f".{file.name}.half"
+        shutil.copyfile(file, half)
+        half.replace(folder / file.name)
+    return len(new)
+
+
+Item = TypeVar("Item")
+
+
+def _batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    left = iter(items)
+    while some := list(islice(left, size)):
+        yield some
+
+
+def _package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise MissingExtra("parquet", needed_for="an archive") from error
