@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypeGuard
 
 from taketwo.conversation import Call, Conversation, Say
 from taketwo.value import JSON, canonical_json
@@ -159,6 +159,17 @@ def scores(conversation: Conversation) -> Iterator[tuple[str, JSON]]:
     return ((_OF_A_TURN.sub("", name), value) for name, value in conversation.outcome.scores.items())
 
 
+def arguments(conversation: Conversation) -> Iterator[tuple[str, JSON]]:
+    """Folded names and values of the arguments of its calls, `address.city` for one inside another."""
+    for call in _calls(conversation):
+        yield from _inside(call.arguments, "")
+
+
+def is_number(value: JSON) -> TypeGuard[int | float]:
+    """Whether more or less can be asked of it; a yes or no is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def field_of(name: str) -> Field | None:
     """The field of a name as it stands in a filter; None where there is none."""
     group, dot, _ = name.partition(".")
@@ -200,7 +211,9 @@ FIELDS: dict[str, Field] = {
 """Every field by its name in a filter."""
 
 ENTRIES: dict[str, Entry] = {
-    "argument": Entry("one argument of a tool call", lambda c, name: _arguments(c, name)),
+    "argument": Entry(
+        "one argument of a tool call", lambda c, name: (value for key, value in arguments(c) if key == name)
+    ),
     "score": Entry("one score", lambda c, name: (value for key, value in scores(c) if fold(key) == name)),
 }
 """Fields of named values, as in `argument.order_id:A-1042` and `score.csat<3`."""
@@ -215,23 +228,16 @@ def _calls(conversation: Conversation) -> Iterator[Call]:
     return (call for _, _, call in conversation.calls())
 
 
-def _arguments(conversation: Conversation, name: str) -> Iterator[JSON]:
-    """The values of an argument, `address.city` for one inside another."""
-    for call in _calls(conversation):
-        yield from _inside(call.arguments, name)
-
-
-def _inside(value: JSON, name: str) -> Iterator[JSON]:
+def _inside(value: JSON, path: str) -> Iterator[tuple[str, JSON]]:
+    """What is named in a value that stands under a path; the items of a list bear the name of the list."""
     if isinstance(value, list):
         for item in value:
-            yield from _inside(item, name)
+            yield from _inside(item, path)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            folded = fold(key)
-            if folded == name:
-                yield from inner if isinstance(inner, list) else (inner,)
-            elif name.startswith(f"{folded}."):
-                yield from _inside(inner, name.removeprefix(f"{folded}."))
+            name = path + fold(key)
+            yield from ((name, item) for item in (inner if isinstance(inner, list) else (inner,)))
+            yield from _inside(inner, f"{name}.")
 
 
 def _result(call: Call) -> str:

@@ -25,6 +25,7 @@ from taketwo.select.fields import (
     Words,
     field_of,
     fold,
+    is_number,
     name_pattern,
     read_period,
     replied,
@@ -337,12 +338,11 @@ def _occurs(words: str, texts: Iterable[str]) -> bool:
 
 def _is_value(value: JSON, operator: Operator, wanted: FieldValue) -> bool:
     """Whether the value of an entry is what is asked for; numbers are equal by value, texts by letters."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if operator != ":":
-        return is_number and _compares(value, operator, float(str(wanted)))
+        return is_number(value) and _compares(value, operator, float(str(wanted)))
     if isinstance(value, bool):
         return fold(str(wanted)) in (("yes", "true") if value else ("no", "false"))
-    if is_number and (number := _number_or_none(str(wanted))) is not None:
+    if is_number(value) and (number := _number_or_none(str(wanted))) is not None:
         return bool(value == number)
     text = value if isinstance(value, str) else canonical_json(value)
     return name_pattern(str(wanted)).fullmatch(fold(text)) is not None

@@ -13,6 +13,8 @@ from taketwo.value import JSON
 
 EVERYTHING: Final = All(())
 """The filter that chooses all."""
+EXACT_BELOW: Final = 2.0**53
+"""Whole numbers beyond are rounded in the file, so that nearly equal ones cannot be told apart there."""
 
 
 class Condition(NamedTuple):
@@ -65,8 +67,8 @@ _LEFT_OPEN: Final = ("1", False)
 
 _TALK: Final = "f.conversation_id IN (SELECT rowid FROM talk WHERE talk MATCH :{0})"
 _MARK: Final = "f.conversation_id IN (SELECT conversation_id FROM mark WHERE kind = '{1}' AND name {2} :{0})"
-_SCORE: Final = (
-    "f.conversation_id IN (SELECT conversation_id FROM mark WHERE kind = 'score' AND name = :{0} AND number {2} :{1})"
+_BOUND: Final = (
+    "f.conversation_id IN (SELECT conversation_id FROM mark WHERE kind = '{3}' AND name = :{0} AND number {2} :{1})"
 )
 
 
@@ -114,7 +116,7 @@ class _Writing:
             case Entry() if asked.field.startswith("score."):
                 return self._score(asked)
             case _:
-                return self._argument(asked), False
+                return self._argument(asked)
 
     def _name(self, value: JSON) -> str:
         """A name for a value."""
@@ -159,9 +161,17 @@ class _Writing:
         name = asked.field.partition(".")[2]
         if asked.operator == ":":
             return _MARK.format(self._name(name), "score", "="), False
-        return _SCORE.format(self._name(name), self._name(asked.value), asked.operator), True
+        return self._bounded("score", name, asked), True
 
-    def _argument(self, asked: Asked) -> str:
+    def _bounded(self, kind: str, name: str, asked: Asked) -> str:
+        return _BOUND.format(self._name(name), self._name(asked.value), asked.operator, kind)
+
+    def _argument(self, asked: Asked) -> tuple[str, bool]:
+        if asked.operator != ":" and abs(float(str(asked.value))) < EXACT_BELOW:
+            return self._bounded("argument", asked.field.partition(".")[2], asked), True
+        return self._spelled(asked), False
+
+    def _spelled(self, asked: Asked) -> str:
         """The words of the name and of the value must occur somewhere."""
         looked_for = [spelled(asked.field.rpartition(".")[2])]
         if asked.operator == ":" and "*" not in str(asked.value) and not _may_be_no_text(str(asked.value)):

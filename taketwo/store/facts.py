@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias, assert_never
 
 import msgspec
 
 from taketwo.conversation import Conversation
-from taketwo.select.fields import FIELDS, Entry, Flag, Moment, Name, Number, Words, fold, scores
+from taketwo.select.fields import FIELDS, Entry, Flag, Moment, Name, Number, Words, arguments, fold, is_number, scores
 from taketwo.select.words import spelled
 
 BETWEEN_TEXTS: Final = " ¶ "
@@ -17,7 +18,7 @@ MARKED: Final = ("tool", "failed", "tag", "score")
 """Fields that hold several names."""
 
 Mark: TypeAlias = tuple[str, str, float | None]
-"""Field, folded name, and the number that a score is."""
+"""Field, folded name, and a number: what a score is, or the least or the greatest that an argument is."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -91,6 +92,23 @@ def _marks(conversation: Conversation) -> set[Mark]:
         assert isinstance(field, Name)  # chosen by that
         marks |= {(kind, fold(name), None) for name in field.names(conversation) if name is not None}
     for name, value in scores(conversation):
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            marks.add(("score", fold(name), float(value)))
-    return marks
+        if is_number(value):
+            marks.add(("score", fold(name), _float(value)))
+    return marks | _bounds(conversation)
+
+
+def _bounds(conversation: Conversation) -> set[Mark]:
+    """The least and the greatest of each argument: whether one is more or less than something, these two tell."""
+    numbers: dict[str, list[float]] = {}
+    for name, value in arguments(conversation):
+        if is_number(value):
+            numbers.setdefault(name, []).append(_float(value))
+    return {("argument", name, bound) for name, some in numbers.items() for bound in (min(some), max(some))}
+
+
+def _float(number: float) -> float:
+    """The nearest that a file can hold."""
+    try:
+        return float(number)
+    except OverflowError:
+        return sys.float_info.max if number > 0 else -sys.float_info.max

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from taketwo.conversation import Agent, Call, Conversation, Gap, Outcome, Say, T
 from taketwo.errors import BadSetting, NotFound
 from taketwo.select.fields import FIELDS, Flag, Moment, Name, Number, Words, read_period
 from taketwo.select.filters import All, Asked, Either, Filter, Not, Text, parse
-from taketwo.store import Store, open_store
+from taketwo.store import Store, migrate, open_store
 from taketwo.store.feedback import Feedback
 from taketwo.store.search import Order, read_order
 
@@ -214,8 +215,6 @@ def test_a_store_of_before_is_searched_too(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
     store.put_conversation(talk("a", line("kettle")))
     store.close()
-    import sqlite3
-
     with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
         connection.execute("UPDATE conversation SET indexed = 0")
         connection.execute("DELETE FROM facts")
@@ -228,6 +227,22 @@ def test_a_store_of_before_is_searched_too(tmp_path: Path) -> None:
     store.close()
 
 
+def test_conversations_of_before_are_found_by_how_much_an_argument_is(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    store.put_conversation(talk("a", line("kettle", "Fine.", REFUND)))
+    store.close()
+    before = (Path(migrate.__file__).parent / "migrations" / "0007_arguments.sql").read_text(encoding="utf-8")
+    with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
+        connection.execute("DELETE FROM mark WHERE kind = 'argument'")
+        connection.executescript(before)
+    connection.close()
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    assert found(store, "argument.amount>39") == found(store, "kettle") == ["a"]
+    store.delete_session("a")
+    assert found(store, "kettle") == []
+    store.close()
+
+
 # laws
 
 WORDS = ["kettle", "my kettle", "order A-1042", "退款 please", "ÜBER", "k", "."]
@@ -237,7 +252,15 @@ calls = st.builds(
     call_id=st.none(),
     tool=st.sampled_from(["check", "Issue_Refund"]),
     arguments=st.sampled_from(
-        [{}, {"order": "A-1042", "n": 3}, {"to": {"city": "Köln\nMitte"}, "n": "3"}, {"n": [1, 5.5]}]
+        [
+            {},
+            {"order": "A-1042", "n": 3},
+            {"to": {"city": "Köln\nMitte"}, "n": "3"},
+            {"n": [1, 5.5]},
+            {"n": 2**53 + 1},
+            {"To": [{"City": -(10**400)}]},
+            {"n": True},
+        ]
     ),
     result=st.sampled_from([None, "kettle", {"a": "über"}]),
     error=st.sampled_from([None, None, "my kettle"]),
@@ -293,7 +316,9 @@ def asked(name: str) -> st.SearchStrategy[Filter]:
             raise AssertionError(name)
 
 
-ENTRIES = """argument.n:3 argument.n>4 argument.n:5.5 argument.order:a-1042 argument.order:a* argument.to.city:köln*
+ENTRIES = """argument.n:3 argument.n>4 argument.n:5.5 argument.n>5.5 argument.n>=5.5 argument.n<3
+argument.n<=1 argument.n>9007199254740992 argument.to.city<-1 argument.order:a-1042
+argument.order:a* argument.to.city:köln*
 score.csat:3 score.csat>=2.5 score.csat:yes score.csat:good score.csat:* argument.order:1042 argument.none:1"""
 entries = st.sampled_from([*ENTRIES.split(), 'argument.to.city:"köln mitte"']).map(parse)
 filters = st.recursive(
