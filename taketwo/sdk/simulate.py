@@ -208,7 +208,7 @@ class Session(NamedTuple):
             execution=await self.client.get(f"/test-executions/{id}", TestExecution),
             results=await self.client.get(f"/test-executions/{id}/results", Results),
             calls=tuple(calls),
-            url=f"{self.client.url}/test-executions/{id}",
+            url=f"{self.client.url}/executions/{id}",
         )
 
     async def _cancel(self, id: str) -> None:

@@ -43,7 +43,6 @@ def config(ids: dict[str, str]) -> str:
     return "\n".join(
         f"""[[operations]]
 include-path-regex = "{path}"
-include-method = ["GET", "POST", "PATCH"]
 parameters = {{ "path.id" = "{id}", "path.part" = "{1 if "agent" in path else id}" }}
 """
         for path, id in ids.items()
@@ -56,7 +55,9 @@ def test_the_api_answers_as_its_document_says(serving, tmp_path: Path) -> None:
     with serving(store) as client:
         (tmp_path / "schemathesis.toml").write_text(config(known_ids(client)))
         command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{client.base_url}/api/openapi.json"]
-        command += ["--checks", CHECKS, "--max-examples", "8", "--phases", "examples,fuzzing"]
+        command += ["--checks", CHECKS, "--max-examples", "10", "--phases", "examples,fuzzing"]
+        # What was deleted once is not there for all that comes after; test_api.py deletes.
+        command += ["--exclude-method", "DELETE"]
         # What is watched ends when something else happens, which nobody does here.
         command += ["--seed", "20", "--no-color", "--request-timeout", "20", "--exclude-path-regex", "/events$"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)

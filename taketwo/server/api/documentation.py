@@ -71,7 +71,7 @@ def _operation(operation: Operation, schemas: Mapping[str, JSON], examples: Mapp
         content = {"schema": {"type": "string", "format": "binary"}, "example": "name: Tuesday"}
         document["requestBody"] = {
             "required": True,
-            "content": {"application/zip": content, "application/yaml": content},
+            "content": {"application/octet-stream": content},
         }
     elif operation.body is not None:
         content = {"schema": schemas[_key(operation.body)], "example": _plain(examples[operation.body])}
