@@ -27,7 +27,7 @@ from taketwo.cli.settings import (
     settings,
     store_option,
 )
-from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, controlled, with_scope
+from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, controlled, selected, with_scope
 from taketwo.cli.tool_options import tool_options
 from taketwo.cli.voices import Phone, audio_option
 from taketwo.compare.severity import severity_table
@@ -54,6 +54,8 @@ PATIENCE_S = 3600.0
 @click.command("replay")
 @click.argument("targets", nargs=-1, metavar="TARGET…")
 @served_options
+@click.option("--tag", "tags", multiple=True, metavar="WORD", help="Only cases with this tag. May be repeated.")
+@click.option("--shard", metavar="I/N", help="Only the I-th of N equal parts, the same on every machine.")
 @click.option(
     "--agent",
     "agent_spec",
@@ -133,6 +135,8 @@ PATIENCE_S = 3600.0
 def replay_command(
     targets: tuple[str, ...],
     served: Served | None,
+    tags: tuple[str, ...],
+    shard: str | None,
     agent_spec: str | None,
     control: Path | None,
     from_turn: int,
@@ -169,7 +173,8 @@ def replay_command(
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         writers = cleanup.enter_context(reports.opened(lambda conversation: phone.recordings.of(conversation)))
-        cases = with_scope(controlled(cases_of(targets, store, project or here.project), control), tool_scope, store)
+        chosen = selected(cases_of(targets, store, project or here.project), tags, shard)
+        cases = with_scope(controlled(chosen, control), tool_scope, store)
         listening = cleanup.enter_context(gateway_socket(spec, old_spec))
         reach = {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
         known = [case for case in cases if isinstance(case, SuiteCase)]

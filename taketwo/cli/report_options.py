@@ -25,6 +25,10 @@ class Reports(NamedTuple):
     """Where JUnit XML goes; None for nowhere."""
     html_path: str | None
     """Where the page goes; None for nowhere."""
+    markdown_path: str | None
+    """Where the summary goes as Markdown; None for nowhere."""
+    annotations: bool
+    """Whether GitHub is told what to show at the lines of scenario files."""
     strict: bool
     """Whether `changed` and `inconclusive` are not good enough."""
 
@@ -38,6 +42,8 @@ class Reports(NamedTuple):
             json_path=self.json_path,
             junit_path=self.junit_path,
             html_path=self.html_path,
+            markdown_path=self.markdown_path,
+            annotations=self.annotations,
             strict=self.strict,
             find_recording=find_recording,
         )
@@ -50,16 +56,17 @@ class Reports(NamedTuple):
 
 
 def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--strict`, `--json`, `--junit` and `--html`, given to the command as `reports`."""
+    """`--strict` and what is written where, given to the command as `reports`."""
 
     @click.option("--strict", is_flag=True, help="`changed` and `inconclusive` are not good enough.")
     @click.option("--json", "json_path", metavar="PATH", help="Write all results as JSON; - for standard output.")
     @click.option("--junit", "junit_path", metavar="PATH", help="Write JUnit XML for a CI system.")
     @click.option("--html", "html_path", metavar="PATH", help="Write one self-contained HTML page.")
+    @click.option("--markdown", "markdown_path", metavar="PATH", help="Write a summary as Markdown.")
+    @click.option("--annotations", is_flag=True, help="Tell GitHub what to show at the lines of scenario files.")
     @functools.wraps(command)
-    def with_reports(
-        *, strict: bool, json_path: str | None, junit_path: str | None, html_path: str | None, **given: Any
-    ) -> Any:
-        return command(reports=Reports(json_path, junit_path, html_path, strict), **given)
+    def with_reports(**given: Any) -> Any:
+        asked = {name: given.pop(name) for name in Reports._fields}
+        return command(reports=Reports(**asked), **given)
 
     return with_reports

@@ -16,6 +16,7 @@ from taketwo.freeze.freeze import freeze
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.store import Store
 from taketwo.suite.runner import SuiteCase
+from taketwo.value import content_hash
 
 SUFFIXES = (".scenario.yaml", ".scenario.yml")
 ToolScope: TypeAlias = Literal["conversation", "scenario", "project"]
@@ -42,6 +43,34 @@ def cases_of(targets: Sequence[str], store: Store, project: str | None) -> Itera
             raise BadSetting("is no scenario file", where=target, todo="`taketwo import` it, or name a *.scenario.yaml")
         else:
             yield from _of_conversation(target, store, project)
+
+
+def selected(
+    cases: Iterable[SuiteCase | CaseErrored], tags: Sequence[str], shard: str | None
+) -> Iterator[SuiteCase | CaseErrored]:
+    """The cases that have one of these tags, and of those the ones of this part (`2/5`); what could not be read stays.
+
+    A case is always in the same part, whatever other cases there are. Raises BadSetting for a shard that there is not.
+    """
+    part, parts = _shard(shard)
+    for one in cases:
+        if isinstance(one, SuiteCase):
+            name = f"{Path(one.file).name if one.file else ''}::{one.case.id}"
+            is_of_part = int(content_hash(name)[:12], 16) % parts == part - 1
+            if not is_of_part or (tags and not set(tags) & set(one.case.tags)):
+                continue
+        elif part != 1:
+            continue  # what cannot be read is told by one machine
+        yield one
+
+
+def _shard(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 1, 1
+    part, _, parts = text.partition("/")
+    if not (part.isascii() and part.isdigit() and parts.isascii() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise BadSetting(f"there is no part {text!r}", where="--shard", todo="use I/N, such as 2/5")
+    return int(part), int(parts)
 
 
 def conversations_of(targets: Sequence[str], store: Store, project: str | None) -> Iterator[Conversation]:

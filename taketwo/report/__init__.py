@@ -28,18 +28,21 @@ def open_writers(
     json_path: str | None = None,
     junit_path: str | None = None,
     html_path: str | None = None,
+    markdown_path: str | None = None,
+    annotations: bool = False,
     strict: bool = False,
     find_recording: FindRecording = lambda conversation: None,
 ) -> list[Writer]:
     """The terminal's writer, and one for each path; `-` is standard output, and then the terminal's goes to stderr.
 
     find_recording: gives the recordings of calls, which go into the HTML page.
+    annotations: whether GitHub is told what to show at the lines of scenario files.
     strict: whether what a strict run does not accept counts as failed.
     Raises BadSetting at once, before anything is replayed, where a file cannot be written.
     """
     from taketwo.report.terminal import TerminalWriter
 
-    paths = (json_path, junit_path, html_path)
+    paths = (json_path, junit_path, html_path, markdown_path)
     writers: list[Writer] = [TerminalWriter(sys.stderr if "-" in paths else sys.stdout)]
     if json_path is not None:
         from taketwo.report.json import JsonWriter
@@ -53,6 +56,11 @@ def open_writers(
         from taketwo.report.html import HtmlWriter
 
         writers.append(HtmlWriter(_open(html_path), find_recording))
+    if markdown_path is not None or annotations:
+        from taketwo.report.markdown import AnnotationWriter, MarkdownWriter
+
+        writers += [] if markdown_path is None else [MarkdownWriter(_open(markdown_path))]
+        writers += [AnnotationWriter(sys.stderr if "-" in paths else sys.stdout)] if annotations else []
     return writers
 
 

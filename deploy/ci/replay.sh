@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Replays kept conversations in a CI job. What it needs comes in as TAKETWO_… variables, see action.yml and gitlab.yml.
+set -uo pipefail
+
+if [ -n "${TAKETWO_INSTALL:-}" ]; then
+    # Words are split on purpose: several packages may be named.
+    # shellcheck disable=SC2086
+    python3 -m pip install --quiet $TAKETWO_INSTALL || exit 2
+fi
+mkdir -p taketwo-report
+annotations=()
+[ -n "${GITHUB_ACTIONS:-}" ] && annotations=(--annotations)
+
+# shellcheck disable=SC2086
+taketwo replay ${TAKETWO_TARGETS:-tests/replays} --agent "$TAKETWO_CI_AGENT" ${TAKETWO_ARGUMENTS:-} \
+    ${annotations[@]+"${annotations[@]}"} --markdown taketwo-report/summary.md \
+    --junit taketwo-report/junit.xml --html taketwo-report/report.html --json taketwo-report/results.json
+said=$?
+
+if [ -f taketwo-report/summary.md ]; then
+    [ -n "${GITHUB_STEP_SUMMARY:-}" ] && cat taketwo-report/summary.md >>"$GITHUB_STEP_SUMMARY"
+    if [ "${TAKETWO_COMMENT:-false}" = true ] && [ -n "${GITHUB_EVENT_PATH:-}" ]; then
+        # A comment that could not be written must not make the job red.
+        taketwo comment taketwo-report/summary.md || true
+    fi
+fi
+exit $said

@@ -1,0 +1,138 @@
+"""The report as Markdown: the summary of a CI job, and the comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TextIO
+
+from taketwo.events import CaseErrored, CaseFinished, Event
+from taketwo.report.gathered import Gathered, finish
+from taketwo.report.words import (
+    GRAVEST_FIRST,
+    address,
+    counted,
+    counts_in_words,
+    headline,
+    plain,
+    rate_in_words,
+    shortened,
+)
+
+MARKER = "<!-- taketwo -->"
+"""By this the comment is found again."""
+MOST = 30
+"""Cases of a kind that are listed; the others are counted."""
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
+"""What Markdown or the platform would read as more than text."""
+
+
+class MarkdownWriter:
+    """Writes one page when the suite is over."""
+
+    def __init__(self, out: TextIO) -> None:
+        """Write to `out`, and close it at the end unless it is standard output."""
+        self._out = out
+        self._gathered = Gathered()
+
+    def write(self, event: Event) -> None:
+        """Keep what happened."""
+        self._gathered.add(event)
+
+    def close(self) -> None:
+        """Write the page."""
+        finish(self._out, "".join(f"{line}\n" for line in _lines(self._gathered)))
+
+
+class AnnotationWriter:
+    """Prints workflow commands that GitHub shows at the lines of the scenario files."""
+
+    def __init__(self, out: TextIO) -> None:
+        """Write to `out`, as things happen."""
+        self._out = out
+
+    def write(self, event: Event) -> None:
+        """Say what needs a look."""
+        match event:
+            case CaseFinished(result=result) if result.verdict.kind != "pass":
+                # Only a regression looks like one.
+                kind = "error" if result.verdict.kind == "fail" else "warning"
+                title = f"{result.verdict.kind}: {result.case_id}"
+                self._say(kind, result.file, result.line, title, headline(result.verdict))
+            case CaseErrored():
+                self._say("error", event.file, event.line, f"error: {event.name}", plain(event.error))
+            case _:
+                pass
+
+    def close(self) -> None:
+        """All is said."""
+
+    def _say(self, kind: str, file: str | None, line: int | None, title: str, text: str) -> None:
+        place = ",".join(
+            f"{name}={_property(str(value))}"
+            for name, value in (("file", file), ("line", line), ("title", plain(title)))
+            if value is not None
+        )
+        self._out.write(f"::{kind} {place}::{_data(text)}\n")
+
+
+def _lines(gathered: Gathered) -> Iterator[str]:
+    """The first lines say what regressed, where, and how sure that is."""
+    counts = gathered.counts()
+    regressions = [event for event in gathered.in_order() if event.result.verdict.kind == "fail"]
+    yield MARKER
+    if regressions:
+        yield f"### ❌ {counted(len(regressions), 'regression')}: {_text(headline(regressions[0].result.verdict))}"
+    elif counts.get("error"):
+        yield f"### ⚠️ {counted(counts['error'], 'case')} could not be replayed"
+    else:
+        yield "### ✅ No regression"
+    yield ""
+    cancelled = " (cancelled before the end)" if gathered.cancelled else ""
+    yield f"{counts_in_words(counts)}{cancelled}, against `{_code(gathered.agent)}`"
+    for kind in GRAVEST_FIRST:
+        if kind == "error":
+            yield from _errors(gathered)
+        elif kind != "pass":
+            yield from _of_kind(kind, [event for event in gathered.in_order() if event.result.verdict.kind == kind])
+
+
+def _of_kind(kind: str, events: list[CaseFinished]) -> Iterator[str]:
+    if not events:
+        return
+    is_open = " open" if kind == "fail" else ""
+    yield from ("", f"<details{is_open}><summary>{counted(len(events), 'case')} {kind}</summary>", "")
+    for event in events[:MOST]:
+        verdict, place = event.result.verdict, address(event.result)
+        where = f" (`{_code(place)}`)" if place else ""
+        yield f"- **{_text(event.result.case_id)}**{where}: {_text(headline(verdict))}"
+        if verdict.rate is not None:
+            yield f"  - {_text(rate_in_words(verdict.rate))}"
+        if verdict.next_step:
+            yield f"  - next: {_text(verdict.next_step)}"
+    if len(events) > MOST:
+        yield f"- and {len(events) - MOST} more"
+    yield from ("", "</details>")
+
+
+def _errors(gathered: Gathered) -> Iterator[str]:
+    if gathered.errored:
+        yield from ("", f"<details open><summary>{counted(len(gathered.errored), 'case')} not replayed</summary>", "")
+        yield from (f"- {_text(event.error)}" for event in gathered.errored[:MOST])
+        yield from ("", "</details>")
+
+
+def _text(text: str) -> str:
+    return SPECIAL.sub(r"\\\1", " ".join(plain(shortened(text, 400)).split()))
+
+
+def _code(text: str) -> str:
+    return plain(text).replace("`", "'")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

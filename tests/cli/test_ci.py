@@ -1,0 +1,176 @@
+"""What CI jobs run: selection, the summary, annotations, the comment on a pull request, the script of the action."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from taketwo.cli.comment import put_comment
+from taketwo.errors import BadSetting, StoreUnavailable
+from taketwo.freeze.files import save
+from taketwo.report.markdown import MARKER
+from taketwo.scenario import Case, MustSay, Scenario
+from taketwo.testing import conversation, turn
+
+REPOSITORY = Path(__file__).parents[2]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder with ten cases and two agents."""
+    talk = conversation(turn("Hi", reply="Hello!"))
+    cases = [
+        Case(id=f"case-{n}", recorded=talk, expected=(MustSay(text="Hello"),), tags=("even" if n % 2 == 0 else "odd",))
+        for n in range(10)
+    ]
+    save(Scenario(name="greetings", cases=tuple(cases)), tmp_path / "replays" / "a.scenario.yaml")
+    agents = "def good(messages):\n    return 'Hello!'\n\ndef bad(messages):\n    return '<b>Go</b> away!'\n"
+    (tmp_path / "desk.py").write_text(agents, encoding="utf-8")
+    return tmp_path
+
+
+def environment(site: Path) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    return {"PATH": path, "HOME": str(site / "home"), "PYTHONUTF8": "1"}
+
+
+@pytest.fixture
+def run(site: Path) -> Run:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "taketwo", *arguments]
+        return subprocess.run(command, cwd=site, env=environment(site), capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+def replayed(run: Run, site: Path, *arguments: str) -> set[str]:
+    assert run("replay", "replays", "--agent", "desk:good", "--json", "r.json", *arguments).returncode == 0
+    return {one["case_id"] for one in json.loads((site / "r.json").read_text(encoding="utf-8"))["results"]}
+
+
+def test_cases_are_chosen_by_tag(run: Run, site: Path) -> None:
+    assert replayed(run, site, "--tag", "even") == {f"case-{n}" for n in range(0, 10, 2)}
+    assert len(replayed(run, site, "--tag", "even", "--tag", "odd")) == 10
+
+
+def test_shards_share_the_cases_among_them(run: Run, site: Path) -> None:
+    parts = [replayed(run, site, "--shard", f"{n}/2") for n in (1, 2)]
+    assert parts[0] | parts[1] == {f"case-{n}" for n in range(10)}
+    assert not parts[0] & parts[1]
+    assert run("replay", "replays", "--agent", "desk:good", "--shard", "3/2").returncode == 2
+
+
+def test_the_summary_begins_with_what_regressed_and_text_stays_text(run: Run, site: Path) -> None:
+    done = run("replay", "replays", "--agent", "desk:bad", "--markdown", "s.md", "--annotations")
+    assert done.returncode == 1
+    lines = (site / "s.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == MARKER
+    assert lines[1].startswith("### ❌ 10 regressions: must say Hello")
+    assert "<b>" not in "\n".join(lines)
+    annotations = [line for line in done.stdout.splitlines() if line.startswith("::error ")]
+    assert len(annotations) == 10
+    assert "file=replays/a.scenario.yaml,line=" in annotations[0]
+
+
+class GitHub(BaseHTTPRequestHandler):
+    """The few addresses of GitHub's API that comments need."""
+
+    def do_GET(self) -> None:
+        self._answer(self.server.comments)  # type: ignore[attr-defined]  # kept there by the fixture
+
+    def do_POST(self) -> None:
+        comments = self.server.comments  # type: ignore[attr-defined]  # kept there by the fixture
+        comments.append({"id": len(comments) + 1, "body": self._body(), "html_url": f"https://x/{len(comments) + 1}"})
+        self._answer(comments[-1], 201)
+
+    def do_PATCH(self) -> None:
+        number = int(self.path.rsplit("/", 1)[1])
+        comment = self.server.comments[number - 1]  # type: ignore[attr-defined]  # kept there by the fixture
+        comment["body"] = self._body()
+        self._answer(comment)
+
+    def _body(self) -> str:
+        return str(json.loads(self.rfile.read(int(self.headers["content-length"])))["body"])
+
+    def _answer(self, body: object, status: int = 200) -> None:
+        allowed = self.headers["authorization"] == "Bearer t0ken"
+        content = json.dumps(body if allowed else {"message": "Bad credentials"}).encode()
+        self.send_response(status if allowed else 401)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def github() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), GitHub)
+    server.comments = [{"id": 1, "body": "A person's own words.", "html_url": "https://x/1"}]  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def variables(github: ThreadingHTTPServer, token: str = "t0ken") -> dict[str, str]:
+    url = f"http://127.0.0.1:{github.server_port}"
+    return {"GITHUB_TOKEN": token, "GITHUB_REPOSITORY": "a/b", "GITHUB_API_URL": url}
+
+
+def test_a_pull_request_has_one_comment_however_often_it_is_replayed(github: ThreadingHTTPServer) -> None:
+    first = put_comment(f"{MARKER}\nred", 7, variables(github))
+    second = put_comment(f"{MARKER}\ngreen", 7, variables(github))
+    assert first == second
+    bodies = [comment["body"] for comment in github.comments]  # type: ignore[attr-defined]
+    assert bodies == ["A person's own words.", f"{MARKER}\ngreen"]
+
+
+def test_a_token_that_may_not_comment_is_told(github: ThreadingHTTPServer) -> None:
+    with pytest.raises(StoreUnavailable, match="pull-requests: write"):
+        put_comment("x", 7, variables(github, "another"))
+    with pytest.raises(BadSetting, match="GITHUB_TOKEN"):
+        put_comment("x", 7, {})
+
+
+@pytest.mark.parametrize(("agent", "code"), [("desk:good", 0), ("desk:bad", 1)])
+def test_the_script_of_the_action_does_it_all(site: Path, github: ThreadingHTTPServer, agent: str, code: int) -> None:
+    event = site / "event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 7}}), encoding="utf-8")
+    told = {
+        **environment(site),
+        **variables(github),
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_STEP_SUMMARY": str(site / "summary.md"),
+        "TAKETWO_TARGETS": "replays",
+        "TAKETWO_CI_AGENT": agent,
+        "TAKETWO_COMMENT": "true",
+    }
+    script = ["bash", str(REPOSITORY / "deploy" / "ci" / "replay.sh")]
+    done = subprocess.run(script, cwd=site, env=told, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code, done.stderr
+    assert (site / "summary.md").read_text(encoding="utf-8").startswith(MARKER)
+    assert len(github.comments) == 2  # type: ignore[attr-defined]
+    assert {"junit.xml", "report.html", "results.json"} <= set(os.listdir(site / "taketwo-report"))
+
+
+def test_the_action_hands_every_input_to_the_script() -> None:
+    action = yaml.safe_load((REPOSITORY / "action.yml").read_text(encoding="utf-8"))
+    step = action["runs"]["steps"][0]
+    assert {f"${{{{ inputs.{name} }}}}" for name in action["inputs"]} <= set(step["env"].values())
+    script = (REPOSITORY / "deploy" / "ci" / "replay.sh").read_text(encoding="utf-8")
+    assert all(name in script for name in step["env"] if name.startswith("TAKETWO_"))
