@@ -14,7 +14,7 @@ test: $(STAMP)  ## the fast tests
 	$(BIN)/pytest -q -n 2
 
 test-all: $(STAMP_SLOW)  ## every test: servers, browsers, other frameworks, load and kill -9 too
-	$(BIN)/pytest -q -n 2 -m 'slow or not slow'
+	$(BIN)/pytest -q -n 2 --dist loadfile -m 'slow or not slow'
 
 check: $(STAMP)  ## formatter, linters, types, import contracts, docs
 	$(BIN)/ruff format --check .

@@ -27,7 +27,15 @@ from taketwo.cli.settings import (
     settings,
     store_option,
 )
-from taketwo.cli.targets import ToolScope, agent_spec_of, cases_of, controlled, selected, with_scope
+from taketwo.cli.targets import (
+    Selection,
+    ToolScope,
+    agent_spec_of,
+    cases_of,
+    controlled,
+    selection_options,
+    with_scope,
+)
 from taketwo.cli.tool_options import tool_options
 from taketwo.cli.voices import Phone, audio_option
 from taketwo.compare.severity import severity_table
@@ -54,8 +62,7 @@ PATIENCE_S = 3600.0
 @click.command("replay")
 @click.argument("targets", nargs=-1, metavar="TARGET…")
 @served_options
-@click.option("--tag", "tags", multiple=True, metavar="WORD", help="Only cases with this tag. May be repeated.")
-@click.option("--shard", metavar="I/N", help="Only the I-th of N equal parts, the same on every machine.")
+@selection_options
 @click.option(
     "--agent",
     "agent_spec",
@@ -135,8 +142,7 @@ PATIENCE_S = 3600.0
 def replay_command(
     targets: tuple[str, ...],
     served: Served | None,
-    tags: tuple[str, ...],
-    shard: str | None,
+    selection: Selection,
     agent_spec: str | None,
     control: Path | None,
     from_turn: int,
@@ -160,7 +166,6 @@ def replay_command(
     """Rerun conversations against your agent: the same user's words, the same tool results.
 
     TARGET is the id of a captured conversation, a *.scenario.yaml file or a folder of them. Only --live goes live.
-
     Exit codes: 0 all pass, 1 a regression, 2 it could not be done; under --strict 1 `changed`, 3 only `inconclusive`.
     """
     here = settings()
@@ -168,24 +173,23 @@ def replay_command(
         raise BadSetting("give TARGETs or --run-test, and not both", todo="taketwo replay --help")
     spec, changes = agent_spec_of(agent_spec, here), dict(map(_override, overrides))
     if served is not None:
-        asked = served.but(project=project, concurrency=concurrency, timeout_s=timeout)
-        raise SystemExit(replay_served(asked, spec, changes, reports, here))
+        served = served.but(project=project, concurrency=concurrency, timeout_s=timeout)
+        raise SystemExit(replay_served(served, spec, changes, reports, here))
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         writers = cleanup.enter_context(reports.opened(lambda conversation: phone.recordings.of(conversation)))
-        chosen = selected(cases_of(targets, store, project or here.project), tags, shard)
-        cases = with_scope(controlled(chosen, control), tool_scope, store)
+        meant = selection.of(cases_of(targets, store, project or here.project))
+        cases = with_scope(controlled(meant, control), tool_scope, store)
         listening = cleanup.enter_context(gateway_socket(spec, old_spec))
         reach = {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
         known = [case for case in cases if isinstance(case, SuiteCase)]
         phone = Phone(here, audio, store.url, known)
-        agent = phone.open(spec, overrides=changes, **reach)
         if tell_tools(spec, known, tools, in_full=only_preflight):
             return
         finished = asyncio.run(
             _replay(
                 list(_forked(cases, from_turn, per_turn)),
-                agent,
+                phone.open(spec, overrides=changes, **reach),
                 writers,
                 listening,
                 store=store,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import click
 
 from taketwo.config import Settings
 from taketwo.conversation import Conversation
@@ -45,23 +48,39 @@ def cases_of(targets: Sequence[str], store: Store, project: str | None) -> Itera
             yield from _of_conversation(target, store, project)
 
 
-def selected(
-    cases: Iterable[SuiteCase | CaseErrored], tags: Sequence[str], shard: str | None
-) -> Iterator[SuiteCase | CaseErrored]:
-    """The cases that have one of these tags, and of those the ones of this part (`2/5`); what could not be read stays.
+class Selection(NamedTuple):
+    """Which of the cases are meant."""
 
-    A case is always in the same part, whatever other cases there are. Raises BadSetting for a shard that there is not.
-    """
-    part, parts = _shard(shard)
-    for one in cases:
-        if isinstance(one, SuiteCase):
-            name = f"{Path(one.file).name if one.file else ''}::{one.case.id}"
-            is_of_part = int(content_hash(name)[:12], 16) % parts == part - 1
-            if not is_of_part or (tags and not set(tags) & set(one.case.tags)):
-                continue
-        elif part != 1:
-            continue  # what cannot be read is told by one machine
-        yield one
+    tags: tuple[str, ...] = ()
+    """Only cases with one of these; all where there are none."""
+    part: int = 1
+    """Which part, from 1."""
+    parts: int = 1
+    """Of how many. A case is always in the same part, whatever other cases there are."""
+
+    def of(self, cases: Iterable[SuiteCase | CaseErrored]) -> Iterator[SuiteCase | CaseErrored]:
+        """Those that are meant; what cannot be read is told by the first part."""
+        for one in cases:
+            if isinstance(one, SuiteCase):
+                name = f"{Path(one.file).name if one.file else ''}::{one.case.id}"
+                is_of_part = int(content_hash(name)[:12], 16) % self.parts == self.part - 1
+                is_tagged = not self.tags or bool(set(self.tags) & set(one.case.tags))
+                if is_of_part and is_tagged:
+                    yield one
+            elif self.part == 1:
+                yield one
+
+
+def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--tag` and `--shard`, given to the command as `selection`."""
+
+    @click.option("--tag", "tags", multiple=True, metavar="WORD", help="Only cases with this tag. May be repeated.")
+    @click.option("--shard", metavar="I/N", help="Only the I-th of N equal parts, the same on every machine.")
+    @functools.wraps(command)
+    def with_selection(*, tags: tuple[str, ...], shard: str | None, **given: Any) -> Any:
+        return command(selection=Selection(tags, *_shard(shard)), **given)
+
+    return with_selection
 
 
 def _shard(text: str | None) -> tuple[int, int]:

@@ -26,7 +26,7 @@ FLAGS = [
 AXE = Path(__file__).parents[3] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # the browser's event loop must not outlive it: other tests have theirs
 def browser() -> Iterator[Any]:
     """A browser without a window."""
     chromium = shutil.which("chromium")
