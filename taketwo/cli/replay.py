@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,7 @@ def replay_command(
     """Rerun conversations against your agent: the same user's words, the same tool results.
 
     TARGET is the id of a captured conversation, a *.scenario.yaml file or a folder of them. Only --live goes live.
+
     Exit codes: 0 all pass, 1 a regression, 2 it could not be done; under --strict 1 `changed`, 3 only `inconclusive`.
     """
     here = settings()
@@ -180,16 +181,16 @@ def replay_command(
         writers = cleanup.enter_context(reports.opened(lambda conversation: phone.recordings.of(conversation)))
         meant = selection.of(cases_of(targets, store, project or here.project))
         cases = with_scope(controlled(meant, control), tool_scope, store)
-        listening = cleanup.enter_context(gateway_socket(spec, old_spec))
-        reach = {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
+        listening, reach = cleanup.enter_context(_reach(here, spec, old_spec))
         known = [case for case in cases if isinstance(case, SuiteCase)]
         phone = Phone(here, audio, store.url, known)
+        agent = phone.open(spec, overrides=changes, **reach)
         if tell_tools(spec, known, tools, in_full=only_preflight):
             return
         finished = asyncio.run(
             _replay(
                 list(_forked(cases, from_turn, per_turn)),
-                phone.open(spec, overrides=changes, **reach),
+                agent,
                 writers,
                 listening,
                 store=store,
@@ -200,6 +201,13 @@ def replay_command(
             )
         )
     raise SystemExit(reports.exit_code(finished))
+
+
+@contextmanager
+def _reach(here: Settings, *specs: str | None) -> Iterator[tuple[socket.socket | None, dict[str, Any]]]:
+    """Where agents elsewhere find the recorded tools, None where there are none, and how all agents are reached."""
+    with gateway_socket(*specs) as listening:
+        yield listening, {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
 
 
 def _how(
