@@ -166,7 +166,6 @@ def replay_command(
     """Rerun conversations against your agent: the same user's words, the same tool results.
 
     TARGET is the id of a captured conversation, a *.scenario.yaml file or a folder of them. Only --live goes live.
-
     Exit codes: 0 all pass, 1 a regression, 2 it could not be done; under --strict 1 `changed`, 3 only `inconclusive`.
     """
     here = settings()
