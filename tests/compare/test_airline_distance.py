@@ -2,8 +2,8 @@
 
 A run was rewarded if the world ended as it should. Where one run was rewarded and the other was not, something that
 matters was done differently; where both were, whatever is different does not matter. The reward is never looked at by
-the comparison. The rules of `effects` were chosen with the tasks of even number in view; those of odd number were held
-out.
+the comparison. The rules of `effects` were tuned on the tasks of even number, after the writes of all
+tasks had been looked at.
 """
 
 from __future__ import annotations
