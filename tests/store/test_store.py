@@ -393,5 +393,5 @@ def test_many_threads_may_write_and_read_at_once(store: Store) -> None:
 
 @pytest.mark.parametrize("url", ["", "postgres://x", "sqlite:", "sqlite:///", "memory:x", "/tmp/file"])
 def test_only_known_kinds_of_stores_are_opened(url: str) -> None:
-    with pytest.raises(BadSetting, match=r"sqlite:///PATH or memory:"):
+    with pytest.raises(BadSetting, match=r"archive:///PATH or memory:"):
         open_store(url)

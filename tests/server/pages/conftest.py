@@ -93,7 +93,7 @@ def visiting(
             java_script_enabled=script,
             accept_downloads=True,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         try:
             with serving(store, **asked) as client:
                 visit = Visit(context.new_page(), str(client.base_url).rstrip("/"))
