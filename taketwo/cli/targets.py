@@ -75,7 +75,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--tag` and `--shard`, given to the command as `selection`."""
 
     @click.option("--tag", "tags", multiple=True, metavar="WORD", help="Only cases with this tag. May be repeated.")
-    @click.option("--shard", metavar="I/N", help="Only the I-th of N equal parts, the same on every machine.")
+    @click.option("--shard", metavar="I/N", help="Only the I-th of N parts, the same on every machine.")
     @functools.wraps(command)
     def with_selection(*, tags: tuple[str, ...], shard: str | None, **given: Any) -> Any:
         return command(selection=Selection(tags, *_shard(shard)), **given)
