@@ -9,7 +9,6 @@ from taketwo.errors import AlreadyThere, NotFound, TakeTwoError, WrongState
 from taketwo.freeze.freeze import freeze
 from taketwo.freeze.graph import draw
 from taketwo.freeze.variants import PERSONAS, Persona, variants
-from taketwo.freeze.walks import walks
 from taketwo.graph import Graph
 from taketwo.scenario import Case
 from taketwo.sdk.api.replay_sessions import GenerateScenario, ReplaySession, Suggestions
@@ -81,13 +80,15 @@ def _taken(copies: Sequence[CopiedConversation], most: int) -> tuple[list[Copied
 
 
 def _synthetic(flow: Flow, recorded: Sequence[Case], asked: GenerateScenario) -> list[Case]:
-    """Rows beyond the recorded ones: half of them walks where there are so many, the others said differently."""
+    """Rows beyond the recorded ones: the same said differently.
+
+    No walks: a row goes with the one conversation that it was made of when that is deleted, and a walk is made of two.
+    """
     wanted = asked.no_of_rows - len(recorded)
     if wanted <= 0:
         return []
-    crossed = walks(recorded, wanted // 2)
     personas = [_persona(flow, id) for id in asked.personas] or PERSONAS
-    return crossed + variants(recorded, wanted - len(crossed), seed=SEED, personas=personas)
+    return variants(recorded, wanted, seed=SEED, personas=personas)
 
 
 def _persona(flow: Flow, id: str) -> Persona:
