@@ -66,16 +66,34 @@ class Temporal:
     """A real Temporal server on a file, which survives its being killed."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
         self._file = folder / "temporal.sqlite3"
         self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        # Somebody else may take a free port before the server does; it ends then.
+        for _ in range(5):
+            self.port = free_port()
+            if self._started():
+                return
+        raise AssertionError("Temporal does not start")
 
     def start(self) -> None:
+        """Begin again on the same port, as whoever knows it does not ask twice."""
+        assert any(self._started() for _ in range(5)), "Temporal does not start"
+
+    def _started(self) -> bool:
+        """Whether it answers and is there to stay."""
         command = [str(TEMPORAL), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(self.port)]
         command += ["--db-filename", str(self._file), "--log-level", "error"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: socket.create_connection(("127.0.0.1", self.port), 1).close() is None, 30)
+        process = self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def decided() -> bool:
+            if process.poll() is not None:
+                return True
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            time.sleep(1)  # one that finds its port taken ends within that
+            return True
+
+        wait_until(decided, 60)
+        return process.poll() is None
 
     def kill(self) -> None:
         if self._process is not None:
