@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The two options, and the ini settings for what does not change from run to run."""
+    """The options, and the ini settings for what does not change from run to run."""
     group = parser.getgroup("taketwo", "replaying conversations (*.scenario.yaml)")
     group.addoption(
         "--taketwo-agent",
@@ -51,6 +51,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="`changed`, `flaky` and `inconclusive` cases fail",
     )
+    group.addoption(
+        "--taketwo-tag",
+        metavar="WORD",
+        action="append",
+        default=[],
+        help="of the *.scenario.yaml cases only those with this tag; may be repeated",
+    )
+    group.addoption("--taketwo-shard", metavar="I/N", help="of these cases only the I-th of N parts")
     parser.addini("taketwo_agent", "the agent to replay *.scenario.yaml against, if --taketwo-agent is not given")
     parser.addini("taketwo_timeout", "how long the agent may take for one turn, in seconds (default: 60)")
     parser.addini(
@@ -67,6 +75,22 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
     if not file_path.name.endswith(SUFFIXES):
         return None
     return ScenarioFile.from_parent(parent, path=file_path)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cases that `--taketwo-tag` and `--taketwo-shard` do not mean; other tests stay."""
+    cases = [item for item in items if isinstance(item, ScenarioItem)]
+    if not cases or not (config.option.taketwo_tag or config.option.taketwo_shard):
+        return
+    from taketwo.suite.selection import Selection, read_shard
+
+    try:
+        chosen = Selection(tuple(config.option.taketwo_tag), *read_shard(config.option.taketwo_shard))
+    except TakeTwoError as error:
+        raise pytest.UsageError(f"taketwo: {error}") from None
+    if left_out := {id(item) for item in cases if not chosen.means(item.suite_case)}:
+        config.hook.pytest_deselected(items=[item for item in items if id(item) in left_out])
+        items[:] = [item for item in items if id(item) not in left_out]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -28,7 +28,6 @@ from taketwo.cli.settings import (
     store_option,
 )
 from taketwo.cli.targets import (
-    Selection,
     ToolScope,
     agent_spec_of,
     cases_of,
@@ -53,6 +52,7 @@ from taketwo.report import Writer
 from taketwo.suite.forks import each_turn
 from taketwo.suite.repeats import read_repeats
 from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.selection import Selection
 from taketwo.value import JSON
 
 PATIENCE_S = 3600.0

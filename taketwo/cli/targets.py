@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import click
 
@@ -18,8 +18,9 @@ from taketwo.freeze.files import load, locate
 from taketwo.freeze.freeze import freeze
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.store import Store
+from taketwo.suite.keywords import keywords
 from taketwo.suite.runner import SuiteCase
-from taketwo.value import content_hash
+from taketwo.suite.selection import Selection, read_shard
 
 SUFFIXES = (".scenario.yaml", ".scenario.yml")
 ToolScope: TypeAlias = Literal["conversation", "scenario", "project"]
@@ -48,48 +49,24 @@ def cases_of(targets: Sequence[str], store: Store, project: str | None) -> Itera
             yield from _of_conversation(target, store, project)
 
 
-class Selection(NamedTuple):
-    """Which of the cases are meant."""
-
-    tags: tuple[str, ...] = ()
-    """Only cases with one of these; all where there are none."""
-    part: int = 1
-    """Which part, from 1."""
-    parts: int = 1
-    """Of how many. A case is always in the same part, whatever other cases there are."""
-
-    def of(self, cases: Iterable[SuiteCase | CaseErrored]) -> Iterator[SuiteCase | CaseErrored]:
-        """Those that are meant; what cannot be read is told by the first part."""
-        for one in cases:
-            if isinstance(one, SuiteCase):
-                name = f"{Path(one.file).name if one.file else ''}::{one.case.id}"
-                is_of_part = int(content_hash(name)[:12], 16) % self.parts == self.part - 1
-                is_tagged = not self.tags or bool(set(self.tags) & set(one.case.tags))
-                if is_of_part and is_tagged:
-                    yield one
-            elif self.part == 1:
-                yield one
-
-
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--tag` and `--shard`, given to the command as `selection`."""
+    """`--tag`, `-k` and `--shard`, given to the command as `selection`."""
 
     @click.option("--tag", "tags", multiple=True, metavar="WORD", help="Only cases with this tag. May be repeated.")
+    @click.option(
+        "-k",
+        "expression",
+        metavar="EXPR",
+        help="Only cases that fit, as pytest's -k: `refund and not slow`; a word is a part of the case's id or tags, or"
+        " of the name of its scenario or file.",
+    )
     @click.option("--shard", metavar="I/N", help="Only the I-th of N parts, the same on every machine.")
     @functools.wraps(command)
-    def with_selection(*, tags: tuple[str, ...], shard: str | None, **given: Any) -> Any:
-        return command(selection=Selection(tags, *_shard(shard)), **given)
+    def with_selection(*, tags: tuple[str, ...], expression: str | None, shard: str | None, **given: Any) -> Any:
+        words = None if expression is None else keywords(expression)
+        return command(selection=Selection(tags, *read_shard(shard), words), **given)
 
     return with_selection
-
-
-def _shard(text: str | None) -> tuple[int, int]:
-    if text is None:
-        return 1, 1
-    part, _, parts = text.partition("/")
-    if not (part.isascii() and part.isdigit() and parts.isascii() and parts.isdigit() and 1 <= int(part) <= int(parts)):
-        raise BadSetting(f"there is no part {text!r}", where="--shard", todo="use I/N, such as 2/5")
-    return int(part), int(parts)
 
 
 def conversations_of(targets: Sequence[str], store: Store, project: str | None) -> Iterator[Conversation]:

@@ -63,6 +63,19 @@ def test_cases_are_chosen_by_tag(run: Run, site: Path) -> None:
     assert len(replayed(run, site, "--tag", "even", "--tag", "odd")) == 10
 
 
+def test_cases_are_chosen_by_words_as_pytest_does(run: Run, site: Path) -> None:
+    assert replayed(run, site, "-k", "case-1 or (EVEN and not case-2)") == {
+        "case-0",
+        "case-1",
+        "case-4",
+        "case-6",
+        "case-8",
+    }
+    refused = run("replay", "replays", "--agent", "desk:good", "-k", "even and")
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+
+
 def test_shards_share_the_cases_among_them(run: Run, site: Path) -> None:
     parts = [replayed(run, site, "--shard", f"{n}/2") for n in (1, 2)]
     assert parts[0] | parts[1] == {f"case-{n}" for n in range(10)}

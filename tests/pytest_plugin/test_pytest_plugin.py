@@ -278,6 +278,16 @@ def test_cases_can_be_chosen_by_name_and_by_tag(shop: pytest.Pytester) -> None:
     run(shop, *chosen, "-k", "nightly").assert_outcomes(passed=2, deselected=1)
     one = "replays/others.scenario.yaml::sess-ben"
     run(shop, *chosen, one).assert_outcomes(passed=1)
+    run(shop, *chosen, "--taketwo-tag", "nightly").assert_outcomes(passed=2, deselected=1)
+    run(shop, *chosen, "--taketwo-tag", "night").assert_outcomes(deselected=3)
+
+
+def test_parts_share_the_cases_among_them_and_other_tests_run_in_each(shop: pytest.Pytester) -> None:
+    keep(shop, *(talk(f"sess-{n}") for n in range(9)), name="others")
+    shop.makepyfile(test_other="def test_other(): pass")
+    parts = [run(shop, "--taketwo-agent", "shop:good", "--taketwo-shard", f"{n}/2").parseoutcomes() for n in (1, 2)]
+    assert sum(part["passed"] for part in parts) == 10 + 2
+    assert run(shop, "--taketwo-agent", "shop:good", "--taketwo-shard", "3/2").ret == pytest.ExitCode.USAGE_ERROR
 
 
 def test_the_first_failure_can_end_the_run_and_the_last_ones_can_be_repeated(shop: pytest.Pytester) -> None:
@@ -422,8 +432,8 @@ def test_hostile_names_and_words_do_nothing_to_the_terminal(shop: pytest.Pyteste
 
 def test_every_option_and_setting_is_in_the_documentation(pytester: pytest.Pytester) -> None:
     page = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text(encoding="utf-8")
-    offered = set(re.findall(r"(?:--taketwo-[a-z]+|taketwo_[a-z_]+)", run(pytester, "--help").stdout.str()))
-    assert len(offered) == 8
+    offered = set(re.findall(r"(?:--taketwo-[a-z-]+|taketwo_[a-z_]+)", run(pytester, "--help").stdout.str()))
+    assert len(offered) == 10
     assert {name for name in offered if f"`{name}" not in page} == set()
 
 
