@@ -62,7 +62,9 @@ def _grows_with_the_whole(asked: Asked) -> bool:
             return False
 
 
-_ALWAYS: Final = ("1", True)
+EVERY_ROW: Final = "1"
+"""The condition that chooses all."""
+_ALWAYS: Final = (EVERY_ROW, True)
 _LEFT_OPEN: Final = ("1", False)
 
 _TALK: Final = "f.conversation_id IN (SELECT rowid FROM talk WHERE talk MATCH :{0})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias, assert_never
@@ -21,6 +22,10 @@ Mark: TypeAlias = tuple[str, str, float | None]
 """Field, folded name, and a number: what a score is, or the least or the greatest that an argument is."""
 
 
+Grade: TypeAlias = tuple[str, float, bool]
+"""Name and value of a score that is a number, or of a flag as 0 or 1, and whether it is one."""
+
+
 class Facts(msgspec.Struct, frozen=True):
     """The facts of one conversation."""
 
@@ -28,6 +33,8 @@ class Facts(msgspec.Struct, frozen=True):
     """By field: a folded name, a number, 0 or 1 for a flag, microseconds since 1970 for a moment; None when unknown."""
     marks: frozenset[Mark]
     """Names of fields that hold several."""
+    grades: tuple[Grade, ...]
+    """Scores that charts can be drawn of."""
     texts: tuple[str, ...]
     """The words of each field that holds texts, in the order of `TEXTS`."""
 
@@ -45,7 +52,17 @@ def facts_of(conversation: Conversation) -> Facts:
     return Facts(
         columns={"user_id": conversation.user_id, **{name: _column(name, conversation) for name in COLUMNS}},
         marks=frozenset(_marks(conversation)),
+        grades=grades_of(conversation),
         texts=texts_of(conversation),
+    )
+
+
+def grades_of(conversation: Conversation) -> tuple[Grade, ...]:
+    """Its scores that are numbers or flags; neither words nor what is no finite number can be drawn."""
+    return tuple(
+        (name, _float(value), isinstance(value, bool))
+        for name, value in scores(conversation)
+        if isinstance(value, bool) or (is_number(value) and math.isfinite(_float(value)))
     )
 
 

@@ -32,9 +32,12 @@ def index(connection: sqlite3.Connection, key: int, conversation: Conversation, 
     if indexed:
         connection.execute(SEARCH["drop_facts"], (key,))
         connection.execute(SEARCH["drop_marks"], (key,))
+        connection.execute(SEARCH["drop_grades"], (key,))
     place = {"conversation_id": key, "project_id": project_id, "first_ns": first_ns}
     connection.execute(SEARCH["add_facts"], {**facts.columns, "id": facts.columns["id"] or name, **place})
     connection.executemany(SEARCH["add_mark"], [(*mark, key) for mark in sorted(facts.marks, key=repr)])
+    grades = [(project_id, first_ns, *grade, key) for grade in facts.grades]
+    connection.executemany(SEARCH["add_grade"], grades)
     if old != facts.texts:
         if old is not None:
             connection.execute(SEARCH["drop_words"], (key, *old))
@@ -59,6 +62,7 @@ def forget_facts(connection: sqlite3.Connection, key: int) -> None:
         connection.execute(SEARCH["drop_words"], (key, *old))
     connection.execute(SEARCH["drop_facts"], (key,))
     connection.execute(SEARCH["drop_marks"], (key,))
+    connection.execute(SEARCH["drop_grades"], (key,))
 
 
 def feedback_of(connection: sqlite3.Connection, conversation: Conversation) -> list[tuple[str, Feedback]]:

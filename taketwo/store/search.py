@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from statistics import median
+from statistics import fmean, median
 from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, NotFound
 from taketwo.select.fields import FIELDS, Number
 from taketwo.select.filters import Filter
+from taketwo.store.facts import Grade
 from taketwo.store.listing import LATEST_NS, moment, moment_ns
 from taketwo.store.summary import ConversationSummary, TraceSummary
 from taketwo.value import Value
@@ -63,6 +64,17 @@ class UserSummary(Value):
     """Where a listing goes on after this row; empty outside a listing."""
 
 
+class Graded(Value):
+    """What a score was within a stretch of time."""
+
+    count: int
+    """How often it was given."""
+    mean: float
+    """Its mean; of flags, the share of those that hold."""
+    is_flag: bool
+    """Whether every one was a flag."""
+
+
 class Stretch(Value):
     """What began within a stretch of time."""
 
@@ -76,6 +88,8 @@ class Stretch(Value):
     """Number of turns in all."""
     latency_ms: float | None
     """Median of the slowest turns of the conversations, in milliseconds; None when not one is known."""
+    scores: dict[str, Graded] = {}
+    """By name: the scores that are numbers or flags, those of single turns too."""
 
 
 class Search(Protocol):
@@ -127,6 +141,8 @@ class Row(Value):
     """Number of turns."""
     latency: float | None
     """Milliseconds of the slowest turn."""
+    grades: tuple[Grade, ...] = ()
+    """Its scores that are numbers or flags."""
 
 
 def stretches(rows: Iterable[Row], *, since: datetime, until: datetime, step_s: int) -> list[Stretch]:
@@ -159,7 +175,18 @@ def _stretch(at: datetime, rows: list[Row]) -> Stretch:
         errors=sum(row.errors > 0 for row in rows),
         turns=sum(row.turns for row in rows),
         latency_ms=median(known) if known else None,
+        scores=_graded([grade for row in rows for grade in row.grades]),
     )
+
+
+def _graded(grades: list[Grade]) -> dict[str, Graded]:
+    by_name: dict[str, list[Grade]] = {}
+    for grade in grades:
+        by_name.setdefault(grade[0], []).append(grade)
+    return {
+        name: Graded(count=len(some), mean=fmean(value for _, value, _ in some), is_flag=all(flag for *_, flag in some))
+        for name, some in by_name.items()
+    }
 
 
 def part_in_trace(conversation: Conversation, trace: TraceSummary) -> Conversation:

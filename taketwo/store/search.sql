@@ -29,6 +29,10 @@ DELETE FROM facts WHERE conversation_id = ?
 -- By the index on conversations.
 DELETE FROM mark WHERE conversation_id = ?
 
+-- name: drop_grades
+-- By the index on conversations.
+DELETE FROM grade WHERE conversation_id = ?
+
 -- name: drop_words
 -- The words must be those that are there.
 INSERT INTO talk (talk, rowid, said, replied, argument, result) VALUES ('delete', ?, ?, ?, ?, ?)
@@ -46,6 +50,10 @@ INSERT INTO facts (
 -- name: add_mark
 -- One row for each name, found from the name.
 INSERT INTO mark (kind, name, number, conversation_id) VALUES (?, ?, ?, ?)
+
+-- name: add_grade
+-- With the time and the project, so that charts need no other table.
+INSERT INTO grade (project_id, first_ns, name, value, is_flag, conversation_id) VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: add_words
 -- Words only; the texts themselves stay compressed in the reading.
@@ -92,6 +100,14 @@ SELECT (f.first_ns - :since_ns) / :step_ns AS number, count(*) AS conversations,
 FROM facts AS f
 WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
 GROUP BY number
+
+-- name: graded
+-- The scores of a timeline, out of their index alone where all of them are asked for.
+SELECT (g.first_ns - :since_ns) / :step_ns AS number, g.name, count(*) AS count, avg(g.value) AS mean,
+       min(g.is_flag) AS is_flag
+FROM grade AS g
+WHERE {scope} AND g.first_ns >= :since_ns AND g.first_ns < :until_ns AND {chosen}
+GROUP BY number, g.name
 
 -- name: users
 -- By an index that has the users of a project in order, with all that is told of each.

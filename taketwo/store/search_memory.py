@@ -9,6 +9,7 @@ from itertools import islice
 from taketwo.conversation import Conversation
 from taketwo.select.fields import FIELDS, Number
 from taketwo.select.filters import Filter
+from taketwo.store.facts import grades_of
 from taketwo.store.listing import moment, moment_ns, place
 from taketwo.store.search import (
     NEWEST_FIRST,
@@ -107,7 +108,13 @@ def _row(first_ns: int, conversation: Conversation) -> Row:
     latency, errors = FIELDS["latency"], sum(call.error is not None for _, _, call in conversation.calls())
     assert isinstance(latency, Number)  # it is one
     turns = len(conversation.turns)
-    return Row(first_ns=first_ns, errors=errors, turns=turns, latency=latency.number(conversation))
+    return Row(
+        first_ns=first_ns,
+        errors=errors,
+        turns=turns,
+        latency=latency.number(conversation),
+        grades=grades_of(conversation),
+    )
 
 
 def _user(id: str, project: str, rows: list[Row]) -> UserSummary:

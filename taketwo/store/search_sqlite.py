@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -14,13 +15,14 @@ import msgspec
 
 from taketwo.conversation import Conversation
 from taketwo.select.filters import Filter
-from taketwo.store.conditions import Condition, condition, wider
+from taketwo.store.conditions import EVERY_ROW, Condition, condition, wider
 from taketwo.store.connections import Readers
 from taketwo.store.indexing import SEARCH, index_again
 from taketwo.store.listing import moment, moment_ns, place
 from taketwo.store.search import (
     NEWEST_FIRST,
     UNKNOWN,
+    Graded,
     Order,
     Row,
     Stretch,
@@ -37,6 +39,11 @@ from taketwo.store.writer import Writer
 
 PAGE: Final = 50
 """Rows that are read together."""
+GRADES_OF: Final = """g.conversation_id IN (
+    SELECT f.conversation_id FROM facts AS f
+    WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
+)"""
+"""Scores of conversations that a condition chooses."""
 MOST_READ_FIRST: Final = 200
 """Conversations that are read before a search, because something came for them just now."""
 
@@ -100,18 +107,22 @@ class SqliteSearch:
         starts = starts_of(since, until, step_s)
         self.catch_up(project, MOST_READ_FIRST)
         asked = self._condition(chosen)
-        times = {"since_ns": moment_ns(since), "until_ns": moment_ns(until), "project": project}
+        step_ns = step_s * 1_000_000_000
+        times = {"since_ns": moment_ns(since), "until_ns": moment_ns(until), "step_ns": step_ns, "project": project}
         if asked.is_exact:
-            return self._summed(asked, {**times, "step_ns": step_s * 1_000_000_000}, starts)
+            return self._summed(asked, times, starts)
         text = SEARCH["counted"].format(scope=_scope(project, "f"), condition=asked.sql)
         with self._readers.snapshot() as connection:
             rows = connection.execute(text, {**asked.values, **times}).fetchall()
-        counted = (
+        fitting = [(key, row) for key, *row in rows if self._fits(chosen, key)]
+        counted = [
             Row(first_ns=first_ns, errors=errors, turns=turns, latency=latency)
-            for key, first_ns, errors, turns, latency in rows
-            if self._fits(chosen, key)
-        )
-        return stretches(counted, since=since, until=until, step_s=step_s)
+            for _, (first_ns, errors, turns, latency) in fitting
+        ]
+        keys = json.dumps([key for key, _ in fitting])
+        graded = self._graded("g.conversation_id IN (SELECT value FROM json_each(:keys))", {**times, "keys": keys})
+        found = stretches(counted, since=since, until=until, step_s=step_s)
+        return [one.but(scores=graded.get(number, {})) for number, one in enumerate(found)]
 
     def unread(self, project: str | None = None) -> int:
         """See `Search`."""
@@ -152,8 +163,13 @@ class SqliteSearch:
         text = SEARCH["summed"].format(scope=_scope(times["project"], "f"), condition=asked.sql)
         with self._readers.snapshot() as connection:
             rows = {row["number"]: row for row in _rows(connection.execute(text, {**asked.values, **times}))}
+        # Most charts are of everything, and then the index of the scores is all that is read.
+        graded = self._graded(
+            "1" if asked.sql == EVERY_ROW else GRADES_OF.format(scope=_scope(times["project"], "f"), condition=asked.sql),
+            {**asked.values, **times},
+        )
         empty = {"conversations": 0, "errors": 0, "turns": 0, "latencies": "[]"}
-        found = [(at, rows.get(number, empty)) for number, at in enumerate(starts)]
+        found = [(at, rows.get(number, empty), graded.get(number, {})) for number, at in enumerate(starts)]
         return [
             Stretch(
                 at=at,
@@ -163,9 +179,20 @@ class SqliteSearch:
                 latency_ms=median(known)
                 if (known := msgspec.json.decode(row["latencies"] or "[]", type=list[float]))
                 else None,
+                scores=scores,
             )
-            for at, row in found
+            for at, row, scores in found
         ]
+
+    def _graded(self, chosen: str, values: dict[str, Any]) -> dict[int, dict[str, Graded]]:
+        """The scores by stretch and name."""
+        text = SEARCH["graded"].format(scope=_scope(values["project"], "g"), chosen=chosen)
+        found: dict[int, dict[str, Graded]] = {}
+        with self._readers.snapshot() as connection:
+            rows = connection.execute(text, values).fetchall()
+        for number, name, count, mean, is_flag in rows:
+            found.setdefault(number, {})[name] = Graded(count=count, mean=mean, is_flag=bool(is_flag))
+        return found
 
     def _fits(self, chosen: Filter, key: int) -> bool:
         found = self._read(key)

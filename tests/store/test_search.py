@@ -168,6 +168,26 @@ def test_a_timeline_counts_what_was_chosen_and_shows_the_empty_stretches(store: 
         store.search.timeline(ALL, "p", since=AT, until=AT + timedelta(days=9000), step_s=60)
 
 
+def test_a_timeline_tells_scores_as_they_were_given(store: Store) -> None:
+    for number, said in enumerate(["kettle", "kettle", "toaster"]):
+        store.put_conversation(talk(f"s-{number}", line(said), at=AT + timedelta(hours=number // 2)))
+    given = [("s-0", "csat", 2), ("s-1", "csat", 5.0), ("s-1", "solved", True), ("s-2", "solved", False)]
+    for id, name, value in given:
+        store.add_feedback(id, Feedback(name=name, value=value))
+    store.add_feedback("s-2", Feedback(name="solved", value=True, turn=0))
+    store.add_feedback("s-2", Feedback(name="mood", value="good"))
+
+    def told(text: str) -> list[dict[str, tuple[int, float, bool]]]:
+        bars = store.search.timeline(parse(text), "p", since=AT, until=AT + timedelta(hours=2), step_s=3600)
+        return [{name: (one.count, one.mean, one.is_flag) for name, one in bar.scores.items()} for bar in bars]
+
+    assert told("") == [{"csat": (2, 3.5, False), "solved": (1, 1.0, True)}, {"solved": (2, 0.5, True)}]
+    assert told("toaster") == [{}, {"solved": (2, 0.5, True)}]
+    assert told("kettle -argument.order_id:no") == [{"csat": (2, 3.5, False), "solved": (1, 1.0, True)}, {}]
+    store.delete_session("s-2")
+    assert told("") == [{"csat": (2, 3.5, False), "solved": (1, 1.0, True)}, {}]
+
+
 def test_scores_given_afterwards_are_found_and_outlive_a_new_reading(store: Store) -> None:
     store.add_spans("p", raw_spans(chat_span(1, 1, session="s")))
     store.add_feedback("s", Feedback(name="csat", value=2, comment="Rude!"))

@@ -14,9 +14,10 @@ from taketwo.store.migrate import migrate
 from taketwo.store.statements import SQL as QUERIES
 
 FOLDER = Path(taketwo.store.__file__).parent
-FILLED_IN = {"value": "f.first_ns", "condition": "f.turns > 3", "beyond": "<", "way": "DESC"}
+FILLED_IN = {"value": "f.first_ns", "condition": "f.turns > 3", "beyond": "<", "way": "DESC", "chosen": "1"}
+TABLES = {"found_traces": "trace", "graded": "g"}
 SQL = QUERIES | {
-    name: text.format(**FILLED_IN, scope=f"{'trace' if 'trace' in name else 'f'}.project_id = 1")
+    name: text.format(**FILLED_IN, scope=f"{TABLES.get(name, 'f')}.project_id = 1")
     for name, text in SEARCH.items()
 }
 SMALL_TABLES = {"project", "suite", "result", "json_each"}
