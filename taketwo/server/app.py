@@ -34,6 +34,7 @@ from taketwo.server.pages.conversations import Conversations
 from taketwo.server.pages.executions import Executions
 from taketwo.server.pages.keeping import Keeping
 from taketwo.server.pages.lists import Lists
+from taketwo.server.pages.over_time import OverTime
 from taketwo.server.pages.replays import Replays
 from taketwo.server.pages.scenarios import Scenarios
 from taketwo.server.pages.settings import Settings
@@ -128,6 +129,7 @@ def _pages(store: Store, flow: Flow) -> list[BaseRoute]:
     """What people look at."""
     return [
         *Lists(store).routes(),
+        *OverTime(store).routes(),
         *Conversations(store).routes(),
         *Keeping(store).routes(),
         *Start(store).routes(),

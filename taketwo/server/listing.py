@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from taketwo.errors import BadSetting
+from taketwo.errors import BadFilter, BadSetting
 from taketwo.select.filters import All, parse
 from taketwo.select.filters import Asked as Question
 from taketwo.store import Store
@@ -48,6 +48,16 @@ def asked_listing(request: Request) -> Asked:
         filter=asked.get("filter", "").strip(),
         sort=asked.get("sort") or "-started",
     )
+
+
+def understood(request: Request) -> tuple[Asked, BadFilter | None]:
+    """What is asked of a list, and what is wrong with its filter: a person sees that under the box."""
+    asked = asked_listing(request)
+    try:
+        parse(asked.filter)
+    except BadFilter as error:
+        return asked, error
+    return asked, None
 
 
 def listed_conversations(store: Store, asked: Asked, *, only_voice: bool = False) -> list[ConversationSummary]:

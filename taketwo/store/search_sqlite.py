@@ -165,7 +165,9 @@ class SqliteSearch:
             rows = {row["number"]: row for row in _rows(connection.execute(text, {**asked.values, **times}))}
         # Most charts are of everything, and then the index of the scores is all that is read.
         graded = self._graded(
-            "1" if asked.sql == EVERY_ROW else GRADES_OF.format(scope=_scope(times["project"], "f"), condition=asked.sql),
+            "1"
+            if asked.sql == EVERY_ROW
+            else GRADES_OF.format(scope=_scope(times["project"], "f"), condition=asked.sql),
             {**asked.values, **times},
         )
         empty = {"conversations": 0, "errors": 0, "turns": 0, "latencies": "[]"}

@@ -17,8 +17,7 @@ FOLDER = Path(taketwo.store.__file__).parent
 FILLED_IN = {"value": "f.first_ns", "condition": "f.turns > 3", "beyond": "<", "way": "DESC", "chosen": "1"}
 TABLES = {"found_traces": "trace", "graded": "g"}
 SQL = QUERIES | {
-    name: text.format(**FILLED_IN, scope=f"{TABLES.get(name, 'f')}.project_id = 1")
-    for name, text in SEARCH.items()
+    name: text.format(**FILLED_IN, scope=f"{TABLES.get(name, 'f')}.project_id = 1") for name, text in SEARCH.items()
 }
 SMALL_TABLES = {"project", "suite", "result", "json_each"}
 """Tables that may be read whole: a handful of rows, or a listing of all."""

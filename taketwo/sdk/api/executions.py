@@ -21,6 +21,17 @@ Runner: TypeAlias = Literal["server", "sdk", "chat"]
 """Who replays the rows: the server itself, a user's process through this SDK, or one that speaks the chat protocol."""
 
 
+class MeanScore(Value):
+    """One score over all rows of an execution."""
+
+    count: int
+    """How many rows have it."""
+    mean: float
+    """Its mean; of checks, the share of those that hold."""
+    is_flag: bool
+    """Whether it is a check."""
+
+
 class TestExecution(Value):
     """One run of a run test."""
 
@@ -74,6 +85,8 @@ class TestExecution(Value):
     """How many of each verdict."""
     verdict: VerdictKind | None = None
     """The gravest of them; None while none is there."""
+    scores: dict[str, MeanScore] = {}
+    """By name, what was judged when it ended: those that most rows have; empty while it runs."""
 
 
 class ExecuteRunTest(Asked):

@@ -20,7 +20,7 @@ from taketwo.server.api import sessions as session_operations
 from taketwo.span import Span
 from taketwo.store.feedback import Feedback
 from taketwo.store.keys import Key
-from taketwo.store.search import Stretch, UserSummary
+from taketwo.store.search import Graded, Stretch, UserSummary
 from taketwo.store.summary import TraceSummary, summarise
 from taketwo.verdict import Attempt, CaseResult, Reason, Score, Verdict
 
@@ -382,13 +382,21 @@ TRACE = TraceSummary(
     errors=0,
 )
 USER = UserSummary(id="u-7", project="shop", conversations=3, errors=0, turns=9, first_at=AT, last_at=AT)
+STRETCH = Stretch(
+    at=AT,
+    conversations=12,
+    errors=1,
+    turns=40,
+    latency_ms=910.0,
+    scores={"csat": Graded(count=5, mean=4.2, is_flag=False)},
+)
 KEY = Key(id="pk-tt-4f2a", name="CI", roles=("replay",), project="shop", created_at=AT, hashed="")
 _CAPTURED: tuple[Any, ...] = (
     RECORDED,
     FEEDBACK,
     captured.Sessions(sessions=(SUMMARY,), next=None, unread=0),
     captured.Scores(scores=(FEEDBACK,)),
-    captured.Timeline(timeline=(Stretch(at=AT, conversations=12, errors=1, turns=40, latency_ms=910.0),), step=3600),
+    captured.Timeline(timeline=(STRETCH,), step=3600),
     _listed(captured.Calls, SUMMARY.but(channel="voice")),
     _listed(captured.Traces, TRACE),
     _listed(captured.Users, USER),

@@ -37,6 +37,7 @@ from taketwo.server.flow.agents import AGENTS, insist_on_reach, overrides_of, ve
 from taketwo.server.flow.alerts import keep_news
 from taketwo.server.flow.executor import Work
 from taketwo.server.flow.judging import RESULTS, CallResult, judge, keep_result, told
+from taketwo.server.flow.mean_scores import mean_scores
 from taketwo.server.flow.replay_sessions import complete
 from taketwo.server.flow.run_tests import RUN_TESTS, case_of, chosen_evaluators, chosen_rows
 from taketwo.server.flow.shelf import Flow, Place, Shelf
@@ -302,6 +303,8 @@ def judge_again(flow: Flow, id: str) -> None:
         result = judge(before.case, call.scenario, runs, evaluators, writing_tools=writing, severities=flow.severities)
         keep_result(flow, before.but(result=result))
         CALLS.change(flow, call.id, partial(_told_again, result=result, case=before.case))
+    scores = mean_scores(CALLS.parts(flow, id, state="completed"))
+    EXECUTIONS.change(flow, id, lambda one: one.but(scores=scores))
 
 
 def fail_execution(flow: Flow, id: str, why: str, todo: str | None) -> TestExecution:
@@ -338,10 +341,12 @@ def finish_if_done(flow: Flow, id: str) -> TestExecution:
     if execution.status not in OPEN or execution.done < execution.total:
         return execution
 
+    scores = mean_scores(CALLS.parts(flow, id, state="completed"))
+
     def finished(one: TestExecution) -> TestExecution:
         if one.status not in OPEN:
             return one
-        return one.but(status="completed", ended_at=flow.now())
+        return one.but(status="completed", ended_at=flow.now(), scores=scores)
 
     # Alerts are kept before the end is noted: whoever notes it again after a crash keeps the same ones.
     with suppress(NotFound):  # the run test or its session was deleted meanwhile

@@ -43,6 +43,7 @@ from taketwo.server.flow.results import compare_executions, results, trend
 from taketwo.server.flow.run_tests import RUN_TESTS, chosen_rows
 from taketwo.server.flow.scenarios import update_row
 from taketwo.server.flow.shelf import Flow
+from taketwo.server.pages.charts import trend_charts
 from taketwo.server.pages.drawing import page, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.keeping import download, written
@@ -59,6 +60,8 @@ STALE_AFTER = timedelta(days=7)
 """A test that has not run for so long says nothing about the agent of today."""
 LOOKED_AT = 500
 """So many of the newest conversations, and of the rows of tests, are looked at for what no test covers."""
+MOST_SCORES = 7
+"""Scores of which the trend is drawn, those that most rows have."""
 POINTS = 30
 """Executions that a trend shows."""
 
@@ -134,6 +137,7 @@ class Executions:
             "test.html",
             self._shell(test.project, "tests", live=own_process),
             {"run_test": test, "trend": points},
+            charts=trend_charts(points, MOST_SCORES),
             agent=agent,
             own_process=own_process,
             tools=[tool.name for tool in under_test.tools],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -14,8 +13,7 @@ from starlette.routing import Route
 from taketwo.errors import AlreadyThere, BadFilter, BadSetting
 from taketwo.select.filters import parse
 from taketwo.select.suggest import suggest
-from taketwo.server.listing import Asked, asked_listing, following, listed_conversations, listed_traces
-from taketwo.server.pages.charts import Chart, charts_of
+from taketwo.server.listing import Asked, following, listed_conversations, listed_traces, understood
 from taketwo.server.pages.columns import SESSIONS, TRACES, USERS, Column, chosen
 from taketwo.server.pages.drawing import link, page, twin, wants_page
 from taketwo.server.pages.forms import filled_in, see_other, text_of
@@ -28,9 +26,6 @@ NEWS = 50
 """So many new rows are counted; more are some number above it."""
 LOOKED_AT = 300
 """Of so many of the newest conversations the values are suggested."""
-SPANS_OF_TIME = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
-BARS = 56
-"""Parts of one chart: a week in parts of three hours."""
 
 
 class Lists:
@@ -49,8 +44,6 @@ class Lists:
         ]
         return [
             *twins,
-            Route("/charts", self.charts),
-            Route("/charts.json", self.charts),
             Route("/news", self.news),
             Route("/api/filters/suggestions", self.suggestions),
             Route("/filters", filled_in(self.keep_filter), methods=["POST"]),
@@ -66,44 +59,23 @@ class Lists:
 
     def traces(self, request: Request) -> Response:
         """Traces."""
-        asked, wrong = _asked(request)
+        asked, wrong = understood(request)
         rows = [] if wrong else listed_traces(self._store, asked)
         return self._list(request, "traces", "Traces", asked, rows, TRACES, wrong)
 
     def users(self, request: Request) -> Response:
         """The users of a project; of the only one, or the first one, where none is named."""
-        asked, _ = _asked(request)
+        asked, _ = understood(request)
         project = asked.project or next(iter(self._store.projects()), None)
         rows = []
         if project is not None:
             rows = self._store.search.users(project, limit=asked.limit, after=asked.after)
         return self._list(request, "users", "Users", asked.but(project=project), rows, USERS, None)
 
-    def charts(self, request: Request) -> Response:
-        """How many there were, how many failed and how slow they were, over time."""
-        asked, _ = _asked(request)
-        over = request.query_params.get("over", "week")
-        span = SPANS_OF_TIME.get(over)
-        if span is None:
-            raise BadSetting(f"{over!r} is no span of time", where="over", todo="name day, week or month")
-        step = int(span.total_seconds()) // BARS
-        until = _rounded_up(datetime.now(UTC), step)
-        stretches = self._store.search.timeline(
-            parse(asked.filter),
-            asked.project,
-            since=until - step * BARS * timedelta(seconds=1),
-            until=until,
-            step_s=step,
-        )
-        drawn: list[Chart] = charts_of(stretches)
-        if not wants_page(request):
-            return twin(request, "", Shell(), {"timeline": stretches, "step": step})
-        return page("charts.html", charts=drawn, over=over, spans_of_time=SPANS_OF_TIME, asked=asked)
-
     def news(self, request: Request) -> Response:
         """A part of a list: how many rows there are now before the one that was its first."""
         section = "calls" if request.query_params.get("list") == "calls" else "sessions"
-        asked, wrong = _asked(request)
+        asked, wrong = understood(request)
         known = request.query_params.get("newest")
         count = 0
         if wrong is None:
@@ -135,7 +107,7 @@ class Lists:
         return see_other(link(f"/{section}", project=project, filter=kept.filter, sort=kept.sort))
 
     def _conversations(self, request: Request, section: str, title: str) -> Response:
-        asked, wrong = _asked(request)
+        asked, wrong = understood(request)
         rows = [] if wrong else listed_conversations(self._store, asked, only_voice=section == "calls")
         if not rows and not asked.filter and request.url.path == "/" and wants_page(request):
             return begin(request, self._store)
@@ -203,22 +175,6 @@ class Lists:
         return sorted(counts, key=lambda value: -counts[value])
 
 
-def _asked(request: Request) -> tuple[Asked, BadFilter | None]:
-    """What is asked of a list, and what is wrong with its filter: a person sees that under the box."""
-    asked = asked_listing(request)
-    try:
-        parse(asked.filter)
-    except BadFilter as error:
-        return asked, error
-    return asked, None
-
-
 def _name(row: Any) -> str:
     """What a row is known by, in all projects."""
     return f"{row.project}/{row.id}"
-
-
-def _rounded_up(at: datetime, step_s: int) -> datetime:
-    """The end of the stretch that a moment is in, so that bars stay where they are from one look to the next."""
-    seconds = int(at.timestamp()) // step_s * step_s + step_s
-    return datetime.fromtimestamp(seconds, UTC)

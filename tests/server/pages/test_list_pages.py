@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from taketwo.conversation import Call, Conversation, Turn, UserLine
-from taketwo.server.pages.charts import HEIGHT, charts_of
+from taketwo.server.pages.charts import HEIGHT, Measured, charts_of, line_through
 from taketwo.store import Store, open_store
+from taketwo.store.feedback import Feedback
 from taketwo.store.search import Stretch
 
 Serving: TypeAlias = Callable[..., AbstractContextManager[httpx.Client]]
@@ -105,9 +106,32 @@ def test_users_are_listed_and_lead_to_their_conversations(client: httpx.Client) 
 
 def test_charts_cover_a_day_a_week_or_a_month(client: httpx.Client) -> None:
     page = client.get("/charts", params={"over": "day"}).text
-    assert "Conversations <b>2</b>" in page
+    assert "<span>Volume</span> <b>2</b>" in page
     assert sum(one["conversations"] for one in client.get("/charts.json").json()["timeline"]) == 2
     assert client.get("/charts", params={"over": "year"}).status_code == 400
+
+
+def test_scores_are_drawn_over_time_and_filtered_with_the_rest(client: httpx.Client, store: Store) -> None:
+    for id, value in (("first", 2), ("second", 5)):
+        store.add_feedback(id, Feedback(name="csat", value=value))
+    store.add_feedback("second", Feedback(name="solved", value=True))
+    page = client.get("/charts", params={"over": "day"}).text
+    assert "<span>csat</span> <b>3.5</b>" in page and "<span>solved</span> <b>100 %</b>" in page
+    assert "<h1>Over time</h1>" in page
+    part = client.get("/charts", params={"filter": "score.csat<3"}, headers={"hx-request": "true"}).text
+    assert "<span>csat</span> <b>2</b>" in part and "solved" not in part and "<h1>" not in part
+    assert client.get("/charts", params={"filter": "tool:("}).status_code == 400
+    (told,) = [one["scores"] for one in client.get("/charts.json").json()["timeline"] if one["scores"]]
+    assert told["csat"] == {"count": 2, "mean": 3.5, "is_flag": False}
+
+
+def test_points_are_in_the_picture_whatever_they_measure() -> None:
+    for values, is_share in (([0.5, 1.0, 0.0], True), ([-3.0, 4.0, 1e9], False), ([0.0], False), ([], True)):
+        points = line_through([Measured(10.0 * n, value, "") for n, value in enumerate(values)], is_share=is_share)
+        assert len(points) == len(values)
+        assert all(0 < point.y < HEIGHT for point in points)
+        heights = [-point.y for point in points]
+        assert sorted(range(len(values)), key=values.__getitem__) == sorted(range(len(values)), key=heights.__getitem__)
 
 
 def test_bars_are_in_the_picture_and_empty_times_have_none() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 import pytest
-from conftest import Visit
+from browsing import Visit
 from made_replays import replayed
 from made_spans import chat_span, raw_spans
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from conftest import Visit
+from browsing import Visit
 
 from taketwo.demo.desk import PROMPT_V2
 from taketwo.demo.model import rules_as_model

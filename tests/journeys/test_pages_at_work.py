@@ -1,0 +1,71 @@
+"""Days with the pages: a real server that the demo's customers have talked to, and a real browser."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from browsing import Visit
+
+from taketwo.demo.model import rules_as_model
+
+pytestmark = pytest.mark.slow
+
+DANA = "/sessions/sess-dana?project=default"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with an empty home, to which the demo's customers have talked."""
+    folder = tmp_path_factory.mktemp("home")
+    with rules_as_model() as model:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONUNBUFFERED": "1"}
+        environment |= {"TAKETWO_LLM_BASE_URL": model, "TAKETWO_LLM_API_KEY": "none"}
+        command = [sys.executable, "-m", "taketwo", "serve", "--port", "0", "--grpc-port", "0"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            address = process.stdout.readline().split()[2]
+            try:
+                production = [sys.executable, "-m", "taketwo.demo.production", address]
+                subprocess.run(production, check=True, capture_output=True, timeout=60)
+                yield address
+            finally:
+                process.terminate()
+                process.wait(30)
+
+
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Visit]:
+    """Somebody at a screen; at the end nothing may have gone wrong unseen."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(30_000)
+    visit = Visit(context.new_page(), address)
+    yield visit
+    assert not visit.complaints and not visit.foreign
+    context.close()
+
+
+def test_scores_that_a_program_gives_are_seen_over_time(visit: Visit) -> None:
+    with httpx.Client(base_url=visit.address) as client:
+        for name, value in (("ada", 5), ("ben", 4), ("dana", 1)):
+            given = {"name": "csat", "value": value}
+            client.post(f"/api/sessions/sess-{name}/scores", json=given).raise_for_status()
+    page = visit.open("/sessions?project=default")
+    csat = page.locator(".chart").filter(has_text="csat")
+    csat.get_by_text("3.33", exact=True).wait_for()
+    assert csat.locator("path").count() == 1
+    page.get_by_role("link", name="larger").click()
+    page.get_by_role("heading", name="Over time").wait_for()
+    page.get_by_label("Filter", exact=True).fill("score.csat<3")
+    page.get_by_role("button", name="Filter").click()
+    page.locator(".chart").filter(has_text="csat").get_by_text("1", exact=True).wait_for()
+    assert visit.grave_faults() == []
+    page.get_by_role("link", name="The conversations").click()
+    assert page.locator("tr[data-row]").count() == 1
+    page.go_back()
+    page.get_by_role("heading", name="Over time").wait_for()
