@@ -29,6 +29,11 @@ class CaseFinished(Value, tag_field="event", tag="case_finished"):
     result: CaseResult
     """What came of it."""
 
+    @property
+    def counts_as(self) -> str:
+        """What a suite counts it under."""
+        return self.result.counts_as
+
 
 class CaseErrored(Value, tag_field="event", tag="case_errored"):
     """A case could not be replayed, through no finding about the agent."""
@@ -41,6 +46,13 @@ class CaseErrored(Value, tag_field="event", tag="case_errored"):
     """The scenario file it came from; None when it came from the store."""
     line: int | None = None
     """Line of the case in that file, from 1; None when it came from the store."""
+    quarantine: str | None = None
+    """Why the case does not count; None where it does."""
+
+    @property
+    def counts_as(self) -> str:
+        """What a suite counts it under."""
+        return "error" if self.quarantine is None else "quarantined"
 
 
 class SuiteFinished(Value, tag_field="event", tag="suite_finished"):
@@ -51,7 +63,8 @@ class SuiteFinished(Value, tag_field="event", tag="suite_finished"):
     duration_s: float
     """How long it took, in seconds."""
     counts: dict[str, int]
-    """How many cases of each verdict, and under `error` how many could not be done."""
+    """How many cases of each verdict; under `error` how many could not be done, under `quarantined` how many do not
+    count, whatever came of them."""
     cancelled: bool = False
     """Whether it was stopped before its end."""
     contrast: SuiteContrast | None = None

@@ -118,7 +118,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """What did not fail and yet deserves a look."""
-    for kind in ("changed", "flaky", "inconclusive"):
+    for kind in ("changed", "flaky", "inconclusive", "quarantined"):
         reports = [
             report
             for outcome in ("passed", "skipped")
@@ -175,11 +175,15 @@ class ScenarioItem(pytest.Item):
     def runtest(self) -> None:
         """Replay the case and pass, skip or fail by its verdict."""
         from taketwo.events import CaseErrored, CaseFinished
+        from taketwo.report.words import plain
 
         event = _outside_any_loop(self._replay())
         match event:
-            case CaseErrored():
+            case CaseErrored(quarantine=None):
                 raise CouldNotReplay(event)
+            case CaseErrored():
+                self.user_properties += [(VERDICT, event.counts_as), (REASON, plain(event.error))]
+                pytest.skip(f"quarantined: {plain(event.error)}")
             case CaseFinished():
                 self._judge(event)
             case _:
@@ -199,20 +203,21 @@ class ScenarioItem(pytest.Item):
         return one
 
     def _judge(self, event: CaseFinished) -> None:
-        from taketwo.report.words import headline, plain
+        from taketwo.report.words import outcome_in_words, plain
 
         verdict = event.result.verdict
-        self.user_properties.append((VERDICT, verdict.kind))
-        if verdict.kind == "pass":
+        kind = event.counts_as
+        self.user_properties.append((VERDICT, kind))
+        if verdict.kind == "pass" and kind == "pass":
             return
-        self.user_properties.append((REASON, headline(verdict)))
+        self.user_properties.append((REASON, outcome_in_words(event.result)))
         if verdict.next_step is not None:
             self.user_properties.append((NEXT_STEP, plain(verdict.next_step)))
-        if verdict.kind == "fail" or self.config.option.taketwo_strict:
+        if kind != "quarantined" and (kind == "fail" or self.config.option.taketwo_strict):
             raise Regressed(event)
         self.add_report_section("call", SECTION, "\n".join(_block(event, _plain_page())))
-        if verdict.kind != "changed":
-            pytest.skip(f"{verdict.kind}: {headline(verdict)}")
+        if kind != "changed" and verdict.kind != "pass":
+            pytest.skip(f"{kind}: {outcome_in_words(event.result)}")
 
     def reportinfo(self) -> tuple[os.PathLike[str], int | None, str]:
         """The file, the line from 0 and the name of the case."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, TypeAlias
 
 from taketwo.conversation import Conversation
@@ -284,6 +284,25 @@ class Floor(Value):
     """What changed in them although nothing was changed."""
 
 
+class Kept(Value):
+    """Who answers for a case, for what reason and until when; a file has these among the keys of the case."""
+
+    incident: str | None = None
+    """Link to the incident, ticket or trace that it came of."""
+    by: str | None = None
+    """Who kept it."""
+    owner: str | None = None
+    """The person or team that answers for it now."""
+    review_on: date | None = None
+    """The last day on which it is taken for granted; reports name it after that. None where nobody has said."""
+    quarantine: str | None = None
+    """Why it does not count for now: it is replayed and reported, and turns nothing red. None where it counts."""
+
+    def is_due(self, today: date) -> bool:
+        """Whether somebody should look whether it is still right."""
+        return self.review_on is not None and self.review_on < today
+
+
 class Case(Value):
     """One conversation frozen into a test; a row of a scenario."""
 
@@ -295,6 +314,8 @@ class Case(Value):
     """Why the case exists, in a person's words."""
     tags: tuple[str, ...] = ()
     """Words to select it by."""
+    kept: Kept = Kept()
+    """Who answers for it, and whether it counts."""
     origin: Origin = Origin()
     """Where it came from."""
     expected: tuple[Expectation, ...] = ()

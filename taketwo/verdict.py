@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from taketwo.comparison import Comparison
 from taketwo.run import Run
+from taketwo.scenario import Kept
 from taketwo.value import JSON, Value
 
 VerdictKind: TypeAlias = Literal["pass", "fail", "changed", "flaky", "inconclusive"]
@@ -157,6 +158,8 @@ class CaseResult(Value):
     """Line of the case in that file, from 1; None when it came from the store."""
     why: str | None = None
     """Why the case exists."""
+    kept: Kept = Kept()
+    """Who answers for it, and whether it counts."""
     attempts: tuple[Attempt, ...] = ()
     """The replays in order."""
     against: tuple[Attempt, ...] = ()
@@ -165,3 +168,8 @@ class CaseResult(Value):
     """The old agent beside the new one; None where no old one was named."""
     metadata: dict[str, JSON] = {}
     """Further facts for reports."""
+
+    @property
+    def counts_as(self) -> str:
+        """What a suite counts it under: its verdict; `quarantined`, whatever that says, where it does not count."""
+        return self.verdict.kind if self.kept.quarantine is None else "quarantined"

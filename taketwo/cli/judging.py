@@ -135,7 +135,7 @@ def rescore_command(suite_id: str | None, judging: Judging, reports: Reports, st
         async def judge_all() -> None:
             for result in before:
                 event = await _rescored(result, store, evaluators, severity_table(here.severity))
-                counts[event.result.verdict.kind if isinstance(event, CaseFinished) else "error"] += 1
+                counts[event.counts_as] += 1
                 if isinstance(event, CaseFinished):
                     said.update(dict.fromkeys(other_versions(result.attempts, event.result.attempts)))
                     store.add_result(new_id, event.result)

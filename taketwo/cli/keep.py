@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
+from taketwo.cli.keeping_options import keeping_options
 from taketwo.cli.promotion import Asked, promotion_options
 from taketwo.cli.settings import opened_store, project_option, settings, store_option
 from taketwo.cli.voices import keep_audio
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
-from taketwo.scenario import Expectation, MustCall, MustNotCall, MustNotSay, MustSay
+from taketwo.scenario import Expectation, Kept, MustCall, MustNotCall, MustNotSay, MustSay
 
 
 @click.command("freeze")
@@ -22,6 +23,7 @@ from taketwo.scenario import Expectation, MustCall, MustNotCall, MustNotSay, Mus
 @click.option("--name", metavar="NAME", help="Name of the scenario. Default: from the file's name.")
 @click.option("--why", metavar="TEXT", help="Why it is kept; shown when it fails.")
 @click.option("--tag", "tags", multiple=True, metavar="WORD", help="A word to select it by. May be repeated.")
+@keeping_options
 @click.option(
     "--must-call", multiple=True, metavar="TOOL[@TURN]", help="The agent must call this tool. May be repeated."
 )
@@ -38,6 +40,7 @@ def freeze_command(
     name: str | None,
     why: str | None,
     tags: tuple[str, ...],
+    kept: Kept,
     must_call: tuple[str, ...],
     must_not_call: tuple[str, ...],
     must_say: tuple[str, ...],
@@ -73,6 +76,7 @@ def freeze_command(
         at=datetime.now(UTC),
         why=why,
         tags=tags,
+        kept=kept,
         expected=expected,
     )
     for case in scenario.cases:

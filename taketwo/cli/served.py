@@ -74,7 +74,7 @@ async def _replayed(served: Served, agent: Agent, writers: Sequence[Writer], her
 
     async def tell(call: CallExecution, execution: TestExecution) -> None:
         event = await _event(client, call)
-        counts[event.result.verdict.kind if isinstance(event, CaseFinished) else "error"] += 1
+        counts[event.counts_as] += 1
         for writer in writers:
             writer.write(event)
 

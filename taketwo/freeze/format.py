@@ -6,7 +6,7 @@ expectation are written with their kind as first key: `- say: Hello`, `- must_ca
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, TypeAlias
 
 from msgspec import UNSET, UnsetType
@@ -163,8 +163,18 @@ class CaseForm(Value):
     """Unique in this file; part of the test's name."""
     why: str | None = None
     """Why the case exists."""
+    incident: str | None = None
+    """Link to the incident, ticket or trace that it came of."""
     tags: tuple[str, ...] = ()
     """Words to select it by."""
+    kept_by: str | None = None
+    """Who kept it."""
+    owner: str | None = None
+    """The person or team that answers for it now."""
+    review_on: date | None = None
+    """The last day on which it is taken for granted; reports name it after that."""
+    quarantine: str | None = None
+    """Why it does not count for now: it is replayed and reported, and turns nothing red."""
     expected: tuple[Expectation, ...] = ()
     """What must and must not happen; without any, what changed is shown and a person decides."""
     least_fidelity: float | None = None

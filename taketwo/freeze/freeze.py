@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from taketwo.conversation import Conversation, Turn
 from taketwo.errors import ScenarioUnreadable
-from taketwo.scenario import Case, Expectation, Origin, Scenario
+from taketwo.scenario import Case, Expectation, Kept, Origin, Scenario
 from taketwo.value import content_hash
 
 LONGEST_ID = 48
@@ -27,6 +27,9 @@ ABOUT_THE_CAPTURE = re.compile(
 """Metadata that says where the trace was made or how the chat log was spelled, and nothing about the conversation."""
 
 
+NOTHING_SAID = Kept()
+
+
 def freeze(
     conversations: Sequence[Conversation],
     *,
@@ -34,9 +37,10 @@ def freeze(
     at: datetime,
     why: str | None = None,
     tags: Sequence[str] = (),
+    kept: Kept = NOTHING_SAID,
     expected: Sequence[Expectation] = (),
 ) -> Scenario:
-    """A scenario with one case for each conversation; reason, tags and expectations go to every case.
+    """A scenario with one case for each conversation; all that is said of it goes to every case.
 
     at: now. Raises ScenarioUnreadable naming the conversation when the user says nothing in it.
     """
@@ -48,6 +52,7 @@ def freeze(
             recorded=_own_copy(conversation),
             why=why,
             tags=tuple(tags),
+            kept=kept,
             origin=_origin(conversation, at),
             expected=tuple(expected),
         )

@@ -25,11 +25,13 @@ from taketwo.freeze.format import (
     Who,
 )
 from taketwo.freeze.typed import Misplaced, each, inside, typed, untyped
-from taketwo.scenario import Case, Expectation, Origin, Scenario, turn_of
+from taketwo.scenario import Case, Expectation, Kept, Origin, Scenario, turn_of
 from taketwo.value import JSON
 
 Keep = Callable[[JSON], str]
 """Puts long content into a file of its own and gives the path to refer to it by."""
+NO_REASONS = frozenset({"", "true", "false", "yes", "no", "on", "off"})
+"""What stands where a reason should, and is none."""
 
 
 def form_of(scenario: Scenario, keep: Keep) -> ScenarioForm:
@@ -62,7 +64,12 @@ def _case_form(case: Case, keep: Keep) -> CaseForm:
     return CaseForm(
         id=case.id,
         why=case.why,
+        incident=case.kept.incident,
         tags=case.tags,
+        kept_by=case.kept.by,
+        owner=case.kept.owner,
+        review_on=case.kept.review_on,
+        quarantine=case.kept.quarantine,
         expected=case.expected,
         least_fidelity=case.least_fidelity,
         floor=case.floor,
@@ -98,11 +105,27 @@ def _case_of(fetch: Fetch, form: CaseForm) -> Case:
         recorded=recorded,
         why=form.why,
         tags=form.tags,
+        kept=Kept(
+            incident=form.incident,
+            by=form.kept_by,
+            owner=form.owner,
+            review_on=form.review_on,
+            quarantine=_reason(form.quarantine),
+        ),
         origin=origin,
         expected=expected,
         least_fidelity=_share(form.least_fidelity),
         floor=form.floor,
     )
+
+
+def _reason(quarantine: str | None) -> str | None:
+    """`quarantine: false` is no quarantine to its writer, and would be one to whoever reads a text."""
+    if quarantine is not None and quarantine.strip().lower() in NO_REASONS:
+        raise Misplaced(
+            "should be the reason, in words", "quarantine", todo="take the key out where the case counts again"
+        )
+    return quarantine
 
 
 def _share(least_fidelity: float | None) -> float | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -113,6 +113,24 @@ def _reader(kind: Any) -> Reader:
 
 def _reader_of(kind: kinds.Type) -> Reader:
     match kind:
+        case kinds.LiteralType():
+            return _one_of_the_words(kind.values)
+        case kinds.VarTupleType():
+            return _list_of(_reader_of(kind.item_type))
+        case kinds.DictType():
+            return _object if isinstance(kind.value_type, kinds.AnyType) else _object_of(_reader_of(kind.value_type))
+        case kinds.StructType():
+            return _struct(kind)
+        case kinds.UnionType():
+            return _union(kind)
+        case _ if (read := _reader_of_scalar(kind)) is not None:
+            return read
+        case _:
+            raise TypeError(f"the file's form has no way to write {kind}")
+
+
+def _reader_of_scalar(kind: kinds.Type) -> Reader | None:
+    match kind:
         case kinds.AnyType():
             return plain
         case kinds.StrType():
@@ -125,18 +143,10 @@ def _reader_of(kind: kinds.Type) -> Reader:
             return _truth
         case kinds.DateTimeType():
             return _moment
-        case kinds.LiteralType():
-            return _one_of_the_words(kind.values)
-        case kinds.VarTupleType():
-            return _list_of(_reader_of(kind.item_type))
-        case kinds.DictType():
-            return _object if isinstance(kind.value_type, kinds.AnyType) else _object_of(_reader_of(kind.value_type))
-        case kinds.StructType():
-            return _struct(kind)
-        case kinds.UnionType():
-            return _union(kind)
+        case kinds.DateType():
+            return _day
         case _:
-            raise TypeError(f"the file's form has no way to write {kind}")
+            return None
 
 
 def _text(node: Document) -> str:
@@ -180,6 +190,14 @@ def _moment(node: Document) -> datetime:
         example = "2026-11-17T10:00:00Z"
         raise Misplaced(f"should be a moment such as {example}, not {_named(node)}") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _day(node: Document) -> date:
+    text = _text(node)
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise Misplaced(f"should be a day such as 2026-11-17, not {_named(node)}") from error
 
 
 def _one_of_the_words(words: tuple[Any, ...]) -> Reader:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from taketwo.value import JSON
@@ -151,7 +151,7 @@ def _joined(opening: str, parts: Iterable[str | None], closing: str, room: int) 
     return None if len(text) >= room else text + closing
 
 
-def _scalar(value: JSON | datetime) -> str:
+def _scalar(value: JSON | datetime | date) -> str:
     match value:
         case None:
             return "null"

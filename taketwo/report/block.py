@@ -10,7 +10,16 @@ from taketwo.report.aligned import align_attempt, telling_attempt
 from taketwo.report.call_figures import figure_lines
 from taketwo.report.lines import Page, Span, Style
 from taketwo.report.turns import turn_lines
-from taketwo.report.words import address, counted, fidelity_in_words, headline, plain, rate_in_words, shortened
+from taketwo.report.words import (
+    address,
+    counted,
+    fidelity_in_words,
+    headline,
+    kept_in_words,
+    plain,
+    rate_in_words,
+    shortened,
+)
 from taketwo.verdict import Attempt, CaseResult, Verdict
 
 STYLES: dict[str, Style] = {
@@ -20,8 +29,9 @@ STYLES: dict[str, Style] = {
     "changed": "look",
     "flaky": "look",
     "inconclusive": "doubt",
+    "quarantined": "doubt",
 }
-"""The colour of each verdict, and of what could not be done."""
+"""The colour of each verdict, of what could not be done and of what does not count."""
 
 MORE_REASONS = 4
 """Reasons that are shown after the headline."""
@@ -34,7 +44,8 @@ def case_block(event: CaseFinished | CaseErrored, page: Page) -> Iterator[str]:
     """The lines about a case, each without a line feed."""
     match event:
         case CaseErrored():
-            yield f"{title('error', page)} {page.paint(plain(event.name), 'bold')}"
+            yield f"{title(event.counts_as, page)} {page.paint(plain(event.name), 'bold')}"
+            yield from _quarantine(event.quarantine, "error", page)
             yield from _indented(event.error, page)
         case CaseFinished():
             yield from _head(event.result, page)
@@ -55,9 +66,17 @@ def title(kind: str, page: Page) -> str:
 def _head(result: CaseResult, page: Page) -> Iterator[str]:
     place = address(result)
     where = f"  {page.paint(place, 'dim')}" if place else ""
-    yield f"{title(result.verdict.kind, page)} {page.paint(plain(result.case_id), 'bold')}{where}"
+    yield f"{title(result.counts_as, page)} {page.paint(plain(result.case_id), 'bold')}{where}"
+    yield from _quarantine(result.kept.quarantine, result.verdict.kind, page)
     if result.why:
         yield from _indented(f"kept because: {result.why}", page, "dim")
+    if said := kept_in_words(result.kept):
+        yield from _indented(said, page, "dim")
+
+
+def _quarantine(reason: str | None, kind: str, page: Page) -> Iterator[str]:
+    if reason is not None:
+        yield from _indented(f"{kind}, and does not count: {reason}", page)
 
 
 def _reasons(verdict: Verdict, page: Page) -> Iterator[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TextIO, assert_never
 
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
+from taketwo.verdict import CaseResult
 
 
 class Gathered:
@@ -43,13 +45,15 @@ class Gathered:
         """The finished cases by file and line: replays that run side by side finish in any order."""
         return sorted(self.finished, key=_place)
 
+    def due(self) -> list[CaseResult]:
+        """The results of cases past their review date."""
+        today = self.started_at.date()
+        return [event.result for event in self.finished if event.result.kept.is_due(today)]
+
     def counts(self) -> dict[str, int]:
-        """How many cases of each verdict, and under `error` how many could not be done."""
-        counts = {"error": len(self.errored)} if self.errored else {}
-        for event in self.finished:
-            kind = event.result.verdict.kind
-            counts[kind] = counts.get(kind, 0) + 1
-        return counts
+        """How many cases of each verdict, that could not be done (`error`), or that do not count (`quarantined`)."""
+        of_errors = Counter(event.counts_as for event in self.errored)
+        return dict(of_errors + Counter(event.counts_as for event in self.finished))
 
 
 def finish(out: TextIO, text: str) -> None:

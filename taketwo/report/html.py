@@ -101,6 +101,7 @@ def _page(gathered: Gathered, find_recording: FindRecording) -> str:
             cases=cases,
             counts=counts,
             bar=list(_bar(counts)),
+            due=words.due_in_words(gathered.due()),
             clusters=clusters(event.result for event in gathered.in_order()),
             style=Markup(style),
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
@@ -163,7 +164,7 @@ def _gravity(view: CaseView) -> tuple[int, int]:
     """The gravest verdict first, then the gravest change."""
     changes = view.attempt.comparison.changes if view.attempt else ()
     gravest = min((SEVERITIES.index(change.severity) for change in changes), default=len(SEVERITIES))
-    return words.GRAVEST_FIRST.index(view.event.result.verdict.kind), gravest
+    return words.GRAVEST_FIRST.index(view.event.counts_as), gravest
 
 
 def _bar(counts: dict[str, int]) -> Iterator[tuple[str, int, float, float]]:

@@ -24,7 +24,7 @@ from taketwo.events import CaseErrored, CaseFinished, Event
 from taketwo.report.block import case_block
 from taketwo.report.gathered import Gathered, finish
 from taketwo.report.lines import Page
-from taketwo.report.words import headline, plain
+from taketwo.report.words import headline, outcome_in_words, plain
 from taketwo.verdict import CaseResult
 
 WIDTH = 120
@@ -91,10 +91,12 @@ def _finished(event: CaseFinished, *, strict: bool) -> xml.Element:
     )
     case.attrib |= _address(result.file, result.line)
     kind = result.verdict.kind
-    if kind == "pass":
+    if kind == "pass":  # a quarantined case that passes is no longer skipped: it may come back
         return case
     text = "\n".join(case_block(event, Page(WIDTH, colour=False)))
-    if kind == "fail" or strict:
+    if result.counts_as == "quarantined":
+        _add(case, "skipped", f"quarantined: {outcome_in_words(result)}", "quarantined", text)
+    elif kind == "fail" or strict:
         _add(case, "failure", headline(result.verdict), kind, text)
     elif kind == "changed":
         xml.SubElement(case, "system-out").text = text
@@ -115,7 +117,10 @@ def _classname(result: CaseResult) -> str:
 def _errored(event: CaseErrored) -> xml.Element:
     case = xml.Element("testcase", classname="not replayed", name=plain(event.name), time="0.000")
     case.attrib |= _address(event.file, event.line)
-    _add(case, "error", plain(event.error), "error", plain(event.error))
+    if event.quarantine is None:
+        _add(case, "error", plain(event.error), "error", plain(event.error))
+    else:
+        _add(case, "skipped", f"quarantined: {plain(event.quarantine)}", "quarantined", plain(event.error))
     return case
 
 

@@ -13,11 +13,15 @@ from taketwo.report.words import (
     address,
     counted,
     counts_in_words,
+    due_in_words,
     headline,
+    kept_in_words,
+    outcome_in_words,
     plain,
     rate_in_words,
     shortened,
 )
+from taketwo.verdict import CaseResult
 
 MARKER = "<!-- taketwo -->"
 """By this the comment is found again."""
@@ -56,11 +60,12 @@ class AnnotationWriter:
         match event:
             case CaseFinished(result=result) if result.verdict.kind != "pass":
                 # Only a regression looks like one.
-                kind = "error" if result.verdict.kind == "fail" else "warning"
-                title = f"{result.verdict.kind}: {result.case_id}"
-                self._say(kind, result.file, result.line, title, headline(result.verdict))
+                kind = "error" if result.counts_as == "fail" else "warning"
+                title = f"{result.counts_as}: {result.case_id}"
+                self._say(kind, result.file, result.line, title, outcome_in_words(result))
             case CaseErrored():
-                self._say("error", event.file, event.line, f"error: {event.name}", plain(event.error))
+                level = "error" if event.quarantine is None else "warning"
+                self._say(level, event.file, event.line, f"{event.counts_as}: {event.name}", plain(event.error))
             case _:
                 pass
 
@@ -79,7 +84,7 @@ class AnnotationWriter:
 def _lines(gathered: Gathered) -> Iterator[str]:
     """The first lines say what regressed, where, and how sure that is."""
     counts = gathered.counts()
-    regressions = [event for event in gathered.in_order() if event.result.verdict.kind == "fail"]
+    regressions = [event for event in gathered.in_order() if event.counts_as == "fail"]
     yield MARKER
     if regressions:
         yield f"### ❌ {counted(len(regressions), 'regression')}: {_text(headline(regressions[0].result.verdict))}"
@@ -90,36 +95,44 @@ def _lines(gathered: Gathered) -> Iterator[str]:
     yield ""
     cancelled = " (cancelled before the end)" if gathered.cancelled else ""
     yield f"{counts_in_words(counts)}{cancelled}, against `{_code(gathered.agent)}`"
+    if due := due_in_words(gathered.due()):
+        yield f"\n{_text(due)}"
     for kind in GRAVEST_FIRST:
-        if kind == "error":
-            yield from _errors(gathered)
-        elif kind != "pass":
-            yield from _of_kind(kind, [event for event in gathered.in_order() if event.result.verdict.kind == kind])
+        if kind != "pass":
+            finished = [_finished(event.result) for event in gathered.in_order() if event.counts_as == kind]
+            errored = [_errored(event) for event in gathered.errored if event.counts_as == kind]
+            yield from _of_kind(kind, [*errored, *finished])
 
 
-def _of_kind(kind: str, events: list[CaseFinished]) -> Iterator[str]:
-    if not events:
+def _of_kind(kind: str, items: list[list[str]]) -> Iterator[str]:
+    if not items:
         return
-    is_open = " open" if kind == "fail" else ""
-    yield from ("", f"<details{is_open}><summary>{counted(len(events), 'case')} {kind}</summary>", "")
-    for event in events[:MOST]:
-        verdict, place = event.result.verdict, address(event.result)
-        where = f" (`{_code(place)}`)" if place else ""
-        yield f"- **{_text(event.result.case_id)}**{where}: {_text(headline(verdict))}"
-        if verdict.rate is not None:
-            yield f"  - {_text(rate_in_words(verdict.rate))}"
-        if verdict.next_step:
-            yield f"  - next: {_text(verdict.next_step)}"
-    if len(events) > MOST:
-        yield f"- and {len(events) - MOST} more"
+    is_open = " open" if kind in ("fail", "error") else ""
+    title = f"{counted(len(items), 'case')} {'not replayed' if kind == 'error' else kind}"
+    yield from ("", f"<details{is_open}><summary>{title}</summary>", "")
+    for item in items[:MOST]:
+        yield from item
+    if len(items) > MOST:
+        yield f"- and {len(items) - MOST} more"
     yield from ("", "</details>")
 
 
-def _errors(gathered: Gathered) -> Iterator[str]:
-    if gathered.errored:
-        yield from ("", f"<details open><summary>{counted(len(gathered.errored), 'case')} not replayed</summary>", "")
-        yield from (f"- {_text(event.error)}" for event in gathered.errored[:MOST])
-        yield from ("", "</details>")
+def _finished(result: CaseResult) -> list[str]:
+    verdict, place = result.verdict, address(result)
+    where = f" (`{_code(place)}`)" if place else ""
+    lines = [f"- **{_text(result.case_id)}**{where}: {_text(outcome_in_words(result))}"]
+    if said := kept_in_words(result.kept):
+        lines.append(f"  - {_text(said)}")
+    if verdict.rate is not None:
+        lines.append(f"  - {_text(rate_in_words(verdict.rate))}")
+    if verdict.next_step:
+        lines.append(f"  - next: {_text(verdict.next_step)}")
+    return lines
+
+
+def _errored(event: CaseErrored) -> list[str]:
+    reason = "" if event.quarantine is None else f" ({event.quarantine})"
+    return [f"- {_text(event.error + reason)}"]
 
 
 def _text(text: str) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from typing import TextIO, assert_never
 
 from taketwo.compare.clusters import Gathering
@@ -22,12 +23,13 @@ from taketwo.report.words import (
     address,
     counted,
     counts_in_words,
+    due_in_words,
     duration_in_words,
-    headline,
+    outcome_in_words,
     plain,
     turn_in_words,
 )
-from taketwo.verdict import SuiteContrast
+from taketwo.verdict import CaseResult, SuiteContrast
 
 FEW = 30
 """Up to so many cases get a line each when they pass; of more, each is a dot."""
@@ -51,6 +53,8 @@ class TerminalWriter:
         self._cases = 0
         self._dots = 0
         self._to_look_at: list[CaseFinished | CaseErrored] = []
+        self._due: list[CaseResult] = []
+        self._today = date.min
         self._in_common = Gathering()
         self._scores = ScoreFigures()
 
@@ -59,12 +63,14 @@ class TerminalWriter:
         if isinstance(event, CaseFinished):
             self._in_common.add(event.result)
             self._scores.add(event.result)
+            if event.result.kept.is_due(self._today):
+                self._due.append(event.result)
         match event:
             case SuiteStarted():
-                self._cases = event.cases
+                self._cases, self._today = event.cases, event.at.date()
                 agent = self._page.paint(plain(event.agent), "bold")
                 self._print(f"Replaying {counted(event.cases, 'case')} against {agent}")
-            case CaseFinished() if event.result.verdict.kind == "pass":
+            case CaseFinished() if event.counts_as == "pass":
                 self._passed(event)
             case CaseFinished() | CaseErrored():
                 self._to_look_at.append(event)
@@ -133,6 +139,8 @@ class TerminalWriter:
         if event.contrast is not None:
             yield from self._contrast(event.contrast)
         yield from self._needs()
+        if due := due_in_words(self._due):
+            yield from self._page.lines([Span(due)])
 
     def _contrast(self, contrast: SuiteContrast) -> Iterator[str]:
         """The old agent beside the new one: what broke, what was mended, and the figures whose interval excludes 0."""
@@ -155,9 +163,7 @@ class TerminalWriter:
         needs = Counter(
             plain(event.result.verdict.next_step)
             for event in self._to_look_at
-            if isinstance(event, CaseFinished)
-            and event.result.verdict.kind == "inconclusive"
-            and event.result.verdict.next_step
+            if isinstance(event, CaseFinished) and event.counts_as == "inconclusive" and event.result.verdict.next_step
         )
         for need, times in needs.items():
             first = self._page.paint("inconclusive", STYLES["inconclusive"]) + f" ({times}): "
@@ -215,15 +221,14 @@ def _claim(side: str, claim: Claim) -> str:
 def _reading_order(event: CaseFinished | CaseErrored) -> tuple[int, str, int]:
     match event:
         case CaseErrored():
-            return GRAVEST_FIRST.index("error"), event.name, 0
+            return GRAVEST_FIRST.index(event.counts_as), event.name, 0
         case CaseFinished():
             result = event.result
-            return GRAVEST_FIRST.index(result.verdict.kind), result.file or "", result.line or 0
+            return GRAVEST_FIRST.index(result.counts_as), result.file or "", result.line or 0
 
 
 def _kind_column(event: CaseFinished | CaseErrored, page: Page) -> str:
-    kind = "error" if isinstance(event, CaseErrored) else event.result.verdict.kind
-    return title(kind, page) + " " * (14 - len(kind))
+    return title(event.counts_as, page) + " " * (14 - len(event.counts_as))
 
 
 def _in_one_line(event: CaseFinished | CaseErrored) -> str:
@@ -233,4 +238,4 @@ def _in_one_line(event: CaseFinished | CaseErrored) -> str:
         case CaseFinished():
             place = address(event.result)
             name = plain(event.result.case_id) + (f" ({place})" if place else "")
-            return f"{name}  {headline(event.result.verdict)}"
+            return f"{name}  {outcome_in_words(event.result)}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, assert_never
 
 from taketwo.comparison import ChangeKind, Severity
 from taketwo.conversation import Call
 from taketwo.run import Ending, Fidelity, Miss, Rung, Tier, ToolAnswer, UserAnswer
+from taketwo.scenario import Kept
 from taketwo.value import JSON
 from taketwo.verdict import CaseResult, Rate, Verdict
 
@@ -33,11 +34,12 @@ OUTCOMES: dict[str, str] = {
     "changed": "a person should look",
     "flaky": "the attempts do not agree",
     "inconclusive": "not enough evidence",
+    "quarantined": "does not count for now",
 }
-"""What each verdict says, and `error`, which is none."""
+"""What each verdict says; and `error` and `quarantined`, which are none."""
 
-GRAVEST_FIRST: tuple[str, ...] = ("fail", "error", "flaky", "changed", "inconclusive", "pass")
-"""The order in which a person should read verdicts; `error` is a case that could not be replayed."""
+GRAVEST_FIRST: tuple[str, ...] = ("fail", "error", "flaky", "changed", "inconclusive", "quarantined", "pass")
+"""The order in which a person should read verdicts; `error` and `quarantined` are none, see `OUTCOMES`."""
 
 CHANGES: dict[ChangeKind, str] = {
     "call_added": "new call",
@@ -101,6 +103,8 @@ ENDINGS = {
 }
 """How a replay ended."""
 
+MOST_DUE = 5
+"""Cases past their review date that are named; the others are counted."""
 VALUE_LIMIT = 1_000
 """Characters of one argument or result that a report shows."""
 
@@ -216,6 +220,36 @@ def headline(verdict: Verdict) -> str:
     return plain(shortened(verdict.reasons[0].text, VALUE_LIMIT)) if verdict.reasons else OUTCOMES[verdict.kind]
 
 
+def kept_in_words(kept: Kept) -> str:
+    """`kept by Dana; owner: refunds; https://…`; nothing where nothing is said."""
+    parts = [
+        "" if kept.by is None else f"kept by {kept.by}",
+        "" if kept.owner is None else f"owner: {kept.owner}",
+        kept.incident or "",
+    ]
+    return "; ".join(plain(part) for part in parts if part)
+
+
+def outcome_in_words(result: CaseResult) -> str:
+    """The headline; of a case in quarantine with what it would have been and why it does not count."""
+    if result.kept.quarantine is None:
+        return headline(result.verdict)
+    reason = plain(shortened(result.kept.quarantine, VALUE_LIMIT))
+    return f"{result.verdict.kind}, and does not count ({reason}): {headline(result.verdict)}"
+
+
+def due_in_words(due: Sequence[CaseResult]) -> str | None:
+    """`past their review date: dana-refund (2026-11-01, refunds), …`; None where nothing is due."""
+    if not due:
+        return None
+    told = []
+    for result in sorted(due, key=lambda result: (result.kept.review_on, result.case_id)):
+        said = [str(part) for part in (result.kept.review_on, result.kept.owner) if part is not None]
+        told.append(plain(f"{result.case_id} ({', '.join(said)})"))
+    more = f" and {len(told) - MOST_DUE} more" if len(told) > MOST_DUE else ""
+    return f"past {'its' if len(told) == 1 else 'their'} review date: {', '.join(told[:MOST_DUE])}{more}"
+
+
 def rate_in_words(rate: Rate) -> str:
     """`passed 4 of 5 attempts; the pass rate lies between 0.38 and 0.96 (95 %)`."""
     return (
@@ -263,6 +297,7 @@ def conclusion(counts: dict[str, int]) -> str:
     total = sum(counts.values())
     errors, unsure = counts.get("error", 0), counts.get("inconclusive", 0)
     to_look_at = unsure + counts.get("changed", 0) + counts.get("flaky", 0)
+    apart = counts.get("quarantined", 0)
     if failed := counts.get("fail", 0):
         more = f", {errors:,} could not be replayed" if errors else ""
         return "The case regressed" if total == 1 else f"{failed:,} of {total:,} cases regressed{more}"
@@ -273,6 +308,8 @@ def conclusion(counts: dict[str, int]) -> str:
         return f"No regression found, {counted(to_look_at, 'case')} {what}"
     if not total:
         return "Nothing was replayed"
+    if apart:
+        return f"No regression found, {counted(apart, 'case')} quarantined"
     return "The case passes" if total == 1 else f"All {total:,} cases pass"
 
 

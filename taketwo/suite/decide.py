@@ -122,7 +122,8 @@ def valid_floor(case: Case, attempts: Sequence[Attempt]) -> Floor | None:
 def exit_code(counts: Mapping[str, int], *, strict: bool) -> int:
     """What the process says to a CI system.
 
-    counts: how many cases of each verdict, and under `error` how many could not be done.
+    counts: how many cases of each verdict, and under `error` how many could not be done; what is counted under
+    `quarantined` turns nothing red.
     1 for a regression, under `strict` for a `changed` or `flaky` case too; 2 when something, or everything, could not
     be done; 3 under `strict` when some cases are inconclusive; 0 otherwise. The first that applies counts: a regression
     that was found stays one, whatever else went wrong.

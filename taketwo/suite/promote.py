@@ -25,7 +25,7 @@ from taketwo.redaction.people import find_people
 from taketwo.redaction.pseudonyms import OWN
 from taketwo.replay.agents import Agent
 from taketwo.replay.agents.as_recorded import AsRecorded
-from taketwo.scenario import Case, Scenario
+from taketwo.scenario import Case, Kept, Scenario
 from taketwo.suite.runner import SuiteCase, run_suite
 from taketwo.value import Value
 from taketwo.verdict import CaseResult, Score, VerdictKind
@@ -167,10 +167,13 @@ def _finder(name: str, pattern: str) -> Detector:
 
 def _redacted(case: Case, redactor: Redactor, report: Report, known: Mapping[str, str]) -> Case:
     """The case; where it came from stays, as far as that is nobody's name."""
-    bare = case.but(recorded=case.recorded.but(project=""), origin=case.origin.but(project=None))
+    # Links and the names of colleagues are no customer's data; the words of a reason may tell some.
+    words_of_kept = Kept(quarantine=case.kept.quarantine)
+    bare = case.but(recorded=case.recorded.but(project=""), origin=case.origin.but(project=None), kept=words_of_kept)
     done = msgspec.convert(redact_json(bare.to_builtins(), redactor, report, known=known), Case)
     return done.but(
         id=case.id,
+        kept=case.kept.but(quarantine=done.kept.quarantine),
         recorded=done.recorded.but(project=case.recorded.project),
         origin=done.origin.but(project=case.origin.project),
     )

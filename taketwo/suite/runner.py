@@ -144,7 +144,7 @@ async def run_suite(
     with _collecting_rarely():
         async with _working(work, workers) as results:
             while (event := await results.get()) is not None:
-                counts[event.result.verdict.kind if isinstance(event, CaseFinished) else "error"] += 1
+                counts[event.counts_as] += 1
                 if isinstance(event, CaseFinished):
                     pairs.add(event.result)
                 if store is not None and isinstance(event, CaseFinished):
@@ -242,7 +242,13 @@ class _Open:
         if self.error is not None:
             if verdict.kind not in REGRESSIONS:
                 place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
-                return CaseErrored(name=case.id, error=f"{place}{case.id}: {self.error}", file=file, line=line)
+                return CaseErrored(
+                    name=case.id,
+                    error=f"{place}{case.id}: {self.error}",
+                    file=file,
+                    line=line,
+                    quarantine=case.kept.quarantine,
+                )
             left_out = Reason(text=f"further attempts could not be made: {self.error}", severity="minor")
             verdict = verdict.but(reasons=(*verdict.reasons, left_out))
         elif not new:
@@ -256,6 +262,7 @@ class _Open:
             file=file,
             line=line,
             why=case.why,
+            kept=case.kept,
             attempts=new,
             against=old,
             contrast=contrast,

@@ -57,7 +57,7 @@ async def rescore(
     new = [await _rescored(attempt.run, case, evaluators, severities) for attempt in result.attempts]
     old = [await _rescored(attempt.run, case, evaluators, severities) for attempt in result.against]
     verdict = decide(case, new, repeats=Repeats(most=max(1, len(new))))
-    return result.but(attempts=tuple(new), against=tuple(old), verdict=verdict)
+    return result.but(kept=case.kept, attempts=tuple(new), against=tuple(old), verdict=verdict)
 
 
 async def _rescored(run: Run, case: Case, evaluators: Sequence[Evaluator], severities: Mapping[str, Weight]) -> Attempt:

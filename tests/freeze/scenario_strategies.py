@@ -67,6 +67,7 @@ SIMPLE: dict[type[kinds.Type], st.SearchStrategy[Any]] = {
     kinds.FloatType: st.floats(allow_nan=False, allow_infinity=False),
     kinds.BoolType: st.booleans(),
     kinds.NoneType: st.none(),
+    kinds.DateType: st.dates(),
     kinds.DateTimeType: st.datetimes(timezones=st.just(UTC)),
     kinds.DictType: json_objects,
 }
@@ -100,6 +101,7 @@ def _numbered(scenario: Scenario) -> Scenario:
     cases = [
         case.but(
             id=f"{case.id}{position}",
+            kept=case.kept.but(quarantine=None if case.kept.quarantine is None else f"since {case.kept.quarantine}"),
             least_fidelity=None if case.least_fidelity is None else min(1.0, abs(case.least_fidelity)),
             recorded=case.recorded.but(
                 turns=tuple(turn.but(index=index) for index, turn in enumerate(case.recorded.turns))

@@ -55,7 +55,7 @@ def test_every_kind_has_words() -> None:
     assert set(words.TIERS) == set(get_args(Tier))
     assert set(words.MISSES) == set(get_args(get_type_hints(Miss)["kind"]))
     assert set(words.ENDINGS) == set(get_args(get_type_hints(Ending)["reason"]))
-    assert set(words.OUTCOMES) == set(words.GRAVEST_FIRST) == {*get_args(VerdictKind), "error"}
+    assert set(words.OUTCOMES) == set(words.GRAVEST_FIRST) == {*get_args(VerdictKind), "error", "quarantined"}
 
 
 def test_a_miss_names_the_nearest_call_and_every_difference() -> None:

@@ -66,6 +66,7 @@ def judge(
         recorded_id=case.recorded.id,
         verdict=decide(case, attempts, repeats=Repeats(most=max(1, len(attempts)))),
         why=case.why,
+        kept=case.kept,
         attempts=attempts,
     )
 
