@@ -16,7 +16,7 @@ from taketwo.config import Settings
 from taketwo.errors import TakeTwoError
 
 EXTRAS = {
-    "server": (("starlette", "uvicorn", "zstandard"), "taketwo serve"),
+    "server": (("prometheus_client", "starlette", "uvicorn", "zstandard"), "taketwo serve"),
     "grpc": (("grpc",), "receiving OTLP over gRPC"),
     "otel": (("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"), "sending OpenTelemetry spans"),
     "mcp": (("mcp", "starlette", "uvicorn"), "taketwo mcp, and recorded tools over MCP in replays"),

@@ -47,9 +47,23 @@ UNREAD_SHOWN = 20
     help="Who replays for run tests: temporal://HOST:PORT[/NAMESPACE], where `taketwo worker` works; this process when "
     "left out.",
 )
+@click.option(
+    "--drain",
+    "drain_s",
+    type=click.FloatRange(0, 600),
+    default=0.0,
+    metavar="S",
+    help="Go on for so many seconds when told to stop, with /ready saying no, so that balancers notice.",
+)
 @store_option
 def serve_command(
-    host: str, port: int, grpc_port: int | None, require_keys: bool, executor_url: str | None, store_url: str | None
+    host: str,
+    port: int,
+    grpc_port: int | None,
+    require_keys: bool,
+    executor_url: str | None,
+    drain_s: float,
+    store_url: str | None,
 ) -> None:
     """Receive OpenTelemetry traces and logs, and show what was captured.
 
@@ -82,6 +96,7 @@ def serve_command(
             webhooks=WebhookSecrets(vapi=here.vapi_secret, retell=here.retell_key, elevenlabs=here.elevenlabs_secret),
             severities=severity_table(here.severity),
             executor=None if executor_url is None else _executor(executor_url, _delivery(here)),
+            drain_s=drain_s,
         )
 
 

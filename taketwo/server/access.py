@@ -28,7 +28,7 @@ from taketwo.store.documents import Document
 from taketwo.store.keys import Key, Role, key_of
 from taketwo.value import Value
 
-OPEN_PATHS: Final = ("/health", "/login", "/logout")
+OPEN_PATHS: Final = ("/health", "/ready", "/login", "/logout")
 """What needs no key."""
 OPEN_FOLDERS: Final = ("/static/", "/webhooks/")
 """Under these nothing needs a key: webhooks show what was agreed with their platform."""

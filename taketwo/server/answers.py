@@ -38,14 +38,20 @@ class Answer(Value):
     """After how many seconds the sender may come back; None when it need not."""
     reason: str = ""
     """Why the request was refused; empty when it was not. The body says the same."""
+    kept: int = 0
+    """How many records it acknowledges."""
+    rejected: int = 0
+    """How many of its records were refused one by one."""
 
 
-def accepted(signal: Signal, content_type: str, rejected: Sequence[str]) -> Answer:
+def accepted(signal: Signal, content_type: str, rejected: Sequence[str], kept: int = 0) -> Answer:
     """Everything that could be kept is kept; what could not is counted, with the rules it broke."""
     message = _message(rejected)
     if _is_json(content_type):
-        return Answer(status=200, content_type=JSON_TYPE, body=_accepted_json(signal, len(rejected), message))
-    return Answer(status=200, content_type=PROTOBUF, body=_accepted_protobuf(signal, len(rejected), message))
+        form, body = JSON_TYPE, _accepted_json(signal, len(rejected), message)
+    else:
+        form, body = PROTOBUF, _accepted_protobuf(signal, len(rejected), message)
+    return Answer(status=200, content_type=form, body=body, kept=kept, rejected=len(rejected))
 
 
 def refused(status: int, message: str, content_type: str, *, retry_after_s: int | None = None) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import TakeTwoError
@@ -28,8 +27,10 @@ from taketwo.server.flow.chats import Chats
 from taketwo.server.flow.embedded import Embedded
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.guard import Guard
+from taketwo.server.health import Health
 from taketwo.server.limits import Limits
 from taketwo.server.login import Login
+from taketwo.server.metrics import Figures, Measured, Metrics, Scraped
 from taketwo.server.pages.conversations import Conversations
 from taketwo.server.pages.executions import Executions
 from taketwo.server.pages.keeping import Keeping
@@ -49,6 +50,9 @@ from taketwo.store.scoped import ScopedStore
 if TYPE_CHECKING:
     from taketwo.server.otlp_grpc import GrpcDoor
 
+TOLD = {TakeTwoError: tell, HTTPException: tell_http}
+"""How what goes wrong is answered."""
+
 FINISH_WITHIN_S = 30
 """How long requests that are under way may take when the server is told to stop."""
 
@@ -64,6 +68,7 @@ def create_app(
     webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
     severities: Mapping[str, Weight] = TABLE,
     executor: Embedded | None = None,
+    draining: threading.Event | None = None,
 ) -> Starlette:
     """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
 
@@ -72,47 +77,63 @@ def create_app(
     delivery: how alerts leave.
     webhooks: what voice platforms must show that send calls. severities: how grave differences are in run tests.
     executor: who carries out what outlives a request; this process when there is none.
+    draining: set as soon as the server is told to stop, and from then on it says that it is not ready.
     """
     keys = Keys(store, required=keys_required)
     executor, whole_store = executor or Embedded(access, delivery=delivery), store
     store = ScopedStore(store, only_project)
     flow = Flow(store, executor, severities=severities)
     chats = Chats(flow)
-    room = Room(limits)
-    intake: Intake = BesideTheServer(store.url, limits) if store.url.startswith("sqlite:") else InThreads(store, limits)
+    room, metrics = Room(limits), Metrics()
+    metrics.registry.register(Figures(Flow(whole_store), room))
+    intake = _intake(store, limits)
 
     @asynccontextmanager
     async def running(app: Starlette) -> AsyncIterator[None]:
-        started = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            work = tasks.create_task(intake.run(started))
-            await started.wait()
+        async with _receiving(intake) as tasks:
             if grpc_door is not None:
-                await grpc_door.open(intake, room, tasks, keys)
+                await grpc_door.open(intake, room, tasks, keys, metrics)
             expiry = tasks.create_task(expire_regularly(store))
             async with _replaying(tasks, executor, Flow(whole_store, executor, severities=severities), chats):
                 yield
             expiry.cancel()
             if grpc_door is not None:
                 await grpc_door.close(FINISH_WITHIN_S)
-            work.cancel()
 
-    return Starlette(
-        routes=[
-            *Receiver(intake, limits, room).routes(),
-            Route("/health", _health),
-            *Webhooks(whole_store, webhooks, body_bytes=limits.body_bytes).routes(),
-            *Login(keys).routes(),
-            assets.route(),
-            *Captures(store).routes(),
-            *door.routes(flow, body_bytes=limits.body_bytes),
-            *Compat(flow, chats).routes(),
-            *_pages(store, flow),
-        ],
-        middleware=[Middleware(Guard, any_name=keys_required), Middleware(Access, keys=keys)],
-        exception_handlers={TakeTwoError: tell, HTTPException: tell_http},
-        lifespan=running,
-    )
+    routes = [
+        *Receiver(intake, limits, room, metrics).routes(),
+        *Health(whole_store, intake, limits, draining or threading.Event()).routes(),
+        *Scraped(metrics).routes(),
+        *Webhooks(whole_store, webhooks, body_bytes=limits.body_bytes).routes(),
+        *Login(keys).routes(),
+        assets.route(),
+        *Captures(store).routes(),
+        *door.routes(flow, body_bytes=limits.body_bytes),
+        *Compat(flow, chats).routes(),
+        *_pages(store, flow),
+    ]
+    around = [
+        Middleware(Measured, metrics=metrics),
+        Middleware(Guard, any_name=keys_required),
+        Middleware(Access, keys=keys),
+    ]
+    return Starlette(routes=routes, middleware=around, exception_handlers=TOLD, lifespan=running)
+
+
+def _intake(store: Store, limits: Limits) -> Intake:
+    """A process of its own where that can open the store too."""
+    return BesideTheServer(store.url, limits) if store.url.startswith("sqlite:") else InThreads(store, limits)
+
+
+@asynccontextmanager
+async def _receiving(intake: Intake) -> AsyncIterator[asyncio.TaskGroup]:
+    """Have somebody work on what comes in, until the end of the block."""
+    started = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        work = tasks.create_task(intake.run(started))
+        await started.wait()
+        yield tasks
+        work.cancel()
 
 
 @asynccontextmanager
@@ -138,8 +159,3 @@ def _pages(store: Store, flow: Flow) -> list[BaseRoute]:
         *Scenarios(flow).routes(),
         *Settings(flow).routes(),
     ]
-
-
-async def _health(request: Request) -> Response:
-    """That the server answers; on the event loop itself, so that it also says how busy that is."""
-    return JSONResponse({"status": "ok"})

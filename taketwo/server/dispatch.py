@@ -28,6 +28,10 @@ _log = logging.getLogger("taketwo.server")
 class Intake(Protocol):
     """Works on requests."""
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it takes requests just now."""
+
     async def run(self, started: asyncio.Event) -> None:
         """Be there for requests until cancelled; sets `started` as soon as it is. Raises StoreUnavailable."""
 
@@ -43,6 +47,11 @@ class InThreads:
         self._store = store
         self._limits = limits
         self._quotas = Quotas(store.project)
+
+    @property
+    def is_up(self) -> bool:
+        """Always."""
+        return True
 
     async def run(self, started: asyncio.Event) -> None:
         """Nothing to start."""
@@ -64,6 +73,11 @@ class BesideTheServer:
         self._process: asyncio.subprocess.Process | None = None
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[Answer | None]] = {}
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the process has said that it is ready."""
+        return self._process is not None
 
     async def run(self, started: asyncio.Event) -> None:
         """See `Intake`. Raises StoreUnavailable where the process cannot be started the first time."""

@@ -53,10 +53,10 @@ def take(store: Store, delivery: Delivery, body: bytes, limits: Limits, quotas: 
     try:
         plain = decompress(body, delivery.encoding, limit=limits.body_bytes)
         if len(plain) <= LARGE_BYTES:
-            rejected = _keep(store, delivery, plain, quotas)
+            kept, rejected = _keep(store, delivery, plain, quotas)
         else:
             with _one_large:
-                rejected = _keep(store, delivery, plain, quotas)
+                kept, rejected = _keep(store, delivery, plain, quotas)
     except UnknownContentType as error:
         return refused(415, str(error), delivery.content_type)
     except TooLarge as error:
@@ -72,7 +72,7 @@ def take(store: Store, delivery: Delivery, body: bytes, limits: Limits, quotas: 
     except StoreUnavailable as error:
         # Also where the disk is full: whoever frees it should find that nothing was lost.
         return refused(503, str(error), delivery.content_type, retry_after_s=limits.retry_after_s)
-    return accepted(delivery.signal, delivery.content_type, rejected)
+    return accepted(delivery.signal, delivery.content_type, rejected, kept)
 
 
 def too_late(delivery: Delivery, limits: Limits) -> Answer:
@@ -81,8 +81,8 @@ def too_late(delivery: Delivery, limits: Limits) -> Answer:
     return refused(503, message, delivery.content_type, retry_after_s=limits.retry_after_s)
 
 
-def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> list[str]:
-    """One line for every record that was refused."""
+def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> tuple[int, list[str]]:
+    """How many records were kept, and a line for every one that was refused."""
     match delivery.signal:
         case "traces":
             spans = read_spans(plain, delivery.content_type)
@@ -91,13 +91,13 @@ def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> lis
             quotas.take({project: len(some) for project, some in by_project.items()})
             for project, some_spans in by_project.items():
                 store.add_spans(project, some_spans)
-            return spans.rejected
+            return len(spans.spans), spans.rejected
         case "logs":
             logs = read_logs(plain, delivery.content_type)
             of_traces = [log for log in logs.logs if log.trace_id]
             for project, some_logs in _by_project(of_traces, delivery.project).items():
                 store.add_logs(project, some_logs)
-            return logs.rejected + [WITHOUT_TRACE] * (len(logs.logs) - len(of_traces))
+            return len(of_traces), logs.rejected + [WITHOUT_TRACE] * (len(logs.logs) - len(of_traces))
         case other:
             assert_never(other)
 

@@ -18,5 +18,7 @@ class Limits(Value):
     """Requests that are received or worked on at the same time, whatever their size."""
     waiting_s: float = 3.0
     """How long a request may wait to come in, and again to be worked on: exporters wait 10 s for the whole of it."""
+    free_bytes: int = 256 * MIB
+    """With less left on the store's disk the server is not ready; what there is room for it still takes."""
     retry_after_s: int = 1
     """After how many seconds they are told to."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -24,6 +25,7 @@ from taketwo.server.answers import PROTOBUF, Answer, Signal, busy, grpc_code, no
 from taketwo.server.dispatch import Intake
 from taketwo.server.intake import Delivery
 from taketwo.server.limits import Limits
+from taketwo.server.metrics import Metrics
 from taketwo.server.receiver import named_project
 from taketwo.server.room import Room
 
@@ -89,10 +91,10 @@ class GrpcDoor:
         self._server = server
         return port
 
-    async def open(self, intake: Intake, room: Room, tasks: asyncio.TaskGroup, keys: Keys) -> None:
+    async def open(self, intake: Intake, room: Room, tasks: asyncio.TaskGroup, keys: Keys, metrics: Metrics) -> None:
         """Answer from now on whoever the keys let in. The tasks end what senders have stopped waiting for."""
         assert self._server is not None  # bound before
-        exports = _Exports(intake, room, self._limits, tasks, keys)
+        exports = _Exports(intake, room, self._limits, tasks, keys, metrics)
         self._server.add_generic_rpc_handlers([_Methods(exports)])
         await self._server.start()
 
@@ -121,8 +123,17 @@ class _Methods(grpc.GenericRpcHandler):
 class _Exports:
     """Takes requests: one message each, and of those no more are read at a time than would fill the room."""
 
-    def __init__(self, intake: Intake, room: Room, limits: Limits, tasks: asyncio.TaskGroup, keys: Keys) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        room: Room,
+        limits: Limits,
+        tasks: asyncio.TaskGroup,
+        keys: Keys,
+        metrics: Metrics,
+    ) -> None:
         self._keys = keys
+        self._metrics = metrics
         self._intake = intake
         self._room = room
         self._limits = limits
@@ -131,7 +142,9 @@ class _Exports:
 
     async def export(self, signal: Signal, requests: AsyncIterator[bytes], context: Context) -> bytes:
         """The method itself: gives the response, or ends with a status."""
+        begin = time.perf_counter()
         answer = await self._answered(signal, context)
+        self._metrics.received(signal, "grpc", answer, time.perf_counter() - begin)
         return answer.body if answer.status == 200 else await _end(answer, context)
 
     async def _answered(self, signal: Signal, context: Context) -> Answer:

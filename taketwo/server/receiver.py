@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping
 
 from starlette.requests import ClientDisconnect, Request
@@ -14,6 +15,7 @@ from taketwo.server.answers import Answer, Signal, busy, not_kept, refused
 from taketwo.server.dispatch import Intake
 from taketwo.server.intake import Delivery
 from taketwo.server.limits import Limits
+from taketwo.server.metrics import Metrics
 from taketwo.server.room import Place, Room
 
 PREFIXES = ("", "/api/public/otel", "/tracer", "/otel")
@@ -26,8 +28,9 @@ PROJECT_HEADERS = ("x-taketwo-project", "x-project-name")
 class Receiver:
     """Takes OTLP requests as long as there is room for them."""
 
-    def __init__(self, intake: Intake, limits: Limits, room: Room) -> None:
+    def __init__(self, intake: Intake, limits: Limits, room: Room, metrics: Metrics) -> None:
         """Keep what is needed; the room is shared with whoever else receives."""
+        self._metrics = metrics
         self._intake = intake
         self._limits = limits
         self._room = room
@@ -44,11 +47,17 @@ class Receiver:
 
     async def traces(self, request: Request) -> Response:
         """POST /v1/traces."""
-        return _response(await self._take(request, "traces"))
+        return await self._counted(request, "traces")
 
     async def logs(self, request: Request) -> Response:
         """POST /v1/logs."""
-        return _response(await self._take(request, "logs"))
+        return await self._counted(request, "logs")
+
+    async def _counted(self, request: Request, signal: Signal) -> Response:
+        begin = time.perf_counter()
+        answer = await self._take(request, signal)
+        self._metrics.received(signal, "http", answer, time.perf_counter() - begin)
+        return _response(answer)
 
     async def _take(self, request: Request, signal: Signal) -> Answer:
         headers = request.headers

@@ -21,6 +21,16 @@ class Room:
         self._of_sender: dict[str, list[Place]] = {}
         self._left = asyncio.Event()
 
+    @property
+    def requests(self) -> int:
+        """How many requests it holds."""
+        return self._requests
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes of them."""
+        return self._bytes
+
     @contextmanager
     def place(self, wanted: int = 0, sender: str = "") -> Iterator[Place]:
         """A place for a request of so many bytes, until the end of the block. Raises TooLarge, StoreBusy, TooFast."""

@@ -6,8 +6,10 @@ import ipaddress
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -55,6 +57,7 @@ def serve(
     webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
     severities: Mapping[str, Weight] = TABLE,
     executor: Embedded | None = None,
+    drain_s: float = 0.0,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way.
 
@@ -62,20 +65,18 @@ def serve(
     served on 4317 where that can be had. Keys are needed with `require_keys`, and wherever others than this machine
     reach the server. `access`: keys and endpoints of agents that the server replays against. `webhooks`: what voice
     platforms must show that send calls. `severities`: how grave differences are, where run tests are judged.
-    `executor`: who carries out what outlives a request; this process when there is none.
+    `executor`: who carries out what outlives a request; this process when there is none. `drain_s`: for so long the
+    server goes on as before when it was told to stop, and says that it is not ready, so that others notice in time.
 
     Raises BadSetting for a host that others reach where there are no keys, and for a port that is taken, MissingExtra
     for a `grpc_port` without grpcio, StoreUnavailable.
     """
     keys_required = require_keys or not _is_own(host)
-    if keys_required and not any(key.revoked_at is None for key in keys(store.documents)):
-        raise BadSetting(
-            f"there are no keys yet, so nobody could use a server on {host} that needs one",
-            where="--host" if not require_keys else "--require-keys",
-            todo="make one with: taketwo keys create --role admin",
-        )
+    if keys_required:
+        _insist_on_keys(store, host, "--require-keys" if require_keys else "--host")
     with _bound(host, port) as listening:
         door, without = _grpc_door(host, grpc_port, limits)
+        draining = threading.Event()
         config = uvicorn.Config(
             create_app(
                 store,
@@ -87,6 +88,7 @@ def serve(
                 webhooks=webhooks,
                 severities=severities,
                 executor=executor,
+                draining=draining,
             ),
             log_level="warning",
             access_log=False,
@@ -94,23 +96,68 @@ def serve(
             timeout_graceful_shutdown=FINISH_WITHIN_S,
         )
         http = Listening(http=f"http://{_named(host, listening.getsockname()[1])}", without_grpc=without)
-        server = _Server(config, door, lambda at: on_ready(http if at is None else http.but(grpc=_named(host, at))))
+        server = _Server(
+            config,
+            door,
+            lambda at: on_ready(http if at is None else http.but(grpc=_named(host, at))),
+            draining=draining,
+            drain_s=drain_s,
+        )
+        server.run_until_told(listening)
+
+
+def _insist_on_keys(store: Store, host: str, option: str) -> None:
+    """Raises BadSetting where nobody has a key."""
+    if not any(key.revoked_at is None for key in keys(store.documents)):
+        raise BadSetting(
+            f"there are no keys yet, so nobody could use a server on {host} that needs one",
+            where=option,
+            todo="make one with: taketwo keys create --role admin",
+        )
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, with the port for gRPC if there is one, and when it is about to stop."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        door: GrpcDoor | None,
+        on_ready: Callable[[int | None], None],
+        *,
+        draining: threading.Event | None = None,
+        drain_s: float = 0.0,
+    ) -> None:
+        super().__init__(config)
+        self._door = door
+        self._on_ready = on_ready
+        self._draining = draining or threading.Event()
+        self._drain_s = drain_s
+        self._stop_at: float | None = None
+
+    def run_until_told(self, listening: socket.socket) -> None:
+        """Serve until a signal. Raises StoreUnavailable."""
         if threading.current_thread() is threading.main_thread():
             # uvicorn raises the signal again when it has finished, which must not end the process before the store is.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
-    if not server.started:
-        raise StoreUnavailable("the server did not start", todo="see the lines above")
+            self.run(sockets=[listening])
+        if not self.started:
+            raise StoreUnavailable("the server did not start", todo="see the lines above")
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at the first signal once there was time to notice, and at the second at once."""
+        self._draining.set()
+        if self._drain_s and self._stop_at is None:
+            self._stop_at = time.monotonic() + self._drain_s
+            return
+        super().handle_exit(sig, frame)
 
-class _Server(uvicorn.Server):
-    """Says when it is ready, with the port for gRPC if there is one."""
-
-    def __init__(self, config: uvicorn.Config, door: GrpcDoor | None, on_ready: Callable[[int | None], None]) -> None:
-        super().__init__(config)
-        self._door = door
-        self._on_ready = on_ready
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether it is time to stop."""
+        if self._stop_at is not None and time.monotonic() >= self._stop_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         grpc_port = self._door.bind() if self._door is not None else None

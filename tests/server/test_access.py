@@ -50,7 +50,7 @@ def bearer(secret: str) -> dict[str, str]:
 
 def test_every_route_refuses_who_has_no_key(client: httpx.Client, store: Store) -> None:
     # A webhook proves itself by the secret that was arranged with its sender.
-    open_to_all = {"/health", "/login", "/logout", "/static/{name:path}", "/webhooks/{platform}"}
+    open_to_all = {"/health", "/ready", "/login", "/logout", "/static/{name:path}", "/webhooks/{platform}"}
     seen = 0
     for route in create_app(store).routes:
         assert isinstance(route, Route), "a route that nobody guards"

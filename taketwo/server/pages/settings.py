@@ -6,7 +6,6 @@ import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
-from pathlib import Path
 from typing import get_args
 
 from starlette.datastructures import FormData
@@ -20,6 +19,7 @@ from taketwo.scenario import Expectation, MustCall, MustNotCall, MustNotSay, Mus
 from taketwo.sdk.api.projects import CreateProject
 from taketwo.sdk.api.run_tests import CreateEvaluator
 from taketwo.server.assets import LIBRARY, address
+from taketwo.server.disk import store_bytes
 from taketwo.server.flow.agents import AGENTS, VERSIONS, activate, restore, version
 from taketwo.server.flow.projects import create_project
 from taketwo.server.flow.run_tests import EVALUATORS, create_evaluator
@@ -28,7 +28,7 @@ from taketwo.server.pages.drawing import page, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of, texts_of
 from taketwo.server.pages.shell import Shell
 from taketwo.store.keys import ROLES, Role, create_key, keys, revoke_key
-from taketwo.store.project import ProjectSettings, Redact
+from taketwo.store.project import Redact
 
 LISTED = 100
 """Things of a page."""
@@ -142,7 +142,8 @@ class Settings:
         if text_of(form, "is_new"):
             create_project(self._flow, CreateProject(name=name, keep_for_days=keep, redact=redact))  # type: ignore[arg-type]  # looked at above
         else:
-            self._flow.store.set_project(name, ProjectSettings(keep_for_days=keep, redact=redact))  # type: ignore[arg-type]  # looked at above
+            said = self._flow.store.project(name)  # what the form does not show stays as it is
+            self._flow.store.set_project(name, said.but(keep_for_days=keep, redact=redact))
         return see_other("/settings")
 
     def keys(self, request: Request) -> Response:
@@ -180,7 +181,7 @@ class Settings:
             "python": platform.python_version(),
             "since": self._since,
             "store": store.url,
-            "bytes": _size(store.url),
+            "bytes": store_bytes(store.url),
             "projects": len(store.projects()),
             "waiting": store.search.unread(),
             "load": os.getloadavg()[0],
@@ -212,11 +213,3 @@ def _expectation(form: FormData) -> Expectation:
             return MustNotSay(text=what)
         case other:
             raise BadSetting(f"{other!r} is no kind of judgement", where="kind")
-
-
-def _size(url: str) -> int | None:
-    """Bytes of the store's file and its log; None where it is no file."""
-    if not url.startswith("sqlite:///"):
-        return None
-    path = Path(url.removeprefix("sqlite:///"))
-    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if file.is_file())

@@ -60,8 +60,10 @@ def test_an_evaluator_is_made_chosen_for_a_run_and_judges(client: httpx.Client) 
 
 
 def test_a_project_says_how_its_data_is_treated(client: httpx.Client, store: Store) -> None:
+    store.set_project("shop", ProjectSettings(spans_per_s=500, score_share=0.1))
     posted(client, "/settings/projects", name="shop", keep_for_days="30", redact="personal")
-    assert store.project("shop") == ProjectSettings(keep_for_days=30, redact="personal")
+    said = ProjectSettings(keep_for_days=30, redact="personal", spans_per_s=500, score_share=0.1)
+    assert store.project("shop") == said, "what the page does not ask for stays as it is"
     assert 'value="30"' in client.get("/settings").text
     posted(client, "/settings/projects", is_new="1", name="new one")
     assert "new one" in store.projects()
