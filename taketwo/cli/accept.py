@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 
 from taketwo.cli.settings import opened_store, store_option
-from taketwo.cli.targets import SUFFIXES
 from taketwo.errors import BadSetting, NotFound
 from taketwo.freeze.edits import edit
-from taketwo.freeze.files import load
+from taketwo.freeze.files import SCENARIO_SUFFIXES, load
 from taketwo.report.words import counted, plain
 from taketwo.run import Run
 from taketwo.scenario import Case
@@ -83,7 +82,7 @@ def _is_meant(result: CaseResult, targets: Sequence[str]) -> bool:
     return not targets or any(
         target == result.case_id
         or Path(target).resolve() == file
-        or (not target.endswith(SUFFIXES) and Path(target).resolve() in file.parents)
+        or (not target.endswith(SCENARIO_SUFFIXES) and Path(target).resolve() in file.parents)
         for target in targets
     )
 

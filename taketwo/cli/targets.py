@@ -14,7 +14,7 @@ from taketwo.config import Settings
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable
 from taketwo.events import CaseErrored
-from taketwo.freeze.files import load, locate
+from taketwo.freeze.files import SCENARIO_SUFFIXES, load, read, scenario_files
 from taketwo.freeze.freeze import freeze
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.store import Store
@@ -22,7 +22,6 @@ from taketwo.suite.keywords import keywords
 from taketwo.suite.runner import SuiteCase
 from taketwo.suite.selection import Selection, read_shard
 
-SUFFIXES = (".scenario.yaml", ".scenario.yml")
 ToolScope: TypeAlias = Literal["conversation", "scenario", "project"]
 """Whose recorded calls answer, after the conversation's own."""
 
@@ -41,7 +40,7 @@ def cases_of(targets: Sequence[str], store: Store, project: str | None) -> Itera
         path = Path(target)
         if path.is_dir():
             yield from _of_folder(path)
-        elif target.endswith(SUFFIXES):
+        elif target.endswith(SCENARIO_SUFFIXES):
             yield from _of_file(path)
         elif path.is_file():
             raise BadSetting("is no scenario file", where=target, todo="`taketwo import` it, or name a *.scenario.yaml")
@@ -75,10 +74,10 @@ def conversations_of(targets: Sequence[str], store: Store, project: str | None) 
         yield from store.conversations(project)
     for target in targets:
         path = Path(target)
-        if target.endswith(SUFFIXES):
+        if target.endswith(SCENARIO_SUFFIXES):
             yield from (case.recorded for case in load(path).cases)
         elif path.is_dir():
-            files = sorted(str(file) for file in path.rglob("*") if file.name.endswith(SUFFIXES))
+            files = [str(file) for file in scenario_files(path)]
             yield from conversations_of(files, store, project) if files else ()
         elif path.is_file():
             yield from _of_log(path)
@@ -132,7 +131,7 @@ def _of_scenario(case: SuiteCase, cases: Sequence[SuiteCase | CaseErrored]) -> I
 
 
 def _of_folder(folder: Path) -> Iterator[SuiteCase | CaseErrored]:
-    files = sorted(file for file in folder.rglob("*") if file.name.endswith(SUFFIXES))
+    files = scenario_files(folder)
     if not files:
         raise NotFound("no *.scenario.yaml in this folder", where=str(folder), todo="`taketwo freeze` makes them")
     for file in files:
@@ -141,12 +140,12 @@ def _of_folder(folder: Path) -> Iterator[SuiteCase | CaseErrored]:
 
 def _of_file(path: Path) -> Iterator[SuiteCase | CaseErrored]:
     try:
-        scenario, lines = load(path), locate(path)
+        found = read(path)
     except ScenarioUnreadable as error:
         yield CaseErrored(name=path.name, error=str(error), file=str(path))
         return
-    for case in scenario.cases:
-        yield SuiteCase(case=case, scenario=scenario.name, file=str(path), line=lines[case.id])
+    for case in found.scenario.cases:
+        yield SuiteCase(case=case, scenario=found.scenario.name, file=str(path), line=found.lines[case.id])
 
 
 def _of_conversation(id: str, store: Store, project: str | None) -> Iterator[SuiteCase | CaseErrored]:

@@ -14,7 +14,7 @@ from taketwo.replay.agents import Agent, open_agent
 from taketwo.scenario import Scenario
 from taketwo.store.recordings import folder_of
 from taketwo.suite.runner import SuiteCase
-from taketwo.voice.recordings import Recordings, names_of
+from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of
 
 Audio: TypeAlias = Literal["original", "synthesised", "text"]
 
@@ -27,8 +27,6 @@ LARGE_FILES = """# Recordings are large: with `git lfs install` they are kept be
 *.flac filter=lfs diff=lfs merge=lfs -text
 """
 """What lies beside the recordings of a scenario, for git."""
-AUDIO_FOLDER = "audio"
-"""Where the recordings of a scenario lie, beside its file."""
 
 audio_option = click.option(
     "--audio",

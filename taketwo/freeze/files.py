@@ -1,19 +1,19 @@
-"""Scenario files: `save` writes one, `load` reads it back to the letter, `locate` says where each case stands."""
+"""Scenario files: `save` writes one, `load` reads it back to the letter, `read` says where each case stands, too."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from taketwo.errors import ScenarioUnreadable
 from taketwo.freeze.blobs import fetch_from, pack, unpack
 from taketwo.freeze.file_schema import file_schema
-from taketwo.freeze.format import ScenarioForm
+from taketwo.freeze.format import CallForm, CaseForm, ScenarioForm
 from taketwo.freeze.layout import form_of, scenario_of
 from taketwo.freeze.typed import Misplaced, typed, untyped
 from taketwo.freeze.upgrades import upgraded
@@ -22,7 +22,10 @@ from taketwo.freeze.yaml_writer import yaml_text
 from taketwo.scenario import Scenario
 from taketwo.value import JSON
 
-SUFFIXES = (".scenario.yaml", ".scenario.yml", ".yaml", ".yml")
+SCENARIO_SUFFIXES = (".scenario.yaml", ".scenario.yml")
+SUFFIXES = (*SCENARIO_SUFFIXES, ".yaml", ".yml")
+NOT_OURS = frozenset({"node_modules", "site-packages", "__pycache__"})
+"""Folders that hold other people's files."""
 SCHEMA_FILE = "scenario.schema.json"
 HEADER = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
 """Tells editors where the JSON Schema lies, so that they complete keys and explain them."""
@@ -49,16 +52,42 @@ def save(scenario: Scenario, path: Path | str) -> list[Path]:
         raise ScenarioUnreadable(f"cannot be written: {error.strerror}", where=str(path)) from error
 
 
+class ScenarioFile(NamedTuple):
+    """What a file says, and where."""
+
+    scenario: Scenario
+    """The scenario."""
+    lines: dict[str, int]
+    """The line, from 1, at which each case begins, by the case's id."""
+    beside: dict[str, tuple[str, ...]]
+    """The files that each case refers to, as it names them, by the case's id."""
+
+
 def load(path: Path | str) -> Scenario:
     """Read a scenario file. Raises ScenarioUnreadable naming file and line."""
+    return read(path).scenario
+
+
+def read(path: Path | str) -> ScenarioFile:
+    """Read a scenario file with the places of its cases. Raises ScenarioUnreadable naming file and line."""
     file = str(path)
     document, form = _form(parse(_content(path), file), file)
     try:
-        return scenario_of(form, fetch_from(Path(path).resolve().parent))
+        scenario = scenario_of(form, fetch_from(Path(path).resolve().parent))
     except Misplaced as error:
         raise _unreadable(error, document, file) from error
     except RecursionError as error:  # the parser of this file has a limit, that of JSON in the files beside it has not
         raise ScenarioUnreadable("refers to a file that is nested too deep", where=file) from error
+    return ScenarioFile(scenario, _lines(document, form), {case.id: tuple(_beside(case)) for case in form.cases})
+
+
+def scenario_files(folder: Path) -> list[Path]:
+    """The scenario files in a folder and below, in order; those of installed packages and of hidden folders aside."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not (name.startswith(".") or name in NOT_OURS)]
+        found += [Path(place, name) for name in names if name.endswith(SCENARIO_SUFFIXES)]
+    return sorted(found)
 
 
 def read_text(path: Path | str) -> str:
@@ -87,8 +116,17 @@ def put_text(path: Path | str, text: str, scenario: Scenario) -> None:
 
 def locate(path: Path | str) -> dict[str, int]:
     """The line, from 1, at which each case of a file begins, by the case's id. Raises ScenarioUnreadable."""
-    document, form = _form(parse(_content(path), str(path)), str(path))
+    return _lines(*_form(parse(_content(path), str(path)), str(path)))
+
+
+def _lines(document: Document, form: ScenarioForm) -> dict[str, int]:
     return {case.id: line_of(document, ("cases", position)) for position, case in enumerate(form.cases)}
+
+
+def _beside(case: CaseForm) -> Iterator[str]:
+    calls = (step for turn in case.turns for step in turn.steps if isinstance(step, CallForm))
+    named = (case.agent.system_prompt_file, case.agent.tools_file, *(call.result_file for call in calls))
+    yield from dict.fromkeys(name for name in named if name is not None)
 
 
 def _content(path: Path | str) -> bytes:

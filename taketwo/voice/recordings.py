@@ -12,6 +12,8 @@ from typing import Final
 from taketwo.conversation import Conversation, Say
 from taketwo.value import content_hash
 
+AUDIO_FOLDER: Final = "audio"
+"""Where recordings of kept calls lie beside the scenario files."""
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _SUFFIXES: Final = {b"RIFF": ".wav", b"OggS": ".ogg", b"fLaC": ".flac", b"ID3": ".mp3", b"\xff\xfb": ".mp3"}
 
