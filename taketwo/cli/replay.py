@@ -170,7 +170,7 @@ def replay_command(
     """
     here = settings()
     if bool(targets) == (served is not None):
-        raise BadSetting("give TARGETs or --run-test, and not both", todo="taketwo replay --help")
+        raise BadSetting("give TARGETs, --run-test or --rerun, and only one of them", todo="taketwo replay --help")
     spec, changes = agent_spec_of(agent_spec, here), dict(map(_override, overrides))
     if served is not None:
         served = served.but(project=project, concurrency=concurrency, timeout_s=timeout)

@@ -1,4 +1,4 @@
-"""`taketwo replay --run-test`: the rows of a run test that a server keeps, against an agent in this process."""
+"""`taketwo replay --run-test` and `--rerun`: rows that a server keeps, against an agent in this process."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from taketwo.cli.interrupts import stop_on_interrupt
 from taketwo.cli.report_options import Reports
 from taketwo.cli.settings import access
 from taketwo.config import Settings
+from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, CaseFinished, SuiteFinished, SuiteStarted
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, closing_agents, open_agent
@@ -29,10 +30,12 @@ from taketwo.value import JSON, Value
 
 
 class Served(Value):
-    """Which run test of which server, and how."""
+    """Which rows of which server, and how."""
 
     name: str
-    """Its name or id."""
+    """Name or id of a run test; id of an execution or of one of its rows where it is run again."""
+    is_again: bool
+    """Whether an execution that has ended is run again, rather than a new one begun."""
     url: str | None
     """The server; None for that of the settings."""
     project: str | None = None
@@ -44,17 +47,26 @@ class Served(Value):
 
 
 def served_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--run-test` and `--server`, given to the command as `served`."""
+    """`--run-test`, `--rerun` and `--server`, given to the command as `served`."""
 
     @click.option(
         "--run-test",
         metavar="NAME",
         help="Instead of TARGETs: replay the rows of a run test that a server keeps, and report to it.",
     )
+    @click.option(
+        "--rerun",
+        metavar="ID",
+        help="Instead of TARGETs: replay a row that a server keeps again, or what failed in an execution.",
+    )
     @click.option("--server", metavar="URL", help="That server.  [default: http://127.0.0.1:4318]")
     @functools.wraps(command)
-    def with_served(*, run_test: str | None, server: str | None, **given: Any) -> Any:
-        return command(served=None if run_test is None else Served(name=run_test, url=server), **given)
+    def with_served(*, run_test: str | None, rerun: str | None, server: str | None, **given: Any) -> Any:
+        if run_test is not None and rerun is not None:
+            raise BadSetting("give --run-test or --rerun, and not both", todo="taketwo replay --help")
+        name = rerun or run_test
+        served = None if name is None else Served(name=name, is_again=rerun is not None, url=server)
+        return command(served=served, **given)
 
     return with_served
 
@@ -91,9 +103,13 @@ async def _run(session: Session, served: Served, writers: Sequence[Writer], coun
     began = datetime.now(UTC)
     stop = asyncio.Event()
     stop_on_interrupt(asyncio.get_running_loop(), stop)
-    execution = await session.begin(served.name, served.project, "ci" if os.environ.get("CI") else "sdk")
+    if served.is_again:
+        execution = await session.again(served.name)
+    else:
+        execution = await session.begin(served.name, served.project, "ci" if os.environ.get("CI") else "sdk")
+    open_rows = execution.total - execution.done
     for writer in writers:
-        writer.write(SuiteStarted(agent=session.agent.spec, cases=execution.total, at=began))
+        writer.write(SuiteStarted(agent=session.agent.spec, cases=open_rows, at=began))
     is_cut_short = await session.run(execution, stop)
     ended = datetime.now(UTC)
     finished = SuiteFinished(

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 from taketwo.config import load_settings
-from taketwo.errors import BadSetting, TakeTwoError
+from taketwo.errors import BadSetting, NotFound, TakeTwoError
 from taketwo.replay.agents import Agent, closing_agents, open_agent
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import Limits
@@ -25,6 +25,7 @@ from taketwo.sdk.api.executions import (
     RenewedLeases,
     RenewLeases,
     ReportRow,
+    Rerun,
     TestExecution,
 )
 from taketwo.sdk.api.results import Results
@@ -171,6 +172,26 @@ class Session(NamedTuple):
         asked = ExecuteRunTest(runner="sdk", spec=None, revision=await asyncio.to_thread(git_revision), trigger=trigger)
         path = f"/run-tests/{found.run_tests[0].id}/executions"
         return await self.client.post(path, TestExecution, asked, once=str(uuid4()))
+
+    async def again(self, id: str) -> TestExecution:
+        """Open an execution again for one row, by the row's id, or for those that failed, by its own.
+
+        Raises NotFound, WrongState while it runs, BadSetting where the server replays it itself.
+        """
+        try:
+            call = await self.client.get(f"/call-executions/{id}", CallExecution)
+        except NotFound:
+            asked, execution_id = Rerun(what="failed"), id
+        else:
+            asked, execution_id = Rerun(what="all", call_execution_ids=(id,)), call.test_execution_id
+        execution = await self.client.get(f"/test-executions/{execution_id}", TestExecution)
+        if execution.runner != "sdk":
+            raise BadSetting(
+                f"its rows are replayed by the {execution.runner}, not by your process",
+                where=f"execution {execution_id}",
+                todo=f"{self.client.url}/executions/{execution_id} runs them again",
+            )
+        return await self.client.post(f"/test-executions/{execution_id}/rerun", TestExecution, asked)
 
     async def run(self, execution: TestExecution, stop: asyncio.Event | None = None) -> bool:
         """Replay its rows until none are left, or until `stop` is set; gives whether it was cut short.

@@ -37,6 +37,7 @@ from taketwo.server.pages.keeping import Keeping
 from taketwo.server.pages.lists import Lists
 from taketwo.server.pages.over_time import OverTime
 from taketwo.server.pages.replays import Replays
+from taketwo.server.pages.rows import Rows
 from taketwo.server.pages.scenarios import Scenarios
 from taketwo.server.pages.settings import Settings
 from taketwo.server.pages.start import Start
@@ -156,6 +157,7 @@ def _pages(store: Store, flow: Flow) -> list[BaseRoute]:
         *Start(store).routes(),
         *Replays(flow).routes(),
         *Executions(flow).routes(),
+        *Rows(flow).routes(),
         *Scenarios(flow).routes(),
         *Settings(flow).routes(),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,3 +70,52 @@ def test_scores_that_a_program_gives_are_seen_over_time(visit: Visit) -> None:
     assert page.locator("tr[data-row]").count() == 1
     page.go_back()
     page.get_by_role("heading", name="Over time").wait_for()
+
+
+def replayed(visit: Visit, reach: str) -> Any:
+    """Dana's conversation is marked and made a test of; the page where it is run against that agent."""
+    page = visit.open(f"{DANA}&mark=3.0")
+    page.get_by_label("It must call").fill("check_status")
+    page.get_by_role("button", name="Mark as wrong").click()
+    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("link", name="Continue: make a scenario").click()
+    page.get_by_role("button", name="Make the scenario").click()
+    page.get_by_role("link", name="Continue: choose the agent").click()
+    page.get_by_label(reach).check()
+    page.locator("main form button.primary").last.click()
+    return page
+
+
+def run_as_shown(command: str, agent: str) -> int:
+    """The exit code of a command as it stands on a page, with one's own agent in it."""
+    words = shlex.split(command.replace("my_package:my_agent", agent))
+    assert words[0] == "taketwo"
+    environment = {**os.environ, "TAKETWO_STORE": "memory:"}
+    done = subprocess.run([sys.executable, "-m", *words], env=environment, capture_output=True, timeout=60)
+    return done.returncode
+
+
+def test_one_row_is_run_again_by_the_server_and_by_ones_own_process(visit: Visit) -> None:
+    page = replayed(visit, "Rebuilt from the recording")
+    page.locator("td .chip.fail").wait_for()
+    page.get_by_role("link", name="sess-dana").first.click()
+    before = page.evaluate("fetch(location.pathname + '.json').then(answer => answer.json())")["call"]
+    page.get_by_role("button", name="Re-run this row").click()
+    page.locator("[data-events]").wait_for(state="detached")
+    page.get_by_role("button", name="Re-run this row").wait_for()
+    after = page.evaluate("fetch(location.pathname + '.json').then(answer => answer.json())")["call"]
+    assert (after["status"], after["verdict"]) == ("completed", "fail")
+    assert after["run_id"] != before["run_id"] and len(after["handed_out"]) == 2
+
+    page = replayed(visit, "My own code")
+    command = page.locator(".own-code .muted code").last.inner_text()
+    assert run_as_shown(f"{command} --server {visit.address}", "taketwo.demo.desk:desk_v1") == 1
+    page.get_by_role("link", name="run 1").click()
+    assert run_as_shown(page.locator("#again").inner_text(), "taketwo.demo.desk:desk_v1") == 1
+    page.reload()
+    page.get_by_role("link", name="sess-dana").first.click()
+    assert page.get_by_role("button", name="Re-run this row").count() == 0
+    assert visit.grave_faults() == []
+    assert run_as_shown(page.locator("#again").inner_text(), "taketwo.demo.desk:desk_v2") == 0
+    page.reload()
+    page.locator(".verdict-line .chip.pass").wait_for()

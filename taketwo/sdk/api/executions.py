@@ -109,6 +109,8 @@ class Rerun(Asked):
 
     what: Literal["all", "failed", "evaluators"] = "failed"
     """All rows, those that failed or could not be done, or only the judgements of what was replayed."""
+    call_execution_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=1_000)] | None = None
+    """Only these rows, whatever their verdict; null for all that `what` names."""
 
 
 HandOutEnd: TypeAlias = Literal["completed", "lost", "cancelled", "failed"]

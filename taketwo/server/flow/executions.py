@@ -266,16 +266,21 @@ def cancel_execution(flow: Flow, id: str) -> TestExecution:
 
 
 def rerun(flow: Flow, id: str, asked: Rerun) -> TestExecution:
-    """Do all rows again, or those that failed, or only the judgements. Raises NotFound, WrongState while it runs."""
+    """Do all rows again, or those that failed, or some, or only the judgements.
+
+    Raises NotFound, WrongState while it runs, BadSetting for judgements of some rows.
+    """
     execution = execution_now(flow, id)
     if execution.status in OPEN:
         raise WrongState("the execution is still going on", where="status", todo="wait for its end, or cancel it")
+    wanted = _insist_on_rows_of(flow, id, asked)
     if asked.what == "evaluators":
         flow.executor.begin(Work("judge_again", id))
         return execution
 
     def again(call: CallExecution) -> CallExecution:
-        if asked.what == "failed" and call.status == "completed" and call.verdict in ("pass", "changed"):
+        is_fine = call.status == "completed" and call.verdict in ("pass", "changed")
+        if (asked.what == "failed" and is_fine) if wanted is None else call.id not in wanted:
             return call
         return call.but(status="pending", verdict=None, ended_at=None, ended_reason=None)
 
@@ -285,6 +290,18 @@ def rerun(flow: Flow, id: str, asked: Rerun) -> TestExecution:
     if execution.runner == "server":
         flow.executor.begin(Work("run_execution", id))
     return finish_if_done(flow, id)
+
+
+def _insist_on_rows_of(flow: Flow, id: str, asked: Rerun) -> frozenset[str] | None:
+    """The rows that are to be done again; None for all that `what` names."""
+    if asked.call_execution_ids is None:
+        return None
+    if asked.what == "evaluators":
+        raise BadSetting("judgements are made anew for all rows", where="call_execution_ids", todo="leave it out")
+    for call_id in asked.call_execution_ids:
+        if CALLS.get(flow, call_id).test_execution_id != id:
+            raise NotFound(f"there is no row {call_id!r} in this execution", where="call_execution_ids")
+    return frozenset(asked.call_execution_ids)
 
 
 def judge_again(flow: Flow, id: str) -> None:

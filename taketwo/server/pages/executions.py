@@ -1,4 +1,4 @@
-"""Runs of a test and their results, and one row of them side by side with what was recorded."""
+"""Runs of a test and their results."""
 
 from __future__ import annotations
 
@@ -14,19 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from taketwo.comparison import SEVERITIES
 from taketwo.errors import BadSetting, NotFound
-from taketwo.events import CaseFinished
-from taketwo.report.aligned import telling_attempt
-from taketwo.report.html import CaseView, calls_of, view_of
 from taketwo.report.words import GRAVEST_FIRST
-from taketwo.scenario import Scenario
 from taketwo.sdk.api.agents import AgentVersion
 from taketwo.sdk.api.executions import CallExecution, ExecuteRunTest, Rerun, TestExecution
 from taketwo.sdk.api.replay_sessions import ReplaySession
 from taketwo.sdk.api.results import Results
 from taketwo.sdk.api.run_tests import RunTest
-from taketwo.sdk.api.scenarios import UpdateRow
 from taketwo.server.flow.agents import AGENTS, version
 from taketwo.server.flow.executions import (
     CALLS,
@@ -37,20 +31,15 @@ from taketwo.server.flow.executions import (
     execution_now,
     rerun,
 )
-from taketwo.server.flow.judging import RESULTS, CallResult
 from taketwo.server.flow.replay_sessions import SESSIONS
 from taketwo.server.flow.results import compare_executions, results, trend
 from taketwo.server.flow.run_tests import RUN_TESTS, chosen_rows
-from taketwo.server.flow.scenarios import update_row
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.pages.charts import trend_charts
 from taketwo.server.pages.drawing import page, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of
-from taketwo.server.pages.keeping import download, written
 from taketwo.server.pages.shell import Shell
-from taketwo.server.pages.sound import SoundOfCalls, served
 from taketwo.value import content_hash
-from taketwo.verdict import Attempt, Score
 
 LISTED = 50
 """Run tests of a page."""
@@ -66,6 +55,12 @@ POINTS = 30
 """Executions that a trend shows."""
 
 
+OWN_AGENT = "my_package:my_agent"
+"""Stands in a command for what only the user knows."""
+PASSABLE = ("pass", "changed")
+"""Verdicts of rows that are not run again with what failed."""
+
+
 class Cluster(NamedTuple):
     """Rows with the same change."""
 
@@ -76,7 +71,7 @@ class Cluster(NamedTuple):
 
 
 class Executions:
-    """Draws run tests, executions and rows. The methods block; the application runs them in threads."""
+    """Draws run tests and executions. The methods block; the application runs them in threads."""
 
     def __init__(self, flow: Flow) -> None:
         """Work with that flow."""
@@ -98,10 +93,6 @@ class Executions:
             Route("/executions/{id}/rerun", filled_in(self.rerun), methods=["POST"]),
             Route("/executions/{id}", self.execution),
             Route("/test-executions/{id}", self.elsewhere),
-            Route("/rows/{id}.json", self.row),
-            Route("/rows/{id}/file", self.file),
-            Route("/rows/{id}/accept", filled_in(self.accept), methods=["POST"]),
-            Route("/rows/{id}", self.row),
         ]
 
     def tests(self, request: Request) -> Response:
@@ -152,7 +143,7 @@ class Executions:
     def execution(self, request: Request) -> Response:
         """One execution: how far it is, and what came of it."""
         execution = execution_now(self._flow, request.path_params["id"])
-        calls = sorted(CALLS.parts(self._flow, execution.id), key=_gravity)
+        calls = sorted(CALLS.parts(self._flow, execution.id), key=by_gravity)
         test = self._test(execution)
         is_open = execution.status in OPEN
         return twin(
@@ -166,7 +157,9 @@ class Executions:
             bar=_bar(execution),
             clusters=_clusters(calls),
             others=[one for one in self._others(execution) if one.id != execution.id],
-            under_test=self._version(execution),
+            under_test=version_of(self._flow, execution),
+            undone=sum(call.status != "completed" or call.verdict not in PASSABLE for call in calls),
+            again=rerun_command(execution.id, execution, str(request.base_url)),
             origin=str(request.base_url).rstrip("/"),
         )
 
@@ -195,61 +188,6 @@ class Executions:
         asked = Rerun(what=what)  # type: ignore[arg-type]  # looked at above
         return see_other(f"/executions/{rerun(self._flow, request.path_params['id'], asked).id}")
 
-    def row(self, request: Request) -> Response:
-        """One row: recorded and replayed side by side."""
-        call = CALLS.get(self._flow, request.path_params["id"])
-        execution = execution_now(self._flow, call.test_execution_id)
-        calls = sorted(CALLS.parts(self._flow, execution.id), key=_gravity)
-        place = next(place for place, one in enumerate(calls) if one.id == call.id)
-        kept = self._result(call)
-        attempt = _attempt(kept, request.query_params.get("attempt"))
-        return twin(
-            request,
-            "row.html",
-            self._shell(call.project, "tests"),
-            {"call": call, "result": kept.result if kept else None},
-            execution=execution,
-            view=self._view(kept, attempt) if kept else None,
-            attempts=[(one, _kind_of(one)) for one in kept.result.attempts] if kept else [],
-            before=calls[place - 1] if place else None,
-            after=calls[place + 1] if place + 1 < len(calls) else None,
-            place=place,
-            count=len(calls),
-            command=_command(call, execution, self._version(execution)),
-            accepted="accepted" in request.query_params,
-        )
-
-    def _view(self, kept: CallResult, attempt: Attempt | None) -> CaseView:
-        """The row as it is drawn, with both calls to be heard where it is one of calls."""
-        view = view_of(CaseFinished(case=kept.case, result=kept.result), attempt)
-        recordings = SoundOfCalls(self._flow.store).recordings
-        return view._replace(call=calls_of(view, recordings.of, served))
-
-    def file(self, request: Request) -> Response:
-        """The row as a scenario file."""
-        call = CALLS.get(self._flow, request.path_params["id"])
-        kept = self._result(call)
-        if kept is None:
-            raise NotFound("nothing has been replayed yet", where=f"row {call.case_id}")
-        name, files = written(Scenario(name=kept.case.id, cases=(kept.case,)))
-        return download(name, files[name], "application/yaml")
-
-    def accept(self, request: Request, form: FormData) -> Response:
-        """Take what was replayed as what should be: from now on the row is compared with that."""
-        call = CALLS.get(self._flow, request.path_params["id"])
-        kept = self._result(call)
-        attempt = _attempt(kept, text_of(form, "attempt") or None)
-        if kept is None or attempt is None:
-            raise NotFound("nothing has been replayed yet", where=f"row {call.case_id}")
-        if attempt.run.ending.reason != "completed":
-            raise BadSetting(
-                "the replay did not reach its end, so it cannot be taken as right", where="attempt", todo="run it again"
-            )
-        was, now = kept.case.recorded, attempt.run.conversation
-        accepted = now.but(id=was.id, project=was.project, session_id=was.session_id, user_id=was.user_id)
-        update_row(self._flow, call.row_id, UpdateRow(case=kept.case.but(recorded=accepted)))
-        return see_other(f"/rows/{call.id}?accepted=1")
-
     def _results(self, execution: TestExecution, calls: list[CallExecution]) -> Results:
         """The figures; their intervals take a while, so they are kept as long as no row has changed."""
         seen = content_hash(msgspec.json.encode(calls))
@@ -258,12 +196,6 @@ class Executions:
                 self._known.clear()
             self._known[execution.id] = known = seen, results(self._flow, execution.id)
         return known[1]
-
-    def _result(self, call: CallExecution) -> CallResult | None:
-        try:
-            return RESULTS.get(self._flow, call.id)
-        except NotFound:
-            return None
 
     def _covered(self, project: str | None) -> set[str]:
         """The tools that are called in rows of tests."""
@@ -295,45 +227,29 @@ class Executions:
         except NotFound:
             return None
 
-    def _version(self, execution: TestExecution) -> AgentVersion | None:
-        try:
-            return version(self._flow, execution.agent_definition_id, execution.agent_version)
-        except NotFound:
-            return None
-
     def _shell(self, project: str | None, section: str, *, live: bool = False) -> Shell:
         return Shell(section=section, project=project, projects=tuple(self._flow.store.projects()), live=live)
 
 
-def _gravity(call: CallExecution) -> tuple[int, int]:
+def version_of(flow: Flow, execution: TestExecution) -> AgentVersion | None:
+    """The version that was under test; None where its agent was deleted since."""
+    try:
+        return version(flow, execution.agent_definition_id, execution.agent_version)
+    except NotFound:
+        return None
+
+
+def rerun_command(id: str, execution: TestExecution, origin: str) -> str | None:
+    """The command that runs it again in the user's own process; None where somebody else replays."""
+    if execution.runner != "sdk":
+        return None
+    return shlex.join(["taketwo", "replay", "--rerun", id, "--agent", OWN_AGENT, "--server", origin.rstrip("/")])
+
+
+def by_gravity(call: CallExecution) -> tuple[int, int]:
     """Those first that a person must see."""
     kind = "error" if call.status == "failed" else call.verdict
     return GRAVEST_FIRST.index(kind) if kind in GRAVEST_FIRST else len(GRAVEST_FIRST), call.position
-
-
-def _kind_of(attempt: Attempt) -> str:
-    """How one attempt looks by itself: the verdict is made of all of them."""
-    judged = [score.value for score in attempt.scores if isinstance(score, Score) and isinstance(score.value, bool)]
-    if not all(judged):
-        return "fail"
-    if attempt.run.ending.reason != "completed":
-        return "inconclusive"
-    if judged:
-        return "pass"
-    gravest = min((SEVERITIES.index(change.severity) for change in attempt.comparison.changes), default=9)
-    return "changed" if gravest < SEVERITIES.index("wording") else "pass"
-
-
-def _attempt(kept: CallResult | None, asked: str | None) -> Attempt | None:
-    """The attempt that is asked for, else the most telling one; None where there is none."""
-    if kept is None:
-        return None
-    if asked is None:
-        return telling_attempt(kept.result)
-    found = next((one for one in kept.result.attempts if str(one.run.attempt) == asked), None)
-    if found is None:
-        raise NotFound(f"there is no attempt {asked!r}", where="attempt", todo=f"1 to {len(kept.result.attempts)}")
-    return found
 
 
 def _clusters(calls: list[CallExecution]) -> list[Cluster]:
@@ -358,14 +274,3 @@ def _bar(execution: TestExecution) -> list[tuple[str, int, float, float]]:
             drawn.append((kind, count, round(start, 3), round(width, 3)))
             start += width
     return drawn
-
-
-def _command(call: CallExecution, execution: TestExecution, under_test: AgentVersion | None) -> str:
-    """The command that replays the kept file of the row against the same agent."""
-    agent = execution.agent if execution.runner == "server" else "package.module:agent"
-    words = ["taketwo", "replay", f"{call.case_id}.scenario.yaml", "--agent", agent]
-    for name, value in (under_test.overrides if under_test else {}).items():
-        words += ["--set", "system_prompt=@prompt.txt" if name == "system_prompt" else f"{name}={value}"]
-    if execution.repeat > 1:
-        words += ["--repeat", str(execution.repeat)]
-    return shlex.join(words)

@@ -281,6 +281,25 @@ async def test_an_execution_is_cancelled_and_run_again(flow: Flow) -> None:
     assert rerun(flow, execution.id, Rerun(what="all")).counts == {"pending": 3}
 
 
+async def test_one_row_is_run_again_whatever_its_verdict(flow: Flow) -> None:
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    await worked(flow, execution.id, same_agent)
+    one, *others = CALLS.parts(flow, execution.id)
+    asked = Rerun(what="all", call_execution_ids=(one.id,))
+    assert rerun(flow, execution.id, asked).counts == {"completed": 2, "pending": 1}
+    with pytest.raises(WrongState):
+        rerun(flow, execution.id, asked)
+    await worked(flow, execution.id, same_agent)
+    again, *same = CALLS.parts(flow, execution.id)
+    assert again.run_id != one.run_id and len(again.handed_out) == 2 and same == others
+    with pytest.raises(BadSetting, match="for all rows"):
+        rerun(flow, execution.id, asked.but(what="evaluators"))
+    other = execute(flow, execution.run_test_id, ExecuteRunTest())
+    await worked(flow, other.id, same_agent)
+    with pytest.raises(NotFound, match="in this execution"):
+        rerun(flow, other.id, asked)
+
+
 async def test_a_report_that_is_sent_twice_counts_once(flow: Flow) -> None:
     execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
     reports: list[ReportRow] = []
