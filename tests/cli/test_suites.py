@@ -84,9 +84,9 @@ def test_a_check_is_red_and_names_each_case_that_falls_short(site: Path) -> None
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
         "replays/a.scenario.yaml:24: late was to be reviewed by 2020-01-01",
-        "replays/deep/b.scenario.yaml:4: bare does not say why it exists",
-        "replays/deep/b.scenario.yaml:4: bare has no owner",
-        "replays/deep/b.scenario.yaml:4: bare names no incident",
+        "replays/deep/b.scenario.yaml:5: bare does not say why it exists",
+        "replays/deep/b.scenario.yaml:5: bare has no owner",
+        "replays/deep/b.scenario.yaml:5: bare names no incident",
     ]
     assert suites("--tag", "tone", "--check", "why", "--check", "kept-by", "--check", "review").exit_code == 0
 
