@@ -242,6 +242,8 @@ class Origin(Value):
     """`recorded` in production, or `synthetic`: made from a recorded one."""
     conversation: str | None = None
     """Id of the conversation it was frozen from; None when it was written by hand."""
+    also_of: tuple[str, ...] = ()
+    """Ids of further conversations that a synthetic case is made of."""
     project: str | None = None
     """Project of that conversation."""
     recorded_at: datetime | None = None
@@ -324,6 +326,11 @@ class Case(Value):
     """Below this fidelity of a replay, from 0 to 1, its verdict is inconclusive; None for the usual bound."""
     floor: Floor | None = None
     """How the unchanged agent varies by itself; None where that was not learned."""
+
+    def also_of(self) -> tuple[str, ...]:
+        """Ids of the conversations that something in it comes from, beside the one that `recorded` is named after."""
+        named = (self.origin.conversation, *self.origin.also_of)
+        return tuple(id for id in named if id is not None and id != self.recorded.id)
 
 
 class Scenario(Value):

@@ -152,6 +152,8 @@ class CaseResult(Value):
     """Id of the recorded conversation."""
     verdict: Verdict
     """The judgement."""
+    also_of: tuple[str, ...] = ()
+    """Ids of further captured conversations that the case is made of; its results are deleted with each of them."""
     file: str | None = None
     """The scenario file it came from; None when it came from the store."""
     line: int | None = None

@@ -183,5 +183,6 @@ def _counts(done: Deleted) -> str:
         "span": done.spans,
         "result": done.results,
         "recording": done.recordings,
+        "server record": done.copies,
     }
     return ", ".join(counted(number, thing) for thing, number in counts.items() if number) or "nothing"

@@ -36,7 +36,7 @@ from taketwo.server.flow.executions import CALLS, EXECUTIONS, cancel_execution, 
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.results import results, transcripts
 from taketwo.server.flow.run_tests import EVALUATORS, create_run_test, run_test_named
-from taketwo.server.flow.selection import SELECTIONS
+from taketwo.server.flow.selection import SELECTED
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.problems import status_of
 from taketwo.value import JSON, Value, prepared
@@ -286,12 +286,12 @@ class Compat:
             except NotFound:
                 agent = None  # deleted since
         told = sessions.whole(self._flow, session).to_builtins()
-        selected = SELECTIONS.get(self._flow, session.id).ids if with_ids else ()
+        selected = [one.conversation.id for one in SELECTED.parts(self._flow, session.id)] if with_ids else []
         return {
             **told,
             "project": session.project_id,
             "project_name": session.project,
-            "ids": list(selected),
+            "ids": selected,
             "agent_definition_id": agent,
             "agent_definition_latest_version_id": latest,
             "exists": agent is not None,

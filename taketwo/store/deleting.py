@@ -84,10 +84,10 @@ def forget_trace(connection: sqlite3.Connection, trace: int) -> frozenset[bytes]
 
 def forget_results(connection: sqlite3.Connection, conversations: Collection[str]) -> int:
     """Delete the results of replays of these conversations, given by id; gives how many."""
-    deleted = 0
+    deleted, ids = 0, frozenset(conversations)
     for key, body in connection.execute(SQL["result_bodies"]).fetchall():
         result = unpacked(body, CaseResult)
-        if result.recorded_id in conversations:
+        if not ids.isdisjoint((result.recorded_id, *result.also_of)):
             connection.executemany(SQL["drop_run"], [(attempt.run.id, key) for attempt in result.attempts])
             connection.execute(SQL["drop_result"], (key,))
             deleted += 1

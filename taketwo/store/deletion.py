@@ -62,7 +62,7 @@ class Deletion:
         self._read = read
 
     def conversations(self, keys: Sequence[int], ids: Collection[str], others: Iterable[Conversation]) -> Deleted:
-        """Delete these conversations and the results of replays of them, until no byte of them is left in the file.
+        """Delete these conversations and the results of their replays; `compact` takes the last bytes out of the file.
 
         `others` gives what is left, to see which recordings are still needed. Raises StoreBusy.
         """
@@ -70,9 +70,7 @@ class Deletion:
         deleted, envelopes = self._forget(keys)
         self._drop_envelopes(envelopes, at_most=None)
         results = self._writer.do(partial(forget_results, conversations=ids))
-        gone = Deleted(results=results, recordings=self._remove(recordings, others))
-        self.compact()
-        return deleted + gone
+        return deleted + Deleted(results=results, recordings=self._remove(recordings, others))
 
     def expire(self, project: str, before_ns: int, others: Iterable[Conversation]) -> Deleted:
         """Delete what ended before a moment; results of replays stay."""
@@ -164,8 +162,13 @@ class Deletion:
             return frozenset()
         with self._readers.snapshot() as connection:
             bodies = connection.execute(SQL["result_bodies"]).fetchall()
-        results = (unpacked(body, CaseResult) for _, body in bodies)
-        runs = (attempt.run for result in results if result.recorded_id in ids for attempt in result.attempts)
+        results, names = (unpacked(body, CaseResult) for _, body in bodies), frozenset(ids)
+        runs = (
+            attempt.run
+            for result in results
+            if not names.isdisjoint((result.recorded_id, *result.also_of))
+            for attempt in result.attempts
+        )
         return frozenset(name for run in runs for name in recordings_of(run.conversation))
 
     def _remove(self, recordings: frozenset[str], others: Iterable[Conversation]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from taketwo.value import Value
 
@@ -33,10 +33,18 @@ class Document(Value):
     due_at: datetime | None = None
     """When somebody should take it up, UTC; None when nobody need."""
     source: str | None = None
-    """Id of the captured conversation that it repeats, and is deleted with; None when it repeats none."""
+    """Id of the captured conversation that it repeats, and is deleted with; None when it repeats none, `ANY` where it
+    may hold something of any of its project."""
+    also_of: tuple[str, ...] = ()
+    """Ids of further captured conversations that something in it comes from; it is deleted with each of them, too."""
+    user: str | None = None
+    """Id of the user whose conversation it repeats; None where it is nobody's alone."""
     cursor: str = ""
     """Where a listing goes on after it; empty outside a listing."""
 
+
+ANY: Final = "*"
+"""The source of what is kept for a short time and may hold something of any conversation: it goes with the first."""
 
 Change: TypeAlias = Callable[[Document], Document]
 """What becomes of a document. May refuse by raising, and runs while nobody else writes, so it must be quick."""
@@ -105,4 +113,7 @@ class Documents(Protocol):
         """Delete one document, or all parts of a parent; gives how many."""
 
     def remove_copies(self, sources: Collection[str], project: str | None) -> int:
-        """Delete whatever repeats these captured conversations, of all kinds; gives how many."""
+        """Delete whatever something of these captured conversations is in, of all kinds; gives how many."""
+
+    def sources_of(self, users: Collection[str], project: str | None) -> set[str]:
+        """Ids of the conversations of these users that documents repeat, also where they are no longer captured."""

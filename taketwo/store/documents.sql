@@ -3,8 +3,8 @@
 -- name: add_document
 -- Ids and keys are guarded by unique indexes, so that two processes cannot both take one.
 INSERT INTO document
-    (kind, id, project, parent, key, state, outcome, position, due_ns, source, body)
-VALUES (:kind, :id, :project, :parent, :key, :state, :outcome, :position, :due_ns, :source, :body)
+    (kind, id, project, parent, key, state, outcome, position, due_ns, source, also_of, user_id, body)
+VALUES (:kind, :id, :project, :parent, :key, :state, :outcome, :position, :due_ns, :source, :also_of, :user, :body)
 
 -- name: document
 -- By the unique index.
@@ -70,7 +70,7 @@ SELECT state, outcome, count(*) FROM document WHERE kind = ? AND parent = ? GROU
 -- Everything but what it is.
 UPDATE document
 SET project = :project, parent = :parent, key = :key, state = :state, outcome = :outcome, position = :position,
-    due_ns = :due_ns, source = :source, body = :body
+    due_ns = :due_ns, source = :source, also_of = :also_of, user_id = :user, body = :body
 WHERE kind = :kind AND id = :id
 
 -- name: documents_in_state
@@ -102,3 +102,27 @@ DELETE FROM document WHERE kind = :kind AND parent = :parent
 -- name: remove_copies
 -- What repeats a conversation goes with it.
 DELETE FROM document WHERE source = :source AND (:project IS NULL OR project = :project)
+
+-- name: remove_what_is_also_of
+-- What several conversations went into goes with each of them.
+DELETE FROM document
+WHERE seq IN (SELECT document FROM document_source WHERE source = :source)
+  AND (:project IS NULL OR project = :project)
+
+-- name: remove_what_may_hold_it
+-- Kept for a day at most, so that nobody looks into it.
+DELETE FROM document WHERE source = :any AND (:project IS NULL OR project IS NULL OR project = :project)
+
+-- name: sources_of_user
+-- By the index on users.
+SELECT DISTINCT source FROM document
+WHERE user_id = :user AND source IS NOT NULL AND (:project IS NULL OR project = :project)
+
+-- name: add_source
+-- Beside the list in the document, so that a source finds it.
+INSERT INTO document_source (source, document)
+SELECT :source, seq FROM document WHERE kind = :kind AND id = :id
+
+-- name: forget_sources
+-- Before they are noted anew.
+DELETE FROM document_source WHERE document = (SELECT seq FROM document WHERE kind = ? AND id = ?)

@@ -9,7 +9,7 @@ from itertools import count
 from threading import RLock
 
 from taketwo.errors import AlreadyThere, NotFound
-from taketwo.store.documents import Change, Document
+from taketwo.store.documents import ANY, Change, Document
 from taketwo.store.listing import place
 
 
@@ -145,13 +145,21 @@ class MemoryDocuments:
 
     def remove_copies(self, sources: Collection[str], project: str | None) -> int:
         """See `Documents`."""
+        sources = frozenset(sources)
         with self._lock:
             gone = [
                 place
                 for place, (_, one) in self._there.items()
-                if one.source in sources and project in (None, one.project)
+                if (not sources.isdisjoint((one.source, *one.also_of)) and project in (None, one.project))
+                or (one.source == ANY and (project is None or one.project in (None, project)))
             ]
             return self._drop(gone)
+
+    def sources_of(self, users: Collection[str], project: str | None) -> set[str]:
+        """See `Documents`."""
+        with self._lock:
+            every = [one for _, one in self._there.values() if one.user in users and project in (None, one.project)]
+        return {one.source for one in every if one.source is not None}
 
     def _numbered(self, kind: str, id: str) -> tuple[int, Document]:
         with self._lock:

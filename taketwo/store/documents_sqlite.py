@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import zlib
 from collections.abc import Collection, Sequence
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from taketwo.store.chunks import COMPRESSION_LEVEL
 from taketwo.store.connections import Readers
-from taketwo.store.documents import Change, Document
+from taketwo.store.documents import ANY, Change, Document
 from taketwo.store.documents_memory import already_there, not_found
 from taketwo.store.listing import LATEST_NS, moment, moment_ns, place
 from taketwo.store.statements import named_statements
@@ -118,7 +119,19 @@ class SqliteDocuments:
     def remove_copies(self, sources: Collection[str], project: str | None) -> int:
         """See `Documents`."""
         rows = [{"source": source, "project": project} for source in sources]
-        return self._writer.do(lambda connection: connection.executemany(_SQL["remove_copies"], rows).rowcount)
+        return self._writer.do(partial(_remove_copies, rows=rows, project=project))
+
+    def sources_of(self, users: Collection[str], project: str | None) -> set[str]:
+        """See `Documents`."""
+        with self._readers.snapshot() as connection:
+            asked = ({"user": user, "project": project} for user in users)
+            return {source for one in asked for (source,) in connection.execute(_SQL["sources_of_user"], one)}
+
+
+def _remove_copies(connection: sqlite3.Connection, *, rows: Sequence[dict[str, Any]], project: str | None) -> int:
+    gone = connection.executemany(_SQL["remove_copies"], rows).rowcount
+    gone += connection.executemany(_SQL["remove_what_is_also_of"], rows).rowcount
+    return gone + connection.execute(_SQL["remove_what_may_hold_it"], {"any": ANY, "project": project}).rowcount
 
 
 def _add(connection: sqlite3.Connection, *, documents: Sequence[Document], rows: Sequence[dict[str, Any]]) -> None:
@@ -127,6 +140,12 @@ def _add(connection: sqlite3.Connection, *, documents: Sequence[Document], rows:
             connection.execute(_SQL["add_document"], row)
         except sqlite3.IntegrityError as error:
             raise already_there(document) from error
+        _note_sources(connection, document)
+
+
+def _note_sources(connection: sqlite3.Connection, document: Document) -> None:
+    named = [{"kind": document.kind, "id": document.id, "source": source} for source in document.also_of]
+    connection.executemany(_SQL["add_source"], named)
 
 
 def _get(connection: sqlite3.Connection, kind: str, id: str) -> Document:
@@ -168,6 +187,8 @@ def _put_row(connection: sqlite3.Connection, *, document: Document, row: dict[st
             connection.execute(_SQL["add_document"], row)
     except sqlite3.IntegrityError as error:
         raise already_there(document) from error
+    connection.execute(_SQL["forget_sources"], (document.kind, document.id))
+    _note_sources(connection, document)
 
 
 def _rows(connection: sqlite3.Connection, name: str, values: Any) -> list[dict[str, Any]]:
@@ -189,6 +210,8 @@ def _row(document: Document) -> dict[str, Any]:
         "position": document.position,
         "due_ns": None if document.due_at is None else moment_ns(document.due_at),
         "source": document.source,
+        "also_of": json.dumps(document.also_of) if document.also_of else None,
+        "user": document.user,
         "body": zlib.compress(document.body, COMPRESSION_LEVEL),
     }
 
@@ -206,4 +229,6 @@ def _document(row: dict[str, Any]) -> Document:
         position=row["position"],
         due_at=None if row["due_ns"] is None else moment(row["due_ns"]),
         source=row["source"],
+        also_of=tuple(json.loads(row["also_of"])) if row["also_of"] else (),
+        user=row["user_id"],
     )

@@ -200,9 +200,13 @@ class MemoryStore:
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
         with self._lock:
-            where, name = self._find_in_any_spelling(id, project)
-            self.documents.remove_copies({name}, where)
-            return self._delete(where, name) + Deleted(results=self._delete_results({name}))
+            try:
+                where, name = self._find_in_any_spelling(id, project)
+            except NotFound:
+                if (deleted := self._delete_made_of(set(self._redacting.spellings(id)), project)) == Deleted():
+                    raise
+                return deleted
+            return self._delete(where, name) + self._delete_made_of({name}, where)
 
     def delete_user(self, user_id: str, project: str) -> Deleted:
         """See `Store`."""
@@ -210,10 +214,10 @@ class MemoryStore:
             spelled = self._redacting.spellings(user_id)
             there = self._all(project) if project in self._projects else {}
             names = {name for name, conversation in there.items() if conversation.user_id in spelled}
-            if not names:
+            expired = self.documents.sources_of(spelled, project)
+            if not names and not expired:
                 raise NotFound(f"there is no conversation of user {user_id!r} in project {project}", where="the store")
-            self.documents.remove_copies(names, project)
-            deleted = Deleted(results=self._delete_results(names))
+            deleted = self._delete_made_of(names | expired, project)
             for name in names:
                 deleted += self._delete(project, name)
             return deleted
@@ -341,10 +345,14 @@ class MemoryStore:
         there.changed = True
         return Deleted(conversations=1, spans=len(spans))
 
+    def _delete_made_of(self, names: set[str], project: str | None) -> Deleted:
+        """Delete whatever was made of these conversations, captured or expired."""
+        return Deleted(copies=self.documents.remove_copies(names, project), results=self._delete_results(names))
+
     def _delete_results(self, names: set[str]) -> int:
         before = sum(map(len, self._suites.values()))
         kept = {
-            id: [(at, result) for at, result in suite if result.recorded_id not in names]
+            id: [(at, result) for at, result in suite if names.isdisjoint((result.recorded_id, *result.also_of))]
             for id, suite in self._suites.items()
         }
         self._suites = {id: suite for id, suite in kept.items() if suite}

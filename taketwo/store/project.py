@@ -34,6 +34,8 @@ class Deleted(Value):
     """Number of results of their replays."""
     recordings: int = 0
     """Number of audio files."""
+    copies: int = 0
+    """Number of things that a server kept of them: copies, rows, replays of rows."""
 
     def __add__(self, other: Deleted) -> Deleted:
         """Both together."""
@@ -42,4 +44,5 @@ class Deleted(Value):
             spans=self.spans + other.spans,
             results=self.results + other.results,
             recordings=self.recordings + other.recordings,
+            copies=self.copies + other.copies,
         )

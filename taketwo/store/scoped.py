@@ -315,6 +315,10 @@ class ScopedDocuments:
         """See `Documents`."""
         return self._documents.remove_copies(sources, self._scope.project(project))
 
+    def sources_of(self, users: Collection[str], project: str | None) -> set[str]:
+        """See `Documents`."""
+        return self._documents.sources_of(users, self._scope.project(project))
+
     def _seen(self, document: Document) -> Document:
         """The document, as if there were none where it belongs to another project."""
         if not self._scope.holds(document.project):

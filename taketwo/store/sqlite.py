@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -183,9 +183,13 @@ class SqliteStore:
 
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
-        key, reading = self._found_in_any_spelling(id, project)
-        self.documents.remove_copies({reading.id}, reading.project)
-        return self._deletion.conversations([key], {reading.id}, self.conversations())
+        try:
+            key, reading = self._found_in_any_spelling(id, project)
+        except NotFound:
+            if (deleted := self._delete({}, set(self._redacting.spellings(id)), project)) == Deleted():
+                raise
+            return deleted
+        return self._delete({key: reading.id}, {reading.id}, reading.project)
 
     def delete_user(self, user_id: str, project: str) -> Deleted:
         """See `Store`."""
@@ -198,10 +202,18 @@ class SqliteStore:
                     SQL["conversations_of_user"], {"project": project, "user_id": spelled}
                 )
             }
-        if not found:
+        expired = self.documents.sources_of(self._redacting.spellings(user_id), project)
+        if not found and not expired:
             raise NotFound(f"there is no conversation of user {user_id!r} in project {project}", where=str(self._path))
-        self.documents.remove_copies(set(found.values()), project)
-        return self._deletion.conversations(list(found), set(found.values()), self.conversations())
+        return self._delete(found, expired.union(found.values()), project)
+
+    def _delete(self, found: Mapping[int, str], ids: Collection[str], project: str | None) -> Deleted:
+        """Delete captured conversations, by key, and whatever was made of those of these ids, captured or expired."""
+        copies = Deleted(copies=self.documents.remove_copies(ids, project))
+        deleted = copies + self._deletion.conversations(list(found), ids, self.conversations())
+        if deleted != Deleted():
+            self.compact()
+        return deleted
 
     def expire(self, now: datetime) -> Deleted:
         """See `Store`."""

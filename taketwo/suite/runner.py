@@ -258,6 +258,7 @@ class _Open:
             scenario=scenario,
             case_id=case.id,
             recorded_id=case.recorded.id,
+            also_of=case.also_of(),
             verdict=verdict if contrast is None else with_contrast(verdict, contrast),
             file=file,
             line=line,

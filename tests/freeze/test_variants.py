@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taketwo.freeze.variants import MANNERS, PERSONAS, RETELLINGS, facts_of, retold_by_model, variants
+from taketwo.freeze.walks import walks
 from taketwo.scenario import Case, MustCall
 from taketwo.testing import call, conversation, turn
 
@@ -79,3 +80,30 @@ async def test_a_model_may_say_it_otherwise_but_not_something_else() -> None:
     assert made is not None
     assert made.origin.made_by == "persona terse, by a model"
     assert await retold_by_model(only, liar, persona=PERSONAS[0], number=1) is None
+
+
+def test_ways_that_cross_make_a_new_one_with_the_facts_of_the_first() -> None:
+    def talk(id: str, order: str, *rest: str) -> Case:
+        turns = [
+            turn(
+                f"My order is {order}",
+                call("find", {"order_id": order}, result=f"{order} is late"),
+                reply="It is late.",
+            ),
+            turn("And now?", reply="We wait."),
+            *(
+                turn(line, call("refund", {"order_id": order}, result="ok"), reply=f"{order}: paid back.")
+                for line in rest
+            ),
+        ]
+        return Case(id=id, recorded=conversation(*turns).but(id=id))
+
+    made = walks([talk("short", "A-1042"), talk("long", "B-7777", "Then give me my money back")], 5)
+    (crossed,) = [case for case in made if len(case.recorded.turns) == 3]
+    assert crossed.origin.made_by == "walk on the graph"
+    assert crossed.recorded.turns[2].calls[0].arguments == {"order_id": "A-1042"}
+    assert crossed.recorded.turns[2].reply == "A-1042: paid back."
+    assert "B-7777" not in crossed.to_json().decode()
+    assert crossed.origin.kind == "synthetic"
+    assert (crossed.origin.conversation, crossed.origin.also_of) == ("short", ("long",))
+    assert crossed.also_of() == ("long",)

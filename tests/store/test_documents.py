@@ -13,7 +13,7 @@ import pytest
 from taketwo.conversation import Conversation, Turn, UserLine
 from taketwo.errors import AlreadyThere, NotFound, WrongState
 from taketwo.store import Store, open_store
-from taketwo.store.documents import Document
+from taketwo.store.documents import ANY, Document
 
 NOW = datetime(2026, 11, 3, 10, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ def ids(documents: list[Document]) -> list[str]:
 
 def test_what_was_kept_comes_back_to_the_letter(store: Store) -> None:
     kept = document("1", body=b'{"a": 1}', project="p", parent="s", key="k", state="new", outcome="good", position=3)
-    kept = kept.but(due_at=NOW + timedelta(microseconds=1), source="c")
+    kept = kept.but(due_at=NOW + timedelta(microseconds=1), source="c", also_of=("d", "e"), user="u")
     store.documents.add([kept])
     assert store.documents.get("row", "1") == kept
     assert store.documents.with_key("row", "k", "p") == kept
@@ -177,3 +177,30 @@ def test_what_repeats_a_conversation_is_found_the_latest_first(store: Store) -> 
     store.documents.add([document("5", kind="other", source="tuesday", project="p"), document("6", project="p")])
     assert ids(store.documents.repeating("row", "tuesday", "p", limit=9)) == ["2", "1"]
     assert ids(store.documents.repeating("row", "tuesday", None, limit=2)) == ["3", "2"]
+
+
+def test_what_is_made_of_several_conversations_goes_with_each_of_them(store: Store) -> None:
+    of_both = document("walk", source="monday", also_of=("tuesday", "friday"), project="p")
+    store.documents.add([of_both, of_both.but(id="elsewhere", project="q"), document("other", project="p")])
+    assert store.documents.remove_copies({"tuesday"}, "p") == 1
+    assert ids(store.documents.find("row")) == ["elsewhere", "other"]
+    store.documents.change("row", "elsewhere", lambda one: one.but(also_of=("friday",)))
+    assert store.documents.remove_copies({"tuesday"}, None) == 0
+    store.documents.put(store.documents.get("row", "other").but(also_of=("tuesday",), cursor=""))
+    store.documents.remove("row", id="elsewhere")
+    assert store.documents.remove_copies({"tuesday", "friday"}, None) == 1
+    assert store.documents.find("row") == []
+
+
+def test_what_may_hold_anything_of_a_project_goes_with_the_first_conversation_of_it(store: Store) -> None:
+    store.documents.add([document("1", source=ANY, project="p"), document("2", source=ANY)])
+    store.documents.add([document("3", source=ANY, project="q"), document("4", project="p")])
+    assert store.documents.remove_copies({"tuesday"}, "p") == 2
+    assert ids(store.documents.find("row")) == ["3", "4"]
+
+
+def test_the_conversations_of_a_user_are_found_by_what_repeats_them(store: Store) -> None:
+    store.documents.add([document("1", source="tuesday", user="u", project="p"), document("2", user="u", project="p")])
+    store.documents.add([document("3", source="monday", user="u", project="q"), document("4", source="x", user="v")])
+    assert store.documents.sources_of({"u", "w"}, "p") == {"tuesday"}
+    assert store.documents.sources_of({"u"}, None) == {"tuesday", "monday"}

@@ -174,6 +174,8 @@ class CallExecution(Value):
     """How far it is."""
     created_at: datetime
     """When it was made, UTC."""
+    also_of: tuple[str, ...] = ()
+    """Further conversations that a synthetic row is made of; it is deleted with each of them."""
     handed_out: tuple[HandOut, ...] = ()
     """Every time that it was handed to somebody; more than once where one was lost or it was run again."""
     lease_until: datetime | None = None

@@ -55,9 +55,11 @@ class GraphScenario(Value):
     columns: tuple[CustomColumn, ...] = ()
     """Further columns of its rows."""
     graph: Graph | None = None
-    """The graph; None when there is none."""
+    """The graph; None when there is none, and in a listing where it was drawn."""
+    graph_is_drawn: bool = False
+    """Whether the graph was drawn of the conversations: when one of them is deleted, it is drawn anew of the others."""
     not_covered: tuple[str, ...] = ()
-    """What of the selected conversations no row shows, one line each."""
+    """What of the selected conversations no row shows, one line each; empty in a listing."""
 
 
 class CreateScenario(Asked):
@@ -116,6 +118,8 @@ class ScenarioRow(Value):
     """Number of turns."""
     tools: tuple[str, ...]
     """Names of the tools that were called."""
+    also_of: tuple[str, ...] = ()
+    """Ids of further conversations that a synthetic row is made of; it is deleted with each of them."""
     changed: tuple[str, ...] = ()
     """What a synthetic row has otherwise than its source, one line each."""
     persona: str | None = None

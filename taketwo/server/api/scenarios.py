@@ -21,6 +21,7 @@ from taketwo.sdk.api.scenarios import (
 from taketwo.server.api.operation import File, Given, Operation, Page, PageOfProject, listing, page_of, shelf_page
 from taketwo.server.flow import personas
 from taketwo.server.flow import scenarios as flow
+from taketwo.server.flow.gathered import delete_scenario, duplicate_scenario, scenario_now, update_scenario
 from taketwo.server.flow.personas import PERSONAS
 from taketwo.server.flow.scenario_files import download, replace, upload
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS
@@ -88,7 +89,7 @@ OPERATIONS = (
         "Scenarios",
         "get_scenario",
         "One scenario, with its graph.",
-        lambda given: SCENARIOS.get(given.flow, given.id),
+        lambda given: scenario_now(given.flow, given.id),
         GraphScenario,
     ),
     Operation(
@@ -97,7 +98,7 @@ OPERATIONS = (
         "Scenarios",
         "update_scenario",
         "Change name, description or graph.",
-        lambda given: flow.update_scenario(given.flow, given.id, given.body),
+        lambda given: update_scenario(given.flow, given.id, given.body),
         GraphScenario,
         UpdateScenario,
     ),
@@ -107,7 +108,7 @@ OPERATIONS = (
         "Scenarios",
         "delete_scenario",
         "Delete a scenario with its rows; what was replayed of them stays.",
-        lambda given: flow.delete_scenario(given.flow, given.id),
+        lambda given: delete_scenario(given.flow, given.id),
     ),
     Operation(
         "POST",
@@ -115,7 +116,7 @@ OPERATIONS = (
         "Scenarios",
         "duplicate_scenario",
         "A copy with all rows, under another name.",
-        lambda given: flow.duplicate_scenario(given.flow, given.id, given.body),
+        lambda given: duplicate_scenario(given.flow, given.id, given.body),
         GraphScenario,
         DuplicateScenario,
         needs_body=False,

@@ -54,12 +54,17 @@ class ChatLog(Value):
     """The conversation that the row came from."""
     hand_out: int
     """Which hand-out of the row it belongs to, from 1."""
+    also_of: tuple[str, ...] = ()
+    """Further ones."""
     posts: tuple[Post, ...] = ()
     """Everything, in order."""
 
 
 LOGS = Shelf(
-    "chat_log", ChatLog, lambda one: one.call_execution_id, lambda one: Place(project=one.project, source=one.source)
+    "chat_log",
+    ChatLog,
+    lambda one: one.call_execution_id,
+    lambda one: Place(project=one.project, source=one.source, also_of=one.also_of),
 )
 
 
@@ -140,6 +145,7 @@ class Chats:
                 call_execution_id=call_id,
                 project=call.project,
                 source=case.origin.conversation,
+                also_of=case.origin.also_of,
                 hand_out=len(call.handed_out),
             )
             await asyncio.to_thread(self._flow.documents.put, LOGS.document(log))

@@ -79,6 +79,7 @@ CALLS = Shelf(
         position=one.position,
         due_at=_due_at(one),
         source=one.source,
+        also_of=one.also_of,
     ),
 )
 
@@ -319,7 +320,10 @@ def judge_again(flow: Flow, id: str) -> None:
         writing = before.writing_tools
         result = judge(before.case, call.scenario, runs, evaluators, writing_tools=writing, severities=flow.severities)
         keep_result(flow, before.but(result=result))
-        CALLS.change(flow, call.id, partial(_told_again, result=result, case=before.case))
+        try:
+            CALLS.change(flow, call.id, partial(_told_again, result=result, case=before.case))
+        except NotFound:  # its conversation was deleted while it was judged
+            RESULTS.remove(flow, call.id)
     scores = mean_scores(CALLS.parts(flow, id, state="completed"))
     EXECUTIONS.change(flow, id, lambda one: one.but(scores=scores))
 
@@ -403,6 +407,7 @@ def _call(
         position=position,
         origin=row.origin,
         source=row.source,
+        also_of=row.also_of,
         status="pending",
         created_at=execution.created_at,
     )
@@ -468,7 +473,11 @@ def _judged(flow: Flow, call: CallExecution, asked: ReportRow) -> CallExecution:
         writing_tools=asked.writing_tools,
     )
     keep_result(flow, kept)
-    return _end(flow, call, asked.worker, lambda one: told(one.but(status="completed"), result, case), "completed")
+    try:
+        return _end(flow, call, asked.worker, lambda one: told(one.but(status="completed"), result, case), "completed")
+    except NotFound:  # its conversation was deleted while it was judged
+        RESULTS.remove(flow, call.id)
+        raise
 
 
 def _end(

@@ -7,27 +7,24 @@ from collections.abc import Sequence
 
 from taketwo.errors import AlreadyThere, NotFound, TakeTwoError, WrongState
 from taketwo.freeze.freeze import freeze
-from taketwo.freeze.graph import draw
 from taketwo.freeze.variants import PERSONAS, Persona, variants
-from taketwo.graph import Graph
+from taketwo.freeze.walks import walks
 from taketwo.scenario import Case
 from taketwo.sdk.api.replay_sessions import GenerateScenario, ReplaySession, Suggestions
 from taketwo.sdk.api.scenarios import GraphScenario
 from taketwo.select.choose import Choice as Chosen
 from taketwo.select.choose import choose, traits_of
 from taketwo.server.flow.agents import keep_recorded_agent, recorded_content
+from taketwo.server.flow.gathered import GATHERED, Gathered, drawn, forget_scenario, forget_what_was_deleted
 from taketwo.server.flow.personas import PERSONAS as PERSONAS_KEPT
-from taketwo.server.flow.replay_sessions import CHOICES, SESSIONS, Choice, fail, suggest, unused_scenario_name
-from taketwo.server.flow.scenarios import ROWS, SCENARIOS, row_of
+from taketwo.server.flow.replay_sessions import SESSIONS, fail, suggest, unused_scenario_name
+from taketwo.server.flow.scenarios import ROWS, SCENARIOS, row_of, sources_of
 from taketwo.server.flow.selection import COPIES, CopiedConversation
 from taketwo.server.flow.shelf import Flow
 from taketwo.value import JSON
 
 SEED = 20
 """So that a scenario that is made again after a crash is the same."""
-MOST_DRAWN = 2_000
-"""A graph is drawn of so many conversations at most: more of them change its counts, not its ways."""
-
 _log = logging.getLogger("taketwo.server")
 
 
@@ -61,12 +58,20 @@ def _made(flow: Flow, session: ReplaySession, asked: GenerateScenario, suggested
     )
     taken, choice = _taken(copies, asked.no_of_rows)
     name = asked.scenario_name or unused_scenario_name(flow, session.project, suggested.scenario_name)
-    recorded = freeze([copy.conversation for copy in taken], name=name, at=session.updated_at).cases
+    recorded = _frozen(taken, name, session)
     made = _synthetic(flow, recorded, asked)
-    scenario = _scenario(session, asked, name, agent.id, len(recorded) + len(made)).but(
-        graph=asked.graph or (_drawn(copies) if asked.generate_graph else None), not_covered=choice.uncovered
+    scenario = _scenario(session, asked, name, agent.id, len(recorded) + len(made))
+    said = Gathered(
+        scenario_id=scenario.id,
+        project=scenario.project,
+        sources=tuple(sorted({copy.source for copy in copies})),
+        left_out={one.id: one.why for one in choice.left_out},
+        not_covered=choice.uncovered,
+        graph=drawn(copy.conversation for copy in copies) if scenario.graph_is_drawn else None,
     )
-    _keep(flow, session, scenario, taken, (*recorded, *made), choice)
+    _keep(flow, scenario, taken, (*recorded, *made), said)
+    _forget_rows_deleted_meanwhile(flow, session, scenario.id)
+    forget_what_was_deleted(flow, scenario)
     return _ready(flow, session, agent.id, agent.latest_version)
 
 
@@ -79,26 +84,26 @@ def _taken(copies: Sequence[CopiedConversation], most: int) -> tuple[list[Copied
     return [copy for copy in copies if copy.selected_id in ids], chosen
 
 
-def _synthetic(flow: Flow, recorded: Sequence[Case], asked: GenerateScenario) -> list[Case]:
-    """Rows beyond the recorded ones: the same said differently.
+def _frozen(taken: Sequence[CopiedConversation], name: str, session: ReplaySession) -> list[Case]:
+    """The copies as cases; what one trace tells comes from the conversation that the trace is a part of."""
+    cases = freeze([copy.conversation for copy in taken], name=name, at=session.updated_at).cases
+    return [case.but(origin=case.origin.but(conversation=copy.source)) for case, copy in zip(cases, taken, strict=True)]
 
-    No walks: a row goes with the one conversation that it was made of when that is deleted, and a walk is made of two.
-    """
+
+def _synthetic(flow: Flow, recorded: Sequence[Case], asked: GenerateScenario) -> list[Case]:
+    """Rows beyond the recorded ones: half of them walks where there are so many, the others said differently."""
     wanted = asked.no_of_rows - len(recorded)
     if wanted <= 0:
         return []
+    crossed = walks(recorded, wanted // 2)
     personas = [_persona(flow, id) for id in asked.personas] or PERSONAS
-    return variants(recorded, wanted, seed=SEED, personas=personas)
+    return crossed + variants(recorded, wanted - len(crossed), seed=SEED, personas=personas)
 
 
 def _persona(flow: Flow, id: str) -> Persona:
     kept = PERSONAS_KEPT.get(flow, id)
     manner = kept.traits.get("manner", "plain")
     return Persona(name=kept.name, description=kept.description, manner=str(manner))
-
-
-def _drawn(copies: Sequence[CopiedConversation]) -> Graph:
-    return draw([copy.conversation for copy in copies[:MOST_DRAWN]]).graph
 
 
 def _scenario(session: ReplaySession, asked: GenerateScenario, name: str, agent_id: str, rows: int) -> GraphScenario:
@@ -115,29 +120,19 @@ def _scenario(session: ReplaySession, asked: GenerateScenario, name: str, agent_
         agent_definition_id=agent_id,
         replay_session_id=session.id,
         columns=asked.custom_columns,
+        graph=asked.graph,
+        graph_is_drawn=asked.graph is None and asked.generate_graph,
     )
 
 
 def _keep(
-    flow: Flow,
-    session: ReplaySession,
-    scenario: GraphScenario,
-    taken: Sequence[CopiedConversation],
-    cases: Sequence[Case],
-    chosen: Chosen,
+    flow: Flow, scenario: GraphScenario, taken: Sequence[CopiedConversation], cases: Sequence[Case], said: Gathered
 ) -> None:
     """The scenario with its rows and the account of what was left out, together. The first cases are those taken."""
     columns = columns_of(scenario)
     rows = [row_of(flow, scenario.id, case, position, columns) for position, case in enumerate(cases)]
-    # What a trace was copied from is found under another name than its own.
-    rows[: len(taken)] = [row.but(source=copy.source) for row, copy in zip(rows, taken, strict=False)]
-    choice = Choice(
-        scenario_id=scenario.id,
-        project=scenario.project,
-        rows={copy.selected_id: row.id for copy, row in zip(taken, rows, strict=False)},
-        left_out={one.id: one.why for one in chosen.left_out},
-    )
-    documents = [SCENARIOS.document(scenario), *map(ROWS.document, rows), CHOICES.document(choice)]
+    said = said.but(rows={copy.selected_id: row.id for copy, row in zip(taken, rows, strict=False)})
+    documents = [SCENARIOS.document(scenario), *map(ROWS.document, rows), GATHERED.document(said)]
     try:
         flow.documents.add(documents)
     except AlreadyThere:
@@ -147,6 +142,14 @@ def _keep(
             raise AlreadyThere(
                 f"there is a scenario {scenario.name!r} already", where="scenario_name", todo="choose another name"
             ) from None
+
+
+def _forget_rows_deleted_meanwhile(flow: Flow, session: ReplaySession, scenario_id: str) -> None:
+    """Drop rows of conversations that were deleted while rows were made of them."""
+    there = {copy.source for copy in COPIES.parts(flow, session.id)}
+    for row in ROWS.parts(flow, scenario_id) if there else ():
+        if not there.issuperset(sources_of(row)):
+            ROWS.remove(flow, row.id)
 
 
 def columns_of(scenario: GraphScenario) -> dict[str, JSON]:
@@ -162,7 +165,5 @@ def _ready(flow: Flow, session: ReplaySession, agent_id: str, version: int) -> R
 
     done = SESSIONS.change(flow, session.id, ready)
     if done.current_step != "ready" and session.scenario_id is not None:
-        SCENARIOS.remove(flow, session.scenario_id)
-        ROWS.remove_parts(flow, session.scenario_id)
-        CHOICES.remove(flow, session.scenario_id)
+        forget_scenario(flow, session.scenario_id)
     return done

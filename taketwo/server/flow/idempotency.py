@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from taketwo.errors import AlreadyThere, BadSetting, WrongState
 from taketwo.server.flow.shelf import Flow, Place, Shelf
+from taketwo.store.documents import ANY
 from taketwo.value import Value
 
 GIVEN_UP_AFTER = timedelta(minutes=5)
@@ -43,7 +44,10 @@ REQUESTS = Shelf(
     "idempotent_request",
     Once,
     lambda one: _name(one.project, one.key),
-    lambda one: Place(project=one.project, due_at=one.begun_at + KEPT_FOR),
+    # What was answered may hold lines of any user.
+    lambda one: Place(
+        project=one.project, due_at=one.begun_at + KEPT_FOR, source=None if one.answered is None else ANY
+    ),
 )
 
 

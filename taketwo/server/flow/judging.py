@@ -45,7 +45,12 @@ RESULTS = Shelf(
     "call_result",
     CallResult,
     lambda one: one.call_execution_id,
-    lambda one: Place(project=one.project, source=one.source),
+    lambda one: Place(
+        project=one.project,
+        source=one.source,
+        also_of=one.case.origin.also_of,
+        user=None if one.case.origin.also_of else one.case.recorded.user_id,
+    ),
 )
 
 
@@ -64,6 +69,7 @@ def judge(
         scenario=scenario,
         case_id=case.id,
         recorded_id=case.recorded.id,
+        also_of=case.also_of(),
         verdict=decide(case, attempts, repeats=Repeats(most=max(1, len(attempts)))),
         why=case.why,
         kept=case.kept,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
@@ -30,6 +29,7 @@ from taketwo.sdk.api.replay_sessions import (
 )
 from taketwo.server.flow.agents import AGENTS
 from taketwo.server.flow.executor import Work
+from taketwo.server.flow.gathered import Gathered, gathered
 from taketwo.server.flow.personas import PERSONAS
 from taketwo.server.flow.projects import project_id, project_name
 from taketwo.server.flow.scenarios import SCENARIOS
@@ -44,7 +44,6 @@ from taketwo.server.flow.selection import (
     every_id,
 )
 from taketwo.server.flow.shelf import Flow, Listed, Place, Shelf
-from taketwo.value import Value
 
 COPIED_AT_ONCE = 200
 """Conversations that are copied in one transaction."""
@@ -59,22 +58,6 @@ SESSIONS = Shelf(
     lambda one: one.id,
     lambda one: Place(project=one.project, state=one.current_step),
 )
-
-
-class Choice(Value):
-    """Which usable conversations became rows, and why others did not."""
-
-    scenario_id: str
-    """The scenario that was made."""
-    project: str
-    """Its project."""
-    rows: dict[str, str]
-    """The row of each conversation that is one, by the selected id."""
-    left_out: dict[str, str]
-    """Why each of the others was left out, by the selected id."""
-
-
-CHOICES = Shelf("choice", Choice, lambda one: one.scenario_id, lambda one: Place(project=one.project))
 
 
 def create_replay_session(flow: Flow, asked: CreateReplaySession) -> ReplaySession:
@@ -113,7 +96,7 @@ def create_replay_session(flow: Flow, asked: CreateReplaySession) -> ReplaySessi
 def copy_conversations(flow: Flow, id: str) -> ReplaySession:
     """Copy what is not copied yet of a replay session; what keeps it from that is the session's failure."""
     session = SESSIONS.get(flow, id)
-    ids = SELECTIONS.get(flow, id).ids
+    ids = SELECTIONS.get(flow, id).ids if session.copied < session.selected else ()
     seen = _seen(flow, session)
     try:
         while session.current_step == "init" and session.copied < session.selected:
@@ -123,6 +106,8 @@ def copy_conversations(flow: Flow, id: str) -> ReplaySession:
         if session.current_step == "init" and session.suggestions is None:
             suggestions = suggest(flow, session)
             session = SESSIONS.change(flow, id, lambda one: one.but(suggestions=suggestions, updated_at=flow.now()))
+        if session.copied >= session.selected:
+            SELECTIONS.remove(flow, id)  # each id stands in the account by now, and goes with its conversation
     except TakeTwoError as error:
         return fail(flow, id, "init", error)
     return session
@@ -187,18 +172,11 @@ def retry_replay_session(flow: Flow, id: str) -> ReplaySession:
 
 def delete_replay_session(flow: Flow, id: str) -> None:
     """Delete it with its copies; scenarios that were made of it stay. Raises NotFound."""
-    session = SESSIONS.get(flow, id)
+    SESSIONS.get(flow, id)
     SESSIONS.remove(flow, id)
     for parts in (COPIES, SELECTED):
         parts.remove_parts(flow, id)
     SELECTIONS.remove(flow, id)
-    if session.scenario_id is not None:
-        _forget_choice(flow, session.scenario_id)
-
-
-def _forget_choice(flow: Flow, scenario_id: str) -> None:
-    with suppress(NotFound):
-        CHOICES.remove(flow, scenario_id)
 
 
 def complete(flow: Flow, id: str) -> None:
@@ -229,21 +207,21 @@ def account(
     flow: Flow, id: str, *, limit: int, after: str | None = None, status: str | None = None, because: str | None = None
 ) -> Listed[SelectedConversation]:
     """What became of each selected conversation, in their order."""
-    choice = _choice(flow, SESSIONS.get(flow, id))
+    said = _said_of_rows(flow, SESSIONS.get(flow, id))
     state = "usable" if status == "row" or because == "left_out_by_choice" else status
     outcome = because if because != "left_out_by_choice" else None
     page = SELECTED.page(flow, parent=id, limit=limit, after=after, state=state, outcome=outcome, newest_first=False)
-    told = [_with_choice(one.conversation, choice) for one in page.things]
+    told = [_with_choice(_with_twin(flow, one), said) for one in page.things]
     wanted = [one for one in told if status in (None, one.status) and because in (None, one.because)]
     return Listed(wanted, page.next)
 
 
 def whole(flow: Flow, session: ReplaySession) -> ReplaySession:
     """The session with those counted that were left out by choice."""
-    choice = _choice(flow, session)
-    if choice is None or not choice.left_out:
+    said = _said_of_rows(flow, session)
+    if said is None or not said.left_out:
         return session
-    return session.but(left_out={**session.left_out, "left_out_by_choice": len(choice.left_out)})
+    return session.but(left_out={**session.left_out, "left_out_by_choice": len(said.left_out)})
 
 
 def suggest(flow: Flow, session: ReplaySession) -> Suggestions:
@@ -294,12 +272,12 @@ def _selected_ids(flow: Flow, project: str, asked: CreateReplaySession) -> tuple
     return ids
 
 
-def _seen(flow: Flow, session: ReplaySession) -> dict[str, str]:
+def _seen(flow: Flow, session: ReplaySession) -> dict[str, int]:
     """What was copied before, by fingerprint."""
     if session.copied == 0:
         return {}
     parts = SELECTED.parts(flow, session.id, state="usable")
-    return {one.fingerprint: one.conversation.id for one in parts if one.fingerprint is not None}
+    return {one.fingerprint: one.conversation.position for one in parts if one.fingerprint is not None}
 
 
 def _grown(flow: Flow, looked: list[Selected]) -> Callable[[ReplaySession], ReplaySession]:
@@ -320,20 +298,32 @@ def _grown(flow: Flow, looked: list[Selected]) -> Callable[[ReplaySession], Repl
     return grown
 
 
-def _choice(flow: Flow, session: ReplaySession) -> Choice | None:
-    """None until a scenario was made."""
+def _said_of_rows(flow: Flow, session: ReplaySession) -> Gathered | None:
+    """Which became rows and why the others did not; None until a scenario was made, and when it was deleted."""
     try:
-        return CHOICES.get(flow, session.scenario_id or "")
+        return gathered(flow, SCENARIOS.get(flow, session.scenario_id or ""))
     except NotFound:
         return None
 
 
-def _with_choice(told: SelectedConversation, choice: Choice | None) -> SelectedConversation:
-    if choice is None or told.status != "usable":
+def _with_twin(flow: Flow, selected: Selected) -> SelectedConversation:
+    """What became of it, with the one that it repeats as long as that one is there."""
+    if selected.twin is None:
+        return selected.conversation
+    try:
+        first = SELECTED.get(flow, f"{selected.replay_session_id}/{selected.twin}").conversation.id
+    except NotFound:
+        return selected.conversation
+    why = f"the user and the tools say the same in {first}"
+    return selected.conversation.but(duplicate_of=first, why=why)
+
+
+def _with_choice(told: SelectedConversation, said: Gathered | None) -> SelectedConversation:
+    if said is None or told.status != "usable":
         return told
-    if (row_id := choice.rows.get(told.id)) is not None:
+    if (row_id := said.rows.get(told.id)) is not None:
         return told.but(status="row", row_id=row_id)
-    if (why := choice.left_out.get(told.id)) is not None:
+    if (why := said.left_out.get(told.id)) is not None:
         return told.but(status="left_out", because="left_out_by_choice", why=why)
     return told
 

@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable, WrongState
 from taketwo.evals.sense import insist_on_sense
 from taketwo.freeze.freeze import freeze
-from taketwo.graph import Graph, insist_on_paths
+from taketwo.graph import insist_on_paths
 from taketwo.scenario import Case, Scenario
 from taketwo.sdk.api.scenarios import (
     MOST_ROWS,
     AddRow,
     AddRows,
     CreateScenario,
-    DuplicateScenario,
     GraphScenario,
     ScenarioRow,
     UpdateRow,
-    UpdateScenario,
 )
 from taketwo.server.flow.agents import AGENTS
 from taketwo.server.flow.changes import changed_fields
@@ -39,8 +37,15 @@ ROWS = Shelf(
         state=one.origin,
         position=one.position,
         source=one.source,
+        also_of=one.also_of,
+        user=None if one.case is None or one.also_of else one.case.recorded.user_id,
     ),
 )
+
+
+def sources_of(row: ScenarioRow) -> tuple[str, ...]:
+    """Ids of the conversations that the row is made of."""
+    return row.also_of if row.source is None else (row.source, *row.also_of)
 
 
 def create_scenario(flow: Flow, asked: CreateScenario) -> GraphScenario:
@@ -65,34 +70,6 @@ def create_scenario(flow: Flow, asked: CreateScenario) -> GraphScenario:
     )
     SCENARIOS.add(flow, scenario)
     return scenario
-
-
-def update_scenario(flow: Flow, id: str, asked: UpdateScenario) -> GraphScenario:
-    """Change name, description or graph. Raises NotFound, AlreadyThere."""
-    if isinstance(asked.graph, Graph):
-        insist_on_paths(asked.graph)
-    return SCENARIOS.change(
-        flow, id, lambda one: one.but(**changed_fields(asked), version=one.version + 1, updated_at=flow.now())
-    )
-
-
-def delete_scenario(flow: Flow, id: str) -> None:
-    """Delete a scenario with its rows; what was replayed of them stays. Raises NotFound."""
-    SCENARIOS.get(flow, id)
-    SCENARIOS.remove(flow, id)
-    ROWS.remove_parts(flow, id)
-
-
-def duplicate_scenario(flow: Flow, id: str, asked: DuplicateScenario) -> GraphScenario:
-    """A copy with all rows, under another name. Raises NotFound, AlreadyThere."""
-    original = SCENARIOS.get(flow, id)
-    now = flow.now()
-    copy = original.but(
-        id=flow.new_id(), name=asked.name or f"{original.name} copy", version=1, created_at=now, updated_at=now
-    )
-    rows = [row.but(id=flow.new_id(), scenario_id=copy.id) for row in ROWS.parts(flow, id)]
-    flow.documents.add([SCENARIOS.document(copy), *map(ROWS.document, rows)])
-    return copy
 
 
 def rows_of(
@@ -161,6 +138,7 @@ def row_of(flow: Flow, scenario_id: str, case: Case, position: int, columns: dic
         case_id=case.id,
         origin=case.origin.kind,
         source=case.origin.conversation,
+        also_of=case.origin.also_of,
         said=summary.said,
         turns=summary.turns,
         tools=summary.tools,

@@ -42,6 +42,10 @@ class Selected(Value):
     """What became of it."""
     source: str | None = None
     """Id of the captured conversation that was found; None where none was."""
+    user: str | None = None
+    """Id of its user; None where none was found or said."""
+    twin: int | None = None
+    """Position of the selected one that it repeats: not its id, which goes when that one is deleted."""
     fingerprint: str | None = None
     """The same for conversations that repeat each other; None where it cannot be replayed."""
 
@@ -73,6 +77,7 @@ SELECTED = Shelf(
         outcome=one.conversation.because or "",
         position=one.conversation.position,
         source=one.source,
+        user=one.user,
     ),
 )
 COPIES = Shelf(
@@ -80,7 +85,11 @@ COPIES = Shelf(
     CopiedConversation,
     lambda one: f"{one.replay_session_id}/{one.position}",
     lambda one: Place(
-        project=one.conversation.project, parent=one.replay_session_id, position=one.position, source=one.source
+        project=one.conversation.project,
+        parent=one.replay_session_id,
+        position=one.position,
+        source=one.source,
+        user=one.conversation.user_id,
     ),
 )
 
@@ -112,10 +121,10 @@ def every_id(flow: Flow, project: str, replay_type: ReplayType, filter_text: str
                 yield trace.id
 
 
-def copy_part(flow: Flow, part: Part, seen: dict[str, str]) -> list[Selected]:
+def copy_part(flow: Flow, part: Part, seen: dict[str, int]) -> list[Selected]:
     """Look at some selected conversations and copy those that can be replayed; what was copied before stays as it is.
 
-    seen: what was copied before by fingerprint, with its id; grows by what is copied now.
+    seen: what was copied before by fingerprint, with its position; grows by what is copied now.
     """
     looked = [_look_at(flow, part, id, part.first + place, seen) for place, id in enumerate(part.ids)]
     documents = [SELECTED.document(one) for one, _ in looked]
@@ -173,7 +182,7 @@ def _sessions(flow: Flow, project: str, chosen: Filter | None) -> Iterator[str]:
 
 
 def _look_at(
-    flow: Flow, part: Part, id: str, position: int, seen: dict[str, str]
+    flow: Flow, part: Part, id: str, position: int, seen: dict[str, int]
 ) -> tuple[Selected, CopiedConversation | None]:
     about = SelectedConversation(id=id, position=position, status="usable")
     base = Selected(replay_session_id=part.replay_session_id, project=part.project, conversation=about)
@@ -183,13 +192,13 @@ def _look_at(
         return _left_out(base, "not_found", str(error)), None
     summary = summarise(conversation)
     told = about.but(said=summary.said, turns=summary.turns, tools=summary.tools)
-    base = base.but(conversation=told, source=source)
+    base = base.but(conversation=told, source=source, user=conversation.user_id)
     if refusal := _refusal(conversation):
         return _left_out(base, *refusal), None
     mark = fingerprint(conversation)
-    if (first := seen.setdefault(mark, id)) != id:
-        twin = base.but(conversation=told.but(duplicate_of=first), fingerprint=mark)
-        return _left_out(twin, "duplicate", f"the user and the tools say the same in {first}"), None
+    if (first := seen.setdefault(mark, position)) != position:
+        twin = base.but(twin=first, fingerprint=mark)
+        return _left_out(twin, "duplicate", "the user and the tools say the same as in another one"), None
     copy = CopiedConversation(
         replay_session_id=part.replay_session_id,
         selected_id=id,

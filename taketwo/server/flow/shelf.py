@@ -71,6 +71,10 @@ class Place(NamedTuple):
     """When somebody should take it up."""
     source: str | None = None
     """The captured conversation that it repeats."""
+    also_of: tuple[str, ...] = ()
+    """Further captured conversations that something in it comes from."""
+    user: str | None = None
+    """The user whose conversation it repeats."""
 
 
 class Listed(NamedTuple, Generic[Thing]):

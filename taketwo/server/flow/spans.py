@@ -28,13 +28,21 @@ class CallSpan(Value):
     """The conversation that the row came from."""
     span: Span
     """The span."""
+    also_of: tuple[str, ...] = ()
+    """Further ones."""
 
 
 SPANS = Shelf(
     "call_span",
     CallSpan,
     lambda one: f"{one.span.trace_id}/{one.span.span_id}",
-    lambda one: Place(project=one.project, parent=one.call_execution_id, position=one.span.start_ns, source=one.source),
+    lambda one: Place(
+        project=one.project,
+        parent=one.call_execution_id,
+        position=one.span.start_ns,
+        source=one.source,
+        also_of=one.also_of,
+    ),
 )
 
 
@@ -46,7 +54,9 @@ def keep_spans_of_rows(flow: Flow, spans: Sequence[RawSpan]) -> list[RawSpan]:
             others.append(raw)
         else:
             span = decode_span(raw)
-            kept = CallSpan(call_execution_id=call.id, project=call.project, source=call.source, span=span)
+            kept = CallSpan(
+                call_execution_id=call.id, project=call.project, source=call.source, also_of=call.also_of, span=span
+            )
             flow.documents.put(SPANS.document(kept))
     return others
 

@@ -20,6 +20,7 @@ from taketwo.scenario import Case, Scenario
 from taketwo.sdk.api.executions import TestExecution
 from taketwo.sdk.api.scenarios import DuplicateScenario, GraphScenario, ScenarioRow, UpdateRow
 from taketwo.server.flow.executions import CALLS, EXECUTIONS
+from taketwo.server.flow.gathered import delete_scenario, duplicate_scenario, scenario_now
 from taketwo.server.flow.judging import RESULTS
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.run_tests import RUN_TESTS
@@ -28,8 +29,6 @@ from taketwo.server.flow.scenarios import (
     SCENARIOS,
     as_file,
     delete_row,
-    delete_scenario,
-    duplicate_scenario,
     keep_file,
     update_row,
 )
@@ -87,7 +86,7 @@ class Scenarios:
     def one(self, request: Request) -> Response:
         """One scenario: its graph, with the run that is asked for laid over it, and its rows."""
         asked = request.query_params
-        scenario = SCENARIOS.get(self._flow, request.path_params["id"])
+        scenario = scenario_now(self._flow, request.path_params["id"])
         rows = ROWS.page(self._flow, parent=scenario.id, limit=ROWS_SHOWN, after=asked.get("after"), newest_first=False)
         graph = self._graph(scenario)
         run = asked.get("run")

@@ -33,6 +33,7 @@ from taketwo.server.flow.executions import (
     report_row,
     rerun,
 )
+from taketwo.server.flow.gathered import scenario_now
 from taketwo.server.flow.generate import make_scenario
 from taketwo.server.flow.judging import RESULTS
 from taketwo.server.flow.replay_sessions import (
@@ -160,7 +161,7 @@ def test_more_conversations_than_rows_are_chosen_and_fewer_are_filled_up_with_la
     assert [row.origin for row in rows] == ["recorded"] * 3 + ["synthetic"] * 6
     assert all(row.source in ("desk-0", "desk-1", "desk-2") for row in rows)
     assert all(row.changed for row in rows[3:])
-    graph = SCENARIOS.get(flow, many.scenario_id).graph
+    graph = scenario_now(flow, many.scenario_id).graph
     assert {node.kind for node in graph.nodes} == {"start", "user", "call", "say", "end"}
 
 
