@@ -33,6 +33,7 @@ from taketwo.server.login import Login
 from taketwo.server.metrics import Figures, Measured, Metrics, Scraped
 from taketwo.server.pages.conversations import Conversations
 from taketwo.server.pages.executions import Executions
+from taketwo.server.pages.feedback import GivenFeedback
 from taketwo.server.pages.keeping import Keeping
 from taketwo.server.pages.lists import Lists
 from taketwo.server.pages.over_time import OverTime
@@ -153,6 +154,7 @@ def _pages(store: Store, flow: Flow) -> list[BaseRoute]:
         *Lists(store).routes(),
         *OverTime(store).routes(),
         *Conversations(store).routes(),
+        *GivenFeedback(store).routes(),
         *Keeping(store).routes(),
         *Start(store).routes(),
         *Replays(flow).routes(),

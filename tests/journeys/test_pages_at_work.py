@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -119,3 +120,35 @@ def test_one_row_is_run_again_by_the_server_and_by_ones_own_process(visit: Visit
     assert run_as_shown(page.locator("#again").inner_text(), "taketwo.demo.desk:desk_v2") == 0
     page.reload()
     page.locator(".verdict-line .chip.pass").wait_for()
+
+
+def test_somebody_says_what_they_think_of_a_conversation_and_of_a_turn(visit: Visit) -> None:
+    page = visit.open("/sessions/sess-gus?project=default")
+    page.get_by_role("link", name="Feedback on turn 2").click()
+    page.get_by_label("Bad").check()
+    page.get_by_label("Your name").fill("Zoë")
+    page.get_by_label("Comment").fill("<b>Looked up the wrong order.</b>")
+    page.get_by_role("button", name="Give feedback").click()
+    page.locator("#turn-2 header").get_by_text("bad", exact=True).wait_for()
+
+    page.get_by_role("navigation", name="Views").get_by_role("link", name="Feedback").click()
+    page.get_by_text("<b>Looked up the wrong order.</b>").wait_for()
+    page.locator("input[name=score]").fill("2")
+    page.get_by_label("What is judged").fill("csat")
+    assert page.get_by_label("Your name").input_value() == "Zoë"
+    page.get_by_role("button", name="Give feedback").click()
+    page.locator(".opinion").nth(1).wait_for()
+    assert visit.grave_faults() == []
+
+    for text in ("score.helpful:no", "score.csat<3 score:helpful"):
+        page = visit.open("/sessions?" + urlencode({"project": "default", "filter": text}))
+        assert page.locator("tr[data-row]").count() == 1
+        page.get_by_role("link", name="Where is A-9999?").wait_for()
+    told = httpx.get(f"{visit.address}/sessions/sess-gus.json?view=feedback").json()["feedback"]
+    assert [(one["name"], one["value"], one["turn"], one["given_by"]) for one in told] == [
+        ("helpful", False, 1, "Zoë"),
+        ("csat", 2.0, None, "Zoë"),
+    ]
+    forged = {"id": "sess-gus", "project": "default", "name": "csat", "score": "5"}
+    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
+        assert httpx.post(f"{visit.address}/feedback", data=forged, headers=headers).status_code == 403

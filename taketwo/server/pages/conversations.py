@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import msgspec
@@ -18,10 +19,12 @@ from taketwo.server.flow.judging import RESULTS
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.marks import marks_of
 from taketwo.server.pages.drawing import in_words, page, twin, wants_page
+from taketwo.server.pages.feedback import name_of_person
 from taketwo.server.pages.shell import Shell
 from taketwo.server.pages.sound import SoundOfCalls
 from taketwo.server.pages.waterfall import MOST_SPANS, waterfall
 from taketwo.store import Store
+from taketwo.value import JSON
 
 REPLAYS = 10
 """Replays that a conversation names."""
@@ -58,11 +61,19 @@ class Conversations:
             bars = waterfall(spans)
             drawn = {"conversation": conversation, "bars": bars, "left_out": len(raw) - len(spans)}
             return twin(request, "spans.html", shell, {"spans": spans}, **drawn)
+        if asked.get("view") == "feedback":
+            given = self._store.feedback(conversation.id, conversation.project)
+            names = {one.name if one.turn is None else f"turns[{one.turn}].{one.name}" for one in given}
+            others = {name: value for name, value in conversation.outcome.scores.items() if name not in names}
+            body = {"feedback": given, "scores": conversation.outcome.scores}
+            drawn = {"conversation": conversation, "others": others, "person": name_of_person(request)}
+            return twin(request, "feedback.html", shell, body, **drawn)
         if wants_page(request):
-            return self._talk(shell, conversation, asked.get("mark"))
+            return self._talk(request, shell, conversation)
         return Response(msgspec.json.encode(conversation), media_type="application/json", headers={"vary": "accept"})
 
-    def _talk(self, shell: Shell, conversation: Conversation, mark: str | None) -> Response:
+    def _talk(self, request: Request, shell: Shell, conversation: Conversation) -> Response:
+        asked = request.query_params
         marks = marks_of(self._store.documents, conversation)
         return page(
             "conversation.html",
@@ -71,7 +82,10 @@ class Conversations:
             conversation=conversation,
             call=self._sound.of(conversation),
             marked={(one.turn_index, one.step_index): one for one in marks.marks},
-            marking=_place(mark),
+            marking=_place(asked.get("mark")),
+            judging=asked.get("feedback"),
+            person=name_of_person(request),
+            turn_scores=_scores_of_turns(conversation),
             expected=[in_words(one) for one in marks.expected],
             tools=_tools(conversation),
             replays=self._replays(conversation),
@@ -85,6 +99,18 @@ class Conversations:
             with suppress(NotFound):  # the execution was deleted since
                 found.append(CALLS.get(flow, one.id))
         return found
+
+
+def _scores_of_turns(conversation: Conversation) -> dict[int, dict[str, JSON]]:
+    """The scores of single turns, by turn and name."""
+    found: dict[int, dict[str, JSON]] = {}
+    for name, value in conversation.outcome.scores.items():
+        if (of_turn := _OF_A_TURN.fullmatch(name)) is not None:
+            found.setdefault(int(of_turn[1]), {})[of_turn[2]] = value
+    return found
+
+
+_OF_A_TURN = re.compile(r"turns\[(\d{1,8})\]\.(.+)", re.DOTALL)
 
 
 def _place(mark: str | None) -> tuple[int, int | None] | None:

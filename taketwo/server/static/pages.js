@@ -16,6 +16,11 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("input[type=checkbox]")) countSelected();
 });
 
+// What is filled in beside a choice makes that choice.
+document.addEventListener("input", (event) => {
+  if (event.target.matches("[data-chooses]")) one(event.target.dataset.chooses, event.target.form).checked = true;
+});
+
 function countSelected() {
   for (const bar of all("[data-counts]")) {
     const count = all(bar.dataset.counts).filter((box) => box.checked).length;
