@@ -40,6 +40,8 @@ class Settings(Value):
     """What Vapi's webhooks show or are signed with. `TAKETWO_VAPI_SECRET`; never read from a file."""
     elevenlabs_secret: str | None = None
     """What ElevenLabs' webhooks are signed with. `TAKETWO_ELEVENLABS_SECRET`; never read from a file."""
+    traces_to: str | None = None
+    """Collector that a server's own spans go to. `TAKETWO_TRACES_TO`; OpenTelemetry's own variables when left out."""
     webhook_hosts: str = ""
     """Hosts of this network that a server's alerts may go to, as in `hooks.intern:8080, …`. `TAKETWO_WEBHOOK_HOSTS`."""
     smtp_url: str | None = None
@@ -84,6 +86,8 @@ SECRETS = {
     *("vapi_key", "vapi_secret", "retell_key", "elevenlabs_secret"),
 }
 """Settings that are never read from a file."""
+PROVIDERS_OWN = ("_API_KEY", "_SECRET", "_PASSWORD", "_TOKEN", "_SECRET_ACCESS_KEY", "_OTLP_HEADERS")
+"""How the names of other programs' variables end that hold a secret."""
 TABLES = {"evaluators", "redact_allow", "redact_patterns", "severity"}
 """Settings that are read from a file only."""
 
@@ -98,6 +102,12 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         return msgspec.convert(found, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise BadSetting(str(error), where="settings", todo="see `taketwo doctor`") from error
+
+
+def secrets_of(settings: Settings, environment: Mapping[str, str]) -> set[str]:
+    """Every secret that this process was given: of the settings, and what providers' own variables hold."""
+    found = {value for name in SECRETS if (value := getattr(settings, name))}
+    return found | {value for name, value in environment.items() if name.endswith(PROVIDERS_OWN) and value}
 
 
 def agent_access(settings: Settings, environment: Mapping[str, str]) -> dict[str, Any]:

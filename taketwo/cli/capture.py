@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from taketwo.cli.calls import SOUNDS, import_from, import_recording, keeping_rec
 from taketwo.cli.evaluator_options import Judging
 from taketwo.cli.settings import access, opened_store, settings, store_option
 from taketwo.compare.severity import severity_table
-from taketwo.config import Settings
+from taketwo.config import Settings, secrets_of
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, MissingExtra, TraceUnreadable
 from taketwo.report.words import items_in_words, plain
@@ -23,8 +24,10 @@ from taketwo.store import Store
 from taketwo.store.importing import Tally, import_file
 
 if TYPE_CHECKING:
+    from taketwo.server.app import Telling
     from taketwo.server.flow.alerts import Delivery
     from taketwo.server.flow.embedded import Embedded
+    from taketwo.server.logs import LogForm, LogFormat, LogLevel
     from taketwo.server.run import Listening
 
 UNREAD_SHOWN = 20
@@ -55,6 +58,25 @@ UNREAD_SHOWN = 20
     metavar="S",
     help="Go on for so many seconds when told to stop, with /ready saying no, so that balancers notice.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What the server writes about itself: for people, or a JSON object a line.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="From which level on; requests are told at info.",
+)
+@click.option(
+    "--traces-to",
+    metavar="URL",
+    help="Send the server's own spans to this OTLP/HTTP collector.  [default: OTEL_EXPORTER_OTLP_ENDPOINT]",
+)
 @store_option
 def serve_command(
     host: str,
@@ -63,6 +85,9 @@ def serve_command(
     require_keys: bool,
     executor_url: str | None,
     drain_s: float,
+    log_format: LogFormat,
+    log_level: LogLevel,
+    traces_to: str | None,
     store_url: str | None,
 ) -> None:
     """Receive OpenTelemetry traces and logs, and show what was captured.
@@ -75,6 +100,7 @@ def serve_command(
     gRPC needs the extra 'grpc'. Where it is missing, or 4317 is taken and no port was named, HTTP is served alone.
     """
     try:
+        from taketwo.server.logs import LogForm, write_logs
         from taketwo.server.run import serve
         from taketwo.server.scoring import Scorer
         from taketwo.server.webhooks import WebhookSecrets
@@ -82,6 +108,8 @@ def serve_command(
         raise MissingExtra("server", needed_for="taketwo serve") from error
     here = settings()
     url = store_url or here.store
+    form = LogForm(format=log_format, level=log_level)
+    write_logs(form, secrets_of(here, os.environ))
     judging = Judging((), 1)
     with opened_store(url) as store, Scorer(store, lambda: judging.opened(here)):
         serve(
@@ -97,7 +125,16 @@ def serve_command(
             severities=severity_table(here.severity),
             executor=None if executor_url is None else _executor(executor_url, _delivery(here)),
             drain_s=drain_s,
+            telling=partial(_telling, form, traces_to or here.traces_to),
         )
+
+
+def _telling(form: LogForm, traces_to: str | None, host: str, port: int) -> Telling:
+    """What the server tells about itself. Raises BadSetting, MissingExtra."""
+    from taketwo.server.app import Telling
+    from taketwo.server.own_spans import own_spans
+
+    return Telling(form, own_spans(traces_to, os.environ, host=host, port=port))
 
 
 def _delivery(here: Settings) -> Delivery:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -30,7 +30,9 @@ from taketwo.server.guard import Guard
 from taketwo.server.health import Health
 from taketwo.server.limits import Limits
 from taketwo.server.login import Login
+from taketwo.server.logs import LogForm
 from taketwo.server.metrics import Figures, Measured, Metrics, Scraped
+from taketwo.server.own_spans import OwnSpans
 from taketwo.server.pages.conversations import Conversations
 from taketwo.server.pages.executions import Executions
 from taketwo.server.pages.feedback import GivenFeedback
@@ -45,6 +47,7 @@ from taketwo.server.pages.start import Start
 from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
 from taketwo.server.room import Room
+from taketwo.server.tracing import Traced
 from taketwo.server.webhooks import Webhooks, WebhookSecrets
 from taketwo.store import Store
 from taketwo.store.scoped import ScopedStore
@@ -59,6 +62,15 @@ FINISH_WITHIN_S = 30
 """How long requests that are under way may take when the server is told to stop."""
 
 
+class Telling(NamedTuple):
+    """What the server tells about itself, beside its figures."""
+
+    logs: LogForm = LogForm()
+    """How lines of logs are written."""
+    spans: OwnSpans = OwnSpans()
+    """Where its spans go."""
+
+
 def create_app(
     store: Store,
     *,
@@ -71,6 +83,7 @@ def create_app(
     severities: Mapping[str, Weight] = TABLE,
     executor: Embedded | None = None,
     draining: threading.Event | None = None,
+    telling: Telling = Telling(),  # noqa: B008  # a value, never changed
 ) -> Starlette:
     """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
 
@@ -80,6 +93,7 @@ def create_app(
     webhooks: what voice platforms must show that send calls. severities: how grave differences are in run tests.
     executor: who carries out what outlives a request; this process when there is none.
     draining: set as soon as the server is told to stop, and from then on it says that it is not ready.
+    telling: what it tells about itself.
     """
     keys = Keys(store, required=keys_required)
     executor, whole_store = executor or Embedded(access, delivery=delivery), store
@@ -88,19 +102,16 @@ def create_app(
     chats = Chats(flow)
     room, metrics = Room(limits), Metrics()
     metrics.registry.register(Figures(Flow(whole_store), room))
-    intake = _intake(store, limits)
+    intake = _intake(store, limits, telling.logs)
 
     @asynccontextmanager
     async def running(app: Starlette) -> AsyncIterator[None]:
-        async with _receiving(intake) as tasks:
-            if grpc_door is not None:
-                await grpc_door.open(intake, room, tasks, keys, metrics)
+        replayed = Flow(whole_store, executor, severities=severities)
+        async with _receiving(intake, grpc_door, room, keys, metrics) as tasks:
             expiry = tasks.create_task(expire_regularly(store))
-            async with _replaying(tasks, executor, Flow(whole_store, executor, severities=severities), chats):
+            async with _replaying(tasks, executor, replayed, chats, telling.spans):
                 yield
             expiry.cancel()
-            if grpc_door is not None:
-                await grpc_door.close(FINISH_WITHIN_S)
 
     routes = [
         *Receiver(intake, limits, room, metrics).routes(),
@@ -116,36 +127,48 @@ def create_app(
     ]
     around = [
         Middleware(Measured, metrics=metrics),
+        Middleware(Traced, spans=telling.spans),
         Middleware(Guard, any_name=keys_required),
         Middleware(Access, keys=keys),
     ]
     return Starlette(routes=routes, middleware=around, exception_handlers=TOLD, lifespan=running)
 
 
-def _intake(store: Store, limits: Limits) -> Intake:
+def _intake(store: Store, limits: Limits, logs: LogForm) -> Intake:
     """A process of its own where that can open the store too."""
-    return BesideTheServer(store.url, limits) if store.url.startswith("sqlite:") else InThreads(store, limits)
+    if store.url.startswith("sqlite:"):
+        return BesideTheServer(store.url, limits, logs)
+    return InThreads(store, limits)
 
 
 @asynccontextmanager
-async def _receiving(intake: Intake) -> AsyncIterator[asyncio.TaskGroup]:
-    """Have somebody work on what comes in, until the end of the block."""
+async def _receiving(
+    intake: Intake, grpc_door: GrpcDoor | None, room: Room, keys: Keys, metrics: Metrics
+) -> AsyncIterator[asyncio.TaskGroup]:
+    """Have somebody work on what comes in, and let it in by gRPC, until the end of the block."""
     started = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         work = tasks.create_task(intake.run(started))
         await started.wait()
+        if grpc_door is not None:
+            await grpc_door.open(intake, room, tasks, keys, metrics)
         yield tasks
+        if grpc_door is not None:
+            await grpc_door.close(FINISH_WITHIN_S)
         work.cancel()
 
 
 @asynccontextmanager
-async def _replaying(tasks: asyncio.TaskGroup, executor: Embedded, flow: Flow, chats: Chats) -> AsyncIterator[None]:
+async def _replaying(
+    tasks: asyncio.TaskGroup, executor: Embedded, flow: Flow, chats: Chats, spans: OwnSpans
+) -> AsyncIterator[None]:
     """Work on what outlives a request, until the end of the block."""
-    await asyncio.to_thread(executor.start, flow)
+    await asyncio.to_thread(executor.start, flow, spans)
     looking_after = tasks.create_task(chats.look_after())
     yield
     looking_after.cancel()
     await asyncio.to_thread(executor.close)
+    await asyncio.to_thread(spans.close)
 
 
 def _pages(store: Store, flow: Flow) -> list[BaseRoute]:

@@ -16,6 +16,7 @@ from taketwo.server.answers import Answer, refused
 from taketwo.server.frames import ABORT, BEGIN, END, HEAD, PIECE, READY, frame
 from taketwo.server.intake import Delivery, take
 from taketwo.server.limits import Limits
+from taketwo.server.logs import LogForm
 from taketwo.server.quotas import Quotas
 from taketwo.store import Store
 
@@ -66,9 +67,10 @@ class InThreads:
 class BesideTheServer:
     """Works on requests in a process of its own, which opens the same store; starts it again when it ends."""
 
-    def __init__(self, url: str, limits: Limits) -> None:
-        """Keep what is needed."""
-        self._command = [sys.executable, "-m", "taketwo.server.worker", url, limits.to_json().decode()]
+    def __init__(self, url: str, limits: Limits, logs: LogForm) -> None:
+        """logs: how what the process writes about itself is written."""
+        settings = (limits.to_json().decode(), logs.to_json().decode())
+        self._command = [sys.executable, "-m", "taketwo.server.worker", url, *settings]
         self._limits = limits
         self._process: asyncio.subprocess.Process | None = None
         self._numbers = count(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import Counter as Tally
@@ -27,6 +28,7 @@ from taketwo.server.disk import free_bytes, store_bytes
 from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN
 from taketwo.server.flow.run_tests import RUN_TESTS
 from taketwo.server.flow.shelf import Flow
+from taketwo.server.logs import FIELDS
 from taketwo.server.room import Room
 
 Transport: TypeAlias = Literal["http", "grpc"]
@@ -41,6 +43,8 @@ METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST",
 """Methods that are told apart: a client may send any word as one."""
 
 HOUR_S: Final = 3600
+
+_log = logging.getLogger("taketwo.server.requests")
 
 
 class Metrics:
@@ -98,7 +102,7 @@ class Metrics:
 
 
 class Measured:
-    """Wraps an application and counts its answers."""
+    """Wraps an application, counts its answers, and tells the log of them."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         """Wrap that one."""
@@ -123,7 +127,12 @@ class Measured:
         finally:
             # Addresses hold ids: the route is what they have in common. Whatever fits none is one of them.
             route = getattr(scope.get("route"), "path", "none")
-            self._metrics.answered(scope["method"], route, status, seconds or time.perf_counter() - begin)
+            seconds = seconds or time.perf_counter() - begin
+            self._metrics.answered(scope["method"], route, status, seconds)
+            if _log.isEnabledFor(logging.INFO):
+                # Without what follows the `?`: filters quote what people said.
+                told = {"method": scope["method"], "path": scope["path"], "status": status}
+                _log.info("answered", extra={FIELDS: {**told, "ms": round(seconds * 1000, 1)}})
 
 
 class Figures(Collector):

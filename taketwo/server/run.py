@@ -13,10 +13,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from starlette.applications import Starlette
 
 from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
-from taketwo.server.app import FINISH_WITHIN_S, create_app
+from taketwo.server.app import FINISH_WITHIN_S, Telling, create_app
 from taketwo.server.flow.alerts import Delivery
 from taketwo.server.flow.embedded import Embedded
 from taketwo.server.limits import Limits
@@ -58,6 +59,7 @@ def serve(
     severities: Mapping[str, Weight] = TABLE,
     executor: Embedded | None = None,
     drain_s: float = 0.0,
+    telling: Callable[[str, int], Telling] = lambda host, port: Telling(),
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is under way.
 
@@ -67,6 +69,7 @@ def serve(
     platforms must show that send calls. `severities`: how grave differences are, where run tests are judged.
     `executor`: who carries out what outlives a request; this process when there is none. `drain_s`: for so long the
     server goes on as before when it was told to stop, and says that it is not ready, so that others notice in time.
+    `telling`: what it tells about itself, given where it answers.
 
     Raises BadSetting for a host that others reach where there are no keys, and for a port that is taken, MissingExtra
     for a `grpc_port` without grpcio, StoreUnavailable.
@@ -77,33 +80,35 @@ def serve(
     with _bound(host, port) as listening:
         door, without = _grpc_door(host, grpc_port, limits)
         draining = threading.Event()
-        config = uvicorn.Config(
-            create_app(
-                store,
-                limits=limits,
-                grpc_door=door,
-                keys_required=keys_required,
-                access=access,
-                delivery=delivery,
-                webhooks=webhooks,
-                severities=severities,
-                executor=executor,
-                draining=draining,
-            ),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=FINISH_WITHIN_S,
+        app = create_app(
+            store,
+            limits=limits,
+            grpc_door=door,
+            keys_required=keys_required,
+            access=access,
+            delivery=delivery,
+            webhooks=webhooks,
+            severities=severities,
+            executor=executor,
+            draining=draining,
+            telling=telling(host, listening.getsockname()[1]),
         )
         http = Listening(http=f"http://{_named(host, listening.getsockname()[1])}", without_grpc=without)
         server = _Server(
-            config,
+            _config(app),
             door,
             lambda at: on_ready(http if at is None else http.but(grpc=_named(host, at))),
             draining=draining,
             drain_s=drain_s,
         )
         server.run_until_told(listening)
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    """How it is served; whoever started the process says how logs are written."""
+    return uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=FINISH_WITHIN_S
+    )
 
 
 def _insist_on_keys(store: Store, host: str, option: str) -> None:

@@ -1,17 +1,17 @@
 """The process beside the server that reads, packs and stores what is sent.
 
-Started as `python -m taketwo.server.worker URL LIMITS`, the limits as JSON.
+Started as `python -m taketwo.server.worker URL LIMITS LOGS`, the limits and the form of logs as JSON.
 Reading a body of 60 MiB keeps Python's lock for whole seconds; in a process of its own it keeps nobody else waiting.
 Requests come in on stdin and answers go out on stdout, as frames. It ends when stdin does, after finishing what it has.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 import time
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Event, Lock, Thread
@@ -24,6 +24,7 @@ from taketwo.server.answers import refused
 from taketwo.server.frames import ABORT, BEGIN, END, HEAD, PIECE, READY, FrameKind, frame
 from taketwo.server.intake import Delivery, take, too_late
 from taketwo.server.limits import MIB, Limits
+from taketwo.server.logs import LogForm, write_logs
 from taketwo.server.quotas import Quotas
 from taketwo.store import Store, open_store
 
@@ -42,6 +43,8 @@ SETTLED_AT_ONCE = 5
 REST = 4
 """Where requests came meanwhile, so many times as long as it took is rested: they come first."""
 
+_log = logging.getLogger("taketwo.server.worker")
+
 
 def main() -> None:
     """Serve frames until stdin ends."""
@@ -49,6 +52,7 @@ def main() -> None:
         signal.signal(reaches_the_whole_group, signal.SIG_IGN)  # the server says when to end
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that prints may get between the frames
+    write_logs(LogForm.from_json(sys.argv[3]))
     try:
         store = open_store(sys.argv[1])
     except TakeTwoError as error:
@@ -110,7 +114,7 @@ def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, ar
                 take(store, delivery, body, limits, quotas) if time.monotonic() < until else too_late(delivery, limits)
             )
         except Exception as error:  # whatever it was, the sender must get an answer
-            traceback.print_exc()
+            _log.exception("a request failed")
             done = refused(500, f"internal error: {error!r}", delivery.content_type)
         send(request, END, msgspec.msgpack.encode(done))
 

@@ -41,6 +41,7 @@ from taketwo.server.flow.generate import make_scenario
 from taketwo.server.flow.replay_sessions import SESSIONS, copy_conversations
 from taketwo.server.flow.schedules import run_what_is_due
 from taketwo.server.flow.shelf import Flow, new_id
+from taketwo.server.own_spans import OwnSpans
 
 LOOK_AGAIN_S = 5.0
 """How often it looks for what others left."""
@@ -72,11 +73,12 @@ class Embedded:
         self._thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
         self._flow: Flow | None = None
+        self._spans = OwnSpans()
         self._sending: asyncio.Task[int] | None = None
 
-    def start(self, flow: Flow) -> None:
-        """Begin to work, with what was left by whoever worked before."""
-        self._flow = flow
+    def start(self, flow: Flow, spans: OwnSpans = OwnSpans()) -> None:  # noqa: B008  # one that makes none
+        """Begin to work, with what was left by whoever worked before. spans: what makes a span of each step."""
+        self._flow, self._spans = flow, spans
         ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run(ready)), name="taketwo-executor")
         self._thread.start()
@@ -134,7 +136,9 @@ class Embedded:
 
     async def _carry_out(self, work: Work) -> None:
         try:
-            await self._do(work)
+            with self._spans.span(work.kind) as attributes:
+                attributes["taketwo.id"] = work.id
+                await self._do(work)
         except TakeTwoError as error:
             _log.warning("%s %s: %s", work.kind, work.id, error)
         except Exception:  # a bug of ours in one piece of work must not take the others along
