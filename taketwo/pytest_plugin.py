@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from taketwo.replay.agents import Agent
     from taketwo.replay.user_side import Users
     from taketwo.report.lines import Page
+    from taketwo.suite.case_ids import CaseIds
     from taketwo.suite.runner import SuiteCase
 
 SUFFIXES = (".scenario.yaml", ".scenario.yml")
@@ -131,6 +132,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 terminalreporter.write_line("\n".join(_summary(report)))
 
 
+_CASE_IDS: pytest.StashKey[CaseIds] = pytest.StashKey()
+
+
 class ScenarioFile(pytest.File):
     """A scenario file; its cases are the tests in it."""
 
@@ -138,6 +142,7 @@ class ScenarioFile(pytest.File):
         """One item a case; one that fails when the file cannot be read, so that all other tests run."""
         from taketwo.freeze.files import load, locate
         from taketwo.report.words import plain
+        from taketwo.suite.case_ids import CaseIds
         from taketwo.suite.runner import SuiteCase
 
         try:
@@ -145,13 +150,17 @@ class ScenarioFile(pytest.File):
         except TakeTwoError as error:
             yield UnreadableItem.from_parent(self, name="unreadable", why=plain(str(error)))
             return
+        ids = self.config.stash.setdefault(_CASE_IDS, CaseIds())
         for case in scenario.cases:
             suite_case = SuiteCase(case=case, scenario=scenario.name, file=self.nodeid, line=lines[case.id])
+            if not ids.is_new(suite_case) and (clash := ids.clash(suite_case)) is not None:
+                yield UnreadableItem.from_parent(self, name=plain(case.id), why=plain(clash.error))
+                continue
             yield ScenarioItem.from_parent(self, name=plain(case.id), suite_case=suite_case)
 
 
 class UnreadableItem(pytest.Item):
-    """A scenario file that cannot be read."""
+    """A scenario file, or a case of one, that cannot be read."""
 
     def __init__(self, *, why: str, **kwargs: Any) -> None:
         """why: one line, with file and line."""

@@ -22,7 +22,7 @@ from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, NotFound
 from taketwo.evals.evaluator import Evaluator
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
-from taketwo.report import Writer
+from taketwo.report import Writer, close_writers
 from taketwo.report.words import plain
 from taketwo.scenario import Case
 from taketwo.select.filters import parse
@@ -146,8 +146,7 @@ def rescore_command(suite_id: str | None, judging: Judging, reports: Reports, st
         ended = datetime.now(UTC)
         finished = SuiteFinished(at=ended, duration_s=(ended - began).total_seconds(), counts=dict(counts))
         _tell(writers, finished)
-        for writer in writers:
-            writer.close()
+        close_writers(writers)
     for line in (*said, f"kept as suite {new_id}"):
         click.echo(plain(line), err=True)
     raise SystemExit(reports.exit_code(finished))

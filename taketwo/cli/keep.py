@@ -84,7 +84,9 @@ def freeze_command(
     scenario = promotion.promoted(scenario, path)
     if promotion.is_preview:
         return
-    for written in (*save(scenario, path), *keep_audio(scenario, path, store_url or settings().store)):
+    # Recordings first: a file without its sound would be half a test.
+    heard = list(keep_audio(scenario, path, store_url or settings().store))
+    for written in (*save(scenario, path), *heard):
         click.echo(f"wrote {written}")
     if not expected:
         click.echo(

@@ -48,7 +48,7 @@ from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.user import UserMode
 from taketwo.replay.user_side import Users, by_meaning
-from taketwo.report import Writer
+from taketwo.report import Writer, close_writers
 from taketwo.suite.forks import each_turn
 from taketwo.suite.repeats import read_repeats
 from taketwo.suite.runner import SuiteCase, run_suite
@@ -283,8 +283,7 @@ async def _replay(
                     _tell(writers, finished)
                 case _:
                     _tell(writers, event)
-    for writer in writers:
-        writer.close()
+    close_writers(writers)
     assert finished is not None, "a suite always ends with SuiteFinished"
     return finished
 

@@ -6,6 +6,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -47,12 +48,22 @@ class Reports(NamedTuple):
             strict=self.strict,
             find_recording=find_recording,
         )
-        with redirect_stdout(sys.stderr) if self.json_path == "-" else nullcontext():
-            yield writers
+        try:
+            with redirect_stdout(sys.stderr) if self.json_path == "-" else nullcontext():
+                yield writers
+        finally:
+            for path in (self.json_path, self.junit_path, self.html_path, self.markdown_path):
+                _remove_if_empty(path)
 
     def exit_code(self, finished: SuiteFinished) -> int:
         """What the process tells."""
         return 130 if finished.cancelled else exit_code(finished.counts, strict=self.strict)
+
+
+def _remove_if_empty(path: str | None) -> None:
+    """A report that was never written is no report."""
+    if path not in (None, "-") and (file := Path(path)).is_file() and file.stat().st_size == 0:
+        file.unlink()
 
 
 def report_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ from taketwo.events import CaseErrored, CaseFinished, SuiteFinished, SuiteStarte
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, closing_agents, open_agent
 from taketwo.replay.engine import Limits
-from taketwo.report import Writer
+from taketwo.report import Writer, close_writers
 from taketwo.sdk.api.executions import CallExecution, TestExecution
 from taketwo.sdk.api.results import CaseAndResult
 from taketwo.sdk.client import DEFAULT_URL, Client
@@ -117,7 +117,7 @@ async def _run(session: Session, served: Served, writers: Sequence[Writer], coun
     )
     for writer in writers:
         writer.write(finished)
-        writer.close()
+    close_writers(writers)
     return finished
 
 

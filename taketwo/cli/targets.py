@@ -18,6 +18,7 @@ from taketwo.freeze.files import SCENARIO_SUFFIXES, load, read, scenario_files
 from taketwo.freeze.freeze import freeze
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.store import Store
+from taketwo.suite.case_ids import each_once
 from taketwo.suite.keywords import keywords
 from taketwo.suite.runner import SuiteCase
 from taketwo.suite.selection import Selection, read_shard
@@ -36,6 +37,10 @@ def agent_spec_of(given: str | None, here: Settings) -> str:
 
 def cases_of(targets: Sequence[str], store: Store, project: str | None) -> Iterator[SuiteCase | CaseErrored]:
     """The cases of files, folders and ids, in the order given; what cannot be read does not keep the others out."""
+    yield from each_once(_cases_of(targets, store, project))
+
+
+def _cases_of(targets: Sequence[str], store: Store, project: str | None) -> Iterator[SuiteCase | CaseErrored]:
     for target in targets:
         path = Path(target)
         if path.is_dir():

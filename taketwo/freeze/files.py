@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -46,8 +46,9 @@ def save(scenario: Scenario, path: Path | str) -> list[Path]:
     _insist_on_exactness(scenario, text, beside)
     beside[SCHEMA_FILE] = _schema()
     try:
-        written = [file for name, body in beside.items() if (file := _write_if_new(path.parent / name, body))]
-        return [_write(path, text.encode()), *written]
+        new = {path.parent / name: body for name, body in beside.items() if not _holds(path.parent / name, body)}
+        _write({**new, path: text.encode()})
+        return [path, *new]
     except OSError as error:
         raise ScenarioUnreadable(f"cannot be written: {error.strerror}", where=str(path)) from error
 
@@ -109,7 +110,7 @@ def put_text(path: Path | str, text: str, scenario: Scenario) -> None:
     if again != scenario:
         raise ScenarioUnreadable("cannot be edited in place", where=file, todo="edit it by hand")
     try:
-        _write(Path(path), text.encode())
+        _write({Path(path): text.encode()})
     except OSError as error:
         raise ScenarioUnreadable(f"cannot be written: {error.strerror}", where=file) from error
 
@@ -196,20 +197,26 @@ def _first_difference(one: Any, other: Any, place: str = "") -> str:
     return next((_first_difference(*part) for part in parts if part[0] != part[1]), place)
 
 
-def _write_if_new(path: Path, body: bytes) -> Path | None:
-    return None if path.is_file() and path.read_bytes() == body else _write(path, body)
+def _holds(path: Path, body: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == body
 
 
-def _write(path: Path, body: bytes) -> Path:
-    """Write under another name first, so that nobody ever sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+def _write(files: Mapping[Path, bytes]) -> None:
+    """Write all under other names first, so that nobody ever sees half a file, and a full disk leaves none of them.
+
+    They take their places in the order given.
+    """
+    unfinished: dict[Path, Path] = {}
     try:
-        with unfinished.open("xb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        for path, body in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished[path] = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+            with unfinished[path].open("xb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, written in unfinished.items():
+            written.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+        for written in unfinished.values():
+            written.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import sysconfig
 import traceback
 from pathlib import Path
@@ -12,7 +13,7 @@ from taketwo.value import clean_text
 LONGEST = 300
 """Longer messages are cut."""
 OURS = tuple(str(Path(__file__).parent.parent / station) for station in ("replay", "sdk"))
-"""Our own frames say nothing to the user."""
+"""Our own frames say nothing to the user, nor do those of the machinery of imports."""
 
 
 def told(error: BaseException) -> str:
@@ -33,8 +34,12 @@ def place_of(error: BaseException) -> str | None:
     innermost = error
     while isinstance(innermost, BaseExceptionGroup):
         innermost = innermost.exceptions[0]
-    frames = [frame for frame in traceback.extract_tb(innermost.__traceback__) if not frame.filename.startswith(OURS)]
-    own = [frame for frame in frames if not frame.filename.startswith((*_installed(), "<"))]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(innermost.__traceback__)
+        if not frame.filename.startswith((*OURS, "<", str(Path(importlib.__file__).parent)))
+    ]
+    own = [frame for frame in frames if not frame.filename.startswith(_installed())]
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_shown(error.filename)}:{error.lineno}"
     return next((f"{_shown(frame.filename)}:{frame.lineno}" for frame in reversed(own or frames)), None)

@@ -6,9 +6,10 @@ The writers are `terminal.TerminalWriter`, `json.JsonWriter`, `junit.JunitWriter
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Protocol, TextIO
 
-from taketwo.errors import BadSetting
+from taketwo.errors import BadSetting, TakeTwoError
 from taketwo.events import Event
 from taketwo.report.call_view import FindRecording
 
@@ -62,6 +63,18 @@ def open_writers(
         writers += [] if markdown_path is None else [MarkdownWriter(_open(markdown_path))]
         writers += [AnnotationWriter(sys.stderr if "-" in paths else sys.stdout)] if annotations else []
     return writers
+
+
+def close_writers(writers: Sequence[Writer]) -> None:
+    """Close all of them, then raise what kept the first one from writing."""
+    failed: list[TakeTwoError] = []
+    for writer in writers:
+        try:
+            writer.close()
+        except TakeTwoError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def _open(path: str) -> TextIO:

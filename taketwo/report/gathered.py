@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sys
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO, assert_never
 
+from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
 from taketwo.verdict import CaseResult
 
@@ -57,15 +61,34 @@ class Gathered:
 
 
 def finish(out: TextIO, text: str) -> None:
-    """Write the whole document in the place of what the file held, then close it, unless it is standard output."""
+    """Write the whole document in the place of what the file held, then close it, unless it is standard output.
+
+    Raises BadSetting where it cannot be written; a file then holds what it held before.
+    """
     if out is sys.stdout:
         out.write(text)
         out.flush()
         return
-    with out:
-        if out.seekable():
-            out.truncate(0)
-        out.write(text)
+    try:
+        with out:
+            path = Path(os.path.realpath(out.name))
+            if not path.is_file():  # a pipe or a device
+                out.write(text)
+                return
+        _replace(path, text.encode("utf-8"))
+    except OSError as error:
+        raise BadSetting(f"cannot be written: {error.strerror}", where=out.name) from error
+
+
+def _replace(path: Path, body: bytes) -> None:
+    """Write under another name first, so that nobody ever sees half a report."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        unfinished.write_bytes(body)
+        unfinished.chmod(path.stat().st_mode)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _place(event: CaseFinished) -> tuple[str, int, str, str]:

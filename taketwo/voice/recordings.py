@@ -33,9 +33,12 @@ class Recordings:
             folder.mkdir(parents=True, exist_ok=True)
             # Under another name first, so that nobody finds half of it.
             handle, written = tempfile.mkstemp(dir=folder)
-            with os.fdopen(handle, "wb") as file:
-                file.write(body)
-            Path(written).replace(folder / f"{name}{suffix_of(body)}")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(body)
+                Path(written).replace(folder / f"{name}{suffix_of(body)}")
+            finally:
+                Path(written).unlink(missing_ok=True)
         return name
 
     def find(self, name: str | None) -> Path | None:

@@ -214,9 +214,21 @@ def _name(given: object) -> str:
 
 
 def _not_imported(spec: str, module_name: str, error: BaseException) -> AgentUnreachable:
-    as_module = module_name.removesuffix(".py").replace("/", ".").strip(".")
-    todo = f"name the module, not the file: {as_module}:…" if module_name.endswith(".py") else None
-    return AgentUnreachable(f"cannot import {module_name!r}: {told(error)}", where=spec, todo=todo)
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{module_name}.".startswith(f"{error.name}."):
+        return _no_such_module(spec, module_name, error.name)
+    return AgentUnreachable(f"cannot import {module_name!r}: {told(error)}", where=spec)
+
+
+def _no_such_module(spec: str, module_name: str, missing: str) -> AgentUnreachable:
+    """The module itself is not there: no line of the user's code has failed."""
+    if module_name.endswith(".py"):
+        as_module = module_name.removesuffix(".py").replace("/", ".").strip(".")
+        todo = f"name the module, not the file: {as_module}:…"
+    else:
+        here = [file.stem for file in Path.cwd().glob("*.py")]
+        near = difflib.get_close_matches(missing, here, n=1)
+        todo = f"did you mean {near[0]!r}?" if near else "is it written as it is imported, from this folder?"
+    return AgentUnreachable(f"there is no module {missing!r} in {Path.cwd()}, nor installed", where=spec, todo=todo)
 
 
 def _no_such_name(spec: str, name: str, within: object) -> AgentUnreachable:

@@ -244,7 +244,9 @@ def module(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "text", "message"),
     [
-        ("no_such_module:agent", "", "cannot import 'no_such_module': ModuleNotFoundError: No module named"),
+        ("no_such_module:agent", "", "there is no module 'no_such_module' in /"),
+        ("no_such.deep.module:agent", "", "there is no module 'no_such' in /"),
+        ("my_agnet:agent", "", "(did you mean 'my_agent'?)"),
         ("my_agent:agent", "import no_such_thing", "No module named 'no_such_thing' (my_agent.py:1)"),
         ("my_agent:agent", "def agent(:", "SyntaxError: invalid syntax (my_agent.py, line 1) (my_agent.py:1)"),
         ("my_agent:agent", "import sys; sys.exit(2)", "cannot import 'my_agent': SystemExit: 2 (my_agent.py:1)"),

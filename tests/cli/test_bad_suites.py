@@ -1,0 +1,196 @@
+"""What a suite may come with that it should not: one line with file and line, exit code 2, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from taketwo.freeze.files import save
+from taketwo.scenario import Case, MustSay, Scenario
+from taketwo.testing import conversation, turn
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+LONG = "Be kind. " * 6000
+
+
+def greeting(id: str, prompt: str | None = None, reply: str = "Hello!") -> Case:
+    recorded = conversation(turn("Hi", reply=reply), system_prompt=prompt)
+    return Case(id=id, recorded=recorded, expected=(MustSay(text="Hello"),))
+
+
+def keep(path: Path, *cases: Case) -> None:
+    save(Scenario(name=path.name.partition(".")[0], cases=cases), path)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    keep(tmp_path / "replays" / "a.scenario.yaml", greeting("one", LONG))
+    (tmp_path / "desk.py").write_text("def answer(messages):\n    return 'Hello!'\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def run(site: Path) -> Run:
+    def run(*arguments: str, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
+        def limited() -> None:
+            if largest_file is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+        environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(site / "home")}
+        return subprocess.run(
+            [sys.executable, "-m", "taketwo", *arguments],
+            cwd=site,
+            env={**environment, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            preexec_fn=limited,
+        )
+
+    return run
+
+
+def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines that name a place in a scenario file."""
+    return re.findall(r"replays/\S+\.yaml:\d+: .*", done.stdout + done.stderr)
+
+
+def test_one_id_in_two_files_is_told_with_both_places_and_all_else_is_replayed(run: Run, site: Path) -> None:
+    keep(site / "replays" / "b.scenario.yaml", greeting("one"), greeting("two"))
+    done = run("replay", "replays", "--agent", "desk:answer")
+    assert done.returncode == 2
+    assert set(errors(done)) == {
+        "replays/b.scenario.yaml:5: the id 'one' is that of replays/a.scenario.yaml:5, too (give one of them another)"
+    }
+    assert "1 error, 2 pass" in done.stdout
+
+
+def test_a_file_that_is_named_twice_is_replayed_once(run: Run, site: Path) -> None:
+    done = run("replay", "replays", "replays/a.scenario.yaml", "--agent", "desk:answer")
+    assert done.returncode == 0
+    assert "1 case in" in done.stdout
+
+
+def test_pytest_tells_one_id_in_two_files_too(site: Path) -> None:
+    keep(site / "replays" / "b.scenario.yaml", greeting("one"), greeting("two"))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--taketwo-agent", "desk:answer"]
+    done = subprocess.run([*command, "replays"], cwd=site, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "the id 'one' is that of replays/a.scenario.yaml:5, too" in done.stdout
+    assert "1 failed, 2 passed" in done.stdout
+
+
+def conflict(text: str) -> str:
+    return text.replace("name: a\n", "<<<<<<< HEAD\nname: a\n=======\nname: b\n>>>>>>> theirs\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (conflict, ":3: holds the marks of a merge conflict"),
+        (lambda text: text.replace("must_say", "must_sayy"), "must_sayy is not a key that is known here"),
+        (lambda text: text.partition("cases:")[0] + "cases: 7\n", ":4: cases should be a list"),
+        (lambda text: text.replace("- said: Hi", "- said: [Hi"), "is no valid YAML"),
+        (lambda text: text.replace("taketwo: 1", "taketwo: 99"), ":2: the file was written by a newer taketwo"),
+        (lambda text: text.partition("  turns:")[0] + "  turns: {}\n", "turns should be a list"),
+        (lambda text: text[: len(text) // 2], ".yaml:"),
+        (lambda text: re.sub(r"a\.blobs/\S+", "a.blobs/0000000000000000.txt", text), "is missing"),
+        (lambda text: "", "a.scenario.yaml: is empty"),
+    ],
+    ids=["conflict", "misspelt", "number", "open bracket", "newer", "mapping", "cut off", "missing blob", "empty"],
+)
+def test_a_spoilt_file_is_told_in_one_line_and_the_others_are_replayed(
+    run: Run, site: Path, spoil: Callable[[str], str], told: str
+) -> None:
+    keep(site / "replays" / "z.scenario.yaml", greeting("two"))
+    file = site / "replays" / "a.scenario.yaml"
+    file.write_text(spoil(file.read_text(encoding="utf-8")), encoding="utf-8")
+    done = run("replay", "replays", "--agent", "desk:answer", "--json", "r.json")
+    assert done.returncode == 2
+    (error,) = [one["error"] for one in json.loads((site / "r.json").read_text(encoding="utf-8"))["errors"]]
+    assert "\n" not in error
+    assert error.startswith("replays/a.scenario.yaml:")
+    assert told in error
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "1 error, 1 pass" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "told"),
+    [
+        ("desc:answer", "", "desc:answer: there is no module 'desc' in {site}, nor installed (did you mean 'desk'?)"),
+        ("bad:answer", "import os\nimport nowhere\n", "ModuleNotFoundError: No module named 'nowhere' (bad.py:2)"),
+        ("bad:answer", "def answer(:\n", "SyntaxError: invalid syntax (bad.py, line 1) (bad.py:1)"),
+        ("bad:answer", "\n\nraise ValueError('no key')\n", "ValueError: no key (bad.py:3)"),
+        ("bad:answer", "import json\njson.loads('{')\n", "(bad.py:2)"),
+    ],
+)
+def test_an_agent_that_cannot_be_imported_is_told_with_its_own_file_and_line(
+    run: Run, site: Path, spec: str, code: str, told: str
+) -> None:
+    if code:
+        (site / "bad.py").write_text(code, encoding="utf-8")
+    done = run("replay", "replays", "--agent", spec, "--json", "r.json")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"taketwo: {spec}: ")
+    assert told.format(site=site) in done.stderr
+    assert not (site / "r.json").exists()
+
+
+def test_a_report_that_does_not_fit_the_disk_is_told_and_the_one_before_stays(run: Run, site: Path) -> None:
+    report, junit = site / "r.json", site / "r.xml"
+    report.write_text("the report before", encoding="utf-8")
+    done = run("replay", "replays", "--agent", "desk:answer", "--json", "/dev/full", "--junit", "r.xml")
+    assert done.returncode == 2
+    assert done.stderr == "taketwo: /dev/full: cannot be written: No space left on device\n"
+    assert junit.read_text(encoding="utf-8").startswith("<?xml")
+    done = run(
+        "replay", "replays", "--agent", "desk:answer", "--json", "r.json", "--store", "memory:", largest_file=2000
+    )
+    assert done.returncode == 2
+    assert done.stderr == "taketwo: r.json: cannot be written: File too large\n"
+    assert report.read_text(encoding="utf-8") == "the report before"
+    assert not [name for name in os.listdir(site) if name.endswith(".tmp")]
+
+
+def test_a_scenario_that_does_not_fit_the_disk_leaves_nothing_behind(run: Run, site: Path) -> None:
+    log = {"id": "chat-1", "messages": [{"role": "system", "content": LONG}, {"role": "user", "content": "Hi"}]}
+    log["messages"].append({"role": "assistant", "content": "Hello!"})  # type: ignore[attr-defined]  # a list
+    (site / "chats.jsonl").write_text(json.dumps(log), encoding="utf-8")
+    assert run("import", "chats.jsonl", "--store", f"sqlite:///{site}/s.db").returncode == 0
+    done = run(
+        "freeze",
+        "chat-1",
+        "--out",
+        "kept",
+        "--redact",
+        "none",
+        "--store",
+        f"sqlite:///{site}/s.db",
+        largest_file=40_000,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "taketwo: kept/chat-1.scenario.yaml: cannot be written: File too large\n"
+    assert not [file for file in (site / "kept").rglob("*") if file.is_file()]
+
+
+def test_a_file_that_cannot_be_written_anew_stays_as_it_was(run: Run, site: Path) -> None:
+    file = site / "replays" / "a.scenario.yaml"
+    run("replay", "replays", "--agent", "desk:answer", "--store", f"sqlite:///{site}/s.db")
+    file.write_text(f"{file.read_text(encoding='utf-8')}# {'long ' * 9000}\n", encoding="utf-8")
+    file.write_text(file.read_text(encoding="utf-8").replace("must_say: Hello", "must_say: Bye"), encoding="utf-8")
+    run("replay", "replays", "--agent", "desk:answer", "--store", f"sqlite:///{site}/s.db")
+    changed = file.read_bytes()
+    done = run("accept", "--yes", "--store", f"sqlite:///{site}/s.db", largest_file=40_000)
+    assert done.returncode == 2
+    assert done.stderr == "taketwo: replays/a.scenario.yaml: cannot be written: File too large\n"
+    assert file.read_bytes() == changed
