@@ -84,6 +84,8 @@ def same_json(one: JSON, other: JSON) -> bool:
     if one is other:
         return True
     match one, other:
+        case str(), str():
+            return one == other
         case dict(), dict():
             # `get` gives the null that a missing key stands for.
             keys = one.keys() | other.keys() if one.keys() != other.keys() else one

@@ -289,12 +289,12 @@ class Session(Scene):
                 message=message,
             )
         )
-        self.journal.tool_answers.append(self._answer(place, found, tier).but(made_by=made_by))
+        self.journal.tool_answers.append(self._answer(place, found, tier, made_by))
         return place
 
-    def _answer(self, place: StepPlace, found: Found | None, tier: Tier) -> ToolAnswer:
+    def _answer(self, place: StepPlace, found: Found | None, tier: Tier, made_by: str | None) -> ToolAnswer:
         if found is None:
-            return ToolAnswer(place=place, tier=tier)
+            return ToolAnswer(place=place, tier=tier, made_by=made_by)
         recorded = found.recorded
         return ToolAnswer(
             place=place,
@@ -305,6 +305,7 @@ class Session(Scene):
             confidence=None if found.given is None else found.confidence,
             why=found.why,
             miss=found.miss,
+            made_by=made_by,
         )
 
     def _note_order(self, found: Found, place: StepPlace) -> None:

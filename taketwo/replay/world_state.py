@@ -92,6 +92,8 @@ class History:
 
     def before(self, recorded: Recorded) -> list[Write]:
         """The writes that had been made when this call was."""
+        if not self._writes:
+            return []
         at = self._positions[id(recorded)]
         return [write for position, write in self._writes if position < at]
 
