@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,13 @@ from machine import describe
 
 import taketwo
 from taketwo.conversation import Agent, Call, Conversation, Say, ToolDefinition, Turn, UserLine
-from taketwo.events import CaseErrored, CaseFinished
+from taketwo.events import CaseErrored, CaseFinished, Event
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import replay
 from taketwo.run import Run
 from taketwo.scenario import Case, MustCall
 from taketwo.store import Store, open_store
+from taketwo.suite.jobs import Share, own_output, run_in_jobs, tell
 from taketwo.suite.runner import SuiteCase, run_suite
 
 TURNS = 5
@@ -44,13 +45,17 @@ MEASUREMENTS = {
     "suite-fast": "replayed, compared, checked and stored, an agent without latency",
     "suite-100": f"the same, an agent that takes {LATENCY_S * 1000:.0f} ms a turn, 100 at a time",
     "suite-1000": f"the same, an agent that takes {LATENCY_S * 1000:.0f} ms a turn, 1,000 at a time",
+    "jobs-fast": "as suite-fast, in 2 processes",
+    "jobs-1000": "as suite-1000, in 2 processes",
 }
+JOBS = 2
 
 
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("measurement", nargs="?", choices=[*MEASUREMENTS, "profile"])
+    parser.add_argument("measurement", nargs="?", choices=[*MEASUREMENTS, "profile", "job"])
+    parser.add_argument("latency", nargs="?", default=LATENCY_S, help="of a job's agent, in seconds")
     chosen = parser.parse_args().measurement
     match chosen:
         case None:
@@ -61,6 +66,8 @@ def main() -> None:
             with cProfile.Profile() as profile:
                 asyncio.run(suite(FAST_CONVERSATIONS, concurrency=20, latency_s=0))
             pstats.Stats(profile).sort_stats("cumulative").print_stats(60)
+        case "job":
+            asyncio.run(job(float(parser.parse_args().latency)))
         case _:
             measure(chosen)
 
@@ -79,9 +86,14 @@ def measure(name: str) -> None:
         case "suite-100":
             count, ideal_s = 1_000, 1_000 / 100 * TURNS * LATENCY_S
             counts = asyncio.run(suite(count, concurrency=100, latency_s=LATENCY_S))
-        case _:
+        case "suite-1000":
             count, ideal_s = 5_000, 5_000 / 1_000 * TURNS * LATENCY_S
             counts = asyncio.run(suite(count, concurrency=1_000, latency_s=LATENCY_S))
+        case "jobs-fast":
+            count, counts = FAST_CONVERSATIONS, asyncio.run(in_jobs(FAST_CONVERSATIONS, concurrency=20, latency_s=0))
+        case _:
+            count, ideal_s = 5_000, 5_000 / 1_000 * TURNS * LATENCY_S
+            counts = asyncio.run(in_jobs(count, concurrency=1_000, latency_s=LATENCY_S))
     took_s, cpu_s = time.perf_counter() - began, time.process_time() - used
     of_ideal = "" if ideal_s is None else f", {ideal_s / took_s:.1%} of the ideal {ideal_s:.1f} s"
     memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -116,17 +128,44 @@ async def suite(count: int, *, concurrency: int, latency_s: float) -> Counter[st
     with tempfile.TemporaryDirectory() as folder:
         store: Store = open_store(f"sqlite:///{Path(folder) / 'results.sqlite3'}")
         agent = CallableAgent(Desk(latency_s))
-        async for event in run_suite(Cases(count), agent, concurrency=concurrency, store=store, suite_id="benchmark"):
-            match event:
-                case CaseFinished(result=result):
-                    verdicts[result.verdict.kind] += 1
-                case CaseErrored(error=error):
-                    raise SystemExit(error)
-                case _:
-                    pass
+        events = run_suite(Cases(count), agent, concurrency=concurrency, store=store, suite_id="benchmark")
+        await _count(events, verdicts)
         assert sum(1 for suite in store.suites()) == 1
         store.close()
     return verdicts
+
+
+async def in_jobs(count: int, *, concurrency: int, latency_s: float) -> Counter[str]:
+    """The same in two processes, from their start to their end."""
+    verdicts: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        store: Store = open_store(f"sqlite:///{Path(folder) / 'results.sqlite3'}")
+        command = [sys.executable, __file__, "job", str(latency_s)]
+        how = {"agent": "desk", "concurrency": concurrency, "store": store, "suite_id": "benchmark"}
+        await _count(run_in_jobs(list(Cases(count)), command, JOBS, **how), verdicts)
+        store.close()
+    return verdicts
+
+
+async def job(latency_s: float) -> None:
+    """What one of the processes does."""
+    results = own_output()
+    share = Share.from_json(sys.stdin.readline())
+    # Each has all cases before it, as it would have read the same files.
+    cases = share.of(Cases(5_000))
+    agent = CallableAgent(Desk(latency_s))
+    await tell(run_suite(cases, agent, concurrency=share.concurrency, among=share.among), results)
+
+
+async def _count(events: AsyncIterator[Event], verdicts: Counter[str]) -> None:
+    async for event in events:
+        match event:
+            case CaseFinished(result=result):
+                verdicts[result.verdict.kind] += 1
+            case CaseErrored(error=error):
+                raise SystemExit(error)
+            case _:
+                pass
 
 
 @taketwo.tool

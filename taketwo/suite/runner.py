@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from taketwo.compare.compare import compare
 from taketwo.compare.severity import TABLE, Weight
@@ -18,7 +16,7 @@ from taketwo.errors import AgentUnreachable, TakeTwoError
 from taketwo.evals.checks import check
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
 from taketwo.evals.sense import insist_on_sense
-from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
+from taketwo.events import CaseErrored, CaseFinished, Event
 from taketwo.replay import current
 from taketwo.replay.agents import Agent
 from taketwo.replay.engine import DEFAULT_LIMITS, Limits, replay
@@ -28,9 +26,10 @@ from taketwo.replay.tools import DEFAULT_POLICY as DEFAULT_TOOLS
 from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.user_side import DEFAULT_USERS, Users
 from taketwo.scenario import Case
-from taketwo.suite.contrast import Pairs, contrast_of, floor_of, with_contrast
+from taketwo.suite.contrast import contrast_of, floor_of, with_contrast
 from taketwo.suite.decide import DEFAULT_POLICY, Policy, decide, outcome
 from taketwo.suite.repeats import Outcome, Repeats, attempts_wanted
+from taketwo.suite.tally import ResultStore, Tally
 from taketwo.verdict import Attempt, CaseResult, Rate, Reason, VerdictKind
 
 CONCURRENCY = 20
@@ -62,16 +61,6 @@ class SuiteCase(NamedTuple):
     """The first turn in which the agent acts; those before are held as they were recorded."""
     scope: RecordedCalls | None = None
     """Recorded calls that answer where the case's own do not; None for none."""
-
-
-class ResultStore(Protocol):
-    """Where results are kept; every store is one."""
-
-    def add_result(self, suite_id: str, result: CaseResult) -> None:
-        """Keep a case's result."""
-
-    def flush(self) -> None:
-        """Wait until every added result is on disk."""
 
 
 class Terms(NamedTuple):
@@ -118,6 +107,7 @@ async def run_suite(
     store: ResultStore | None = None,
     suite_id: str | None = None,
     stop: asyncio.Event | None = None,
+    among: int | None = None,
 ) -> AsyncIterator[Event]:
     """Replay every case `repeat` times against the agent, and yield what happens: results as they are ready.
 
@@ -128,38 +118,24 @@ async def run_suite(
     severities: how grave each difference is, as `severity_table` makes it.
     store, suite_id: where results are kept, under which name; they are on disk when `SuiteFinished` comes.
     stop: once set, nothing new begins, what runs ends at once, and `SuiteFinished` tells of what was done before.
+    among: how many cases the whole suite has, where these are a part of it; None where they are the whole.
 
     Whatever keeps a case from being replayed is a `CaseErrored`; nothing is raised for one case. What is kept in memory
     does not grow with the number of cases, if `cases` has a length and makes its items when they are asked for.
     """
     known = cases if isinstance(cases, Collection) else list(cases)
-    began, at = time.monotonic(), datetime.now(UTC)
-    yield SuiteStarted(agent=agent.spec, cases=len(known), at=at)
-    repeats = (Repeats(most=repeat) if isinstance(repeat, int) else repeat).for_one_of(len(known))
+    tally = Tally(store, suite_id)
+    yield tally.started(agent.spec, len(known))
+    repeats = (Repeats(most=repeat) if isinstance(repeat, int) else repeat).for_one_of(among or len(known))
     workers = min(concurrency, len(known) * repeats.most)
     terms = Terms(agent, against, repeats, policy, limits, tools, stand_in, users, evaluators, severities, stop)
     work = _Work(known, terms, workers)
-    counts: Counter[str] = Counter()
-    pairs = Pairs()
     with _collecting_rarely():
-        async with _working(work, workers) as results:
-            while (event := await results.get()) is not None:
-                counts[event.counts_as] += 1
-                if isinstance(event, CaseFinished):
-                    pairs.add(event.result)
-                if store is not None and isinstance(event, CaseFinished):
-                    store.add_result(suite_id or f"{at:%Y%m%dT%H%M%S.%f}", event.result)
+        async with beside(_all_done(work, workers)):
+            while (event := await work.results.get()) is not None:
+                tally.add(event)
                 yield event
-    if store is not None:
-        # Waits for a disk; the event loop may have other work.
-        await asyncio.to_thread(store.flush)
-    yield SuiteFinished(
-        at=datetime.now(UTC),
-        duration_s=time.monotonic() - began,
-        counts=dict(counts),
-        cancelled=work.was_cut_short,
-        contrast=pairs.contrast(),
-    )
+    yield await tally.finished(cancelled=work.was_cut_short)
 
 
 @contextmanager
@@ -382,13 +358,13 @@ class _Work:
 
 
 @asynccontextmanager
-async def _working(work: _Work, workers: int) -> AsyncIterator[asyncio.Queue[CaseFinished | CaseErrored | None]]:
-    """The results of workers that end with the block, however it is left."""
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let work go on beside the block; it ends with the block, however that is left."""
     leaving: BaseException | None = None
     async with asyncio.TaskGroup() as group:
-        everything = group.create_task(_all_done(work, workers))
+        everything = group.create_task(work)
         try:
-            yield work.results
+            yield
         except (Exception, GeneratorExit) as error:
             # Not through the task group, which would wrap it in a group of exceptions.
             leaving = error
