@@ -34,7 +34,7 @@ from taketwo.replay.engine import replay
 from taketwo.run import Run
 from taketwo.scenario import Case, MustCall
 from taketwo.store import Store, open_store
-from taketwo.suite.jobs import Share, own_output, run_in_jobs, tell
+from taketwo.suite.jobs import Share, Teller, run_in_jobs
 from taketwo.suite.runner import SuiteCase, run_suite
 
 TURNS = 5
@@ -149,12 +149,13 @@ async def in_jobs(count: int, *, concurrency: int, latency_s: float) -> Counter[
 
 async def job(latency_s: float) -> None:
     """What one of the processes does."""
-    results = own_output()
+    results = Teller()
     share = Share.from_json(sys.stdin.readline())
     # Each has all cases before it, as it would have read the same files.
     cases = share.of(Cases(5_000))
     agent = CallableAgent(Desk(latency_s))
-    await tell(run_suite(cases, agent, concurrency=share.concurrency, among=share.among), results)
+    async for event in run_suite(cases, agent, concurrency=share.concurrency, among=share.among):
+        results.write(event)
 
 
 async def _count(events: AsyncIterator[Event], verdicts: Counter[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +14,10 @@ import click
 import msgspec
 
 from taketwo.cli.evaluator_options import Judging, evaluator_options
+from taketwo.cli.fork_options import Forks, fork_options
 from taketwo.cli.gateway import gateway_on, gateway_socket, in_words
 from taketwo.cli.interrupts import stop_on_interrupt
+from taketwo.cli.jobs import Jobs, jobs_option
 from taketwo.cli.preflight import tell_tools
 from taketwo.cli.report_options import Reports, report_options
 from taketwo.cli.served import Served, replay_served, served_options
@@ -49,9 +51,8 @@ from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.user import UserMode
 from taketwo.replay.user_side import Users, by_meaning
 from taketwo.report import Writer, close_writers
-from taketwo.suite.forks import each_turn
 from taketwo.suite.repeats import read_repeats
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import SuiteCase
 from taketwo.suite.selection import Selection
 from taketwo.value import JSON
 
@@ -102,7 +103,7 @@ PATIENCE_S = 3600.0
     metavar="SPEC",
     help="The old agent, replayed beside the new one: what it does as well is no regression.",
 )
-@click.option("--concurrency", type=click.IntRange(1), metavar="N", help="How many replays at a time.  [default: 20]")
+@jobs_option
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
@@ -115,19 +116,7 @@ PATIENCE_S = 3600.0
     metavar="PATH",
     help="A journal of `taketwo canary`: what the unchanged agent does as well today is no regression.",
 )
-@click.option(
-    "--from-turn",
-    default=1,
-    type=click.IntRange(1),
-    metavar="N",
-    help="Hold the turns before N as they were recorded; the agent acts from N on.",
-)
-@click.option(
-    "--each-turn",
-    "per_turn",
-    is_flag=True,
-    help="Replay each turn by itself, after the recorded ones before it, as CASE@N.",
-)
+@fork_options
 @evaluator_options
 @audio_option
 @click.option(
@@ -145,8 +134,7 @@ def replay_command(
     selection: Selection,
     agent_spec: str | None,
     control: Path | None,
-    from_turn: int,
-    per_turn: bool,
+    forks: Forks,
     only_preflight: bool,
     overrides: tuple[str, ...],
     user_mode: Any,
@@ -155,7 +143,7 @@ def replay_command(
     tool_scope: ToolScope,
     repeat: str,
     old_spec: str | None,
-    concurrency: int | None,
+    jobs: Jobs,
     timeout: float | None,
     judging: Judging,
     audio: Any,
@@ -173,22 +161,23 @@ def replay_command(
         raise BadSetting("give TARGETs, --run-test or --rerun, and only one of them", todo="taketwo replay --help")
     spec, changes = agent_spec_of(agent_spec, here), dict(map(_override, overrides))
     if served is not None:
-        served = served.but(project=project, concurrency=concurrency, timeout_s=timeout)
+        served = served.but(project=project, concurrency=jobs.concurrency, timeout_s=timeout)
         raise SystemExit(replay_served(served, spec, changes, reports, here))
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
-        writers = cleanup.enter_context(reports.opened(lambda conversation: phone.recordings.of(conversation)))
+        writers = cleanup.enter_context(jobs.writers(reports, lambda conversation: phone.recordings.of(conversation)))
         meant = selection.of(cases_of(targets, store, project or here.project))
         cases = with_scope(controlled(meant, control), tool_scope, store)
         listening, reach = cleanup.enter_context(_reach(here, spec, old_spec))
-        known = [case for case in cases if isinstance(case, SuiteCase)]
+        known = [one for one in cases if isinstance(one, SuiteCase)]
         phone = Phone(here, audio, store.url, known)
         agent = phone.open(spec, overrides=changes, **reach)
-        if tell_tools(spec, known, tools, in_full=only_preflight):
+        if jobs.share is None and tell_tools(spec, known, tools, in_full=only_preflight):
             return
         finished = asyncio.run(
             _replay(
-                list(_forked(cases, from_turn, per_turn)),
+                jobs,
+                list(forks.of(cases)),
                 agent,
                 writers,
                 listening,
@@ -196,7 +185,7 @@ def replay_command(
                 repeat=read_repeats(repeat),
                 against=None if old_spec is None else phone.open(old_spec, **reach),
                 tools=tools,
-                **_how(here, judging, user_mode, stand_in, concurrency, _patience_s(timeout, phone, spec, stand_in)),
+                **_how(here, judging, user_mode, stand_in, jobs, _patience_s(timeout, phone, spec, stand_in)),
             )
         )
     raise SystemExit(reports.exit_code(finished))
@@ -214,7 +203,7 @@ def _how(
     judging: Judging,
     user_mode: UserMode,
     stand_in: StandIn | None,
-    concurrency: int | None,
+    jobs: Jobs,
     timeout_s: float,
 ) -> dict[str, Any]:
     """Who plays the user, who judges, what weighs how much, and how fast it goes."""
@@ -224,7 +213,7 @@ def _how(
         "severities": severity_table(here.severity),
         "stand_in": stand_in,
         # Whoever stands in for tools answers one question at a time.
-        "concurrency": 1 if stand_in else concurrency or here.concurrency,
+        "concurrency": 1 if stand_in else jobs.concurrency or here.concurrency,
         "limits": Limits(turn_timeout_s=timeout_s),
     }
 
@@ -234,19 +223,6 @@ def _patience_s(given_s: float | None, phone: Phone, spec: str, stand_in: StandI
     return given_s or (PATIENCE_S if stand_in else phone.turn_timeout_s(spec))
 
 
-def _forked(
-    cases: Iterable[SuiteCase | CaseErrored], from_turn: int, per_turn: bool
-) -> Iterator[SuiteCase | CaseErrored]:
-    """The cases from that turn on, or once for each turn; what is no case, as it is."""
-    if per_turn and from_turn != 1:
-        raise BadSetting("--from-turn and --each-turn exclude each other", todo="give one of them")
-    for case in cases:
-        if isinstance(case, CaseErrored):
-            yield case
-        else:
-            yield from each_turn(case) if per_turn else [case._replace(from_turn=from_turn)]
-
-
 def _users(mode: UserMode, here: Settings) -> Users:
     """How users are played; a model is opened only for the mode that needs one."""
     model = language_model(here) if mode == "simulated" else None
@@ -254,6 +230,7 @@ def _users(mode: UserMode, here: Settings) -> Users:
 
 
 async def _replay(
+    jobs: Jobs,
     targets: Sequence[SuiteCase | CaseErrored],
     agent: Agent,
     writers: Sequence[Writer],
@@ -266,6 +243,7 @@ async def _replay(
     processes find the recorded tools; None when they need none.
     """
     current.never_go_live()
+    targets = jobs.own(targets)
     cases = [target for target in targets if isinstance(target, SuiteCase)]
     unreadable = [target for target in targets if isinstance(target, CaseErrored)]
     stop = asyncio.Event()
@@ -273,7 +251,7 @@ async def _replay(
     suite_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     finished: SuiteFinished | None = None
     async with gateway_on(listening), closing_agents(agent, how["against"]):
-        async for event in run_suite(cases, agent, stop=stop, suite_id=suite_id, **how):
+        async for event in jobs.run(cases, agent, stop=stop, suite_id=suite_id, **how):
             match event:
                 case SuiteStarted():
                     _tell(writers, event.but(cases=event.cases + len(unreadable)), *unreadable)

@@ -1,7 +1,7 @@
 """A suite in several processes, each with an agent of its own: one process has one core for everything that it does.
 
 Every job is the same program with the same cases before it; a line on its standard input tells it which of them are its
-own. It writes one line for each that is done. `run_in_jobs` starts them and tells of all as one suite.
+own, and it writes one for each that is done (`Teller`). `run_in_jobs` starts them and tells of all as one suite.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import BinaryIO, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeAlias, assert_never
 
-from taketwo.events import CaseErrored, CaseFinished, Event
+from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
 from taketwo.suite.runner import SuiteCase, beside
 from taketwo.suite.tally import ResultStore, Tally
 from taketwo.value import Value
@@ -45,6 +45,11 @@ class Share(Value):
         mine = frozenset(self.keys)
         return [case for case in cases if key_of(case) in mine]
 
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What `run_suite` is told of it."""
+        return {"concurrency": self.concurrency, "among": self.among}
+
 
 class Done(Value):
     """A case is done; a line that it writes. The whole suite has the case itself already."""
@@ -62,25 +67,31 @@ def key_of(case: SuiteCase) -> Key:
     return case.file, case.case.id
 
 
-def own_output() -> BinaryIO:
-    """The standard output for the results alone: what the agent prints goes where errors go."""
-    results = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return results
+class Teller:
+    """Writes what a job tells: a report writer, for the one who started it."""
 
+    def __init__(self) -> None:
+        """Keep the standard output for it: what the agent prints goes where errors go."""
+        self._results = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)
 
-async def tell(events: AsyncIterable[Event], results: BinaryIO) -> None:
-    """What a job does with the events of its share."""
-    async for event in events:
+    def write(self, event: Event) -> None:
+        """A case is done; the rest is known without it."""
         match event:
             case CaseFinished(case=case, result=result):
                 done = Done(key=(result.file, case.id), result=result)
-            case CaseErrored():
-                done = Done(key=(event.file, event.name), error=event)
+            case CaseErrored(name=name, file=file):
+                done = Done(key=(file, name), error=event)
+            case SuiteStarted() | SuiteFinished():
+                return
             case _:
-                continue
-        results.write(done.to_json() + b"\n")
-        results.flush()
+                assert_never(event)
+        self._results.write(done.to_json() + b"\n")
+        self._results.flush()
+
+    def close(self) -> None:
+        """There is no more."""
+        self._results.close()
 
 
 async def run_in_jobs(
@@ -96,7 +107,7 @@ async def run_in_jobs(
 ) -> AsyncIterator[Event]:
     """Run the command so many times, each with a share of the cases, and yield what `run_suite` would.
 
-    command: a program that reads a `Share`, and gives `tell` what `run_suite` yields for it.
+    command: a program that reads a `Share`, and writes with a `Teller` what `run_suite` yields for it.
     agent: the SPEC, as the suite tells it. concurrency: how many replays run at a time, in all jobs together.
     A job that ends before its cases are done leaves a `CaseErrored` for each of them.
     """
