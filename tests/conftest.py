@@ -14,6 +14,9 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "house")
 
+collect_ignore = ["data"]
+"""Scenario files lie there that tests read; pytest would replay them."""
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
