@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-ELSEWHERE = ("http://", "https://", "cmd:")
+ELSEWHERE = ("http://", "https://", "cmd:", "a2a:")
 """SPECs of agents that may call tools by themselves, in another process."""
 
 

@@ -30,7 +30,7 @@ def reach_of(spec: str) -> Reach:
     """Where the tools of an agent are."""
     if spec == "prompt:" or spec.partition("?")[0].rstrip("/").endswith("/chat/completions"):
         return "asks_us"
-    return "elsewhere" if spec.startswith(("cmd:", "http://", "https://", "ws://", "wss://")) else "in_process"
+    return "elsewhere" if spec.startswith(("cmd:", "a2a:", "http://", "https://", "ws://", "wss://")) else "in_process"
 
 
 def preflight(

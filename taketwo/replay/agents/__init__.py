@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.conversation import Conversation, Tokens
-from taketwo.errors import BadSetting
+from taketwo.errors import BadSetting, MissingExtra
 from taketwo.replay.current import AskedCall, CameBack
 from taketwo.replay.session import Aftermath, Heard, Session
 from taketwo.replay.user import Line
@@ -19,7 +19,7 @@ Message: TypeAlias = dict[str, Any]
 """A chat message in OpenAI's form."""
 
 CHAT_COMPLETIONS = "/chat/completions"
-SUPPORTED = "package.module:callable, prompt:, https://…/chat/completions, https://…, cmd:program args"
+SUPPORTED = "package.module:callable, prompt:, https://…/chat/completions, https://…, cmd:program args, a2a:https://…"
 """Every kind of SPEC, as people are told."""
 
 
@@ -189,11 +189,22 @@ def open_agent(
 
             _insist_on_no(changes, spec)
             return CommandAgent(spec, tools_url=tools_url)
+        case "a2a":
+            _insist_on_no(changes, spec)
+            return _a2a(spec, api_key, tools_url)
         case "callable":
             from taketwo.replay.agents.callable import open_callable
 
             _insist_on_no(changes, spec)
             return open_callable(spec)
+
+
+def _a2a(spec: str, api_key: str | None, tools_url: str | None) -> Agent:
+    try:
+        from taketwo.replay.agents.a2a import A2AAgent
+    except ModuleNotFoundError as error:
+        raise MissingExtra("a2a", needed_for="an agent that speaks A2A") from error
+    return A2AAgent(spec, api_key=api_key, tools_url=tools_url)
 
 
 async def close_agent(agent: Agent) -> None:
@@ -213,7 +224,7 @@ async def closing_agents(*agents: Agent | None) -> AsyncIterator[None]:
                 await close_agent(agent)
 
 
-def _kind(spec: str) -> Literal["chat_completions", "prompt", "http", "command", "callable"]:
+def _kind(spec: str) -> Literal["chat_completions", "prompt", "http", "command", "a2a", "callable"]:
     """Raises BadSetting for a SPEC that is none."""
     if spec.startswith(("http://", "https://")):
         return "chat_completions" if spec.partition("?")[0].rstrip("/").endswith(CHAT_COMPLETIONS) else "http"
@@ -221,6 +232,8 @@ def _kind(spec: str) -> Literal["chat_completions", "prompt", "http", "command",
         return "prompt"
     if spec.startswith("cmd:"):
         return "command"
+    if spec.startswith(("a2a:http://", "a2a:https://")):
+        return "a2a"
     if "://" in spec or spec.startswith("prompt:") or ":" not in spec:
         raise BadSetting(f"this kind of agent is not supported: {spec!r}", where="agent", todo=f"give {SUPPORTED}")
     return "callable"
