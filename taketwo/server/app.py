@@ -44,6 +44,7 @@ from taketwo.server.pages.rows import Rows
 from taketwo.server.pages.scenarios import Scenarios
 from taketwo.server.pages.settings import Settings
 from taketwo.server.pages.start import Start
+from taketwo.server.pages.suites import Suites
 from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
 from taketwo.server.room import Room
@@ -181,6 +182,7 @@ def _pages(store: Store, flow: Flow) -> list[BaseRoute]:
         *Keeping(store).routes(),
         *Start(store).routes(),
         *Replays(flow).routes(),
+        *Suites(flow).routes(),
         *Executions(flow).routes(),
         *Rows(flow).routes(),
         *Scenarios(flow).routes(),

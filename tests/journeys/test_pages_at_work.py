@@ -152,3 +152,39 @@ def test_somebody_says_what_they_think_of_a_conversation_and_of_a_turn(visit: Vi
     forged = {"id": "sess-gus", "project": "default", "name": "csat", "score": "5"}
     for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
         assert httpx.post(f"{visit.address}/feedback", data=forged, headers=headers).status_code == 403
+
+
+def test_a_test_runs_by_the_clock_is_paused_and_run_now(visit: Visit) -> None:
+    page = replayed(visit, "Rebuilt from the recording")
+    page.locator("td .chip.fail").wait_for()
+    page.get_by_role("link", name="Tests").click()
+    page.locator("tr[data-row] .main a").first.click()
+    page.locator(".schedule-form [name=every]").fill("6")
+    page.get_by_label("Unit").select_option("hours")
+    page.get_by_label("Who hears of it").fill("team@example.com\nhttps://hooks.example.com/x?secret=1")
+    page.get_by_role("button", name="Save").click()
+    row = page.locator("tr[data-row]")
+    row.get_by_text("every 6 hours").wait_for()
+    row.get_by_text("team@example.com, hooks.example.com").wait_for()
+    assert visit.grave_faults() == []
+    row.get_by_role("button", name="Pause").click()
+    row.get_by_text("paused").wait_for()
+    (told,) = httpx.get(f"{visit.address}/schedules.json").json()["run_tests"]
+    assert told["schedule"]["paused"] and told["next_run_at"] is None
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.get_by_role("button", name="Run now").click()
+    page.locator("td .chip.fail").wait_for()
+    page.get_by_role("link", name="Schedules").click()
+    assert (row.locator(".chip.fail").count(), row.locator(".run.fail").count()) == (1, 1)
+
+    page.get_by_role("link", name="Change").click()
+    page.get_by_label("By a cron line").check()
+    page.get_by_role("textbox", name="Cron line").fill("61 * * * *")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("is no cron line").wait_for()
+    visit.complaints.clear()
+    page.go_back()
+    assert page.get_by_role("textbox", name="Cron line").input_value() == "61 * * * *"
+    page.get_by_role("link", name="Tests").click()
+    page.get_by_text("no row of a test calls these").wait_for()

@@ -46,6 +46,8 @@ class Schedule(Asked):
     """Minutes between two runs; null where `cron` is given."""
     cron: Annotated[str, Meta(max_length=200)] | None = None
     """Five fields as of cron, in UTC; null where `every_minutes` is given."""
+    paused: bool = False
+    """Whether it is kept but never due, until somebody lets it go on."""
 
 
 class Alert(Asked):
@@ -98,6 +100,8 @@ class RunTest(Value):
     """How often it was run."""
     next_run_at: datetime | None = None
     """When it runs by itself next, UTC; None for never."""
+    schedule_problem: str | None = None
+    """Why it could not be begun when it was due the last time; None where it could."""
 
 
 class CreateRunTest(Asked):

@@ -64,6 +64,8 @@ class News(Value):
     """When it is sent, or sent again; None when it has arrived or was given up."""
     tries: int = 0
     """How often it was sent."""
+    at: datetime | None = None
+    """When the verdict changed, UTC; None where nobody noted it."""
     problem: str | None = None
     """Why it has not arrived; None when it has, or was not sent yet."""
 
@@ -102,6 +104,7 @@ def keep_news(flow: Flow, test: RunTest, before: TestExecution | None, now: Test
             verdicts=now.verdicts,
             to=alert,
             due_at=flow.now(),
+            at=flow.now(),
         )
         try:
             NEWS.add(flow, news)

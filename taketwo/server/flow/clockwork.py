@@ -9,11 +9,16 @@ from taketwo.sdk.api.run_tests import Schedule
 
 
 def next_run(schedule: Schedule | None, after: datetime) -> datetime | None:
-    """When it runs next after a moment; None for never. Raises BadSetting for a schedule that means nothing."""
+    """When it runs next after a moment; None for never, and while it is paused.
+
+    Raises BadSetting for a schedule that means nothing.
+    """
     if schedule is None:
         return None
     if (schedule.every_minutes is None) == (schedule.cron is None):
         raise BadSetting("give either `every_minutes` or `cron`", where="schedule")
+    if schedule.paused:
+        return None
     if schedule.every_minutes is not None:
         return after + timedelta(minutes=schedule.every_minutes)
     assert schedule.cron is not None, "one of the two is given"

@@ -154,6 +154,12 @@ def with_counts(flow: Flow, execution: TestExecution) -> TestExecution:
     )
 
 
+def last_executions(flow: Flow, run_test_id: str, limit: int) -> list[TestExecution]:
+    """The newest executions of a run test, each with its verdict; what has ended was counted when it ended."""
+    found = EXECUTIONS.page(flow, parent=run_test_id, limit=limit).things
+    return [one if one.status not in OPEN and one.verdict is not None else with_counts(flow, one) for one in found]
+
+
 def claim_rows(flow: Flow, id: str, asked: ClaimRows) -> ClaimedRows:
     """Hand rows to a worker, each to one only; what was lost before comes again. Raises NotFound."""
     execution = EXECUTIONS.get(flow, id)
@@ -324,8 +330,10 @@ def judge_again(flow: Flow, id: str) -> None:
             CALLS.change(flow, call.id, partial(_told_again, result=result, case=before.case))
         except NotFound:  # its conversation was deleted while it was judged
             RESULTS.remove(flow, call.id)
+    now = execution_now(flow, id)
+    told = {"verdicts": now.verdicts, "verdict": now.verdict}
     scores = mean_scores(CALLS.parts(flow, id, state="completed"))
-    EXECUTIONS.change(flow, id, lambda one: one.but(scores=scores))
+    EXECUTIONS.change(flow, id, lambda one: one.but(scores=scores, **told))
 
 
 def fail_execution(flow: Flow, id: str, why: str, todo: str | None) -> TestExecution:
@@ -367,7 +375,8 @@ def finish_if_done(flow: Flow, id: str) -> TestExecution:
     def finished(one: TestExecution) -> TestExecution:
         if one.status not in OPEN:
             return one
-        return one.but(status="completed", ended_at=flow.now(), scores=scores)
+        told = {"verdicts": execution.verdicts, "verdict": execution.verdict, "scores": scores}
+        return one.but(status="completed", ended_at=flow.now(), **told)
 
     # Alerts are kept before the end is noted: whoever notes it again after a crash keeps the same ones.
     with suppress(NotFound):  # the run test or its session was deleted meanwhile

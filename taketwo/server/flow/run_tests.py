@@ -94,6 +94,7 @@ def update_run_test(flow: Flow, id: str, asked: UpdateRunTest) -> RunTest:
     _insist_on_running_alone(flow, after)
     if "schedule" in fields:
         fields["next_run_at"] = next_run(after.schedule, flow.now())
+        fields["schedule_problem"] = None
     return RUN_TESTS.change(flow, id, lambda one: one.but(**fields, updated_at=flow.now()))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from datetime import timedelta
-from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -33,22 +31,16 @@ from taketwo.server.flow.executions import (
 )
 from taketwo.server.flow.replay_sessions import SESSIONS
 from taketwo.server.flow.results import compare_executions, results, trend
-from taketwo.server.flow.run_tests import RUN_TESTS, chosen_rows
+from taketwo.server.flow.run_tests import RUN_TESTS
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.pages.charts import trend_charts
-from taketwo.server.pages.drawing import page, twin
+from taketwo.server.pages.drawing import twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.shell import Shell
 from taketwo.value import content_hash
 
-LISTED = 50
-"""Run tests of a page."""
 MOST_KNOWN = 100
 """Executions whose figures are kept."""
-STALE_AFTER = timedelta(days=7)
-"""A test that has not run for so long says nothing about the agent of today."""
-LOOKED_AT = 500
-"""So many of the newest conversations, and of the rows of tests, are looked at for what no test covers."""
 MOST_SCORES = 7
 """Scores of which the trend is drawn, those that most rows have."""
 POINTS = 30
@@ -81,9 +73,6 @@ class Executions:
     def routes(self) -> list[Route]:
         """The addresses."""
         return [
-            Route("/tests", self.tests),
-            Route("/tests.json", self.tests),
-            Route("/tests/uncovered", self.uncovered),
             Route("/tests/{id}.json", self.test),
             Route("/tests/{id}", self.test),
             Route("/tests/{id}/run", filled_in(self.run), methods=["POST"]),
@@ -94,27 +83,6 @@ class Executions:
             Route("/executions/{id}", self.execution),
             Route("/test-executions/{id}", self.elsewhere),
         ]
-
-    def tests(self, request: Request) -> Response:
-        """All run tests with what came of their last execution."""
-        asked = request.query_params
-        project = asked.get("project") or None
-        found = RUN_TESTS.page(self._flow, project=project, limit=LISTED, after=asked.get("after"))
-        last = {one.id: self._last(one.id) for one in found.things}
-        body = {"run_tests": found.things, "next": found.next}
-        now = self._flow.now()
-        stale = {id for id, one in last.items() if one is not None and now - one.created_at > STALE_AFTER}
-        return twin(request, "tests.html", self._shell(project, "tests"), body, project=project, last=last, stale=stale)
-
-    def uncovered(self, request: Request) -> Response:
-        """A part of that page: which tools production calls lately that no row of any test does."""
-        project = request.query_params.get("project") or None
-        covered = self._covered(project)
-        calls: Counter[str] = Counter()
-        for row in self._flow.store.summaries(project, limit=LOOKED_AT):
-            calls.update(row.tools)
-        missing = [(tool, count) for tool, count in calls.most_common() if tool not in covered]
-        return page("uncovered.html", missing=missing, project=project, looked_at=LOOKED_AT, covered=len(covered))
 
     def test(self, request: Request) -> Response:
         """One run test: what it runs, and how that went each time."""
@@ -196,21 +164,6 @@ class Executions:
                 self._known.clear()
             self._known[execution.id] = known = seen, results(self._flow, execution.id)
         return known[1]
-
-    def _covered(self, project: str | None) -> set[str]:
-        """The tools that are called in rows of tests."""
-        found: set[str] = set()
-        left = LOOKED_AT
-        for test in RUN_TESTS.every(self._flow):
-            if project in (None, test.project):
-                for _, row in islice(chosen_rows(self._flow, test), max(left, 0)):
-                    found.update(row.tools)
-                    left -= 1
-        return found
-
-    def _last(self, test_id: str) -> TestExecution | None:
-        found = EXECUTIONS.page(self._flow, parent=test_id, limit=1).things
-        return execution_now(self._flow, found[0].id) if found else None
 
     def _others(self, execution: TestExecution) -> list[TestExecution]:
         return EXECUTIONS.page(self._flow, parent=execution.run_test_id, limit=POINTS).things

@@ -32,6 +32,7 @@ NAVIGATION: tuple[tuple[str, tuple[Section, ...]], ...] = (
             Section("replays", "Replays", "/replays"),
             Section("scenarios", "Scenarios", "/scenarios"),
             Section("tests", "Tests", "/tests"),
+            Section("schedules", "Schedules", "/schedules"),
         ),
     ),
     (

@@ -28,7 +28,8 @@ from taketwo.server.flow.executions import EXECUTIONS, cancel_execution, execute
 from taketwo.server.flow.generate import make_scenario
 from taketwo.server.flow.replay_sessions import create_replay_session, generate_scenario
 from taketwo.server.flow.run_tests import RUN_TESTS, create_run_test, update_run_test
-from taketwo.server.flow.schedules import run_what_is_due
+from taketwo.server.flow.scenarios import ROWS, delete_row
+from taketwo.server.flow.schedules import pause, run_what_is_due
 from taketwo.server.flow.shelf import Flow
 from taketwo.store import open_store
 
@@ -50,7 +51,7 @@ def run_test_of(flow: Flow, *, spec: str | None = "prompt:", **asked):
     if spec is not None:
         create_version(flow, done.agent_definition_id, CreateAgentVersion(spec=spec))
     ids = {"agent_definition_id": done.agent_definition_id, "scenario_ids": (done.scenario_id,)}
-    return create_run_test(flow, CreateRunTest(name="nightly", **ids, **asked))
+    return create_run_test(flow, CreateRunTest(**{"name": "nightly", **ids, **asked}))
 
 
 async def ran(flow: Flow, test, agent) -> None:
@@ -73,6 +74,23 @@ def test_a_run_test_runs_when_it_is_due_and_not_while_it_still_runs(flow: Flow, 
     update_run_test(flow, test.id, UpdateRunTest(schedule=None))
     clock.forward(6000)
     assert run_what_is_due(flow) == []
+
+
+def test_a_schedule_is_paused_and_goes_on_and_says_why_it_could_not_run(flow: Flow, clock: Clock) -> None:
+    test = run_test_of(flow, schedule=Schedule(every_minutes=10))
+    assert pause(flow, test.id, paused=True).next_run_at is None
+    clock.forward(3600)
+    assert run_what_is_due(flow) == []
+    assert pause(flow, test.id, paused=False).next_run_at == AT + timedelta(minutes=70)
+    for row in list(ROWS.parts(flow, test.scenario_ids[0])):
+        delete_row(flow, row.id)
+    clock.forward(601)
+    assert run_what_is_due(flow) == []
+    assert "no rows any more" in str(RUN_TESTS.get(flow, test.id).schedule_problem)
+    assert pause(flow, test.id, paused=True).next_run_at is None
+    other = run_test_of(flow, name="weekly")
+    with pytest.raises(BadSetting, match="no schedule"):
+        pause(flow, other.id, paused=True)
 
 
 def test_a_cron_line_is_read_in_utc() -> None:
