@@ -14,7 +14,7 @@ from taketwo.capture.fetch import FetchLimits
 from taketwo.capture.imports.imported import Unread
 from taketwo.cli.calls import SOUNDS, import_from, import_recording, keeping_recordings
 from taketwo.cli.evaluator_options import Judging
-from taketwo.cli.settings import access, opened_store, settings, store_option
+from taketwo.cli.settings import access, language_model, opened_store, settings, store_option
 from taketwo.compare.severity import severity_table
 from taketwo.config import Settings, secrets_of
 from taketwo.conversation import Conversation
@@ -24,6 +24,7 @@ from taketwo.store import Store
 from taketwo.store.importing import Tally, import_file
 
 if TYPE_CHECKING:
+    from taketwo.llm import AskedModel
     from taketwo.server.app import Telling
     from taketwo.server.flow.alerts import Delivery
     from taketwo.server.flow.embedded import Embedded
@@ -110,8 +111,8 @@ def serve_command(
     url = store_url or here.store
     form = LogForm(format=log_format, level=log_level)
     write_logs(form, secrets_of(here, os.environ))
-    judging = Judging((), 1)
-    with opened_store(url) as store, Scorer(store, lambda: judging.opened(here)):
+    judging, model = Judging((), 1), _Judge(here)
+    with opened_store(url) as store, Scorer(store, lambda: judging.opened(here, model), spent=model.spent):
         serve(
             store,
             host=host,
@@ -127,6 +128,23 @@ def serve_command(
             drain_s=drain_s,
             telling=partial(_telling, form, traces_to or here.traces_to),
         )
+
+
+class _Judge:
+    """The model of the server's evaluators, opened by the first one that asks it."""
+
+    def __init__(self, here: Settings) -> None:
+        self._here = here
+        self._opened: list[AskedModel | None] = []
+
+    def __call__(self) -> AskedModel | None:
+        self._opened = self._opened or [language_model(self._here)]
+        return self._opened[0]
+
+    def spent(self) -> float:
+        """US dollars that it has cost so far, of what is known."""
+        calls = (call for model in self._opened if model is not None for call in model.calls)
+        return sum(call.cost_usd or 0.0 for call in calls)
 
 
 def _telling(form: LogForm, traces_to: str | None, host: str, port: int) -> Telling:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from taketwo.config import Settings
 
 if TYPE_CHECKING:
     from taketwo.evals.evaluator import Evaluator
+    from taketwo.llm import AskedModel
 
 
 class Judging(NamedTuple):
@@ -24,8 +26,11 @@ class Judging(NamedTuple):
     repeats: int
     """How often a judge is asked."""
 
-    def opened(self, here: Settings) -> list[Evaluator]:
-        """The evaluators. Raises BadSetting, MissingExtra."""
+    def opened(self, here: Settings, model: Callable[[], AskedModel | None] | None = None) -> list[Evaluator]:
+        """The evaluators; those that ask a model ask this one, else that of the settings.
+
+        Raises BadSetting, MissingExtra.
+        """
         wanted = self.specs or here.evaluators
         from taketwo.suite.contracts import CONTRACTS_FILE
 
@@ -33,7 +38,9 @@ class Judging(NamedTuple):
             return []
         from taketwo.suite.evaluators import open_evaluators
 
-        return open_evaluators(wanted, lambda: language_model(here), folder=Path.cwd(), judge_repeats=self.repeats)
+        return open_evaluators(
+            wanted, model or partial(language_model, here), folder=Path.cwd(), judge_repeats=self.repeats
+        )
 
 
 def evaluator_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,36 +72,40 @@ def show_project(name: str, as_json: bool, store_url: str | None) -> None:
     help="Let it send so many spans a second in the long run; 0 for as many as the server takes.",
 )
 @click.option(
+    "--stored",
+    metavar="20GB",
+    help="Let it keep so much of spans and log records, as in 500MB, 20GB; 0 for as much as there is room for.",
+)
+@click.option(
+    "--replays",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Let it have so many replays at a time; 0 for any number.",
+)
+@click.option(
+    "--model-usd-a-day",
+    type=click.FloatRange(min=0),
+    metavar="5.0",
+    help="Let a server spend so many US dollars a day on language models for it; 0 for any sum.",
+)
+@click.option(
     "--score-share",
     type=click.FloatRange(0, 1),
     metavar="0.1",
     help="Let a server judge this share of what comes in by its evaluators; 0 for none.",
 )
 @store_option
-def set_project(
-    name: str,
-    keep_for: str | None,
-    redact: Any,
-    spans_per_s: int | None,
-    score_share: float | None,
-    store_url: str | None,
-) -> None:
+def set_project(name: str, store_url: str | None, **given: Any) -> None:
     """Say how a project is treated from now on; what is not named stays as it is."""
-    if (keep_for, redact, spans_per_s, score_share) == (None,) * 4:
-        todo = "give --keep-for, --redact, --spans-per-s or --score-share"
+    said = {option: value for option, value in given.items() if value is not None}
+    if not said:
+        todo = "see `taketwo project set --help`"
         raise BadSetting("there is nothing to set", where="taketwo project set", todo=todo)
+    changed = {_FIELDS[option][0]: _FIELDS[option][1](value) for option, value in said.items()}
     with opened_store(store_url) as store:
-        said = store.project(name)
-        if keep_for is not None:
-            said = said.but(keep_for_days=days(keep_for, where="--keep-for"))
-        if redact is not None:
-            said = said.but(redact=redact)
-        if spans_per_s is not None:
-            said = said.but(spans_per_s=spans_per_s or None)
-        if score_share is not None:
-            said = said.but(score_share=score_share)
-        store.set_project(name, said)
-    click.echo(_in_words(name, said))
+        settings = store.project(name).but(**changed)
+        store.set_project(name, settings)
+    click.echo(_in_words(name, settings))
 
 
 @click.command("delete")
@@ -172,9 +177,34 @@ def days(text: str, *, where: str) -> int | None:
 
 def _in_words(name: str, said: ProjectSettings) -> str:
     kept = "for ever" if said.keep_for_days is None else f"for {counted(said.keep_for_days, 'day')}"
-    fast = "" if said.spans_per_s is None else f", takes {counted(said.spans_per_s, 'span')} a second"
+    quotas = [
+        "" if said.spans_per_s is None else f", takes {counted(said.spans_per_s, 'span')} a second",
+        "" if said.stored_bytes is None else f", keeps {said.stored_bytes:,} bytes at most",
+        "" if said.replays is None else f", has {counted(said.replays, 'replay')} at a time",
+        "" if said.model_usd_a_day is None else f", spends {said.model_usd_a_day:g} US dollars a day on models",
+    ]
     judged = f", judges {said.score_share:.0%} of them" if said.score_share else ""
-    return f"{plain(name)}: keeps conversations {kept}, redacts {said.redact}{fast}{judged}"
+    return f"{plain(name)}: keeps conversations {kept}, redacts {said.redact}{''.join(quotas)}{judged}"
+
+
+def byte_count(text: str) -> int | None:
+    """Bytes, or None for 0. Raises BadSetting."""
+    match = re.fullmatch(r"(\d{1,9})\s*([kmgt]?)b?", text.strip().lower())
+    if match is None:
+        raise BadSetting(f"{text!r} is no size", where="--stored", todo="say 500MB, 20GB, or 0 for no limit")
+    return int(match[1]) * 1000 ** " kmgt".index(match[2] or " ") or None
+
+
+_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "keep_for": ("keep_for_days", lambda text: days(text, where="--keep-for")),
+    "redact": ("redact", str),
+    "spans_per_s": ("spans_per_s", lambda number: number or None),
+    "stored": ("stored_bytes", byte_count),
+    "replays": ("replays", lambda number: number or None),
+    "model_usd_a_day": ("model_usd_a_day", lambda usd: usd or None),
+    "score_share": ("score_share", float),
+}
+"""Each option: the setting that it says, and how it is read."""
 
 
 def _counts(done: Deleted) -> str:

@@ -47,7 +47,7 @@ class InThreads:
         """Keep what is needed."""
         self._store = store
         self._limits = limits
-        self._quotas = Quotas(store.project)
+        self._quotas = Quotas(store)
 
     @property
     def is_up(self) -> bool:

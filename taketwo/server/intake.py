@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from threading import Semaphore
 from typing import TypeVar, assert_never
@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from taketwo.capture.body import decompress
 from taketwo.capture.identity import project_named
 from taketwo.capture.otlp import UnknownContentType, read_logs, read_spans
-from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable, TooLarge, TraceUnreadable
+from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable, TooFast, TooLarge, TraceUnreadable
 from taketwo.server.answers import Answer, Signal, accepted, busy, refused
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.flow.spans import keep_spans_of_rows
@@ -82,24 +82,44 @@ def too_late(delivery: Delivery, limits: Limits) -> Answer:
 
 
 def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> tuple[int, list[str]]:
-    """How many records were kept, and a line for every one that was refused."""
+    """How many records were kept, and a line for every one that was refused. Raises TooFast where no project may."""
     match delivery.signal:
         case "traces":
             spans = read_spans(plain, delivery.content_type)
             # What an agent did in a replay belongs to the replay.
             by_project = _by_project(keep_spans_of_rows(Flow(store), spans.spans), delivery.project)
-            quotas.take({project: len(some) for project, some in by_project.items()})
+            over = _over_quota(by_project, quotas)
             for project, some_spans in by_project.items():
-                store.add_spans(project, some_spans)
-            return len(spans.spans), spans.rejected
+                if project not in over:
+                    store.add_spans(project, some_spans)
+            rejected = spans.rejected + _lines(over, by_project)
+            return len(spans.spans) + len(spans.rejected) - len(rejected), rejected
         case "logs":
             logs = read_logs(plain, delivery.content_type)
             of_traces = [log for log in logs.logs if log.trace_id]
-            for project, some_logs in _by_project(of_traces, delivery.project).items():
-                store.add_logs(project, some_logs)
-            return len(of_traces), logs.rejected + [WITHOUT_TRACE] * (len(logs.logs) - len(of_traces))
+            logs_by_project = _by_project(of_traces, delivery.project)
+            over = _over_quota(logs_by_project, quotas)
+            for project, some_logs in logs_by_project.items():
+                if project not in over:
+                    store.add_logs(project, some_logs)
+            refused_lines = _lines(over, logs_by_project)
+            without_trace = [WITHOUT_TRACE] * (len(logs.logs) - len(of_traces))
+            return len(of_traces) - len(refused_lines), logs.rejected + without_trace + refused_lines
         case other:
             assert_never(other)
+
+
+def _over_quota(by_project: Mapping[str, Sequence[Record]], quotas: Quotas) -> dict[str, TooFast]:
+    """The projects that may send nothing now. Raises TooFast where that is all of them: then it is sent again."""
+    over = quotas.refusals({project: len(some) for project, some in by_project.items()})
+    if over and len(over) == len(by_project):
+        raise max(over.values(), key=lambda refusal: refusal.after_s)
+    return over
+
+
+def _lines(over: Mapping[str, TooFast], by_project: Mapping[str, Sequence[Record]]) -> list[str]:
+    """A part of a request cannot be asked for again in OTLP, only refused; the rest of it must not wait for that."""
+    return [str(why) for project, why in over.items() for _ in by_project[project]]
 
 
 def _by_project(records: Sequence[Record], project: str | None) -> dict[str, Sequence[Record]]:

@@ -20,6 +20,7 @@ from taketwo.errors import (
     ScenarioUnreadable,
     StoreUnavailable,
     TakeTwoError,
+    TooFast,
     WrongState,
 )
 from taketwo.server.answers import refused
@@ -35,6 +36,7 @@ STATUSES: tuple[tuple[type[TakeTwoError], HTTPStatus], ...] = (
     (BadSetting, HTTPStatus.BAD_REQUEST),
     (ScenarioUnreadable, HTTPStatus.UNPROCESSABLE_ENTITY),
     (MissingExtra, HTTPStatus.NOT_IMPLEMENTED),
+    (TooFast, HTTPStatus.TOO_MANY_REQUESTS),
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 """The first class that fits decides; the others are our own fault."""
@@ -52,7 +54,8 @@ def tell(request: Request, error: Exception) -> Response:
     """What we could not do, as an answer."""
     assert isinstance(error, TakeTwoError)  # the application asks for no others
     status = status_of(error)
-    headers = {"retry-after": "1"} if status == 503 else {}
+    after_s = error.after_s if isinstance(error, TooFast) else 1
+    headers = {"retry-after": str(after_s)} if status in (429, 503) else {}
     # A place inside a text stands behind the name of the field.
     field = error.where.partition(",")[0] if error.where else None
     return problem(request, status, str(error), headers, {"field": field, "todo": error.todo})

@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from taketwo.conversation import Conversation
-from taketwo.errors import NotFound, TakeTwoError
+from taketwo.errors import NotFound, TakeTwoError, TooFast
 from taketwo.evals.evaluator import Evaluator, version_of
+from taketwo.server.flow.allowances import book, insist_on_money
+from taketwo.server.flow.shelf import Flow
 from taketwo.store import Store
 from taketwo.suite.scoring import as_feedback, score
 from taketwo.value import content_hash
@@ -43,10 +45,15 @@ class Scorer:
         store: Store,
         open_evaluators: Callable[[], Sequence[Evaluator]],
         *,
+        spent: Callable[[], float] = lambda: 0.0,
         every_s: float = EVERY_S,
         quiet_s: float = QUIET_S,
     ) -> None:
-        """open_evaluators: called in the thread that judges, as models belong to one event loop."""
+        """open_evaluators: called in the thread that judges, as models belong to one event loop.
+
+        spent: what the models of these evaluators have cost so far, in US dollars.
+        """
+        self._spent = spent
         self._store = store
         self._open = open_evaluators
         self._every_s = every_s
@@ -84,10 +91,17 @@ class Scorer:
         for project, id, ended_at in self._due():
             if self._ended.is_set():
                 return
+            before = self._spent()
             try:
+                insist_on_money(Flow(self._store), project)
                 await self._judge(self._store.conversation(id, project), ended_at, evaluators)
+            except TooFast as error:
+                _log.info("not judged today: %s", error)
+                continue
             except NotFound:  # deleted meanwhile
                 continue
+            finally:
+                book(Flow(self._store), project, self._spent() - before)
             self._done[project, id] = ended_at
 
     def _due(self) -> Iterator[tuple[str, str, datetime]]:

@@ -101,7 +101,7 @@ def _settle(store: Store, arrived: Event, ended: Event) -> None:
 
 def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, arrived: Event) -> None:
     """Take requests until there are no more, and wait for the last answer; sets `arrived` for each of them."""
-    lock, quotas = Lock(), Quotas(store.project)
+    lock, quotas = Lock(), Quotas(store)
 
     def send(request: int, kind: FrameKind, content: bytes = b"") -> None:
         with lock:

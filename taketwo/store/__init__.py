@@ -119,6 +119,9 @@ class Store(Protocol):
         Other processes hear of it within a second.
         """
 
+    def stored_bytes(self, project: str) -> int:
+        """What the spans and log records of a project take, as they are kept; may look at each piece of them."""
+
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """Delete a conversation with everything of it: spans, log records, results of its replays, kept audio.
 

@@ -197,6 +197,15 @@ class MemoryStore:
             self._project(name).settings = settings
             self._redacting.forget(name)
 
+    def stored_bytes(self, project: str) -> int:
+        """See `Store`."""
+        with self._lock:
+            there = self._projects.get(project)
+            if there is None:
+                return 0
+            spans = sum(len(span.body) for span in there.spans.values())
+            return spans + sum(len(log.body) for log in there.logs.values())
+
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
         with self._lock:

@@ -16,7 +16,13 @@ class ProjectSettings(Value):
     keep_for_days: int | None = None
     """Days after which a conversation is deleted, counted from its last span; None for ever."""
     spans_per_s: int | None = None
-    """How many spans a second a project may send in the long run; None for as many as the server takes."""
+    """How many spans and log records a second a project may send in the long run; None for as many as are taken."""
+    stored_bytes: int | None = None
+    """How many bytes of spans and log records a project may keep; None for as many as there is room for."""
+    replays: int | None = None
+    """How many of its replays may run at a time; None for any number."""
+    model_usd_a_day: float | None = None
+    """US dollars that a server may spend on language models for it in a day, UTC; None for any sum."""
     redact: Redact = "none"
     """What is replaced by pseudonyms in whatever comes from now on."""
     score_share: float = 0.0

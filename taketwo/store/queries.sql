@@ -279,6 +279,12 @@ SELECT settings FROM project WHERE name = ?
 -- The project is there already.
 UPDATE project SET settings = :settings WHERE id = :id
 
+-- name: stored_bytes
+-- Where a quota asks. The length of a blob stands before it, so that none is read.
+SELECT coalesce(sum(length(chunk.body) + length(chunk.keys)), 0)
+FROM project JOIN trace ON trace.project_id = project.id JOIN chunk ON chunk.trace_id = trace.id
+WHERE project.name = ?
+
 -- name: conversations_of_user
 -- By an index over the summaries, which name the user.
 SELECT conversation.id, conversation.name FROM conversation

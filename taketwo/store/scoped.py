@@ -152,6 +152,10 @@ class ScopedStore:
         """See `Store`."""
         self._store.set_project(self._scope.named(name), settings)
 
+    def stored_bytes(self, project: str) -> int:
+        """See `Store`."""
+        return self._store.stored_bytes(self._scope.named(project))
+
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
         return self._store.delete_session(id, self._scope.project(project))

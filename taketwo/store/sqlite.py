@@ -181,6 +181,12 @@ class SqliteStore:
         self._writer.do(partial(_put_settings, name=name, settings=settings))
         self._redacting.forget(name)
 
+    def stored_bytes(self, project: str) -> int:
+        """See `Store`."""
+        with self._readers.snapshot() as connection:
+            (found,) = connection.execute(SQL["stored_bytes"], (project,)).fetchone()
+        return int(found)
+
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
         try:

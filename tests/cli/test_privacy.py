@@ -61,12 +61,31 @@ def test_a_project_is_set_and_shown(url: str) -> None:
         "keep_for_days": 56,
         "redact": "personal",
         "spans_per_s": None,
+        "stored_bytes": None,
+        "replays": None,
+        "model_usd_a_day": None,
         "score_share": 0.0,
     }
     run(project_command, "set", "shop", "--keep-for", "forever", "--store", url)
     store = open_store(url)
     assert store.project("shop") == ProjectSettings(redact="personal")
     store.close()
+
+
+def test_quotas_are_set_shown_and_lifted(url: str) -> None:
+    given = ("--spans-per-s", "500", "--stored", "20GB", "--replays", "10", "--model-usd-a-day", "5")
+    shown = run(project_command, "set", "shop", *given, "--store", url)
+    assert shown.endswith(
+        "takes 500 spans a second, keeps 20,000,000,000 bytes at most, has 10 replays at a time,"
+        " spends 5 US dollars a day on models\n"
+    )
+    lifted = run(
+        project_command, "set", "shop", *(("0" if n % 2 else one) for n, one in enumerate(given)), "--store", url
+    )
+    assert lifted == "shop: keeps conversations for ever, redacts none\n"
+    for wrong in ("lots", "-1GB", "1.5GB"):
+        with pytest.raises(BadSetting, match="is no size"):
+            run(project_command, "set", "shop", "--stored", wrong, "--store", url)
 
 
 @pytest.mark.parametrize("text", ["0d", "soon", "-1d", "30 days", "99999y"])

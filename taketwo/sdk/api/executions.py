@@ -237,6 +237,8 @@ class ClaimedRows(Value):
     """The mode of the user side."""
     on_miss: Literal["stop", "error"]
     """What becomes of a tool call that the recording cannot answer."""
+    held_back: str | None = None
+    """Why there is nothing now although rows wait: a quota of the project; None where none is in the way."""
 
 
 class RenewLeases(Asked):

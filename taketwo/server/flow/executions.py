@@ -10,8 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Lock
 
-from taketwo.errors import BadSetting, NotFound, WrongState
+from taketwo.errors import BadSetting, NotFound, TooFast, WrongState
 from taketwo.replay.agents import CHAT_COMPLETIONS
 from taketwo.scenario import Case
 from taketwo.sdk.api.agents import AgentVersion
@@ -35,6 +36,7 @@ from taketwo.sdk.api.run_tests import RunTest
 from taketwo.sdk.api.scenarios import GraphScenario, ScenarioRow
 from taketwo.server.flow.agents import AGENTS, insist_on_reach, overrides_of, version
 from taketwo.server.flow.alerts import keep_news
+from taketwo.server.flow.allowances import book, insist_on_money, insist_on_replays
 from taketwo.server.flow.executor import Work
 from taketwo.server.flow.judging import RESULTS, CallResult, judge, keep_result, told
 from taketwo.server.flow.mean_scores import mean_scores
@@ -61,6 +63,8 @@ LAST_OF_POSITION = 2**62
 OPEN = ("pending", "running")
 """States of what has not ended."""
 
+_counting = Lock()  # two that count at the same time would both take the last place
+
 EXECUTIONS = Shelf(
     "test_execution",
     TestExecution,
@@ -85,7 +89,10 @@ CALLS = Shelf(
 
 
 def execute(flow: Flow, run_test_id: str, asked: ExecuteRunTest) -> TestExecution:
-    """Begin an execution of a run test. Raises NotFound, BadSetting where the server cannot reach the agent."""
+    """Begin an execution of a run test.
+
+    Raises NotFound, BadSetting where the server cannot reach the agent, TooFast where its project has spent enough.
+    """
     test = RUN_TESTS.get(flow, run_test_id)
     agent = AGENTS.get(flow, test.agent_definition_id)
     under_test = version(flow, agent.id, test.agent_version or agent.active_version)
@@ -99,6 +106,7 @@ def execute(flow: Flow, run_test_id: str, asked: ExecuteRunTest) -> TestExecutio
                 where="spec",
                 todo="give a SPEC, or run the test from your own process with taketwo.simulate",
             )
+        insist_on_money(flow, test.project)
     number = RUN_TESTS.change(flow, test.id, lambda one: one.but(executions=one.executions + 1)).executions
     execution = TestExecution(
         id=flow.new_id(),
@@ -166,8 +174,13 @@ def claim_rows(flow: Flow, id: str, asked: ClaimRows) -> ClaimedRows:
     if execution.runner == "chat":
         raise WrongState("its rows are chatted, not claimed", where="runner", todo="execute it for `sdk`")
     rows: list[ClaimedRow] = []
+    held_back: str | None = None
     if execution.status in OPEN:
-        for call in CALLS.claim(flow, _hand_out(flow, asked.worker), parent=id, limit=asked.limit):
+        try:
+            calls = _claim(flow, execution, asked)
+        except TooFast as error:
+            calls, held_back = [], str(error)
+        for call in calls:
             if call.status == "running" and (row := _with_case(flow, call, asked.worker)) is not None:
                 rows.append(row)
         if rows and execution.status == "pending":
@@ -180,15 +193,43 @@ def claim_rows(flow: Flow, id: str, asked: ClaimRows) -> ClaimedRows:
         repeat=execution.repeat,
         users=execution.users,
         on_miss=execution.on_miss,
+        held_back=held_back,
+    )
+
+
+def _claim(flow: Flow, execution: TestExecution, asked: ClaimRows) -> list[CallExecution]:
+    """As many rows as the project may have. Raises TooFast where that is none."""
+    if execution.runner == "server":
+        insist_on_money(flow, execution.project)
+    with _counting:
+        free = insist_on_replays(flow, execution.project, going_on(flow, execution.project))
+        limit = asked.limit if free is None else min(asked.limit, free)
+        return CALLS.claim(flow, _hand_out(flow, asked.worker), parent=execution.id, limit=limit)
+
+
+def going_on(flow: Flow, project: str) -> int:
+    """How many rows of a project are in somebody's hands; nobody counts them where nothing limits them."""
+    if flow.store.project(project).replays is None:
+        return 0
+    now = flow.now()
+    return sum(
+        call.lease_until is not None and call.lease_until > now  # what was lost is in nobody's hands any more
+        for state in OPEN
+        for execution in EXECUTIONS.every(flow, state=state)
+        if execution.project == project
+        for call in CALLS.parts(flow, execution.id, state="running")
     )
 
 
 def take_call(flow: Flow, call_id: str, worker: str, lease_s: float) -> CallExecution:
     """Hand one row to a worker, or renew the lease that it has.
 
-    Raises NotFound, WrongState where the row has ended or somebody else has it.
+    Raises NotFound, WrongState where the row has ended or somebody else has it, TooFast where the project has enough.
     """
     now = flow.now()
+    before = CALLS.get(flow, call_id)
+    if before.status in OPEN and _worker(before) != worker:
+        insist_on_replays(flow, before.project, going_on(flow, before.project))
 
     def taken(call: CallExecution) -> CallExecution:
         if call.status == "running" and _worker(call) == worker:
@@ -255,6 +296,7 @@ def report_row(flow: Flow, call_id: str, asked: ReportRow) -> CallExecution:
         done = _end(flow, call, asked.worker, lambda one: one.but(status="failed", ended_reason=error), "failed")
     else:
         done = _judged(flow, call, asked)
+        book(flow, call.project, sum(turn.cost_usd or 0.0 for run in asked.runs for turn in run.conversation.turns))
     finish_if_done(flow, done.test_execution_id)
     return done
 
