@@ -1,8 +1,8 @@
 """How fast spans get from a sender into the store over OTLP: `python benchmarks/ingest.py [--grpc]`.
 
-A real `taketwo serve` gets requests of 512 spans of more than 2 KB each, built beforehand, over a few connections. A
-request counts when it is acknowledged, which means on disk; afterwards it is counted what can be read. The sender runs
-on the same machine and takes part of it.
+A real `taketwo serve` gets requests of spans of more than 2 KB each, built beforehand, over a few connections. A
+request counts when it is acknowledged, which means on disk; then it is waited until all of it can be read, and counted.
+The sender runs on the same machine and takes part of it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from taketwo.store import open_store
+from taketwo.store import Store, open_store
 
 SPANS_A_REQUEST = 512
 SPANS_A_TRACE = 20
@@ -145,20 +145,32 @@ def send(bodies: list[bytes], connections: int, one: Callable[[Iterator[bytes]],
         return [took for sender in senders for took in sender.result()]
 
 
+def time_until_readable(store: Store, spans: int, begin: float) -> float:
+    """Seconds from the beginning until so many spans can be read, or until no more come."""
+    until = begin + 120
+    while True:
+        store.flush()
+        took = time.perf_counter() - begin
+        if sum(trace.spans for trace in store.traces()) >= spans or begin + took > until:
+            return took
+
+
 def main() -> None:
     """Build, send, count, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spans", type=int, default=100_000)
+    parser.add_argument("--spans-a-request", type=int, default=SPANS_A_REQUEST)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--grpc", action="store_true", help="send over gRPC instead of HTTP")
     arguments = parser.parse_args()
     print(describe())
     random_numbers = random.Random(1)
-    bodies = [build_request(random_numbers) for _ in range(-(-arguments.spans // SPANS_A_REQUEST))]
-    spans = len(bodies) * SPANS_A_REQUEST
+    size = arguments.spans_a_request
+    bodies = [build_request(random_numbers, size) for _ in range(-(-arguments.spans // size))]
+    spans = len(bodies) * size
     sent = sum(map(len, bodies))
     protocol = "gRPC" if arguments.grpc else "HTTP"
-    print(f"{len(bodies)} requests of {SPANS_A_REQUEST} spans over {arguments.connections} connections of {protocol}")
+    print(f"{len(bodies)} requests of {size} spans over {arguments.connections} connections of {protocol}")
     with tempfile.TemporaryDirectory(prefix="taketwo-ingest-") as folder:
         store = f"sqlite:///{folder}/store.sqlite3"
         with running_server(store) as (pid, by_http_at, by_grpc_at):
@@ -166,19 +178,24 @@ def main() -> None:
             begin = time.perf_counter()
             one = partial(by_grpc, by_grpc_at) if arguments.grpc else partial(by_http, by_http_at)
             times = send(bodies, arguments.connections, one)
-            took = time.perf_counter() - begin
+            took, spent = time.perf_counter() - begin, cpu_seconds(pid) - busy
+            opened = open_store(store)
+            readable = time_until_readable(opened, spans, begin)
             busy = cpu_seconds(pid) - busy
             memory = tree_memory_mib(pid)
-            opened = open_store(store)
             there = sum(trace.spans for trace in opened.traces())
             opened.close()
-        on_disk = sum(file.stat().st_size for file in Path(folder).iterdir())
+        on_disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
     print(
-        f"spans acknowledged and on disk: {spans:,} in {took:.2f} s = {spans / took:,.0f} spans/s; readable: {there:,}"
+        f"acknowledged and on disk: {spans:,} in {took:.2f} s = {spans / took:,.0f} spans/s, "
+        f"{spent / spans * 1e6:.1f} µs of processor a span"
+    )
+    print(
+        f"readable: {there:,} after {readable:.2f} s = {spans / readable:,.0f} spans/s, "
+        f"{busy / spans * 1e6:.1f} µs of processor a span; load {os.getloadavg()[0]:.1f}"
     )
     print(f"a request: p50 {percentile(times, 0.5) * 1e3:.0f} ms, p99 {percentile(times, 0.99) * 1e3:.0f} ms")
-    print(f"server: {busy / spans * 1e6:.0f} µs of processor a span, {memory:.0f} MiB of memory")
-    print(f"disk: {on_disk / spans:.0f} B a span of {sent / spans:.0f} B")
+    print(f"memory of the server: {memory:.0f} MiB; disk: {on_disk / spans:.0f} B a span of {sent / spans:.0f} B")
     if there != spans:
         sys.exit(f"{spans - there} acknowledged spans are missing")
 

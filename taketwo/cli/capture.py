@@ -112,7 +112,10 @@ def serve_command(
     form = LogForm(format=log_format, level=log_level)
     write_logs(form, secrets_of(here, os.environ))
     judging, model = Judging((), 1), _Judge(here)
-    with opened_store(url) as store, Scorer(store, lambda: judging.opened(here, model), spent=model.spent):
+    with (
+        opened_store(url, to_serve=True) as store,
+        Scorer(store, lambda: judging.opened(here, model), spent=model.spent),
+    ):
         serve(
             store,
             host=host,

@@ -30,10 +30,12 @@ def access(here: Settings) -> dict[str, Any]:
 
 
 @contextmanager
-def opened_store(url: str | None) -> Iterator[Store]:
-    """The store of `--store`, else of the settings; closed at the end."""
+def opened_store(url: str | None, *, to_serve: bool = False) -> Iterator[Store]:
+    """The store of `--store`, else of the settings; closed at the end. A server looks after what waits itself."""
     store = open_store(url or settings().store)
     try:
+        if not to_serve:
+            store.flush()
         yield store
     finally:
         store.close()

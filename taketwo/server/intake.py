@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from threading import Semaphore
-from typing import TypeVar, assert_never
-
-from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
+from typing import assert_never
 
 from taketwo.capture.body import decompress
-from taketwo.capture.identity import project_named
-from taketwo.capture.otlp import UnknownContentType, read_logs, read_spans
+from taketwo.capture.otlp import UnknownContentType, check_spans, is_protobuf, read_logs, read_spans
+from taketwo.capture.projects import by_project
 from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable, TooFast, TooLarge, TraceUnreadable
 from taketwo.server.answers import Answer, Signal, accepted, busy, refused
+from taketwo.server.burst import Burst
 from taketwo.server.flow.shelf import Flow
-from taketwo.server.flow.spans import keep_spans_of_rows
+from taketwo.server.flow.spans import MARK, keep_spans_of_rows
 from taketwo.server.limits import MIB, Limits
 from taketwo.server.quotas import Quotas
-from taketwo.span import RawLog, RawSpan
 from taketwo.store import Store
+from taketwo.store.journal import Entry
 from taketwo.value import Value
-
-DEFAULT_PROJECT = "default"
 
 WITHOUT_TRACE = "a log record that belongs to no trace belongs to no conversation, and is not kept"
 
@@ -31,8 +26,6 @@ LARGE_BYTES = 4 * MIB
 """Larger bodies are worked on one at a time: read, they take several times their size."""
 
 _one_large = Semaphore(1)
-
-Record = TypeVar("Record", RawSpan, RawLog)
 
 
 class Delivery(Value):
@@ -48,12 +41,17 @@ class Delivery(Value):
     """The project that a header names; None when none does."""
 
 
-def take(store: Store, delivery: Delivery, body: bytes, limits: Limits, quotas: Quotas) -> Answer:
-    """Keep what the body holds and answer; whatever cannot be done is an answer too."""
+def take(
+    store: Store, delivery: Delivery, body: bytes, limits: Limits, quotas: Quotas, burst: Burst | None = None
+) -> Answer:
+    """Keep what the body holds and answer; whatever cannot be done is an answer too.
+
+    burst: takes what comes faster than it can be stored; without one, senders wait.
+    """
     try:
         plain = decompress(body, delivery.encoding, limit=limits.body_bytes)
         if len(plain) <= LARGE_BYTES:
-            kept, rejected = _keep(store, delivery, plain, quotas)
+            kept, rejected = _keep_or_append(store, delivery, plain, quotas, burst)
         else:
             with _one_large:
                 kept, rejected = _keep(store, delivery, plain, quotas)
@@ -81,24 +79,45 @@ def too_late(delivery: Delivery, limits: Limits) -> Answer:
     return refused(503, message, delivery.content_type, retry_after_s=limits.retry_after_s)
 
 
+def _keep_or_append(
+    store: Store, delivery: Delivery, plain: bytes, quotas: Quotas, burst: Burst | None
+) -> tuple[int, list[str]]:
+    """The same as `_keep`; where more comes than can be stored, what is kept is on disk and stored later."""
+    if burst is not None and _may_wait(delivery, plain):
+        with burst.storing() as alone:
+            if alone:
+                return _keep(store, delivery, plain, quotas)
+            checked = check_spans(plain, delivery.project)
+            if len(checked.counts) == 1 and all(map(burst.may_wait, checked.counts)):
+                _over_quota(checked.counts, quotas)
+                burst.append(Entry(delivery.project, plain))
+                return sum(checked.counts.values()), checked.rejected
+    return _keep(store, delivery, plain, quotas)
+
+
+def _may_wait(delivery: Delivery, plain: bytes) -> bool:
+    """Whether a request may be stored later: JSON is read to be checked anyway, and a replay waits for its spans."""
+    return delivery.signal == "traces" and is_protobuf(delivery.content_type) and MARK not in plain
+
+
 def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> tuple[int, list[str]]:
     """How many records were kept, and a line for every one that was refused. Raises TooFast where no project may."""
     match delivery.signal:
         case "traces":
             spans = read_spans(plain, delivery.content_type)
             # What an agent did in a replay belongs to the replay.
-            by_project = _by_project(keep_spans_of_rows(Flow(store), spans.spans), delivery.project)
-            over = _over_quota(by_project, quotas)
-            for project, some_spans in by_project.items():
+            projects = by_project(keep_spans_of_rows(Flow(store), spans.spans), delivery.project)
+            over = _over_quota({project: len(some) for project, some in projects.items()}, quotas)
+            for project, some_spans in projects.items():
                 if project not in over:
                     store.add_spans(project, some_spans)
-            rejected = spans.rejected + _lines(over, by_project)
+            rejected = spans.rejected + _lines(over, projects)
             return len(spans.spans) + len(spans.rejected) - len(rejected), rejected
         case "logs":
             logs = read_logs(plain, delivery.content_type)
             of_traces = [log for log in logs.logs if log.trace_id]
-            logs_by_project = _by_project(of_traces, delivery.project)
-            over = _over_quota(logs_by_project, quotas)
+            logs_by_project = by_project(of_traces, delivery.project)
+            over = _over_quota({project: len(some) for project, some in logs_by_project.items()}, quotas)
             for project, some_logs in logs_by_project.items():
                 if project not in over:
                     store.add_logs(project, some_logs)
@@ -109,31 +128,14 @@ def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> tup
             assert_never(other)
 
 
-def _over_quota(by_project: Mapping[str, Sequence[Record]], quotas: Quotas) -> dict[str, TooFast]:
+def _over_quota(counts: Mapping[str, int], quotas: Quotas) -> dict[str, TooFast]:
     """The projects that may send nothing now. Raises TooFast where that is all of them: then it is sent again."""
-    over = quotas.refusals({project: len(some) for project, some in by_project.items()})
-    if over and len(over) == len(by_project):
+    over = quotas.refusals(counts)
+    if over and len(over) == len(counts):
         raise max(over.values(), key=lambda refusal: refusal.after_s)
     return over
 
 
-def _lines(over: Mapping[str, TooFast], by_project: Mapping[str, Sequence[Record]]) -> list[str]:
+def _lines(over: Mapping[str, TooFast], projects: Mapping[str, Sequence[object]]) -> list[str]:
     """A part of a request cannot be asked for again in OTLP, only refused; the rest of it must not wait for that."""
-    return [str(why) for project, why in over.items() for _ in by_project[project]]
-
-
-def _by_project(records: Sequence[Record], project: str | None) -> dict[str, Sequence[Record]]:
-    if project:
-        return {project: records}
-    projects: dict[str, list[Record]] = {}
-    for record in records:
-        projects.setdefault(_project(record.envelope, isinstance(record, RawSpan)), []).append(record)
-    return dict(projects)
-
-
-@lru_cache(maxsize=256)
-def _project(envelope: bytes, of_spans: bool) -> str:
-    """The project that the resource names."""
-    around = ResourceSpans.FromString(envelope) if of_spans else ResourceLogs.FromString(envelope)
-    said = {attribute.key: attribute.value.string_value for attribute in around.resource.attributes}
-    return project_named(said) or DEFAULT_PROJECT
+    return [str(why) for project, why in over.items() for _ in projects[project]]

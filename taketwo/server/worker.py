@@ -21,12 +21,15 @@ import msgspec
 
 from taketwo.errors import StoreUnavailable, TakeTwoError
 from taketwo.server.answers import refused
+from taketwo.server.burst import Burst
 from taketwo.server.frames import ABORT, BEGIN, END, HEAD, PIECE, READY, FrameKind, frame
 from taketwo.server.intake import Delivery, take, too_late
 from taketwo.server.limits import MIB, Limits
 from taketwo.server.logs import LogForm, write_logs
 from taketwo.server.quotas import Quotas
 from taketwo.store import Store, open_store
+from taketwo.store.journal import Journal
+from taketwo.store.sqlite import SqliteStore
 
 THREADS = 8
 """Requests at the same time: while some wait for the disk others are read, and those that wait share its fsync."""
@@ -60,13 +63,23 @@ def main() -> None:
     limits = Limits.from_json(sys.argv[2])
     arrived, ended = Event(), Event()
     arrived.set()  # the process before may have left something
-    settling = Thread(target=settle_when_quiet, args=(store, arrived, ended), name="taketwo-settling")
+    settling = Thread(target=settle_when_quiet, args=(store, arrived, ended), name="taketwo-settling", daemon=True)
     settling.start()
-    work(store, limits, os.fdopen(os.dup(0), "rb", buffering=MIB), answers, arrived)
+    burst = _burst(store, arrived)
+    work(store, limits, os.fdopen(os.dup(0), "rb", buffering=MIB), answers, arrived, burst)
+    if burst is not None:
+        burst.close()
     ended.set()
     arrived.set()
     settling.join()
     store.close()
+
+
+def _burst(store: Store, arrived: Event) -> Burst | None:
+    """For a store that has a place for a journal; Windows lacks the locks."""
+    if not isinstance(store, SqliteStore) or os.name != "posix":
+        return None
+    return Burst(store, Journal(store.arrivals), on_stored=arrived.set, may_wait=store.may_lie_as_it_came)
 
 
 def settle_when_quiet(
@@ -99,7 +112,9 @@ def _settle(store: Store, arrived: Event, ended: Event) -> None:
             ended.wait(REST * (time.monotonic() - begin))
 
 
-def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, arrived: Event) -> None:
+def work(
+    store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, arrived: Event, burst: Burst | None
+) -> None:
     """Take requests until there are no more, and wait for the last answer; sets `arrived` for each of them."""
     lock, quotas = Lock(), Quotas(store)
 
@@ -110,9 +125,8 @@ def work(store: Store, limits: Limits, requests: BinaryIO, answers: BinaryIO, ar
 
     def answer(request: int, delivery: Delivery, body: bytes, until: float) -> None:
         try:
-            done = (
-                take(store, delivery, body, limits, quotas) if time.monotonic() < until else too_late(delivery, limits)
-            )
+            late = time.monotonic() > until
+            done = too_late(delivery, limits) if late else take(store, delivery, body, limits, quotas, burst)
         except Exception as error:  # whatever it was, the sender must get an answer
             _log.exception("a request failed")
             done = refused(500, f"internal error: {error!r}", delivery.content_type)

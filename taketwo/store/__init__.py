@@ -99,7 +99,10 @@ class Store(Protocol):
         """Keep a case's result; written soon, or by `flush`."""
 
     def flush(self) -> None:
-        """Wait until every added result is on disk. Raises what kept one from it."""
+        """Wait until every added result is on disk, and what a server has acknowledged can be read.
+
+        Raises what kept a result from it.
+        """
 
     def results(self, suite_id: str) -> list[CaseResult]:
         """The results of a suite in the order they were added. Raises NotFound."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from taketwo.errors import BadSetting, StoreUnavailable
 from taketwo.store.recordings import recordings_folder
+from taketwo.store.sqlite import SqliteStore
 
 PAGES_AT_A_TIME = 2_000
 """Pages that are copied before whoever writes gets a turn."""
@@ -25,6 +26,7 @@ def back_up(url: str, to: Path) -> list[Path]:
         raise BadSetting("only SQLite stores are copied here", where=url, todo="use the database's own tools")
     if to.exists():
         raise BadSetting("is there already", where=str(to), todo="name a new file")
+    _catch_up(Path(path))
     unfinished = to.with_name(f".{to.name}.unfinished")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +46,13 @@ def back_up(url: str, to: Path) -> list[Path]:
         raise StoreUnavailable(f"cannot be copied: {error}", where=path, todo="is there room on the disk?") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _catch_up(path: Path) -> None:
+    """What a server has acknowledged belongs into the copy, too."""
+    if path.exists():
+        with closing(SqliteStore(str(path))) as store:
+            store.flush()
 
 
 def _recordings(source: Path, target: Path) -> list[Path]:

@@ -74,6 +74,10 @@ class Redacting:
         redacted = (redact_text(id, redactor) for mode in modes if (redactor := self._made(mode)) is not None)
         return list(dict.fromkeys((id, *redacted)))
 
+    def is_wanted(self, project: str) -> bool:
+        """Whether anything of the project is replaced before it is on disk."""
+        return self._redactor(project) is not None
+
     def forget(self, project: str) -> None:
         """Look at the settings again next time."""
         with self._lock:

@@ -28,6 +28,7 @@ from taketwo.store.indexing import SEARCH, feedback_of, index, index_again
 from taketwo.store.listing import cursor, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import Redacting, store_key
+from taketwo.store.requests import catch_up
 from taketwo.store.search_sqlite import SqliteSearch, trace_summary
 from taketwo.store.settling import Finding, file, look, material_of, row_of
 from taketwo.store.statements import SQL
@@ -43,6 +44,9 @@ MOST_SETTLED_TO_FIND = 200
 
 MOST_LOOKS = 5
 """How often a conversation is read again because something of it arrives meanwhile."""
+
+CATCH_UP_S = 5.0
+"""How long what other processes have acknowledged is waited for, where it must be there."""
 
 MOST_ENVELOPES = 512
 """How many envelopes are remembered; a process of an agent has one or two."""
@@ -72,6 +76,15 @@ class SqliteStore:
     def url(self) -> str:
         """What `open_store` opens it with."""
         return f"sqlite:///{self._path}"
+
+    @property
+    def arrivals(self) -> Path:
+        """The folder of journals: what came faster than it could be stored."""
+        return self._path.with_name(f"{self._path.name}.arrivals")
+
+    def may_lie_as_it_came(self, project: str) -> bool:
+        """Whether what comes for a project may be on disk before it is stored: not where it is redacted."""
+        return not self._redacting.is_wanted(project)
 
     def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
         """See `Store`. The packing is done by the calling thread, so that requests pack side by side."""
@@ -148,6 +161,7 @@ class SqliteStore:
 
     def flush(self) -> None:
         """See `Store`."""
+        catch_up(self, self.arrivals, CATCH_UP_S)
         self._writer.flush()
 
     def results(self, suite_id: str) -> list[CaseResult]:
@@ -189,6 +203,7 @@ class SqliteStore:
 
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
+        catch_up(self, self.arrivals, CATCH_UP_S)  # what waits would bring it back
         try:
             key, reading = self._found_in_any_spelling(id, project)
         except NotFound:
@@ -199,6 +214,7 @@ class SqliteStore:
 
     def delete_user(self, user_id: str, project: str) -> Deleted:
         """See `Store`."""
+        catch_up(self, self.arrivals, CATCH_UP_S)
         self.settle()
         with self._readers.snapshot() as connection:
             found = {

@@ -1,0 +1,91 @@
+"""From requests as they came to the store: those that a journal kept while more came than could be stored."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from taketwo.capture.otlp import read_spans
+from taketwo.capture.projects import by_project
+from taketwo.errors import StoreUnavailable
+from taketwo.span import RawSpan
+from taketwo.store.journal import Entry, is_stored, left_over, set_aside, waiting
+
+if TYPE_CHECKING:
+    from taketwo.store import Store
+
+PROTOBUF: Final = "application/x-protobuf"
+TOGETHER_BYTES: Final = 4 * 1024 * 1024
+"""So much of a journal is read and stored together: read, spans take several times their size."""
+LOOK_AGAIN_S: Final = 0.01
+"""How long to wait before looking again whether something was stored."""
+
+_log = logging.getLogger("taketwo.store")
+
+
+def keep_requests(store: Store, folder: Path, entries: Sequence[Entry]) -> None:
+    """Store the spans of requests that were found good before. Raises StoreUnavailable.
+
+    One that is not good after all is set aside in the folder, and a line says so: the others must not wait for it.
+    """
+    try:
+        _keep(store, entries)
+    except StoreUnavailable:
+        raise
+    except Exception:  # whatever it was, it was acknowledged
+        if len(entries) > 1:
+            for entry in entries:
+                keep_requests(store, folder, [entry])
+            return
+        _log.exception(
+            "a request that was acknowledged cannot be read; it is kept as %s", set_aside(folder, entries[0])
+        )
+
+
+def catch_up(store: Store, folder: Path, within_s: float) -> None:
+    """Store what processes that were killed had acknowledged, and wait for those that are about to store theirs."""
+    if not (there := waiting(folder)):
+        return
+    take_over(store, folder)
+    until = time.monotonic() + within_s
+    while not is_stored(there) and time.monotonic() < until:
+        time.sleep(LOOK_AGAIN_S)
+
+
+def take_over(store: Store, folder: Path) -> None:
+    """Store what processes that were killed had acknowledged. What cannot be stored now stays for the next time."""
+    try:
+        for entries in left_over(folder):
+            number = 0
+            for some in _together(entries):
+                keep_requests(store, folder, some)
+                number += len(some)
+            if number:
+                _log.warning("%s: requests that were acknowledged and not stored before a kill: %s", folder, number)
+    except (StoreUnavailable, OSError) as error:
+        _log.warning("%s: what was acknowledged cannot be stored now: %s", folder, error)
+
+
+def _keep(store: Store, entries: Sequence[Entry]) -> None:
+    projects: dict[str, list[RawSpan]] = {}
+    for entry in entries:
+        for project, spans in by_project(read_spans(entry.body, PROTOBUF).spans, entry.project).items():
+            projects.setdefault(project, []).extend(spans)
+    for project, together in projects.items():
+        store.add_spans(project, together)
+
+
+def _together(entries: Iterable[Entry]) -> Iterable[list[Entry]]:
+    some: list[Entry] = []
+    size = 0
+    for entry in entries:
+        some.append(entry)
+        size += len(entry.body)
+        if size >= TOGETHER_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some

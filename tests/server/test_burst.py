@@ -1,0 +1,116 @@
+"""Where more comes than can be stored: acknowledged when it is on disk, and stored as soon as that can be done."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+from threading import Event
+
+import httpx
+import pytest
+from made_spans import PROTOBUF, chat_span, trace_request
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from taketwo.server.burst import STORED_AT_ONCE, Burst
+from taketwo.server.intake import Delivery, take
+from taketwo.server.limits import Limits
+from taketwo.server.quotas import Quotas
+from taketwo.store import open_store
+from taketwo.store.journal import Entry, Journal
+from taketwo.store.project import ProjectSettings
+from taketwo.store.sqlite import SqliteStore
+
+SENT = {"content-type": PROTOBUF}
+
+
+def test_few_requests_are_stored_by_those_who_brought_them_and_more_wait(tmp_path: Path) -> None:
+    store, stored = open_store("memory:"), Event()
+    burst = Burst(store, Journal(tmp_path), on_stored=stored.set)
+    with ExitStack() as held:
+        assert [held.enter_context(burst.storing()) for _ in range(STORED_AT_ONCE + 1)] == [True, True, False]
+        burst.append(Entry("shop", trace_request(chat_span(1, 1))))
+    until = time.monotonic() + 20
+    while not list(store.traces()) and time.monotonic() < until:
+        assert stored.wait(20)
+    assert [trace.project for trace in store.traces()] == ["shop"]
+    with burst.storing() as alone:
+        assert alone
+    burst.close()
+
+
+def test_what_waits_when_the_server_ends_is_stored_first(tmp_path: Path) -> None:
+    store = open_store("memory:")
+    burst = Burst(store, Journal(tmp_path))
+    for trace in range(1, 50):
+        burst.append(Entry(None, trace_request(chat_span(trace, 1))))
+    burst.close()
+    assert len(list(store.traces())) == 49
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_to_be_redacted_is_never_on_disk_as_it_came(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    store.set_project("private", ProjectSettings(redact="secrets"))
+    assert isinstance(store, SqliteStore)
+    burst = Burst(store, Journal(store.arrivals), may_wait=store.may_lie_as_it_came)
+    taken = Delivery(signal="traces", content_type=PROTOBUF, project="private")
+    body = trace_request(chat_span(1, 1, said=("sk-abcdefghijklmnopqrstuvwxyz0123456789ABCD",)))
+    with ExitStack() as held:
+        for _ in range(STORED_AT_ONCE):
+            held.enter_context(burst.storing())
+        assert take(store, taken, body, Limits(), Quotas(store), burst).status == 200
+        assert not store.arrivals.exists()
+        assert len(list(store.traces("private"))) == 1
+        assert take(store, taken.but(project="open"), body, Limits(), Quotas(store), burst).status == 200
+        assert store.arrivals.exists()
+    burst.close()
+    assert len(list(store.traces("open"))) == 1
+    store.close()
+
+
+def test_more_than_may_wait_is_sent_away_until_there_is_room(tmp_path: Path) -> None:
+    store = open_store("memory:")
+    burst = Burst(store, Journal(tmp_path, most_bytes=2_000))
+    taken = Delivery(signal="traces", content_type=PROTOBUF)
+    answers = []
+    with ExitStack() as held:
+        for _ in range(STORED_AT_ONCE):
+            held.enter_context(burst.storing())
+        for trace in range(1, 30):
+            body = trace_request(chat_span(trace, 1))
+            answers.append(take(store, taken, body, Limits(retry_after_s=3), Quotas(store), burst))
+    assert {(answer.status, answer.retry_after_s) for answer in answers} == {(200, None), (503, 3)}
+    burst.close()
+    assert len(list(store.traces())) == sum(answer.status == 200 for answer in answers)
+
+
+@pytest.mark.slow
+def test_what_is_acknowledged_while_nothing_can_be_stored_outlives_a_kill(server_process, tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    server = server_process(f"sqlite:///{path}")
+
+    def send(trace: int) -> httpx.Response:
+        body = trace_request(chat_span(trace, 1), chat_span(0, 2))
+        return httpx.post(f"{server.address}/v1/traces", content=body, headers=SENT, timeout=30)
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, ThreadPoolExecutor(4) as threads:
+        other.execute("BEGIN IMMEDIATE")
+        # The first ones find nobody before them, and wait for the store in vain.
+        answers = dict(zip(range(1, 41), threads.map(send, range(1, 41)), strict=True))
+        server.kill()
+        other.execute("ROLLBACK")
+    acknowledged = {f"{trace:032x}": answer for trace, answer in answers.items() if answer.status_code == 200}
+    assert len(acknowledged) > 30
+    # What can never be kept is said at once, and not when it is found out again.
+    said = [ExportTraceServiceResponse.FromString(one.content).partial_success for one in acknowledged.values()]
+    assert {one.error_message for one in said} == {"span 0000000000000002: the trace id is all zero"}
+    store = open_store(f"sqlite:///{path}")
+    until = time.monotonic() + 20
+    # The process that received ends by itself, and stores what it can; what it does not is taken over.
+    while acknowledged.keys() - {trace.id for trace in store.traces()} and time.monotonic() < until:
+        store.flush()
+    assert acknowledged.keys() <= {trace.id for trace in store.traces()}
+    store.close()
