@@ -14,7 +14,7 @@ HEAD = """# The command line
 Every command, as `--help` prints it. Listings have `--json`; errors are one line: what, where, what to do.
 
 Settings come from the options, else from the environment (`TAKETWO_STORE`, `TAKETWO_AGENT`, `TAKETWO_PROJECT`,
-`TAKETWO_CONCURRENCY`, `TAKETWO_TURN_TIMEOUT_S`, `TAKETWO_AGENT_KEY`, `TAKETWO_SERVER`,
+`TAKETWO_CONCURRENCY`, `TAKETWO_TURN_TIMEOUT_S`, `TAKETWO_CLOCK`, `TAKETWO_AGENT_KEY`, `TAKETWO_SERVER`,
 `TAKETWO_SERVER_KEY`, `TAKETWO_TRACES_TO`, `TAKETWO_WEBHOOK_HOSTS`, `TAKETWO_SMTP_URL`, `TAKETWO_MAIL_FROM`,
 `TAKETWO_SPEECH_URL`, `TAKETWO_SPEECH_KEY`, `TAKETWO_VAPI_KEY`, `TAKETWO_VAPI_SECRET`,
 `TAKETWO_RETELL_KEY`, `TAKETWO_ELEVENLABS_SECRET`; those of [language models](models.md):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -50,6 +50,8 @@ class Settings(Value):
     """Who sends these mails. `TAKETWO_MAIL_FROM`."""
     concurrency: int = 20
     """How many replays run at a time. `TAKETWO_CONCURRENCY`."""
+    clock: Literal["real", "recorded"] = "real"
+    """What time a Python agent sees in a replay. `TAKETWO_CLOCK`."""
     turn_timeout_s: float = 60.0
     """How long the agent may take for one turn, in seconds. `TAKETWO_TURN_TIMEOUT_S`."""
     severity: dict[str, Any] = {}

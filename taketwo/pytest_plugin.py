@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from taketwo.events import CaseErrored, CaseFinished
     from taketwo.llm import LanguageModel
     from taketwo.replay.agents import Agent
+    from taketwo.replay.clock import Kind as ClockKind
     from taketwo.replay.user_side import Users
     from taketwo.report.lines import Page
     from taketwo.suite.case_ids import CaseIds
@@ -335,6 +336,8 @@ class Setup(NamedTuple):
     """Keys and endpoint, as `open_agent` takes them."""
     how: dict[str, Any]
     """Further arguments of `run_suite`."""
+    clock: ClockKind
+    """What time the agent sees."""
 
 
 _SETUP = pytest.StashKey[Setup]()
@@ -374,7 +377,7 @@ def _setup(config: pytest.Config) -> Setup:
             "severities": severity_table(settings.severity),
             "evaluators": _evaluators(config, settings),
         }
-        config.stash[_SETUP] = Setup(spec, agent_access(settings, os.environ), how)
+        config.stash[_SETUP] = Setup(spec, agent_access(settings, os.environ), how, settings.clock)
     return config.stash[_SETUP]
 
 
@@ -413,13 +416,13 @@ def _ini(config: pytest.Config, name: str, default: object, kind: Any) -> Any:
 @asynccontextmanager
 async def _opened(setup: Setup) -> AsyncIterator[Agent]:
     """The agent, opened in the loop that it will be used in, since its connections belong to that loop."""
-    from taketwo.replay.agents import close_agent, open_agent
+    from taketwo.replay.agents import closing_agents, open_agent
+    from taketwo.replay.clock import clock
 
     agent = open_agent(setup.spec, **setup.access)
-    try:
-        yield agent
-    finally:
-        await close_agent(agent)
+    with clock(setup.clock):
+        async with closing_agents(agent):
+            yield agent
 
 
 def _outside_any_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:

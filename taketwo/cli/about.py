@@ -21,6 +21,7 @@ EXTRAS = {
     "otel": (("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"), "sending OpenTelemetry spans"),
     "mcp": (("mcp", "starlette", "uvicorn"), "taketwo mcp, and recorded tools over MCP in replays"),
     "a2a": (("a2a", "google.protobuf"), "agents that speak A2A"),
+    "clock": (("time_machine",), "--clock recorded"),
     "privacy": (("names", "phonenumbers", "stdnum", "detect_secrets"), "names in texts, and looking for leaks"),
     "parquet": (("pyarrow",), "importing parquet files"),
     "metrics": (("rouge_score", "sacrebleu"), "the evaluators rouge, bleu and chrf"),

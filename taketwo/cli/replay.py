@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 
+from taketwo.cli.clock_option import clock_option
 from taketwo.cli.evaluator_options import Judging, evaluator_options
 from taketwo.cli.fork_options import Forks, fork_options
 from taketwo.cli.gateway import gateway_on, gateway_socket, in_words
@@ -117,6 +118,7 @@ PATIENCE_S = 3600.0
     help="A journal of `taketwo canary`: what the unchanged agent does as well today is no regression.",
 )
 @fork_options
+@clock_option
 @evaluator_options
 @audio_option
 @click.option(

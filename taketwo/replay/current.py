@@ -57,6 +57,10 @@ class Scene:
     run_id: str = ""
     """The run; empty where tools are answered without one."""
 
+    def time_ns(self, real_ns: int) -> int:
+        """What time it is in the replay, in nanoseconds since 1970. real_ns: the real time."""
+        return real_ns
+
     def call(self, asked: AskedCall, message: int | None = None) -> CameBack:
         """Answer a call from the recording.
 

@@ -9,13 +9,14 @@ import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
-from datetime import UTC, datetime
+from datetime import datetime
 
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.conversation import Attachment, Conversation, Gap, Outcome, Tokens, Turn, UserLine
 from taketwo.errors import TakeTwoError
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, AgentFailed, Exchange, Message, Reply
+from taketwo.replay.clock import utc_now
 from taketwo.replay.failure import place_of, told
 from taketwo.replay.fidelity import with_fidelity
 from taketwo.replay.held import agent_messages, gaps_of, held_turns
@@ -52,11 +53,6 @@ class Limits(Value):
 
 
 DEFAULT_LIMITS = Limits()
-
-
-def utc_now() -> datetime:
-    """The time now."""
-    return datetime.now(UTC)
 
 
 async def replay(
@@ -240,7 +236,7 @@ class _Replay:
 
     def _exchange(self, new_message: Message | None, line: Line, deadline: float) -> Exchange:
         """What the agent is given for this turn."""
-        self.session.recorded_at = self._recorded_at(line)
+        self.session.tell_time(self._recorded_at(line))
         return Exchange(
             self.session,
             recorded=self._recorded.agent,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from taketwo.conversation import Audio, Call, Gap, Tokens, ToolDefinition, Turn, UserLine
 from taketwo.errors import ToolRefused
+from taketwo.replay.clock import real_time_ns
 from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
 from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
 from taketwo.replay.journal import Journal
@@ -69,6 +70,7 @@ class Session(Scene):
         self.run_id = run_id
         self.offered = offered
         self.recorded_at: datetime | None = None
+        self._told_at_ns = 0
         self.journal = Journal()
         self.ending: Ending | None = None
         self.refused: ToolRefused | None = None
@@ -92,6 +94,17 @@ class Session(Scene):
     def now(self) -> datetime:
         """The time, by the clock of this replay."""
         return self._now()
+
+    def tell_time(self, recorded_at: datetime | None) -> None:
+        """The user's line that is said now was said then; None where nobody knows."""
+        self.recorded_at = recorded_at
+        self._told_at_ns = real_time_ns()
+
+    def time_ns(self, real_ns: int) -> int:
+        """The recorded time goes on from the user's line, as fast as the real one, see `Scene.time_ns`."""
+        if self.recorded_at is None:
+            return real_ns
+        return round(self.recorded_at.timestamp() * 1e9) + real_ns - self._told_at_ns
 
     def at_end(self, finish: Callable[[], Awaitable[Aftermath]]) -> None:
         """Call this when the replay is over."""

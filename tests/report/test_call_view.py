@@ -13,7 +13,8 @@ from spoken_calls import usual_call, voice_agent
 from taketwo.compare.compare import compare
 from taketwo.conversation import Conversation
 from taketwo.events import CaseFinished, SuiteFinished, SuiteStarted
-from taketwo.replay.engine import replay, utc_now
+from taketwo.replay.clock import utc_now
+from taketwo.replay.engine import replay
 from taketwo.report.call_figures import call_figures, figure_lines
 from taketwo.report.html import HtmlWriter
 from taketwo.scenario import Case
