@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from taketwo.comparison import Comparison
@@ -141,6 +142,24 @@ class Verdict(Value):
     """How often the attempts passed; None for one attempt, or where none came to a conclusion."""
 
 
+class SeenAt(Value):
+    """Where a case was green or red."""
+
+    revision: str
+    """The commit of the agent."""
+    at: datetime
+    """When it was replayed, UTC."""
+
+
+class Past(Value):
+    """What earlier runs say of a case."""
+
+    green: SeenAt | None = None
+    """Where it last passed; None where no such run is known."""
+    red: SeenAt | None = None
+    """Where it first failed since then; None where it did not, or where that is not known."""
+
+
 class CaseResult(Value):
     """A case, its attempts and the verdict."""
 
@@ -168,6 +187,8 @@ class CaseResult(Value):
     """Replays against the old agent, in order, where one was named."""
     contrast: Contrast | None = None
     """The old agent beside the new one; None where no old one was named."""
+    past: Past | None = None
+    """Where it was green and red before, this run included; None where no history is kept."""
     metadata: dict[str, JSON] = {}
     """Further facts for reports."""
 

@@ -10,11 +10,20 @@ fi
 mkdir -p taketwo-report
 annotations=()
 [ -n "${GITHUB_ACTIONS:-}" ] && annotations=(--annotations)
+history=()
+[ -n "${TAKETWO_HISTORY:-}" ] && history=(--history "$TAKETWO_HISTORY")
+
+# A pull request is checked out merged with its target, under a commit that nobody finds again.
+if [ -z "${TAKETWO_REVISION:-}" ] && [ -f "${GITHUB_EVENT_PATH:-}" ]; then
+    read_head='import json, sys; print(json.load(sys.stdin).get("pull_request", {}).get("head", {}).get("sha", ""))'
+    TAKETWO_REVISION=$(python3 -c "$read_head" <"$GITHUB_EVENT_PATH") && export TAKETWO_REVISION
+fi
 
 # shellcheck disable=SC2086
 taketwo replay ${TAKETWO_TARGETS:-tests/replays} --agent "$TAKETWO_CI_AGENT" ${TAKETWO_ARGUMENTS:-} \
-    ${annotations[@]+"${annotations[@]}"} --markdown taketwo-report/summary.md \
-    --junit taketwo-report/junit.xml --html taketwo-report/report.html --json taketwo-report/results.json
+    ${annotations[@]+"${annotations[@]}"} ${history[@]+"${history[@]}"} --markdown taketwo-report/summary.md \
+    --junit taketwo-report/junit.xml --html taketwo-report/report.html --json taketwo-report/results.json \
+    --sarif taketwo-report/results.sarif
 said=$?
 
 if [ -f taketwo-report/summary.md ]; then

@@ -15,6 +15,7 @@ from taketwo.events import SuiteFinished
 from taketwo.report import Writer, open_writers
 from taketwo.report.call_view import FindRecording
 from taketwo.suite.decide import exit_code
+from taketwo.suite.history import Remembering, committed_revision
 
 
 class Reports(NamedTuple):
@@ -28,6 +29,12 @@ class Reports(NamedTuple):
     """Where the page goes; None for nowhere."""
     markdown_path: str | None
     """Where the summary goes as Markdown; None for nowhere."""
+    sarif_path: str | None
+    """Where SARIF goes; None for nowhere."""
+    history: Path | None
+    """What is remembered from run to run; None for nothing."""
+    revision: str | None
+    """The commit that is replayed; None for the one that is checked out."""
     annotations: bool
     """Whether GitHub is told what to show at the lines of scenario files."""
     strict: bool
@@ -39,20 +46,23 @@ class Reports(NamedTuple):
 
         find_recording: gives the sound of calls. Raises BadSetting where a file cannot be written.
         """
-        writers = open_writers(
+        writers: list[Writer] = open_writers(
             json_path=self.json_path,
             junit_path=self.junit_path,
             html_path=self.html_path,
             markdown_path=self.markdown_path,
+            sarif_path=self.sarif_path,
             annotations=self.annotations,
             strict=self.strict,
             find_recording=find_recording,
         )
         try:
+            if self.history is not None:
+                writers = [Remembering(writers, self.history, self.revision or committed_revision(Path.cwd()))]
             with redirect_stdout(sys.stderr) if self.json_path == "-" else nullcontext():
                 yield writers
         finally:
-            for path in (self.json_path, self.junit_path, self.html_path, self.markdown_path):
+            for path in (self.json_path, self.junit_path, self.html_path, self.markdown_path, self.sarif_path):
                 _remove_if_empty(path)
 
     def exit_code(self, finished: SuiteFinished) -> int:
@@ -74,6 +84,19 @@ def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--junit", "junit_path", metavar="PATH", help="Write JUnit XML for a CI system.")
     @click.option("--html", "html_path", metavar="PATH", help="Write one self-contained HTML page.")
     @click.option("--markdown", "markdown_path", metavar="PATH", help="Write a summary as Markdown.")
+    @click.option("--sarif", "sarif_path", metavar="PATH", help="Write SARIF, for code scanning.")
+    @click.option(
+        "--history",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="PATH",
+        help="Remember from run to run at which commit each case was green, and say so where it fails.",
+    )
+    @click.option(
+        "--revision",
+        envvar="TAKETWO_REVISION",
+        metavar="COMMIT",
+        help="The commit that is replayed.  [default: HEAD, where nothing is changed]",
+    )
     @click.option("--annotations", is_flag=True, help="Tell GitHub what to show at the lines of scenario files.")
     @functools.wraps(command)
     def with_reports(**given: Any) -> Any:

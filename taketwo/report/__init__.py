@@ -1,6 +1,6 @@
 """Reports: objects that are shown every event of a suite, and write what a person or a machine needs of it.
 
-The writers are `terminal.TerminalWriter`, `json.JsonWriter`, `junit.JunitWriter` and `html.HtmlWriter`.
+The writers are `terminal.TerminalWriter`, and one a module for JSON, JUnit, SARIF, HTML and Markdown.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def open_writers(
     junit_path: str | None = None,
     html_path: str | None = None,
     markdown_path: str | None = None,
+    sarif_path: str | None = None,
     annotations: bool = False,
     strict: bool = False,
     find_recording: FindRecording = lambda conversation: None,
@@ -43,7 +44,7 @@ def open_writers(
     """
     from taketwo.report.terminal import TerminalWriter
 
-    paths = (json_path, junit_path, html_path, markdown_path)
+    paths = (json_path, junit_path, html_path, markdown_path, sarif_path)
     writers: list[Writer] = [TerminalWriter(sys.stderr if "-" in paths else sys.stdout)]
     if json_path is not None:
         from taketwo.report.json import JsonWriter
@@ -57,6 +58,10 @@ def open_writers(
         from taketwo.report.html import HtmlWriter
 
         writers.append(HtmlWriter(_open(html_path), find_recording))
+    if sarif_path is not None:
+        from taketwo.report.sarif import SarifWriter
+
+        writers.append(SarifWriter(_open(sarif_path)))
     if markdown_path is not None or annotations:
         from taketwo.report.markdown import AnnotationWriter, MarkdownWriter
 

@@ -75,20 +75,27 @@ def finish(out: TextIO, text: str) -> None:
             if not path.is_file():  # a pipe or a device
                 out.write(text)
                 return
-        _replace(path, text.encode("utf-8"))
     except OSError as error:
         raise BadSetting(f"cannot be written: {error.strerror}", where=out.name) from error
+    replace_file(path, text.encode("utf-8"))
 
 
-def _replace(path: Path, body: bytes) -> None:
-    """Write under another name first, so that nobody ever sees half a report."""
+def replace_file(path: Path, body: bytes) -> None:
+    """Write under another name first, so that nobody ever sees half a report. Raises BadSetting."""
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         unfinished.write_bytes(body)
-        unfinished.chmod(path.stat().st_mode)
+        if path.exists():
+            unfinished.chmod(path.stat().st_mode)
         unfinished.replace(path)
+    except OSError as error:
+        raise BadSetting(f"cannot be written: {error.strerror}", where=_as_given(path)) from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _as_given(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _place(event: CaseFinished) -> tuple[str, int, str, str]:

@@ -17,14 +17,19 @@ from taketwo.report.words import (
     headline,
     kept_in_words,
     outcome_in_words,
+    past_in_words,
     plain,
     rate_in_words,
     shortened,
+    sureness_in_words,
+    turn_in_words,
 )
 from taketwo.verdict import CaseResult
 
 MARKER = "<!-- taketwo -->"
 """By this the comment is found again."""
+MOST_FIRST = 5
+"""Regressions that are named before everything else."""
 MOST = 30
 """Cases of a kind that are listed; the others are counted."""
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
@@ -93,6 +98,7 @@ def _lines(gathered: Gathered) -> Iterator[str]:
     else:
         yield "### ✅ No regression"
     yield ""
+    yield from _first(regressions)
     cancelled = " (cancelled before the end)" if gathered.cancelled else ""
     yield f"{counts_in_words(counts)}{cancelled}, against `{_code(gathered.agent)}`"
     if due := due_in_words(gathered.due()):
@@ -102,6 +108,20 @@ def _lines(gathered: Gathered) -> Iterator[str]:
             finished = [_finished(event.result) for event in gathered.in_order() if event.counts_as == kind]
             errored = [_errored(event) for event in gathered.errored if event.counts_as == kind]
             yield from _of_kind(kind, [*errored, *finished])
+
+
+def _first(regressions: list[CaseFinished]) -> Iterator[str]:
+    """What regressed, on which turn, since which commit, how sure that is."""
+    for event in regressions[:MOST_FIRST]:
+        result = event.result
+        reasons = result.verdict.reasons
+        turn = turn_in_words(reasons[0].turn_index if reasons else None)
+        facts = (turn, past_in_words(result.past), sureness_in_words(result))
+        yield f"- **{_text(result.case_id)}**: {'; '.join(_text(fact) for fact in facts if fact)}"
+    if len(regressions) > MOST_FIRST:
+        yield f"- and {len(regressions) - MOST_FIRST} more"
+    if regressions:
+        yield ""
 
 
 def _of_kind(kind: str, items: list[list[str]]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from taketwo.conversation import Call
 from taketwo.run import Ending, Fidelity, Miss, Rung, Tier, ToolAnswer, UserAnswer
 from taketwo.scenario import Kept
 from taketwo.value import JSON
-from taketwo.verdict import CaseResult, Rate, Verdict
+from taketwo.verdict import CaseResult, Past, Rate, SeenAt, Verdict
 
 _UNSEEN = re.compile(
     "["
@@ -105,6 +105,8 @@ ENDINGS = {
 
 MOST_DUE = 5
 """Cases past their review date that are named; the others are counted."""
+SHORT_HASH = 8
+"""Digits of a commit's hash that a report shows."""
 VALUE_LIMIT = 1_000
 """Characters of one argument or result that a report shows."""
 
@@ -256,6 +258,47 @@ def rate_in_words(rate: Rate) -> str:
         f"passed {rate.passed} of {counted(rate.runs, 'attempt')}; the pass rate lies between {rate.low:.2f} and "
         f"{rate.high:.2f} (95 %)"
     )
+
+
+def sureness_in_words(result: CaseResult) -> str:
+    """`failed 5 of 5 attempts, pass rate at most 0.43 (95 %); fidelity 0.98`: what the verdict rests on."""
+    rate, contrast = result.verdict.rate, result.contrast
+    parts = []
+    if rate is None:
+        parts.append("seen in one replay" if len(result.attempts) == 1 else "")
+    elif rate.passed < rate.runs:
+        parts.append(f"failed {rate.runs - rate.passed} of {counted(rate.runs, 'attempt')}, ")
+        parts[-1] += f"pass rate between {rate.low:.2f} and {rate.high:.2f} (95 %)"
+    else:
+        parts.append(rate_in_words(rate))
+    if contrast is not None and contrast.p_worse is not None:
+        parts.append(f"p = {contrast.p_worse:.2g} if it is no worse than the old agent")
+    known = [attempt.run.fidelity.score for attempt in result.attempts if attempt.run.fidelity is not None]
+    if known:
+        parts.append(f"fidelity {min(known):.2f}")
+    return "; ".join(part for part in parts if part)
+
+
+def past_in_words(past: Past | None) -> str:
+    """`red since def5678 (2026-11-27), green at abc1234 (2026-11-25)`; nothing where no history is kept."""
+    if past is None:
+        return ""
+    green = "" if past.green is None else _seen_in_words(past.green)
+    if past.red is None:
+        return f"last green at {green}" if green else "no green run is known"
+    red = _seen_in_words(past.red)
+    if past.green is not None and past.green.revision == past.red.revision:
+        return f"green and then red at {red}: something besides that commit has changed"
+    return f"red since {red}, {f'green at {green}' if green else 'no green run is known'}"
+
+
+def _seen_in_words(seen: SeenAt) -> str:
+    return f"{plain(shortened_revision(seen.revision))} ({seen.at:%Y-%m-%d})"
+
+
+def shortened_revision(revision: str) -> str:
+    """The first digits of a commit's hash; any other name as it is."""
+    return revision[:SHORT_HASH] if re.fullmatch("[0-9a-f]{40,64}", revision) else revision
 
 
 def address(result: CaseResult) -> str | None:

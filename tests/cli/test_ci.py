@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -95,6 +96,46 @@ def test_the_summary_begins_with_what_regressed_and_text_stays_text(run: Run, si
     assert "file=replays/a.scenario.yaml,line=" in annotations[0]
 
 
+def commit(site: Path, agent: str) -> str:
+    """Commit a desk of which `now` is this agent; gives the first digits of the commit."""
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+        return subprocess.run(["git", *who, *words], cwd=site, capture_output=True, text=True, check=True).stdout
+
+    git("init", "-q")
+    (site / "now.py").write_text(f"from desk import {agent} as answer\n", encoding="utf-8")
+    git("add", "now.py", "desk.py", "replays")
+    git("commit", "-qm", agent, "--allow-empty")
+    return git("rev-parse", "HEAD")[:8]
+
+
+def test_the_summary_says_since_which_commit_it_is_red_and_how_sure_that_is(run: Run, site: Path) -> None:
+    def first_lines() -> str:
+        words = ("--history", "h.json", "--markdown", "s.md", "--repeat", "3")
+        run("replay", "replays", "--agent", "now:answer", *words)
+        return "\n".join((site / "s.md").read_text(encoding="utf-8").replace("\\", "").splitlines()[1:4])
+
+    green = commit(site, "good")
+    assert "No regression" in first_lines()
+    red = commit(site, "bad")
+    said = first_lines()
+    assert said.startswith("### ❌ 10 regressions: must say Hello")
+    assert f"- **case-0**: the conversation; red since {red} (" in said
+    assert f"green at {green} (" in said
+    assert "; failed 3 of 3 attempts, pass rate between 0.00 and 0.56 (95 %); fidelity 1.00" in said
+    commit(site, "bad")  # another commit of the same agent: it was red before
+    assert f"red since {red} (" in first_lines()
+
+
+def test_changes_that_are_not_committed_are_no_commit(run: Run, site: Path) -> None:
+    commit(site, "good")
+    (site / "now.py").write_text("from desk import bad as answer\n", encoding="utf-8")
+    run("replay", "replays", "--agent", "now:answer", "--history", "h.json", "--markdown", "s.md")
+    assert "no green run is known" in (site / "s.md").read_text(encoding="utf-8")
+    assert "red since" not in (site / "s.md").read_text(encoding="utf-8")
+
+
 class GitHub(BaseHTTPRequestHandler):
     """The few addresses of GitHub's API that comments need."""
 
@@ -162,7 +203,8 @@ def test_a_token_that_may_not_comment_is_told(github: ThreadingHTTPServer) -> No
 @pytest.mark.parametrize(("agent", "code"), [("desk:good", 0), ("desk:bad", 1)])
 def test_the_script_of_the_action_does_it_all(site: Path, github: ThreadingHTTPServer, agent: str, code: int) -> None:
     event = site / "event.json"
-    event.write_text(json.dumps({"pull_request": {"number": 7}}), encoding="utf-8")
+    head = {"sha": "c0ffee" + "0" * 34}
+    event.write_text(json.dumps({"pull_request": {"number": 7, "head": head}}), encoding="utf-8")
     told = {
         **environment(site),
         **variables(github),
@@ -172,18 +214,26 @@ def test_the_script_of_the_action_does_it_all(site: Path, github: ThreadingHTTPS
         "TAKETWO_TARGETS": "replays",
         "TAKETWO_CI_AGENT": agent,
         "TAKETWO_COMMENT": "true",
+        "TAKETWO_HISTORY": "h.json",
     }
     script = ["bash", str(REPOSITORY / "deploy" / "ci" / "replay.sh")]
     done = subprocess.run(script, cwd=site, env=told, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code, done.stderr
     assert (site / "summary.md").read_text(encoding="utf-8").startswith(MARKER)
     assert len(github.comments) == 2  # type: ignore[attr-defined]
-    assert {"junit.xml", "report.html", "results.json"} <= set(os.listdir(site / "taketwo-report"))
+    seen = json.loads((site / "h.json").read_text(encoding="utf-8"))["cases"]["replays/a.scenario.yaml::case-0"]
+    assert seen["green" if code == 0 else "red"]["revision"] == head["sha"]
+    assert {"junit.xml", "report.html", "results.json", "results.sarif"} <= set(os.listdir(site / "taketwo-report"))
 
 
 def test_the_action_hands_every_input_to_the_script() -> None:
     action = yaml.safe_load((REPOSITORY / "action.yml").read_text(encoding="utf-8"))
-    step = action["runs"]["steps"][0]
-    assert {f"${{{{ inputs.{name} }}}}" for name in action["inputs"]} <= set(step["env"].values())
+    (step,) = (step for step in action["runs"]["steps"] if "run" in step)
+    told = " ".join(step["env"].values())
+    of_other_steps = {"sarif"}
+    assert all(f"inputs.{name} " in told for name in action["inputs"] if name not in of_other_steps)
     script = (REPOSITORY / "deploy" / "ci" / "replay.sh").read_text(encoding="utf-8")
     assert all(name in script for name in step["env"] if name.startswith("TAKETWO_"))
+    for other in action["runs"]["steps"]:
+        for path in re.findall(r"taketwo-report/[\w.]+", str(other)):
+            assert path in script
