@@ -52,7 +52,15 @@ def evaluator_of_file(path: Path, name: str) -> OwnEvaluator:
         raise BadSetting(
             f"has no {name!r}", where=str(path), todo="name a function of a context, or an object with `evaluate`"
         )
-    return _own(found, name, f"{path.name}:{name}@{content_hash(source)[:SHOWN_HASH]}", str(path))
+    return _own(found, name, _version(path, name, source), str(path))
+
+
+def version_of_file(path: Path, name: str) -> str | None:
+    """The version that the evaluator would have, without running the file; None where it cannot be read."""
+    try:
+        return _version(path, name, path.read_bytes())
+    except OSError:
+        return None
 
 
 def evaluator_of_package(name: str) -> OwnEvaluator | None:
@@ -64,10 +72,15 @@ def evaluator_of_package(name: str) -> OwnEvaluator | None:
         found = entry.load()
     except Exception as error:  # foreign code
         raise BadSetting(f"evaluator {name!r} cannot be loaded: {error}", where=entry.value) from error
-    return _own(found, name, f"{name}/{_release(entry)}", entry.value)
+    return _own(found, name, f"{name}/{release(entry)}", entry.value)
 
 
-def _release(entry: EntryPoint) -> str:
+def _version(path: Path, name: str, source: bytes) -> str:
+    return f"{path.name}:{name}@{content_hash(source)[:SHOWN_HASH]}"
+
+
+def release(entry: EntryPoint) -> str:
+    """The version of the package that brings it."""
     return entry.dist.version if entry.dist is not None else "?"
 
 

@@ -29,7 +29,7 @@ class Similarity:
     @property
     def version(self) -> str:
         """Of this evaluator; the libraries keep to published definitions."""
-        return f"{self.name}/1"
+        return version_of_measure(self.name)
 
     def evaluate(self, context: Context) -> Score | Unscored:
         """Unscored where no reply has a recorded one beside it."""
@@ -45,6 +45,11 @@ class Similarity:
 
     def _unscored(self, why: str) -> Unscored:
         return Unscored(name=self.name, why=why, evaluator=self.version)
+
+
+def version_of_measure(name: str) -> str:
+    """The version of the evaluator of a measure."""
+    return f"{name}/1"
 
 
 def similarity(name: str) -> Similarity:

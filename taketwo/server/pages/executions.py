@@ -78,6 +78,7 @@ class Executions:
             Route("/tests/{id}/run", filled_in(self.run), methods=["POST"]),
             Route("/executions/{id}.json", self.execution),
             Route("/executions/{id}/compare", self.compare),
+            Route("/executions/{id}/compare.json", self.compare),
             Route("/executions/{id}/cancel", filled_in(self.cancel), methods=["POST"]),
             Route("/executions/{id}/rerun", filled_in(self.rerun), methods=["POST"]),
             Route("/executions/{id}", self.execution),

@@ -15,7 +15,7 @@ from taketwo.select.filters import parse
 from taketwo.select.suggest import suggest
 from taketwo.server.listing import Asked, following, listed_conversations, listed_traces, understood
 from taketwo.server.pages.columns import SESSIONS, TRACES, USERS, Column, chosen
-from taketwo.server.pages.drawing import link, page, twin, wants_page
+from taketwo.server.pages.drawing import link, twin, wants_page
 from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.saved import SavedFilter, forget, keep, saved_filters
 from taketwo.server.pages.shell import Shell
@@ -45,6 +45,7 @@ class Lists:
         return [
             *twins,
             Route("/news", self.news),
+            Route("/news.json", self.news),
             Route("/api/filters/suggestions", self.suggestions),
             Route("/filters", filled_in(self.keep_filter), methods=["POST"]),
         ]
@@ -81,7 +82,8 @@ class Lists:
         if wrong is None:
             rows = listed_conversations(self._store, asked.but(limit=NEWS, after=None), only_voice=section == "calls")
             count = next((place for place, row in enumerate(rows) if _name(row) == known), len(rows))
-        return page("news.html", asked=asked, section=section, newest=known, count=count, most=NEWS)
+        body = {"count": count, "most": NEWS}
+        return twin(request, "news.html", Shell(), body, asked=asked, section=section, newest=known)
 
     def suggestions(self, request: Request) -> Response:
         """What may come next in a filter that is being typed."""

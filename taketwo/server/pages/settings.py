@@ -6,6 +6,7 @@ import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import get_args
 
 from starlette.datastructures import FormData
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from taketwo.config import load_settings
 from taketwo.errors import BadSetting
 from taketwo.report.worddiff import word_diff
 from taketwo.scenario import Expectation, MustCall, MustNotCall, MustNotSay, MustSay
@@ -29,6 +31,7 @@ from taketwo.server.pages.forms import filled_in, see_other, text_of, texts_of
 from taketwo.server.pages.shell import Shell
 from taketwo.store.keys import ROLES, Role, create_key, keys, revoke_key
 from taketwo.store.project import Redact
+from taketwo.suite.known_evaluators import known_evaluators
 
 LISTED = 100
 """Things of a page."""
@@ -109,8 +112,10 @@ class Settings:
         asked = request.query_params
         project = asked.get("project") or None
         found = EVALUATORS.page(self._flow, project=project, limit=LISTED, after=asked.get("after"))
-        body = {"evaluators": found.things, "next": found.next}
-        return twin(request, "evaluators.html", self._shell("evaluators", project), body)
+        here = load_settings(os.environ, Path.cwd())
+        known = known_evaluators(here.evaluators, Path.cwd(), has_model=here.llm_model is not None)
+        body = {"evaluators": found.things, "next": found.next, "known": known}
+        return twin(request, "evaluators.html", self._shell("evaluators", project), body, asked=here.evaluators)
 
     def add_evaluator(self, request: Request, form: FormData) -> Response:
         """Keep a judgement under a name."""

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from taketwo.capture.imports.imported import Unread
 from taketwo.errors import BadSetting, MissingExtra, TakeTwoError
 from taketwo.report.words import items_in_words
-from taketwo.server.pages.drawing import page, twin, wants_page
+from taketwo.server.pages.drawing import twin, wants_page
 from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.shell import Shell
 from taketwo.store import Store
@@ -60,6 +60,7 @@ class Start:
             Route("/start", self.start),
             Route("/start.json", self.start),
             Route("/start/arrived", self.arrived),
+            Route("/start/arrived.json", self.arrived),
             Route("/import", filled_in(self.take_files), methods=["POST"]),
             Route("/demo", self.demo, methods=["POST"]),
         ]
@@ -70,7 +71,7 @@ class Start:
 
     def arrived(self, request: Request) -> Response:
         """A part of that page: whether a trace has come since the newest one it knew."""
-        return page("arrived.html", **_arrivals(self._store, request.query_params.get("newest")))
+        return twin(request, "arrived.html", Shell(), _arrivals(self._store, request.query_params.get("newest")))
 
     def take_files(self, request: Request, form: FormData) -> Response:
         """Import what was dropped."""

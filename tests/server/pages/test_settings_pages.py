@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TypeAlias
 
 import httpx
@@ -15,6 +16,7 @@ from taketwo.demo.model import rules_as_model
 from taketwo.store import Store, open_store
 from taketwo.store.keys import keys
 from taketwo.store.project import ProjectSettings
+from taketwo.suite.known_evaluators import known_evaluators
 
 Serving: TypeAlias = Callable[..., AbstractContextManager[httpx.Client]]
 
@@ -88,3 +90,20 @@ def test_health_says_what_the_store_holds(client: httpx.Client) -> None:
     found = client.get("/status.json").json()
     assert found["projects"] == 1 and found["waiting"] == 0
     assert "not yet read" in client.get("/status").text
+
+
+def test_evaluators_are_told_with_their_versions(client: httpx.Client) -> None:
+    known = {one["name"]: one for one in client.get("/evaluators.json").json()["known"]}
+    assert (known["groundedness"]["kind"], known["groundedness"]["version"]) == ("judge", "groundedness/1")
+    assert known["groundedness"]["about"].startswith("Is everything that the agent told")
+    assert known["edit"] == {**known["edit"], "kind": "measure", "version": "edit/1", "needs": None}
+    page = client.get("/evaluators").text
+    assert "csat/1" in page and "Likeness to the recording" in page
+
+
+def test_files_of_ones_own_are_told_by_their_hash(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise SystemExit('nobody runs this to look at it')")
+    specs = ["mine.py:polite", "gone.py:x >= 3", "groundedness", "no_loop: 3"]
+    own = [one for one in known_evaluators(specs, tmp_path, has_model=True) if one.kind == "own"]
+    assert [one.name for one in own] == ["mine.py:polite", "gone.py:x >= 3"]
+    assert str(own[0].version).startswith("mine.py:polite@") and own[1].version is None and own[1].needs
