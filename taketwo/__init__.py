@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from taketwo.run import Run
     from taketwo.scenario import Case, Scenario
     from taketwo.sdk.agent import agent
+    from taketwo.sdk.describe import describe
     from taketwo.sdk.intercept import intercept
     from taketwo.sdk.record import record
     from taketwo.sdk.session import session
@@ -39,6 +40,7 @@ __all__ = [
     "Turn",
     "__version__",
     "agent",
+    "describe",
     "intercept",
     "record",
     "session",
@@ -61,6 +63,7 @@ _HOMES = {
     "ToolError": "taketwo.sdk.tool_error",
     "Turn": "taketwo.conversation",
     "agent": "taketwo.sdk.agent",
+    "describe": "taketwo.sdk.describe",
     "intercept": "taketwo.sdk.intercept",
     "record": "taketwo.sdk.record",
     "session": "taketwo.sdk.session",

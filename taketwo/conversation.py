@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from taketwo.value import JSON, Value, in_words
+
+DESCRIBED: Final = "agent.turns"
+"""Place of the gap of a conversation that nobody recorded: its user and its tools were described, its agent was not."""
 
 
 class Gap(Value):

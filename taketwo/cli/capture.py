@@ -101,6 +101,7 @@ def serve_command(
     gRPC needs the extra 'grpc'. Where it is missing, or 4317 is taken and no port was named, HTTP is served alone.
     """
     try:
+        from taketwo.server.flow.asking import Asking
         from taketwo.server.logs import LogForm, write_logs
         from taketwo.server.run import serve
         from taketwo.server.scoring import Scorer
@@ -127,6 +128,7 @@ def serve_command(
             delivery=_delivery(here),
             webhooks=WebhookSecrets(vapi=here.vapi_secret, retell=here.retell_key, elevenlabs=here.elevenlabs_secret),
             severities=severity_table(here.severity),
+            asking=Asking(lambda: language_model(here), Path.cwd()),
             executor=None if executor_url is None else _executor(executor_url, _delivery(here)),
             drain_s=drain_s,
             telling=partial(_telling, form, traces_to or here.traces_to),

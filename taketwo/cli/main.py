@@ -19,6 +19,7 @@ COMMANDS = {
     "calls": ("taketwo.cli.look", "List captured voice calls."),
     "show": ("taketwo.cli.look", "Show one conversation."),
     "freeze": ("taketwo.cli.keep", "Keep conversations as scenario files for your repository."),
+    "describe": ("taketwo.cli.describe", "Make a scenario file of situations that you describe."),
     "suites": ("taketwo.cli.suites", "List kept cases: why each exists, who owns it, what does not count."),
     "suggest": ("taketwo.cli.suggest", "Say which sessions a suite lacks, and which cases nothing is like any more."),
     "export": ("taketwo.cli.export", "Write scenario files in the forms of other tools."),

@@ -6,10 +6,11 @@ import asyncio
 import os
 import signal
 import socket
+from pathlib import Path
 
 import click
 
-from taketwo.cli.settings import access, opened_store, settings, store_option
+from taketwo.cli.settings import access, language_model, opened_store, settings, store_option
 from taketwo.compare.severity import severity_table
 from taketwo.errors import MissingExtra
 
@@ -33,6 +34,7 @@ def worker_command(url: str, concurrency: int, store_url: str | None) -> None:
     finishes what it has begun.
     """
     try:
+        from taketwo.server.flow.asking import Asking
         from taketwo.server.flow.shelf import Flow
         from taketwo.server.flow.temporal import read_address, run_worker
     except ModuleNotFoundError as error:
@@ -44,7 +46,11 @@ def worker_command(url: str, concurrency: int, store_url: str | None) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        flow = Flow(store, severities=severity_table(here.severity))
+        flow = Flow(
+            store,
+            severities=severity_table(here.severity),
+            asking=Asking(lambda: language_model(here), Path.cwd()),
+        )
         click.echo(f"working for {url} as {name}")
         await run_worker(flow, read_address(url), name=name, concurrency=concurrency, access=access(here), stop=stop)
 

@@ -21,7 +21,7 @@ from taketwo.compare.say_do import unbacked_claims
 from taketwo.compare.severity import TABLE, Grading, Weight
 from taketwo.compare.wording import Alphabet
 from taketwo.comparison import Change, Comparison, TurnPair
-from taketwo.conversation import Conversation, Step, Turn
+from taketwo.conversation import DESCRIBED, Conversation, Step, Turn
 from taketwo.writes import Writes
 
 
@@ -59,6 +59,8 @@ def compare(
         )
     does_write = Writes((replayed, recorded), writes)
     found = _differences(recorded, replayed, _Terms(Grading(does_write, severities), similar, cut_short_in))
+    if (why := _gaps(recorded).get(DESCRIBED)) is not None:
+        found = found._replace(changes=[], unknown=[f"what the agent does: {why}"])
     claims_now = unbacked_claims(replayed, writes)
     new_claims = claim_changes(claims, claims_now, found.pairs, severities)
     changes = tuple(in_order(found.changes, new_claims))

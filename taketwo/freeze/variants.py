@@ -1,4 +1,4 @@
-"""Synthetic cases from recorded ones, made without a model: the same facts in other words, order and temper.
+"""Synthetic cases from recorded ones: the same facts in other words, order and temper; by a model where one is asked.
 
 A variant changes only the user's lines, never a fact in them: what holds a digit, stands in quotes or has capitals
 inside a sentence stays to the letter. The recorded tool world and the expectations are those of its source.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import TypeAlias
 
 from taketwo.conversation import Conversation, Turn, UserLine
+from taketwo.llm import LanguageModel, Prompt
 from taketwo.scenario import Case
 from taketwo.value import JSON, Value
 
@@ -127,24 +128,44 @@ def _kept(way: Retell, dice: random.Random) -> Callable[[str], str]:
     return say
 
 
+def said_otherwise(line: str, way: Retell, dice: random.Random) -> str:
+    """A line in another way; as it was where a fact would be lost, doubled or altered."""
+    return _kept(way, dice)(line)
+
+
 def facts_of(text: str) -> list[str]:
     """What a retelling must not touch."""
     return [found.strip(".,;:!?") for found in FACT.findall(text)]
 
 
 async def retold_by_model(
-    case: Case, ask: Callable[[str], Awaitable[str]], *, persona: Persona, number: int
+    case: Case,
+    model: LanguageModel,
+    *,
+    persona: Persona,
+    number: int,
+    invented: Callable[[str], Sequence[str]] = lambda line: (),
 ) -> Case | None:
-    """A variant whose lines a model put into other words, each checked: a line that lost a fact stays as it was.
+    """A variant whose lines a model put into other words, each checked: one that lost or gained a fact stays as it was.
 
-    ask: gives a model's answer to a prompt. None where it changed nothing.
+    invented: what of a line the recorded user never said. None where nothing changed. Raises ModelUnavailable,
+    BudgetSpent.
     """
     turns = []
     for turn in case.recorded.turns:
-        told = "" if turn.user is None else await ask(RETELL.format(manner=persona.description, line=turn.user.text))
-        turns.append(_with_line(turn, _kept(partial(_instead, told.strip()), random.Random(0))))
-    made = _variant(case, case.recorded.but(turns=tuple(turns)), f"persona {persona.name}, by a model", number, persona)
+        told = "" if turn.user is None else await _told_by(model, turn.user.text, persona)
+        turns.append(turn if invented(told) else _with_line(turn, _kept(partial(_instead, told), random.Random(0))))
+    name = f"persona {persona.name}, by {model.name}"
+    made = _variant(case, case.recorded.but(turns=tuple(turns)), name, number, persona)
     return made if _lines(made) != _lines(case) else None
+
+
+async def _told_by(model: LanguageModel, line: str, persona: Persona) -> str:
+    prompt = Prompt(
+        name="retelling", version="1", system=RETELL, user=f"Manner: {persona.description}\n\nMessage: {line}"
+    )
+    answer = await model.ask(prompt)
+    return answer.value.strip() if isinstance(answer.value, str) else ""
 
 
 def _instead(told: str, line: str, dice: random.Random) -> str:
@@ -152,10 +173,10 @@ def _instead(told: str, line: str, dice: random.Random) -> str:
 
 
 RETELL = (
-    "Say this customer's message to a support agent in other words. Manner: {manner} Keep every number, id, name, date "
-    "and amount exactly as it is, add no new fact, and answer with the message alone.\n\nMessage: {line}"
+    "Say this customer's message to a support agent in other words, in the manner that is named. Keep every number, id,"
+    " name, date and amount exactly as it is, add no new fact, and answer with the message alone."
 )
-"""The prompt; version 1."""
+"""What a model is told; its version is that of the prompt."""
 
 
 def _interrupted(recorded: Conversation, dice: random.Random) -> Conversation:

@@ -23,6 +23,7 @@ from taketwo.server.compat import Compat
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
 from taketwo.server.expiry import expire_regularly
 from taketwo.server.flow.alerts import Delivery
+from taketwo.server.flow.asking import WITHOUT_MODEL, Asking
 from taketwo.server.flow.chats import Chats
 from taketwo.server.flow.embedded import Embedded
 from taketwo.server.flow.shelf import Flow
@@ -82,6 +83,7 @@ def create_app(
     delivery: Delivery = Delivery(),  # noqa: B008  # a value, never changed
     webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
     severities: Mapping[str, Weight] = TABLE,
+    asking: Asking = WITHOUT_MODEL,
     executor: Embedded | None = None,
     draining: threading.Event | None = None,
     telling: Telling = Telling(),  # noqa: B008  # a value, never changed
@@ -89,17 +91,16 @@ def create_app(
     """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
 
     A request that shows a key of one project sees nothing else, and with `keys_required` every request must show one.
-    access: keys and endpoints of agents that the server replays against, as `open_agent` takes them.
-    delivery: how alerts leave.
+    access: keys and endpoints of agents that the server replays against. delivery: how alerts leave.
     webhooks: what voice platforms must show that send calls. severities: how grave differences are in run tests.
-    executor: who carries out what outlives a request; this process when there is none.
+    executor: who carries out what outlives a request; this process when there is none. asking: who asks models.
     draining: set as soon as the server is told to stop, and from then on it says that it is not ready.
     telling: what it tells about itself.
     """
     keys = Keys(store, required=keys_required)
     executor, whole_store = executor or Embedded(access, delivery=delivery), store
     store = ScopedStore(store, only_project)
-    flow = Flow(store, executor, severities=severities)
+    flow = Flow(store, executor, severities=severities, asking=asking)
     chats = Chats(flow)
     room, metrics = Room(limits), Metrics()
     metrics.registry.register(Figures(Flow(whole_store), room))
@@ -107,7 +108,7 @@ def create_app(
 
     @asynccontextmanager
     async def running(app: Starlette) -> AsyncIterator[None]:
-        replayed = Flow(whole_store, executor, severities=severities)
+        replayed = flow._replace(store=whole_store)
         async with _receiving(intake, grpc_door, room, keys, metrics) as tasks:
             expiry = tasks.create_task(expire_regularly(store))
             async with _replaying(tasks, executor, replayed, chats, telling.spans):

@@ -13,7 +13,9 @@ from taketwo.errors import (
     AlreadyThere,
     BadFilter,
     BadSetting,
+    BudgetSpent,
     MissingExtra,
+    ModelUnavailable,
     NotAllowed,
     NotFound,
     NotUnique,
@@ -36,6 +38,8 @@ STATUSES: tuple[tuple[type[TakeTwoError], HTTPStatus], ...] = (
     (BadSetting, HTTPStatus.BAD_REQUEST),
     (ScenarioUnreadable, HTTPStatus.UNPROCESSABLE_ENTITY),
     (MissingExtra, HTTPStatus.NOT_IMPLEMENTED),
+    (ModelUnavailable, HTTPStatus.BAD_GATEWAY),
+    (BudgetSpent, HTTPStatus.BAD_GATEWAY),
     (TooFast, HTTPStatus.TOO_MANY_REQUESTS),
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )

@@ -19,6 +19,7 @@ from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
 from taketwo.server.app import FINISH_WITHIN_S, Telling, create_app
 from taketwo.server.flow.alerts import Delivery
+from taketwo.server.flow.asking import WITHOUT_MODEL, Asking
 from taketwo.server.flow.embedded import Embedded
 from taketwo.server.limits import Limits
 from taketwo.server.webhooks import WebhookSecrets
@@ -57,6 +58,7 @@ def serve(
     delivery: Delivery = Delivery(),  # noqa: B008  # a value, never changed
     webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
     severities: Mapping[str, Weight] = TABLE,
+    asking: Asking = WITHOUT_MODEL,
     executor: Embedded | None = None,
     drain_s: float = 0.0,
     telling: Callable[[str, int], Telling] = lambda host, port: Telling(),
@@ -66,7 +68,8 @@ def serve(
     `on_ready` is told as soon as requests are answered; a port of 0 is any free one. Without a `grpc_port` OTLP/gRPC is
     served on 4317 where that can be had. Keys are needed with `require_keys`, and wherever others than this machine
     reach the server. `access`: keys and endpoints of agents that the server replays against. `webhooks`: what voice
-    platforms must show that send calls. `severities`: how grave differences are, where run tests are judged.
+    platforms must show that send calls. `severities`: how grave differences are, where run tests are judged. `asking`:
+    who asks the language model for judges and invented situations.
     `executor`: who carries out what outlives a request; this process when there is none. `drain_s`: for so long the
     server goes on as before when it was told to stop, and says that it is not ready, so that others notice in time.
     `telling`: what it tells about itself, given where it answers.
@@ -89,6 +92,7 @@ def serve(
             delivery=delivery,
             webhooks=webhooks,
             severities=severities,
+            asking=asking,
             executor=executor,
             draining=draining,
             telling=telling(host, listening.getsockname()[1]),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 
+from fake_providers import FakeProviders, fake_providers
 from hypothesis import given
 from hypothesis import strategies as st
 
 from taketwo.freeze.variants import MANNERS, PERSONAS, RETELLINGS, facts_of, retold_by_model, variants
 from taketwo.freeze.walks import walks
+from taketwo.llm import AskedModel, ModelSettings, open_model
 from taketwo.scenario import Case, MustCall
 from taketwo.testing import call, conversation, turn
 
@@ -69,17 +71,22 @@ def test_a_conversation_without_words_has_no_variants() -> None:
 
 
 async def test_a_model_may_say_it_otherwise_but_not_something_else() -> None:
-    async def honest(prompt: str) -> str:
-        return "Order A-1042 has been on its way since 2026-11-02, look it up!"
-
-    async def liar(prompt: str) -> str:
-        return "My order is B-77."
-
+    honest = "Order A-1042 has been on its way since 2026-11-02, look it up!"
     only = CASE.but(recorded=PERSON.but(turns=PERSON.turns[:1]))
-    made = await retold_by_model(only, honest, persona=PERSONAS[0], number=1)
-    assert made is not None
-    assert made.origin.made_by == "persona terse, by a model"
-    assert await retold_by_model(only, liar, persona=PERSONAS[0], number=1) is None
+    with fake_providers(lambda text: honest) as provider:
+        made = await retold_by_model(only, model_at(provider), persona=PERSONAS[0], number=1)
+        assert made is not None
+        assert made.origin.made_by == "persona terse, by openai:gpt-4o-mini"
+        strict = await retold_by_model(
+            only, model_at(provider), persona=PERSONAS[0], number=1, invented=lambda line: "x"
+        )
+        assert strict is None
+    with fake_providers(lambda text: "My order is B-77.") as provider:
+        assert await retold_by_model(only, model_at(provider), persona=PERSONAS[0], number=1) is None
+
+
+def model_at(provider: FakeProviders) -> AskedModel:
+    return open_model(ModelSettings(model="openai:gpt-4o-mini", base_url=f"{provider.url}/v1", api_key="k"))
 
 
 def test_ways_that_cross_make_a_new_one_with_the_facts_of_the_first() -> None:

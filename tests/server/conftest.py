@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 
 from taketwo.server.app import create_app
+from taketwo.server.flow.asking import WITHOUT_MODEL, Asking
 from taketwo.server.limits import Limits
 from taketwo.server.otlp_grpc import GrpcDoor
 from taketwo.server.run import _Server
@@ -38,6 +39,7 @@ def _serving_both(
     *,
     keys_required: bool = False,
     access: Mapping[str, Any] | None = None,
+    asking: Asking = WITHOUT_MODEL,
 ) -> Iterator[Both]:
     door = GrpcDoor("127.0.0.1", 0, limits or Limits())
     app = create_app(
@@ -46,6 +48,7 @@ def _serving_both(
         grpc_door=door,
         keys_required=keys_required,
         access=access,
+        asking=asking,
     )
     ready: SimpleQueue[int | None] = SimpleQueue()
     server = _Server(uvicorn.Config(app, port=0, log_level="warning"), door, ready.put)

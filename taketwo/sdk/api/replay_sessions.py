@@ -161,5 +161,7 @@ class GenerateScenario(Asked):
     """Further columns of the rows."""
     graph: Graph | None = None
     """A graph made by hand; null to have one made from the conversations."""
+    by_model: bool = False
+    """Whether a language model words the synthetic rows; where it changes a fact, a row is made without it."""
     generate_graph: bool = True
     """Whether to make one where none is given."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from taketwo.freeze.situations import Situation
 from taketwo.graph import Graph
 from taketwo.scenario import Case, Expectation
 from taketwo.sdk.api.asked import Asked, Id, Name, Text
@@ -88,6 +89,38 @@ class UpdateScenario(Asked):
     """What it is about."""
     graph: Graph | UnsetType | None = UNSET
     """Its graph; null for none."""
+
+
+class DescribeScenario(Asked):
+    """A scenario that is to be made of described situations, where nothing was recorded yet."""
+
+    project_id: Name
+    """Id or name of its project."""
+    name: Name
+    """Its name."""
+    description: Text = ""
+    """What the agent is for and who comes to it; what a model that invents situations is told."""
+    situations: Annotated[tuple[Situation, ...], Meta(max_length=MOST_ROWS)] = ()
+    """The situations, each a row, or one for each persona."""
+    personas: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
+    """Who says the lines: ids of personas, or `terse`, `polite`, `impatient`, `chatty`, `sloppy`."""
+    invent: Annotated[int, Meta(ge=0, le=100)] = 0
+    """So many more situations the server's language model thinks of."""
+    agent_definition_id: Id | None = None
+    """The agent that it is for, whose prompt and tools are sent and told to the model; null for none."""
+    columns: Annotated[tuple[CustomColumn, ...], Meta(max_length=50)] = ()
+    """Further columns of its rows."""
+
+
+class DescribedScenario(Value):
+    """A scenario that was made of a description."""
+
+    scenario: GraphScenario
+    """The scenario; its rows are all synthetic."""
+    invented: int
+    """How many situations a model thought of."""
+    refused: tuple[str, ...]
+    """Why other situations of the model were not taken, one line each."""
 
 
 class DuplicateScenario(Asked):

@@ -7,6 +7,7 @@ from typing import Any
 
 from taketwo.comparison import Change, Comparison, Metrics, TurnPair
 from taketwo.conversation import Agent, Call, Conversation, Say, Tokens, ToolDefinition, Turn, UserLine
+from taketwo.freeze.situations import Answer, Situation
 from taketwo.run import Ending, Run, StepPlace, ToolAnswer, UserAnswer
 from taketwo.scenario import Case, MustCall, MustNotCall, Origin
 from taketwo.sdk.api import agents, executions, projects, replay_sessions, results, run_tests, scenarios
@@ -186,6 +187,14 @@ ROW = scenarios.ScenarioRow(
     tools=("check_status",),
     case=CASE,
 )
+SITUATION = Situation(
+    name="late refund",
+    says=("I sent back my shoes two weeks ago and have not got my money.",),
+    knows={"order number": "A-1042"},
+    tools=(Answer(call="check_status", arguments={"order_id": "A-1042"}, result={"refund": "paid"}),),
+    expected=(MustCall(tool="check_status"), MustNotCall(tool="issue_refund")),
+    why="Is told that the refund was paid, and not given a second one.",
+)
 PERSONA = scenarios.Persona(
     id="c0ffee00-0000-4000-8000-000000000001",
     project="shop",
@@ -301,6 +310,16 @@ _THINGS: tuple[Any, ...] = (
     scenarios.CreateScenario(project_id="shop", name="By hand"),
     scenarios.UpdateScenario(name="Tuesday morning"),
     scenarios.DuplicateScenario(name="Tuesday, once more"),
+    scenarios.DescribeScenario(
+        project_id="shop",
+        name="Refunds",
+        description="Customers of a shop.",
+        situations=(SITUATION,),
+        personas=("terse",),
+    ),
+    scenarios.DescribedScenario(
+        scenario=SCENARIO.but(name="Refunds", replay_session_id=None, rows=1), invented=0, refused=()
+    ),
     scenarios.AddRows(rows=(scenarios.AddRow(conversation_id="desk-1042"),)),
     scenarios.UpdateRow(expected=(MustCall(tool="check_status", turn=1),), why="Refunded instead of looking it up."),
     PERSONA,

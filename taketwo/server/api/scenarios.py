@@ -10,6 +10,8 @@ from taketwo.sdk.api.scenarios import (
     AddRows,
     CreatePersona,
     CreateScenario,
+    DescribedScenario,
+    DescribeScenario,
     DuplicateScenario,
     GraphScenario,
     Persona,
@@ -21,6 +23,7 @@ from taketwo.sdk.api.scenarios import (
 from taketwo.server.api.operation import File, Given, Operation, Page, PageOfProject, listing, page_of, shelf_page
 from taketwo.server.flow import personas
 from taketwo.server.flow import scenarios as flow
+from taketwo.server.flow.described import describe_scenario
 from taketwo.server.flow.gathered import delete_scenario, duplicate_scenario, scenario_now, update_scenario
 from taketwo.server.flow.personas import PERSONAS
 from taketwo.server.flow.scenario_files import download, replace, upload
@@ -155,6 +158,18 @@ OPERATIONS = (
         query=IntoProject,
         status=HTTPStatus.CREATED,
         refusals=UNREADABLE,
+    ),
+    Operation(
+        "POST",
+        "/api/scenario-descriptions",
+        "Scenarios",
+        "describe_scenario",
+        "Make a scenario of situations that you describe, or that a model thinks of, where nothing was recorded yet.",
+        lambda given: describe_scenario(given.flow, given.body),
+        DescribedScenario,
+        DescribeScenario,
+        status=HTTPStatus.CREATED,
+        refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY),
     ),
     Operation(
         "GET",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
+from itertools import islice
 
 from taketwo.errors import AlreadyThere, NotFound, TakeTwoError, WrongState
 from taketwo.freeze.freeze import freeze
-from taketwo.freeze.variants import PERSONAS, Persona, variants
+from taketwo.freeze.variants import PERSONAS, Persona, retold_by_model, variants
 from taketwo.freeze.walks import walks
+from taketwo.llm import LanguageModel
+from taketwo.replay.fact_sheet import FactSheet
 from taketwo.scenario import Case
 from taketwo.sdk.api.replay_sessions import GenerateScenario, ReplaySession, Suggestions
 from taketwo.sdk.api.scenarios import GraphScenario
 from taketwo.select.choose import Choice as Chosen
 from taketwo.select.choose import choose, traits_of
 from taketwo.server.flow.agents import keep_recorded_agent, recorded_content
+from taketwo.server.flow.described import persona_of
 from taketwo.server.flow.gathered import GATHERED, Gathered, drawn, forget_scenario, forget_what_was_deleted
-from taketwo.server.flow.personas import PERSONAS as PERSONAS_KEPT
 from taketwo.server.flow.replay_sessions import SESSIONS, fail, suggest, unused_scenario_name
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS, row_of, sources_of
 from taketwo.server.flow.selection import COPIES, CopiedConversation
@@ -59,7 +63,7 @@ def _made(flow: Flow, session: ReplaySession, asked: GenerateScenario, suggested
     taken, choice = _taken(copies, asked.no_of_rows)
     name = asked.scenario_name or unused_scenario_name(flow, session.project, suggested.scenario_name)
     recorded = _frozen(taken, name, session)
-    made = _synthetic(flow, recorded, asked)
+    made = _synthetic(flow, session.project, recorded, asked)
     scenario = _scenario(session, asked, name, agent.id, len(recorded) + len(made))
     said = Gathered(
         scenario_id=scenario.id,
@@ -90,20 +94,30 @@ def _frozen(taken: Sequence[CopiedConversation], name: str, session: ReplaySessi
     return [case.but(origin=case.origin.but(conversation=copy.source)) for case, copy in zip(cases, taken, strict=True)]
 
 
-def _synthetic(flow: Flow, recorded: Sequence[Case], asked: GenerateScenario) -> list[Case]:
+def _synthetic(flow: Flow, project: str, recorded: Sequence[Case], asked: GenerateScenario) -> list[Case]:
     """Rows beyond the recorded ones: half of them walks where there are so many, the others said differently."""
     wanted = asked.no_of_rows - len(recorded)
     if wanted <= 0:
         return []
     crossed = walks(recorded, wanted // 2)
-    personas = [_persona(flow, id) for id in asked.personas] or PERSONAS
-    return crossed + variants(recorded, wanted - len(crossed), seed=SEED, personas=personas)
+    personas = [persona_of(flow, project, id, "personas") for id in asked.personas] or list(PERSONAS)
+    retold = _retold(flow, recorded, wanted - len(crossed), personas) if asked.by_model else []
+    made = [*crossed, *retold]
+    return made + variants(recorded, wanted - len(made), seed=SEED, personas=personas)
 
 
-def _persona(flow: Flow, id: str) -> Persona:
-    kept = PERSONAS_KEPT.get(flow, id)
-    manner = kept.traits.get("manner", "plain")
-    return Persona(name=kept.name, description=kept.description, manner=str(manner))
+def _retold(flow: Flow, recorded: Sequence[Case], count: int, personas: Sequence[Persona]) -> list[Case]:
+    """Up to `count` rows in a model's words, every case in turn by one persona after the other."""
+    pairs = islice(((case, persona) for persona in personas for case in recorded), count)
+
+    async def retell(model: LanguageModel) -> list[Case | None]:
+        asked = (
+            retold_by_model(case, model, persona=persona, number=number, invented=FactSheet(case.recorded).invented)
+            for number, (case, persona) in enumerate(pairs)
+        )
+        return await asyncio.gather(*asked)
+
+    return [case for case in flow.asking.run(retell, where="by_model") if case is not None]
 
 
 def _scenario(session: ReplaySession, asked: GenerateScenario, name: str, agent_id: str, rows: int) -> GraphScenario:

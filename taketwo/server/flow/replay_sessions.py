@@ -28,9 +28,9 @@ from taketwo.sdk.api.replay_sessions import (
     Suggestions,
 )
 from taketwo.server.flow.agents import AGENTS
+from taketwo.server.flow.described import persona_of
 from taketwo.server.flow.executor import Work
 from taketwo.server.flow.gathered import Gathered, gathered
-from taketwo.server.flow.personas import PERSONAS
 from taketwo.server.flow.projects import project_id, project_name
 from taketwo.server.flow.scenarios import SCENARIOS
 from taketwo.server.flow.selection import (
@@ -132,8 +132,9 @@ def generate_scenario(flow: Flow, id: str, asked: GenerateScenario) -> ReplaySes
     if asked.graph is not None:
         insist_on_paths(asked.graph)
     for number, persona in enumerate(asked.personas):
-        if PERSONAS.get(flow, persona).project != session.project:
-            raise BadSetting("the persona belongs to another project", where=f"personas[{number}]")
+        persona_of(flow, session.project, persona, f"personas[{number}]")
+    if asked.by_model:
+        flow.asking.insist_on_model("by_model")
     if asked.scenario_name is not None and SCENARIOS.with_key(flow, asked.scenario_name, session.project) is not None:
         raise BadSetting(
             f"there is a scenario {asked.scenario_name!r} already", where="scenario_name", todo="choose another name"

@@ -11,6 +11,7 @@ import msgspec
 
 from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import StoreUnavailable
+from taketwo.server.flow.asking import WITHOUT_MODEL, Asking
 from taketwo.server.flow.executor import Executor, Nobody
 from taketwo.store import Store
 from taketwo.store.documents import Document, Documents
@@ -45,6 +46,8 @@ class Flow(NamedTuple):
     """Makes ids."""
     severities: Mapping[str, Weight] = TABLE
     """How grave each difference is, as `severity_table` makes it."""
+    asking: Asking = WITHOUT_MODEL
+    """Who asks the language model, and judges by it."""
 
     @property
     def documents(self) -> Documents:
