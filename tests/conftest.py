@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from postgres_cluster import Cluster
+from stores import EVERY_STORE
 
 # Timings are measured in benchmarks/: a test that fails because the machine is busy says nothing.
 hypothesis.settings.register_profile("house", deadline=None)
@@ -27,3 +30,42 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the data folder ../shared/data is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server that all tests share; whoever stops it starts it again."""
+    made = Cluster()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def database_url(cluster: Cluster) -> str:
+    """A database of the tests' own, with whatever the last test left in it."""
+    return cluster.database("tests")
+
+
+@pytest.fixture
+def postgresql_url(database_url: str) -> str:
+    """The same, emptied."""
+    import psycopg
+
+    with psycopg.connect(database_url.partition("?")[0]) as connection:
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'taketwo' AND tablename <> 'version'"
+        names = [f"taketwo.{name}" for (name,) in connection.execute(tables).fetchall()]
+        if names:
+            connection.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY")
+    return database_url
+
+
+@pytest.fixture(params=EVERY_STORE)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty store, one of each kind."""
+    match request.param:
+        case "memory":
+            return "memory:"
+        case "sqlite":
+            return f"sqlite:///{tmp_path}/deep/er/store.sqlite3"
+        case _:
+            return str(request.getfixturevalue("postgresql_url"))

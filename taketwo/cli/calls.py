@@ -10,8 +10,8 @@ from taketwo.config import Settings
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, MissingExtra, NotFound, TraceUnreadable
 from taketwo.store import Store
+from taketwo.store.addresses import folder_of
 from taketwo.store.importing import Tally
-from taketwo.store.recordings import folder_of
 from taketwo.value import content_hash
 from taketwo.voice.keeping import with_kept_recordings
 from taketwo.voice.recordings import Recordings, with_recording

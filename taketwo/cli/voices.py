@@ -12,7 +12,7 @@ from taketwo.config import Settings
 from taketwo.errors import BadSetting, MissingExtra
 from taketwo.replay.agents import Agent, open_agent
 from taketwo.scenario import Scenario
-from taketwo.store.recordings import folder_of
+from taketwo.store.addresses import folder_of
 from taketwo.suite.runner import SuiteCase
 from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of
 

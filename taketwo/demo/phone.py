@@ -17,7 +17,7 @@ from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.store import open_store
-from taketwo.store.recordings import folder_of
+from taketwo.store.addresses import folder_of
 from taketwo.testing import conversation, turn
 from taketwo.voice.agent import VoiceAgent
 from taketwo.voice.recognise import Whisper

@@ -22,7 +22,7 @@ from taketwo.conversation import Conversation
 from taketwo.errors import TakeTwoError, TraceUnreadable
 from taketwo.server.receiver import PROJECT_HEADERS
 from taketwo.store import Store
-from taketwo.store.recordings import folder_of
+from taketwo.store.addresses import folder_of
 from taketwo.value import JSON, Value, clean_json
 from taketwo.voice.keeping import with_kept_recordings
 from taketwo.voice.recordings import Recordings

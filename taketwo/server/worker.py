@@ -29,7 +29,7 @@ from taketwo.server.logs import LogForm, write_logs
 from taketwo.server.quotas import Quotas
 from taketwo.store import Store, open_store
 from taketwo.store.journal import Journal
-from taketwo.store.sqlite import SqliteStore
+from taketwo.store.tables import TableStore
 
 THREADS = 8
 """Requests at the same time: while some wait for the disk others are read, and those that wait share its fsync."""
@@ -77,7 +77,7 @@ def main() -> None:
 
 def _burst(store: Store, arrived: Event) -> Burst | None:
     """For a store that has a place for a journal; Windows lacks the locks."""
-    if not isinstance(store, SqliteStore) or os.name != "posix":
+    if not isinstance(store, TableStore) or store.arrivals is None or os.name != "posix":
         return None
     return Burst(store, Journal(store.arrivals), on_stored=arrived.set, may_wait=store.may_lie_as_it_came)
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
 from taketwo.span import RawLog, RawSpan
+from taketwo.store.addresses import POSTGRESQL, postgres_address
 from taketwo.store.documents import Documents
 from taketwo.store.feedback import Feedback
 from taketwo.store.project import Deleted, ProjectSettings
@@ -148,15 +149,22 @@ class Store(Protocol):
 
 
 def open_store(url: str) -> Store:
-    """Open the store of a URL: `sqlite:///PATH`, `archive:///PATH`, or `memory:` for one that is gone with the process.
+    """Open the store of a URL: `sqlite:///PATH`, `postgresql://USER@HOST/DATABASE`, `archive:///PATH`, or `memory:`.
 
-    Makes the file and its folder where they are missing. Raises BadSetting for any other kind, StoreUnavailable.
+    The one in memory is gone with the process. Makes the file and its folder, or the tables, where they are missing.
+    Raises BadSetting for any other kind, StoreUnavailable, MissingExtra.
     """
     kind, _, rest = url.partition(":")
     if kind == "sqlite" and rest.startswith("///") and len(rest) > 3:
-        from taketwo.store.sqlite import SqliteStore
+        from taketwo.store.sqlite_database import SqliteDatabase
+        from taketwo.store.tables import TableStore
 
-        return SqliteStore(rest[3:])
+        return TableStore(SqliteDatabase(rest[3:]))
+    if url.startswith(POSTGRESQL):
+        from taketwo.store.postgresql import PostgresDatabase
+        from taketwo.store.tables import TableStore
+
+        return TableStore(PostgresDatabase(postgres_address(url)))
     if kind == "archive" and rest.startswith("///") and len(rest) > 3:
         from taketwo.store.archive import ArchiveStore
 
@@ -166,5 +174,7 @@ def open_store(url: str) -> Store:
 
         return MemoryStore()
     raise BadSetting(
-        f"no store can be opened with {url!r}", where="store", todo="use sqlite:///PATH, archive:///PATH or memory:"
+        f"no store can be opened with {url!r}",
+        where="store",
+        todo="use sqlite:///PATH, postgresql://USER@HOST/DATABASE, archive:///PATH or memory:",
     )

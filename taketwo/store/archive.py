@@ -19,10 +19,11 @@ from taketwo.conversation import Conversation
 from taketwo.errors import AlreadyThere, MissingExtra, NotFound, StoreUnavailable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import Store
+from taketwo.store.addresses import folder_of
 from taketwo.store.feedback import Feedback
 from taketwo.store.memory import MemoryStore
 from taketwo.store.project import ProjectSettings
-from taketwo.store.recordings import folder_of, recordings_folder, recordings_of
+from taketwo.store.recordings import recordings_folder, recordings_of
 from taketwo.voice.recordings import Recordings, names_of
 
 ROWS_AT_ONCE: Final = 64

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,18 +9,19 @@ import msgspec
 
 from taketwo.span import RawSpan
 from taketwo.store.chunks import SPANS, Packed, is_error, more_complete, pack, read_keys
+from taketwo.store.database import Connection
 from taketwo.store.indexing import forget_facts
 from taketwo.store.listing import LATEST_NS
 from taketwo.store.statements import SQL
 
 
-def keep(connection: sqlite3.Connection, project: str, arrivals: Sequence[Packed]) -> int:
+def keep(connection: Connection, project: str, arrivals: Sequence[Packed]) -> int:
     """Store what is new of the arrivals, and mark the conversations it belongs to; gives the number of records."""
     key = project_key(connection, project)
     return sum(_keep(connection, key, packed) for packed in arrivals)
 
 
-def project_key(connection: sqlite3.Connection, project: str) -> int:
+def project_key(connection: Connection, project: str) -> int:
     """The project's key; makes the project."""
     found = connection.execute(SQL["find_project"], (project,)).fetchone()
     if found is None:
@@ -39,7 +39,7 @@ class _Sums(msgspec.Struct, frozen=True):
     last_ns: int
 
 
-def _keep(connection: sqlite3.Connection, project_id: int, packed: Packed) -> int:
+def _keep(connection: Connection, project_id: int, packed: Packed) -> int:
     found = connection.execute(SQL["find_trace"], {"trace_id": packed.trace_id, "project_id": project_id}).fetchone()
     there: dict[int, int] = {}
     if found is not None:
@@ -55,7 +55,7 @@ def _keep(connection: sqlite3.Connection, project_id: int, packed: Packed) -> in
     return len(packed.records)
 
 
-def _weights(connection: sqlite3.Connection, trace: int, kind: int) -> dict[int, int]:
+def _weights(connection: Connection, trace: int, kind: int) -> dict[int, int]:
     """How complete what is already there is, by key."""
     weights: dict[int, int] = {}
     for (keys,) in connection.execute(SQL["chunk_keys"], (trace, kind)):
@@ -76,7 +76,7 @@ def _without(packed: Packed, there: dict[int, int]) -> Packed:
 def _sums(packed: Packed, there: dict[int, int]) -> _Sums:
     spans = [record for record in packed.records.values() if isinstance(record, RawSpan)]
     replaced = [there[key] for key in packed.records if key in there]
-    # What is later than SQLite can hold is a mistake of the sender and counts as unknown.
+    # What is later than a column can hold is a mistake of the sender and counts as unknown.
     starts = [span.start_ns for span in spans if 0 < span.start_ns <= LATEST_NS]
     ends = [span.end_ns for span in spans if span.end_ns <= LATEST_NS]
     return _Sums(
@@ -87,19 +87,16 @@ def _sums(packed: Packed, there: dict[int, int]) -> _Sums:
     )
 
 
-def _grow_trace(
-    connection: sqlite3.Connection, project_id: int, trace: int | None, trace_id: bytes, sums: _Sums
-) -> int:
+def _grow_trace(connection: Connection, project_id: int, trace: int | None, trace_id: bytes, sums: _Sums) -> int:
     if trace is not None:
         connection.execute(SQL["grow_trace"], {"id": trace, **_columns(sums)})
         return trace
-    added = connection.execute(
-        SQL["add_trace"], {"project_id": project_id, "trace_id": trace_id, **_columns(sums)}
-    ).lastrowid
-    return int(added or 0)
+    row = {"project_id": project_id, "trace_id": trace_id, **_columns(sums)}
+    (added,) = connection.execute(SQL["add_trace"], row).fetchone()
+    return int(added)
 
 
-def _file(connection: sqlite3.Connection, project_id: int, trace: int, packed: Packed, sums: _Sums) -> None:
+def _file(connection: Connection, project_id: int, trace: int, packed: Packed, sums: _Sums) -> None:
     """Mark every conversation that the arrival belongs to, and make those that it names for the first time."""
     before = dict(connection.execute(SQL["conversations_of_trace"], (trace,)).fetchall())
     named = {
@@ -117,14 +114,14 @@ def _file(connection: sqlite3.Connection, project_id: int, trace: int, packed: P
             connection.execute(SQL["grow_conversation"], {"id": conversation, **_columns(sums)})
 
 
-def open_conversation(connection: sqlite3.Connection, project_id: int, name: str, origin: str) -> int:
+def open_conversation(connection: Connection, project_id: int, name: str, origin: str) -> int:
     """The key of a conversation, which is made where it is missing. `origin` is `session` or `trace`."""
     row = {"project_id": project_id, "name": name, "origin": origin}
     (conversation,) = connection.execute(SQL["open_conversation"], row).fetchone()
     return int(conversation)
 
 
-def join(connection: sqlite3.Connection, conversation: int, trace: int) -> None:
+def join(connection: Connection, conversation: int, trace: int) -> None:
     """Add a whole trace to a conversation."""
     connection.execute(SQL["join"], (conversation, trace))
     first_ns, last_ns, spans, errors = connection.execute(SQL["trace_sums"], (trace,)).fetchone()
@@ -132,7 +129,7 @@ def join(connection: sqlite3.Connection, conversation: int, trace: int) -> None:
     connection.execute(SQL["grow_conversation"], {"id": conversation, **_columns(sums)})
 
 
-def leave(connection: sqlite3.Connection, conversation: int, trace: int) -> None:
+def leave(connection: Connection, conversation: int, trace: int) -> None:
     """Take a trace out of a conversation; without any left it is gone."""
     connection.execute(SQL["leave"], (conversation, trace))
     if connection.execute(SQL["is_empty"], {"id": conversation}).fetchone():

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from taketwo.errors import BadSetting, StoreUnavailable
 from taketwo.store.recordings import recordings_folder
-from taketwo.store.sqlite import SqliteStore
+from taketwo.store.sqlite_database import SqliteDatabase
+from taketwo.store.tables import TableStore
 
 PAGES_AT_A_TIME = 2_000
 """Pages that are copied before whoever writes gets a turn."""
@@ -51,7 +52,7 @@ def back_up(url: str, to: Path) -> list[Path]:
 def _catch_up(path: Path) -> None:
     """What a server has acknowledged belongs into the copy, too."""
     if path.exists():
-        with closing(SqliteStore(str(path))) as store:
+        with closing(TableStore(SqliteDatabase(str(path)))) as store:
             store.flush()
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from taketwo.select.fields import Entry, Flag, Moment, Name, Number, Period, Words, field_of, fold, name_pattern
 from taketwo.select.filters import All, Asked, Either, Filter, Not, Text
 from taketwo.select.words import spelled
+from taketwo.store.database import Dialect
 from taketwo.store.facts import MARKED, microseconds
 from taketwo.value import JSON
 
@@ -28,9 +29,9 @@ class Condition(NamedTuple):
     """Whether it chooses just what the filter does; otherwise it chooses more, and each has to be looked at."""
 
 
-def condition(wanted: Filter, projects: Sequence[str]) -> Condition:
+def condition(wanted: Filter, projects: Sequence[str], dialect: Dialect) -> Condition:
     """The condition of a filter; `projects` are the names of all projects."""
-    writing = _Writing(projects)
+    writing = _Writing(projects, dialect)
     sql, is_exact = writing.written(wanted)
     return Condition(sql, writing.values, is_exact)
 
@@ -62,24 +63,21 @@ def _grows_with_the_whole(asked: Asked) -> bool:
             return False
 
 
-EVERY_ROW: Final = "1"
+EVERY_ROW: Final = "TRUE"
 """The condition that chooses all."""
 _ALWAYS: Final = (EVERY_ROW, True)
-_LEFT_OPEN: Final = ("1", False)
+_LEFT_OPEN: Final = ("TRUE", False)
 
-_TALK: Final = "f.conversation_id IN (SELECT rowid FROM talk WHERE talk MATCH :{0})"
-_MARK: Final = "f.conversation_id IN (SELECT conversation_id FROM mark WHERE kind = '{1}' AND name {2} :{0})"
-_BOUND: Final = (
-    "f.conversation_id IN (SELECT conversation_id FROM mark WHERE kind = '{3}' AND name = :{0} AND number {2} :{1})"
-)
+_MARK: Final = "f.conversation_id IN (SELECT conversation_id FROM mark WHERE kind = '{0}' AND {1})"
 
 
 class _Writing:
     """Writes conditions and collects their values."""
 
-    def __init__(self, projects: Sequence[str]) -> None:
+    def __init__(self, projects: Sequence[str], dialect: Dialect) -> None:
         self.values: dict[str, Any] = {}
         self._projects = projects
+        self._dialect = dialect
 
     def written(self, wanted: Filter) -> tuple[str, bool]:
         """The condition, and whether it is exact."""
@@ -127,25 +125,27 @@ class _Writing:
         return name
 
     def _talk(self, fields: Sequence[str], words: str) -> str:
-        # Words hold letters and digits only, so nothing in them can be read as a query.
-        return _TALK.format(self._name(f'{{{" ".join(fields)}}} : "{words}" *'))
+        return self._dialect.talk_holds(self._name, fields, words)
 
     def _named(self, field: str, name: str) -> str:
         if field == "project":
             pattern = name_pattern(name)
             fitting = [self._name(one) for one in self._projects if pattern.fullmatch(fold(one))]
             among = ", ".join(f":{one}" for one in fitting)
-            return f"f.project_id IN (SELECT id FROM project WHERE name IN ({among}))"
-        how, value = ("GLOB", _glob(name)) if "*" in name else ("=", name)
+            return f"f.project_id IN (SELECT id FROM project WHERE name IN ({among}))" if fitting else "FALSE"
         if field in MARKED:
-            return _MARK.format(self._name(value), field, how)
-        if how == "=":
-            # Never null, so that NOT may stand before it, and found by an index where there is one.
-            return f'f."{field}" IS :{self._name(value)}'
-        return f'coalesce(f."{field}", \'\') {how} :{self._name(value)} AND f."{field}" IS NOT NULL'
+            return _MARK.format(field, self._is("name", name))
+        # Never null, so that NOT may stand before it, and found by an index where there is one.
+        column = f'f."{field}"'
+        return f"({self._is(column, name)} AND {column} IS NOT NULL)"
+
+    def _is(self, column: str, name: str) -> str:
+        if "*" in name:
+            return f"{column} {self._dialect.fits} :{self._name(self._dialect.pattern(name))}"
+        return self._dialect.same(column, self._name(name))
 
     def _compared(self, field: str, operator: str, value: JSON) -> str:
-        return f'coalesce(f."{field}" {operator} :{self._name(value)}, 0)'
+        return f'coalesce(f."{field}" {operator} :{self._name(value)}, FALSE)'
 
     def _falls(self, operator: str, period: Period) -> str:
         start, end = microseconds(period.start), microseconds(period.end)
@@ -162,11 +162,12 @@ class _Writing:
     def _score(self, asked: Asked) -> tuple[str, bool]:
         name = asked.field.partition(".")[2]
         if asked.operator == ":":
-            return _MARK.format(self._name(name), "score", "="), False
+            return _MARK.format("score", self._dialect.same("name", self._name(name))), False
         return self._bounded("score", name, asked), True
 
     def _bounded(self, kind: str, name: str, asked: Asked) -> str:
-        return _BOUND.format(self._name(name), self._name(asked.value), asked.operator, kind)
+        bound = f"{self._dialect.same('name', self._name(name))} AND number {asked.operator} :{self._name(asked.value)}"
+        return _MARK.format(kind, bound)
 
     def _argument(self, asked: Asked) -> tuple[str, bool]:
         if asked.operator != ":" and abs(float(str(asked.value))) < EXACT_BELOW:
@@ -178,15 +179,10 @@ class _Writing:
         looked_for = [spelled(asked.field.rpartition(".")[2])]
         if asked.operator == ":" and "*" not in str(asked.value) and not _may_be_no_text(str(asked.value)):
             looked_for.append(spelled(str(asked.value)))
-        return " AND ".join(self._talk(("argument",), words) for words in looked_for if words) or "1"
+        return " AND ".join(self._talk(("argument",), words) for words in looked_for if words) or "TRUE"
 
 
 _SAME: Final = {":": "="}
-
-
-def _glob(name: str) -> str:
-    """The name as SQLite's GLOB reads it: only the star has a meaning."""
-    return name.replace("[", "[[]").replace("?", "[?]")
 
 
 def _may_be_no_text(value: str) -> bool:

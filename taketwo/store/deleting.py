@@ -1,8 +1,7 @@
-"""Deletes conversations out of the SQLite file: their spans, also from chunks that hold others, and all the rest."""
+"""Deletes conversations out of the tables: their spans, also from chunks that hold others, and all the rest."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -12,6 +11,7 @@ from taketwo.span import RawLog
 from taketwo.store import chunks
 from taketwo.store.arrivals import keep, leave, project_key
 from taketwo.store.bodies import unpacked
+from taketwo.store.database import Connection
 from taketwo.store.grouping import Material
 from taketwo.store.indexing import SEARCH, forget_facts
 from taketwo.store.project import Deleted
@@ -42,7 +42,7 @@ class Forgotten(msgspec.Struct, frozen=True):
     """Keys of conversations that changed meanwhile and are still there."""
 
 
-def forget(connection: sqlite3.Connection, doomed: Sequence[Doomed], envelope: Envelopes) -> Forgotten:
+def forget(connection: Connection, doomed: Sequence[Doomed], envelope: Envelopes) -> Forgotten:
     """Delete conversations that have not changed since they were looked at."""
     deleted, envelopes, changed = Deleted(), frozenset[bytes](), []
     for one in doomed:
@@ -56,7 +56,7 @@ def forget(connection: sqlite3.Connection, doomed: Sequence[Doomed], envelope: E
         forget_facts(connection, row.id)
         project_id = project_key(connection, row.project)
         for name in (row.name, *(trace_id.hex() for _, trace_id in traces)):
-            connection.execute(SEARCH["drop_feedback"], (name, project_id))
+            connection.execute(SEARCH["drop_feedback"], {"conversation": name, "project_id": project_id})
         for statement in ("drop_reading", "drop_memberships", "drop_conversation"):
             connection.execute(SQL[statement], (row.id,))
         connection.execute(SQL["count_deletion"], (row.project,))
@@ -68,13 +68,13 @@ def forget(connection: sqlite3.Connection, doomed: Sequence[Doomed], envelope: E
     return Forgotten(deleted, envelopes, tuple(changed))
 
 
-def has_shared_traces(connection: sqlite3.Connection, key: int) -> bool:
+def has_shared_traces(connection: Connection, key: int) -> bool:
     """Whether another conversation has a part of one of its traces."""
     traces = connection.execute(SQL["traces_of_conversation"], (key,)).fetchall()
     return any(len(connection.execute(SQL["conversations_of_trace"], (trace,)).fetchall()) > 1 for trace, _ in traces)
 
 
-def forget_trace(connection: sqlite3.Connection, trace: int) -> frozenset[bytes]:
+def forget_trace(connection: Connection, trace: int) -> frozenset[bytes]:
     """Delete a whole trace; gives its envelopes."""
     names = _envelope_names(connection, trace)
     for statement in ("drop_links", "drop_chunks", "drop_trace"):
@@ -82,7 +82,7 @@ def forget_trace(connection: sqlite3.Connection, trace: int) -> frozenset[bytes]
     return names
 
 
-def forget_results(connection: sqlite3.Connection, conversations: Collection[str]) -> int:
+def forget_results(connection: Connection, conversations: Collection[str]) -> int:
     """Delete the results of replays of these conversations, given by id; gives how many."""
     deleted, ids = 0, frozenset(conversations)
     for key, body in connection.execute(SQL["result_bodies"]).fetchall():
@@ -106,14 +106,14 @@ class Look(msgspec.Struct, frozen=True):
     """How much had been deleted before."""
 
 
-def look_for(connection: sqlite3.Connection, names: frozenset[bytes], *, at_most: int | None = None) -> Look | None:
+def look_for(connection: Connection, names: frozenset[bytes], *, at_most: int | None = None) -> Look | None:
     """Look whether any chunk still has these envelopes; None where that takes more than `at_most` chunks."""
     (newest,), (deletions,) = (connection.execute(SQL[name]).fetchone() for name in ("newest_chunk", "deletions"))
     unused, complete = _unused(connection, names, newest, 0, at_most)
     return Look(unused, newest, deletions) if complete else None
 
 
-def drop_envelopes(connection: sqlite3.Connection, look: Look) -> bool:
+def drop_envelopes(connection: Connection, look: Look) -> bool:
     """Delete envelopes that nothing has; False if something was deleted since the look, so that it must be repeated."""
     if connection.execute(SQL["deletions"]).fetchone() != (look.deletions,):
         return False
@@ -124,7 +124,7 @@ def drop_envelopes(connection: sqlite3.Connection, look: Look) -> bool:
 
 
 def _forget_in_trace(
-    connection: sqlite3.Connection,
+    connection: Connection,
     project: str,
     trace: int,
     trace_id: bytes,
@@ -165,13 +165,13 @@ def _log_key(log: RawLog) -> tuple[str, int]:
     return log.trace_id, chunks.log_key(log)
 
 
-def _envelope_names(connection: sqlite3.Connection, trace: int) -> frozenset[bytes]:
+def _envelope_names(connection: Connection, trace: int) -> frozenset[bytes]:
     bodies = connection.execute(SQL["chunks_of_trace"], (trace,)).fetchall()
     return frozenset(name for kind, body in bodies for name in chunks.envelope_names(kind, body))
 
 
 def _unused(
-    connection: sqlite3.Connection, names: frozenset[bytes], newest: int, oldest: int, at_most: int | None
+    connection: Connection, names: frozenset[bytes], newest: int, oldest: int, at_most: int | None
 ) -> tuple[frozenset[bytes], bool]:
     """Which of the names no chunk after the oldest has; and whether all were looked at that had to be."""
     unused, looked = set(names), 0

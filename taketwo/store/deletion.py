@@ -1,19 +1,16 @@
-"""Deleting out of the SQLite file, in steps that keep nobody from writing for long."""
+"""Deleting out of the tables, in steps that keep nobody from writing for long."""
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from taketwo.conversation import Conversation
 from taketwo.errors import StoreBusy, StoreUnavailable
 from taketwo.store.bodies import unpacked
 from taketwo.store.chunks import LOGS, unpack_logs
-from taketwo.store.connections import Readers, empty_write_ahead_log, rewrite
+from taketwo.store.database import Connection, Database, Readers
 from taketwo.store.deleting import (
     Doomed,
     Forgotten,
@@ -25,9 +22,8 @@ from taketwo.store.deleting import (
     look_for,
 )
 from taketwo.store.grouping import Material, groups, part_of
-from taketwo.store.indexing import SEARCH
 from taketwo.store.project import Deleted
-from taketwo.store.recordings import recordings_folder, recordings_of, remove
+from taketwo.store.recordings import recordings_of, remove
 from taketwo.store.settling import Envelopes, material_of, row_of
 from taketwo.store.statements import SQL
 from taketwo.store.writer import Writer
@@ -39,8 +35,6 @@ MOST_TRIES: Final = 5
 """How often a conversation is looked at again because something of it arrives meanwhile."""
 MOST_CHUNKS_TO_EXPIRE: Final = 20_000
 """How many chunks are searched for envelopes of what expired; an envelope says which process sent it, not what."""
-LOG_WAIT_S: Final = 5.0
-"""How long a deletion waits for readers who keep the write-ahead log from being cut off."""
 
 
 class Deletion:
@@ -48,21 +42,21 @@ class Deletion:
 
     def __init__(
         self,
-        path: Path,
+        database: Database,
         readers: Readers,
         writer: Writer,
-        envelopes: Callable[[sqlite3.Connection], Envelopes],
+        envelopes: Callable[[Connection], Envelopes],
         read: Callable[[int], Conversation | None],
     ) -> None:
         """`read` brings a conversation up to date and gives it; None where it is gone."""
-        self._path = path
+        self._database = database
         self._readers = readers
         self._writer = writer
         self._envelopes = envelopes
         self._read = read
 
     def conversations(self, keys: Sequence[int], ids: Collection[str], others: Iterable[Conversation]) -> Deleted:
-        """Delete these conversations and the results of their replays; `compact` takes the last bytes out of the file.
+        """Delete these conversations and the results of their replays; the database's `erase` takes the last bytes.
 
         `others` gives what is left, to see which recordings are still needed. Raises StoreBusy.
         """
@@ -82,7 +76,7 @@ class Deletion:
             gone, names = self._forget([key for _, key in keys])
             deleted, envelopes = deleted + gone, envelopes | names
         self._drop_envelopes(envelopes, at_most=MOST_CHUNKS_TO_EXPIRE)
-        empty_write_ahead_log(self._path)
+        self._database.tidy()
         return deleted + Deleted(recordings=self._remove(recordings, others))
 
     def _forget(self, keys: Sequence[int]) -> tuple[Deleted, frozenset[bytes]]:
@@ -93,9 +87,9 @@ class Deletion:
             deleted, envelopes, left = deleted + done.deleted, envelopes | done.envelopes, list(done.changed)
             if not left:
                 return deleted, envelopes
-        raise StoreBusy("what is to be deleted keeps growing", where=str(self._path), todo="try again in a moment")
+        raise StoreBusy("what is to be deleted keeps growing", where=self._database.where, todo="try again in a moment")
 
-    def _forget_in(self, doomed: Sequence[Doomed], connection: sqlite3.Connection) -> Forgotten:
+    def _forget_in(self, doomed: Sequence[Doomed], connection: Connection) -> Forgotten:
         return forget(connection, doomed, self._envelopes(connection))
 
     def _doomed(self, key: int) -> Doomed | None:
@@ -121,7 +115,7 @@ class Deletion:
             old = [trace for trace, trace_id in found if self._latest_log_ns(connection, trace, trace_id) <= before_ns]
         return self._writer.do(partial(_forget_lone, old)) if old else frozenset()
 
-    def _latest_log_ns(self, connection: sqlite3.Connection, trace: int, trace_id: bytes) -> int:
+    def _latest_log_ns(self, connection: Connection, trace: int, trace_id: bytes) -> int:
         bodies = [body for kind, body in connection.execute(SQL["chunks_of_trace"], (trace,)) if kind == LOGS]
         logs = unpack_logs(trace_id, bodies, self._envelopes(connection))
         return max((log.at_ns for log in logs), default=0)
@@ -134,31 +128,17 @@ class Deletion:
             if look is None or self._writer.do(partial(drop_envelopes, look=look)):
                 return
         if names:
-            raise StoreBusy("others delete at the same time", where=str(self._path), todo="try again in a moment")
-
-    def compact(self) -> None:
-        """Write the file anew without what is free in it. Raises StoreBusy where somebody reads or writes for long."""
-        self._writer.do(lambda connection: connection.execute(SEARCH["rewrite_words"]))
-        rewrite(self._path)
-        until = time.monotonic() + LOG_WAIT_S
-        while not empty_write_ahead_log(self._path):
-            if time.monotonic() > until:
-                raise StoreBusy(
-                    "somebody is reading, so the write-ahead log still holds what was deleted",
-                    where=str(self._path),
-                    todo="run `taketwo expire --compact` in a moment",
-                )
-            time.sleep(0.05)
+            raise StoreBusy("others delete at the same time", where=self._database.where, todo="try again in a moment")
 
     def _recordings(self, keys: Sequence[int]) -> frozenset[str]:
-        if not recordings_folder(self._path).is_dir():
+        if not self._database.recordings.is_dir():
             return frozenset()
         found = (self._read(key) for key in keys)
         return frozenset(name for one in found if one is not None for name in recordings_of(one))
 
     def _recordings_of_results(self, ids: Collection[str]) -> frozenset[str]:
         """The recordings of replays of these conversations: the caller's voice is in them, too."""
-        if not recordings_folder(self._path).is_dir():
+        if not self._database.recordings.is_dir():
             return frozenset()
         with self._readers.snapshot() as connection:
             bodies = connection.execute(SQL["result_bodies"]).fetchall()
@@ -177,10 +157,10 @@ class Deletion:
             return 0
         needed = {name for one in others for name in recordings_of(one)}
         try:
-            return remove(recordings_folder(self._path), recordings - needed)
+            return remove(self._database.recordings, recordings - needed)
         except OSError as error:
-            raise StoreUnavailable(f"a recording cannot be removed: {error}", where=str(self._path)) from error
+            raise StoreUnavailable(f"a recording cannot be removed: {error}", where=self._database.where) from error
 
 
-def _forget_lone(traces: Sequence[int], connection: sqlite3.Connection) -> frozenset[bytes]:
+def _forget_lone(traces: Sequence[int], connection: Connection) -> frozenset[bytes]:
     return frozenset(name for trace in traces for name in forget_trace(connection, trace))

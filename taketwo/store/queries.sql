@@ -28,14 +28,15 @@ SELECT id FROM trace WHERE trace_id = :trace_id AND project_id = :project_id
 -- A trace that was never seen, with the sums of its first spans.
 INSERT INTO trace (project_id, trace_id, first_ns, last_ns, spans, errors)
 VALUES (:project_id, :trace_id, :first_ns, :last_ns, :spans, :errors)
+RETURNING id
 
 -- name: grow_trace
 -- Sums are kept up to date here, so that listings never look at spans.
 UPDATE trace
 SET spans    = spans + :spans,
     errors   = errors + :errors,
-    first_ns = CASE WHEN first_ns = 0 THEN :first_ns WHEN :first_ns = 0 THEN first_ns ELSE min(first_ns, :first_ns) END,
-    last_ns  = max(last_ns, :last_ns)
+    first_ns = CASE WHEN first_ns = 0 OR :first_ns BETWEEN 1 AND first_ns THEN :first_ns ELSE first_ns END,
+    last_ns  = CASE WHEN last_ns < :last_ns THEN :last_ns ELSE last_ns END
 WHERE id = :id
 
 -- name: chunk_keys
@@ -57,7 +58,8 @@ WHERE membership.trace_id = ?
 INSERT INTO conversation (project_id, name, origin, first_ns, last_ns, spans, errors, changes)
 VALUES (:project_id, :name, :origin, 0, 0, 0, 0, 0)
 ON CONFLICT (name, project_id) DO UPDATE
-SET origin = CASE WHEN origin = 'import' OR excluded.origin = 'session' THEN excluded.origin ELSE origin END
+SET origin = CASE WHEN conversation.origin = 'import' OR excluded.origin = 'session'
+                  THEN excluded.origin ELSE conversation.origin END
 RETURNING id
 
 -- name: grow_conversation
@@ -66,8 +68,8 @@ UPDATE conversation
 SET changes  = changes + 1,
     spans    = spans + :spans,
     errors   = errors + :errors,
-    first_ns = CASE WHEN first_ns = 0 THEN :first_ns WHEN :first_ns = 0 THEN first_ns ELSE min(first_ns, :first_ns) END,
-    last_ns  = max(last_ns, :last_ns)
+    first_ns = CASE WHEN first_ns = 0 OR :first_ns BETWEEN 1 AND first_ns THEN :first_ns ELSE first_ns END,
+    last_ns  = CASE WHEN last_ns < :last_ns THEN :last_ns ELSE last_ns END
 WHERE id = :id
 
 -- name: join
@@ -113,13 +115,13 @@ WHERE id = :id AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.convers
 -- The whole id was given: the usual way in, answered by the unique index.
 SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled
 FROM conversation JOIN project ON project.id = conversation.project_id
-WHERE conversation.name = :name AND (:project IS NULL OR project.name = :project)
+WHERE conversation.name = :name AND (CAST(:project AS TEXT) IS NULL OR project.name = :project)
 
 -- name: conversations_named_like
 -- The beginning of an id was given: a range of the same index, two are enough to know that it is not unique.
 SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled
 FROM conversation JOIN project ON project.id = conversation.project_id
-WHERE conversation.name >= :low AND conversation.name < :high AND (:project IS NULL OR project.name = :project)
+WHERE conversation.name >= :low AND conversation.name < :high AND (CAST(:project AS TEXT) IS NULL OR project.name = :project)
 LIMIT 4
 
 -- name: conversations_with_traces
@@ -129,13 +131,13 @@ FROM trace
 JOIN membership ON membership.trace_id = trace.id
 JOIN conversation ON conversation.id = membership.conversation_id
 JOIN project ON project.id = conversation.project_id
-WHERE trace.trace_id BETWEEN :low AND :high AND (:project IS NULL OR project.name = :project)
+WHERE trace.trace_id BETWEEN :low AND :high AND (CAST(:project AS TEXT) IS NULL OR project.name = :project)
 LIMIT 4
 
 -- name: latest_names
 -- Candidates for "did you mean"; a name is looked up among the newest only, so that a typo costs the same in any store.
 SELECT conversation.name FROM conversation JOIN project ON project.id = conversation.project_id
-WHERE (:project IS NULL OR project.name = :project)
+WHERE (CAST(:project AS TEXT) IS NULL OR project.name = :project)
 ORDER BY first_ns DESC LIMIT 500
 
 -- name: conversation_row
@@ -197,18 +199,19 @@ WHERE membership.trace_id = ? ORDER BY conversation.name
 -- Traces without a session, the newest first: until they are looked at, nobody knows whether they stand alone.
 SELECT id FROM conversation
 WHERE changes > settled AND origin = 'trace'
-  AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+  AND (CAST(:project AS TEXT) IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
 ORDER BY id DESC LIMIT :limit
 
 -- name: linked_conversations
 -- Who may belong together with a trace; the newest, if a link is shared by more than can be looked at.
-SELECT DISTINCT conversation.id, project.name AS project, conversation.name, origin, changes, settled
+SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled
 FROM link
 JOIN membership ON membership.trace_id = link.trace_id
 JOIN conversation ON conversation.id = membership.conversation_id
 JOIN project ON project.id = conversation.project_id
 WHERE link.hash = :hash AND link.role = :role AND link.project_id = (SELECT id FROM project WHERE name = :project) AND origin = 'trace'
-ORDER BY link.trace_id DESC LIMIT :limit
+GROUP BY conversation.id, project.id
+ORDER BY max(link.trace_id) DESC LIMIT :limit
 
 -- name: drop_links
 -- A trace that grew is linked anew.
@@ -248,6 +251,7 @@ INSERT INTO suite (name) VALUES (?) ON CONFLICT DO NOTHING
 -- name: add_result
 -- The verdict is a column for the counts of the listing; everything else stays in the body.
 INSERT INTO result (suite_id, at_ns, verdict, body) VALUES ((SELECT id FROM suite WHERE name = ?), ?, ?, ?)
+RETURNING id
 
 -- name: add_run
 -- Makes the result findable by the run's id.
@@ -267,9 +271,12 @@ SELECT body FROM result WHERE id = ?
 
 -- name: suites
 -- Answered by the index on suite, verdict and time alone.
-SELECT suite.name, result.verdict, count(*) AS results, min(result.at_ns) AS first_ns, max(result.at_ns) AS last_ns
-FROM result JOIN suite ON suite.id = result.suite_id
-GROUP BY result.suite_id, result.verdict
+SELECT suite.name, counted.verdict, counted.results, counted.first_ns, counted.last_ns
+FROM (
+    SELECT suite_id, verdict, count(*) AS results, min(at_ns) AS first_ns, max(at_ns) AS last_ns
+    FROM result GROUP BY suite_id, verdict
+) AS counted
+JOIN suite ON suite.id = counted.suite_id
 
 -- name: project_settings
 -- Asked for once a second at most while spans come in.
@@ -286,10 +293,10 @@ FROM project JOIN trace ON trace.project_id = project.id JOIN chunk ON chunk.tra
 WHERE project.name = ?
 
 -- name: conversations_of_user
--- By an index over the summaries, which name the user.
-SELECT conversation.id, conversation.name FROM conversation
-WHERE summary IS NOT NULL AND json_extract(summary, '$.user_id') = :user_id
-  AND project_id = (SELECT id FROM project WHERE name = :project)
+-- By the index on the users of a project.
+SELECT conversation.id, conversation.name
+FROM facts JOIN conversation ON conversation.id = facts.conversation_id
+WHERE facts.user_id = :user_id AND facts.project_id = (SELECT id FROM project WHERE name = :project)
 
 -- name: expired_conversations
 -- By the index on time; what has no time at all is not known to be old.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,16 +14,6 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 def recordings_folder(store: Path) -> Path:
     """Where the recordings of a store lie: `HASH`, or `HASH.wav` and the like."""
     return store.with_name(f"{store.name}.audio")
-
-
-def folder_of(url: str) -> Path:
-    """Where the recordings of the store at this URL lie; a folder for temporary files where it is only in memory."""
-    kind, _, path = url.partition("///")
-    return (
-        recordings_folder(Path(path))
-        if kind in {"sqlite:", "archive:"}
-        else Path(tempfile.gettempdir()) / "taketwo.audio"
-    )
 
 
 def recordings_of(conversation: Conversation) -> frozenset[str]:

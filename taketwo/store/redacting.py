@@ -121,13 +121,18 @@ def store_key(path: Path) -> bytes:
     return found
 
 
+def new_key() -> bytes:
+    """A key that nobody else has."""
+    return os.urandom(KEY_BYTES)
+
+
 def _made_key(path: Path) -> bytes | None:
     """A new key; None where there is one."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return None
-    key = os.urandom(KEY_BYTES)
+    key = new_key()
     with os.fdopen(file, "wb") as opened:
         opened.write(key)
         opened.flush()

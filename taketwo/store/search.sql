@@ -1,10 +1,10 @@
 -- Every statement about facts and words. Each begins with its name and then says why it is the way it is. What stands in
--- braces is filled in by search_sqlite.py with conditions (conditions.py), never with anything a person typed.
+-- braces is filled in by search_tables.py with conditions (conditions.py), never with anything a person typed.
 
 -- name: unread
 -- The newest first: a person looks for what has just happened. A partial index holds only these.
 SELECT id, changes > settled AS is_unsettled FROM conversation
-WHERE changes > indexed AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+WHERE changes > indexed AND (CAST(:project AS TEXT) IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
 ORDER BY id DESC LIMIT :limit
 
 -- name: unread_in_turn
@@ -15,7 +15,7 @@ WHERE changes > indexed AND id > :after ORDER BY id LIMIT :limit
 -- name: count_unread
 -- The same partial index, which is nearly empty most of the time.
 SELECT count(*) FROM conversation
-WHERE changes > indexed AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+WHERE changes > indexed AND (CAST(:project AS TEXT) IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
 
 -- name: indexed
 -- Whether there are facts already, of which the words must be taken out, and what the conversation is.
@@ -35,13 +35,14 @@ DELETE FROM grade WHERE conversation_id = ?
 
 -- name: drop_words
 -- The words must be those that are there.
-INSERT INTO talk (talk, rowid, said, replied, argument, result) VALUES ('delete', ?, ?, ?, ?, ?)
+INSERT INTO talk (talk, rowid, said, replied, argument, result)
+VALUES ('delete', :key, :said, :replied, :argument, :result)
 
 -- name: add_facts
 -- Columns are named after the fields of the filter language.
 INSERT INTO facts (
     conversation_id, project_id, first_ns, started, turns, calls, errors, gaps, latency, tokens, cost, error, gap, unanswered,
-    id, session, user, agent, model, channel, ended, user_id
+    id, session, "user", agent, model, channel, ended, user_id
 ) VALUES (
     :conversation_id, :project_id, :first_ns, :started, :turns, :calls, :errors, :gaps, :latency, :tokens, :cost, :error, :gap,
     :unanswered, :id, :session, :user, :agent, :model, :channel, :ended, :user_id
@@ -57,7 +58,7 @@ INSERT INTO grade (project_id, first_ns, name, value, is_flag, conversation_id) 
 
 -- name: add_words
 -- Words only; the texts themselves stay compressed in the reading.
-INSERT INTO talk (rowid, said, replied, argument, result) VALUES (?, ?, ?, ?, ?)
+INSERT INTO talk (rowid, said, replied, argument, result) VALUES (:key, :said, :replied, :argument, :result)
 
 -- name: set_indexed
 -- In the transaction that keeps the facts of what was settled.
@@ -81,12 +82,15 @@ ORDER BY chosen.value {way}, chosen.key {way}
 
 -- name: found_traces
 -- The newest first, with the conversations that may be the reason.
-SELECT trace.id, project.name AS project, trace.trace_id, trace.first_ns, trace.last_ns, trace.spans, trace.errors,
-       (SELECT group_concat(f.conversation_id) FROM membership JOIN facts AS f USING (conversation_id)
-        WHERE membership.trace_id = trace.id AND ({condition})) AS keys
-FROM trace JOIN project ON project.id = trace.project_id
-WHERE {scope} AND (trace.first_ns, trace.id) < (:first_ns, :id) AND keys IS NOT NULL
-ORDER BY trace.first_ns DESC, trace.id DESC LIMIT :limit
+SELECT * FROM (
+    SELECT trace.id, project.name AS project, trace.trace_id, trace.first_ns, trace.last_ns, trace.spans, trace.errors,
+           (SELECT {keys} FROM membership JOIN facts AS f USING (conversation_id)
+            WHERE membership.trace_id = trace.id AND ({condition})) AS keys
+    FROM trace JOIN project ON project.id = trace.project_id
+    WHERE {scope} AND (trace.first_ns, trace.id) < (:first_ns, :id)
+) AS found
+WHERE keys IS NOT NULL
+ORDER BY first_ns DESC, id DESC LIMIT :limit
 
 -- name: counted
 -- The rows of a timeline, out of the facts in short.
@@ -95,8 +99,8 @@ WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condi
 
 -- name: summed
 -- The same added up by stretches, where facts alone decide; the latencies of a stretch as a JSON list, for their median.
-SELECT (f.first_ns - :since_ns) / :step_ns AS number, count(*) AS conversations, sum(f.errors > 0) AS errors,
-       sum(f.turns) AS turns, json_group_array(f.latency) FILTER (WHERE f.latency IS NOT NULL) AS latencies
+SELECT (f.first_ns - :since_ns) / :step_ns AS number, count(*) AS conversations, count(*) FILTER (WHERE f.errors > 0) AS errors,
+       sum(f.turns) AS turns, {latencies} AS latencies
 FROM facts AS f
 WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
 GROUP BY number
@@ -132,4 +136,4 @@ ORDER BY id
 
 -- name: drop_feedback
 -- With the conversation.
-DELETE FROM feedback WHERE conversation = ? AND project_id = ?
+DELETE FROM feedback WHERE conversation = :conversation AND project_id = :project_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -13,6 +12,7 @@ from taketwo.span import RawLog, RawSpan
 from taketwo.store import chunks
 from taketwo.store.arrivals import join, leave, open_conversation, project_key
 from taketwo.store.bodies import packed
+from taketwo.store.database import Connection
 from taketwo.store.facts import Facts, facts_of
 from taketwo.store.grouping import Group, Material, decoded, groups, read, together
 from taketwo.store.indexing import index
@@ -73,14 +73,14 @@ class Finding(msgspec.Struct, frozen=True):
         return not (is_one and _is_filed(self.groups[0], self.row, self.traces))
 
 
-def row_of(connection: sqlite3.Connection, key: int) -> Row | None:
+def row_of(connection: Connection, key: int) -> Row | None:
     """The conversation of a key; None when it has gone into another."""
     found = connection.execute(SQL["conversation_row"], (key,)).fetchone()
     return None if found is None else Row(*found)
 
 
 def look(
-    connection: sqlite3.Connection,
+    connection: Connection,
     row: Row,
     envelope: Envelopes,
     finish: Callable[[Conversation], Conversation] = lambda conversation: conversation,
@@ -119,7 +119,7 @@ def _is_filed(group: Group, row: Row, traces: Mapping[str, int]) -> bool:
     return named and group.trace_ids == frozenset(traces)
 
 
-def file(connection: sqlite3.Connection, finding: Finding, *, is_first_look: bool) -> bool:
+def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bool:
     """Keep what was found; False if something of it has changed meanwhile, so that it must be looked at again.
 
     After the first look it must also be alone still: another process may have filed what belongs to it meanwhile.
@@ -156,12 +156,12 @@ def file(connection: sqlite3.Connection, finding: Finding, *, is_first_look: boo
     return True
 
 
-def material_of(connection: sqlite3.Connection, key: int, envelope: Envelopes) -> Material:
+def material_of(connection: Connection, key: int, envelope: Envelopes) -> Material:
     """All spans and log records of the traces of a conversation."""
     return together(_materials(connection, key, envelope).values())
 
 
-def _materials(connection: sqlite3.Connection, key: int, envelope: Envelopes) -> dict[tuple[int, str], Material]:
+def _materials(connection: Connection, key: int, envelope: Envelopes) -> dict[tuple[int, str], Material]:
     """By key and id of the trace."""
     return {
         (trace, trace_id.hex()): material_of_trace(connection, trace, trace_id, envelope)
@@ -169,7 +169,7 @@ def _materials(connection: sqlite3.Connection, key: int, envelope: Envelopes) ->
     }
 
 
-def material_of_trace(connection: sqlite3.Connection, trace: int, trace_id: bytes, envelope: Envelopes) -> Material:
+def material_of_trace(connection: Connection, trace: int, trace_id: bytes, envelope: Envelopes) -> Material:
     """All spans and log records of one trace, by its key and its id."""
     bodies: dict[int, list[bytes]] = {chunks.SPANS: [], chunks.LOGS: []}
     for kind, body in connection.execute(SQL["chunks_of_trace"], (trace,)):
@@ -179,7 +179,7 @@ def material_of_trace(connection: sqlite3.Connection, trace: int, trace_id: byte
     return Material(spans=spans, logs=logs)
 
 
-def _candidates(connection: sqlite3.Connection, row: Row, linked: Mapping[int, Links]) -> list[Row]:
+def _candidates(connection: Connection, row: Row, linked: Mapping[int, Links]) -> list[Row]:
     """Other conversations without a session that end as this one begins, or begin as it ends."""
     found: dict[int, Row] = {}
     for one in linked.values():

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import queue
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, TypeAlias, TypeVar
 
 from taketwo.errors import StoreBusy
-from taketwo.store.connections import connect, telling
+from taketwo.store.database import Connection, Database, OpenConnection
 
 T = TypeVar("T")
-Work: TypeAlias = Callable[[sqlite3.Connection], T]
+Work: TypeAlias = Callable[[Connection], T]
 
 MOST_WAITING = 1_000
 """How many pieces of work may wait."""
@@ -28,9 +26,9 @@ _Item: TypeAlias = tuple[Work[Any], "Future[Any]"] | None
 class Writer:
     """Runs pieces of work on the one connection that writes, many in one transaction."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, database: Database) -> None:
         """Start no thread before there is something to write."""
-        self._path = path
+        self._database = database
         self._waiting: queue.Queue[_Item] = queue.Queue(MOST_WAITING)
         self._lock = Lock()
         self._thread: Thread | None = None
@@ -43,7 +41,7 @@ class Writer:
         try:
             self._waiting.put_nowait((work, done))
         except queue.Full:
-            raise StoreBusy(where=str(self._path), todo="try again in a moment") from None
+            raise StoreBusy(where=self._database.where, todo="try again in a moment") from None
         return done.result()
 
     def later(self, work: Work[object]) -> None:
@@ -92,16 +90,18 @@ class Writer:
                 self._thread.start()
 
     def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
+        connection: OpenConnection | None = None
         ended = False
         while not ended:
             items, ended = self._next()
             try:
-                connection = connection or connect(self._path)
+                connection = connection or self._database.connect()
             except Exception as error:  # whatever it was, whoever waits must hear of it
                 _fail(items, error)
                 continue
             self._write(connection, items)
+            if connection.is_broken:
+                connection = None
         if connection is not None:
             connection.close()
 
@@ -119,36 +119,36 @@ class Writer:
                 return items, False
         return items, True
 
-    def _write(self, connection: sqlite3.Connection, items: list[tuple[Work[Any], Future[Any]]]) -> None:
+    def _write(self, connection: OpenConnection, items: list[tuple[Work[Any], Future[Any]]]) -> None:
         """All in one transaction; what one piece did is undone alone when it refuses."""
         results: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
-            with telling(self._path):
-                connection.execute("BEGIN IMMEDIATE")
+            with self._database.telling():
+                connection.begin_writing()
                 for work, done in items:
-                    results.append((done, *_attempt(connection, work)))
-                connection.execute("COMMIT")
+                    results.append((done, *self._attempt(connection, work)))
+                connection.commit()
         except Exception as error:  # whatever it was, whoever waits must hear of it
-            if connection.in_transaction:
+            with suppress(*self._database.errors):
                 connection.rollback()
             _fail(items, error)
             return
         for done, result, refusal in results:
             done.set_exception(refusal) if refusal else done.set_result(result)
 
-
-def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, BaseException | None]:
-    connection.execute("SAVEPOINT piece")
-    try:
-        return work(connection), None
-    except sqlite3.Error:
-        raise
-    except Exception as refusal:  # a piece that cannot be done must not take the others with it
-        connection.execute("ROLLBACK TO piece")
-        return None, refusal
-    finally:
-        if connection.in_transaction:
-            connection.execute("RELEASE piece")
+    def _attempt(self, connection: Connection, work: Work[Any]) -> tuple[Any, BaseException | None]:
+        result: Any = None
+        refused: BaseException | None = None
+        connection.execute("SAVEPOINT piece")
+        try:
+            result = work(connection)
+        except self._database.errors:
+            raise
+        except Exception as refusal:  # a piece that cannot be done must not take the others with it
+            connection.execute("ROLLBACK TO piece")
+            refused = refusal
+        connection.execute("RELEASE piece")
+        return result, refused
 
 
 def _fail(items: list[tuple[Work[Any], Future[Any]]], error: Exception) -> None:

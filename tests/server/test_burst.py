@@ -21,7 +21,7 @@ from taketwo.server.quotas import Quotas
 from taketwo.store import open_store
 from taketwo.store.journal import Entry, Journal
 from taketwo.store.project import ProjectSettings
-from taketwo.store.sqlite import SqliteStore
+from taketwo.store.tables import TableStore
 
 SENT = {"content-type": PROTOBUF}
 
@@ -54,7 +54,7 @@ def test_what_waits_when_the_server_ends_is_stored_first(tmp_path: Path) -> None
 def test_what_is_to_be_redacted_is_never_on_disk_as_it_came(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
     store.set_project("private", ProjectSettings(redact="secrets"))
-    assert isinstance(store, SqliteStore)
+    assert isinstance(store, TableStore) and store.arrivals is not None
     burst = Burst(store, Journal(store.arrivals), may_wait=store.may_lie_as_it_came)
     taken = Delivery(signal="traces", content_type=PROTOBUF, project="private")
     body = trace_request(chat_span(1, 1, said=("sk-abcdefghijklmnopqrstuvwxyz0123456789ABCD",)))

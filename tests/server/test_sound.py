@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from taketwo.server.app import create_app
 from taketwo.store import open_store
-from taketwo.store.recordings import folder_of
+from taketwo.store.addresses import folder_of
 from taketwo.voice.recordings import Recordings
 
 

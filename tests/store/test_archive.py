@@ -17,9 +17,9 @@ from taketwo.cli.look import sessions_command
 from taketwo.conversation import Conversation, Say, Turn, UserLine
 from taketwo.errors import AlreadyThere, StoreUnavailable
 from taketwo.store import Store, open_store
+from taketwo.store.addresses import folder_of
 from taketwo.store.archive import put_back, write_archive
 from taketwo.store.feedback import Feedback
-from taketwo.store.recordings import folder_of
 from taketwo.voice.recordings import Recordings
 
 AT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)

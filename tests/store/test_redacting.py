@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from made_spans import chat_span, raw_spans
@@ -14,9 +13,9 @@ from taketwo.store import Store, open_store
 from taketwo.store.project import ProjectSettings
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.sqlite3")
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = open_store(store_url)
     opened.set_project("p", ProjectSettings(redact="personal"))
     yield opened
     opened.close()

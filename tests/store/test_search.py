@@ -26,9 +26,9 @@ AT = datetime(2026, 11, 17, 9, 30, tzinfo=UTC)
 ALL = All(())
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.sqlite3")
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = open_store(store_url)
     yield opened
     opened.close()
 

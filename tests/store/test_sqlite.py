@@ -16,7 +16,8 @@ from made_spans import chat_span, raw_spans
 
 from taketwo.errors import StoreBusy, StoreUnavailable
 from taketwo.store import open_store
-from taketwo.store.sqlite import SqliteStore
+from taketwo.store.sqlite_database import SqliteDatabase
+from taketwo.store.tables import TableStore
 from taketwo.verdict import CaseResult, Verdict
 
 TESTS = Path(__file__).parent.parent
@@ -67,7 +68,7 @@ def test_a_place_where_no_file_can_be_is_named(place: str) -> None:
 
 
 def test_every_commit_is_flushed_to_the_disk(url: str, tmp_path: Path) -> None:
-    store = SqliteStore(str(tmp_path / "store.sqlite3"))
+    store = TableStore(SqliteDatabase(str(tmp_path / "store.sqlite3")))
     synchronous, journal = store._writer.do(  # what SQLite says itself, on the connection that writes
         lambda connection: (
             connection.execute("PRAGMA synchronous").fetchone()[0],

@@ -11,10 +11,12 @@ import pytest
 import taketwo.store
 from taketwo.store.indexing import SEARCH
 from taketwo.store.migrate import migrate
+from taketwo.store.sqlite_database import DIALECT
 from taketwo.store.statements import SQL as QUERIES
 
 FOLDER = Path(taketwo.store.__file__).parent
-FILLED_IN = {"value": "f.first_ns", "condition": "f.turns > 3", "beyond": "<", "way": "DESC", "chosen": "1"}
+FILLED_IN = {"value": "f.first_ns", "condition": "f.turns > 3", "beyond": "<", "way": "DESC", "chosen": "TRUE"}
+FILLED_IN |= {"keys": DIALECT.keys, "latencies": DIALECT.latencies}
 TABLES = {"found_traces": "trace", "graded": "g"}
 SQL = QUERIES | {
     name: text.format(**FILLED_IN, scope=f"{TABLES.get(name, 'f')}.project_id = 1") for name, text in SEARCH.items()

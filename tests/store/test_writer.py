@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -10,35 +9,34 @@ from threading import Event, Thread
 import pytest
 
 from taketwo.errors import NotFound, StoreBusy
-from taketwo.store.connections import connect, make_file
+from taketwo.store.database import Connection
+from taketwo.store.sqlite_database import SqliteDatabase
 from taketwo.store.writer import MOST_WAITING, Writer
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    made = tmp_path / "store.sqlite3"
-    make_file(made)
-    return made
+    return tmp_path / "store.sqlite3"
 
 
 @pytest.fixture
 def writer(path: Path) -> Iterator[Writer]:
-    made = Writer(path)
+    made = Writer(SqliteDatabase(str(path)))
     yield made
     made.close()
 
 
-def add(name: str, connection: sqlite3.Connection) -> None:
+def add(name: str, connection: Connection) -> None:
     connection.execute("INSERT INTO project (name) VALUES (?)", (name,))
 
 
-def refuse(connection: sqlite3.Connection) -> None:
+def refuse(connection: Connection) -> None:
     add("refused", connection)
     raise NotFound("there is none")
 
 
 def names(path: Path) -> list[str]:
-    connection = connect(path, only_read=True)
+    connection = SqliteDatabase(str(path)).connect(only_read=True)
     try:
         return [name for (name,) in connection.execute("SELECT name FROM project ORDER BY id")]
     finally:
@@ -56,7 +54,7 @@ def test_work_that_waits_together_is_one_transaction_and_a_refusal_is_undone_alo
     assert begun.wait(10)
 
     def waiting(name: str) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             add(name, connection)
             seen.append(names(path))
 
@@ -89,7 +87,7 @@ def test_too_much_waiting_is_told_at_once(writer: Writer) -> None:
 
 
 def test_closing_writes_what_waits(path: Path) -> None:
-    writer = Writer(path)
+    writer = Writer(SqliteDatabase(str(path)))
     for number in range(100):
         writer.later(lambda connection, number=number: add(f"project {number}", connection))
     writer.close()

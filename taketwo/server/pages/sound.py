@@ -13,7 +13,7 @@ from starlette.routing import Route
 from taketwo.conversation import Conversation
 from taketwo.report.call_view import CallView, Played, call_view
 from taketwo.store import Store
-from taketwo.store.recordings import folder_of
+from taketwo.store.addresses import folder_of
 from taketwo.voice.recordings import Recordings
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
-"""The store in one SQLite file, which several processes may have open at once."""
+"""The store in the tables of a database, which several processes may have open at once."""
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,18 +17,18 @@ from taketwo.span import RawLog, RawSpan
 from taketwo.store import chunks
 from taketwo.store.arrivals import keep, project_key
 from taketwo.store.bodies import packed, unpacked
-from taketwo.store.connections import Readers, make_file
+from taketwo.store.database import Connection, Database, Readers, Rows
 from taketwo.store.deletion import Deletion
-from taketwo.store.documents_sqlite import SqliteDocuments
+from taketwo.store.documents_tables import TableDocuments
 from taketwo.store.feedback import Feedback, meant, with_scores
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run, trace_range
 from taketwo.store.grouping import Material, groups, part_of
 from taketwo.store.indexing import SEARCH, feedback_of, index, index_again
-from taketwo.store.listing import cursor, moment_ns, place
+from taketwo.store.listing import LATEST_NS, cursor, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
-from taketwo.store.redacting import Redacting, store_key
+from taketwo.store.redacting import Redacting
 from taketwo.store.requests import catch_up
-from taketwo.store.search_sqlite import SqliteSearch, trace_summary
+from taketwo.store.search_tables import TableSearch, trace_summary
 from taketwo.store.settling import Finding, file, look, material_of, row_of
 from taketwo.store.statements import SQL
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary, summarise
@@ -52,35 +51,35 @@ MOST_ENVELOPES = 512
 """How many envelopes are remembered; a process of an agent has one or two."""
 
 
-class SqliteStore:
-    """Keeps everything in one SQLite file."""
+class TableStore:
+    """Keeps everything in tables."""
 
-    def __init__(self, path: str) -> None:
-        """Open the file; make it and its folder where they are missing. Raises StoreUnavailable."""
-        self._path = Path(path).expanduser().absolute()
-        make_file(self._path)
-        self._readers = Readers(self._path)
-        self._writer = Writer(self._path)
-        self.documents = SqliteDocuments(self._readers, self._writer)
+    def __init__(self, database: Database) -> None:
+        """Open the database. Raises StoreUnavailable."""
+        self._database = database
+        self._readers = Readers(database)
+        self._writer = Writer(database)
+        self.documents = TableDocuments(self._readers, self._writer)
         self._envelopes: dict[bytes, bytes] = {}
         self._moved = 0
-        self._redacting = Redacting(self.project, partial(store_key, self._path.with_name(f"{self._path.name}.key")))
+        self._redacting = Redacting(self.project, database.pseudonyms_key)
         self._deletion = Deletion(
-            self._path, self._readers, self._writer, self._envelope_reader, partial(self._read, wait=True)
+            database, self._readers, self._writer, self._envelope_reader, partial(self._read, wait=True)
         )
-        self.search = SqliteSearch(self._readers, self._writer, self._read, partial(self._read, wait=True))
+        settle = partial(self._read, wait=True)
+        self.search = TableSearch(self._readers, self._writer, self._read, settle, database.dialect)
         with self._readers.snapshot():
             pass
 
     @property
     def url(self) -> str:
         """What `open_store` opens it with."""
-        return f"sqlite:///{self._path}"
+        return self._database.url
 
     @property
-    def arrivals(self) -> Path:
-        """The folder of journals: what came faster than it could be stored."""
-        return self._path.with_name(f"{self._path.name}.arrivals")
+    def arrivals(self) -> Path | None:
+        """The folder of journals, see `Database`."""
+        return self._database.arrivals
 
     def may_lie_as_it_came(self, project: str) -> bool:
         """Whether what comes for a project may be on disk before it is stored: not where it is redacted."""
@@ -153,7 +152,7 @@ class SqliteStore:
 
     def settle(self, limit: int | None = None) -> int:
         """See `Store`."""
-        return self.search.settle(-1 if limit is None else limit)
+        return self.search.settle(LATEST_NS if limit is None else limit)
 
     def add_result(self, suite_id: str, result: CaseResult) -> None:
         """See `Store`."""
@@ -161,7 +160,7 @@ class SqliteStore:
 
     def flush(self) -> None:
         """See `Store`."""
-        catch_up(self, self.arrivals, CATCH_UP_S)
+        self._catch_up()
         self._writer.flush()
 
     def results(self, suite_id: str) -> list[CaseResult]:
@@ -169,7 +168,7 @@ class SqliteStore:
         with self._readers.snapshot() as connection:
             bodies = connection.execute(SQL["results"], (suite_id,)).fetchall()
         if not bodies:
-            raise NotFound(f"there is no suite {suite_id!r}", where=str(self._path))
+            raise NotFound(f"there is no suite {suite_id!r}", where=self._database.where)
         return [unpacked(body, CaseResult) for (body,) in bodies]
 
     def result(self, run_id: str) -> CaseResult:
@@ -203,7 +202,7 @@ class SqliteStore:
 
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
-        catch_up(self, self.arrivals, CATCH_UP_S)  # what waits would bring it back
+        self._catch_up()  # what waits would bring it back
         try:
             key, reading = self._found_in_any_spelling(id, project)
         except NotFound:
@@ -214,7 +213,7 @@ class SqliteStore:
 
     def delete_user(self, user_id: str, project: str) -> Deleted:
         """See `Store`."""
-        catch_up(self, self.arrivals, CATCH_UP_S)
+        self._catch_up()
         self.settle()
         with self._readers.snapshot() as connection:
             found = {
@@ -226,7 +225,8 @@ class SqliteStore:
             }
         expired = self.documents.sources_of(self._redacting.spellings(user_id), project)
         if not found and not expired:
-            raise NotFound(f"there is no conversation of user {user_id!r} in project {project}", where=str(self._path))
+            what = f"there is no conversation of user {user_id!r} in project {project}"
+            raise NotFound(what, where=self._database.where)
         return self._delete(found, expired.union(found.values()), project)
 
     def _delete(self, found: Mapping[int, str], ids: Collection[str], project: str | None) -> Deleted:
@@ -234,7 +234,7 @@ class SqliteStore:
         copies = Deleted(copies=self.documents.remove_copies(ids, project))
         deleted = copies + self._deletion.conversations(list(found), ids, self.conversations())
         if deleted != Deleted():
-            self.compact()
+            self._database.erase()
         return deleted
 
     def expire(self, now: datetime) -> Deleted:
@@ -247,12 +247,17 @@ class SqliteStore:
 
     def compact(self) -> None:
         """See `Store`."""
-        self._deletion.compact()
+        self._database.compact()
 
     def close(self) -> None:
         """See `Store`."""
         self._writer.close()
         self._readers.close()
+
+    def _catch_up(self) -> None:
+        """See that what was acknowledged is stored."""
+        if self.arrivals is not None:
+            catch_up(self, self.arrivals, CATCH_UP_S)
 
     def _keep(self, project: str, arrivals: list[chunks.Packed]) -> int:
         return self._writer.do(partial(keep, project=project, arrivals=arrivals)) if arrivals else 0
@@ -365,12 +370,12 @@ class SqliteStore:
             material = material_of(connection, key, self._envelope_reader(connection))
         return next((part_of(group, material) for group in groups(material) if group.name == reading.id), Material())
 
-    def _envelope_reader(self, connection: sqlite3.Connection) -> Callable[[bytes], bytes]:
+    def _envelope_reader(self, connection: Connection) -> Callable[[bytes], bytes]:
         def envelope(name: bytes) -> bytes:
             if (body := self._envelopes.get(name)) is None:
                 found = connection.execute(SQL["envelope"], (name,)).fetchone()
                 if found is None:
-                    raise StoreUnavailable(f"envelope {name.hex()} is missing", where=str(self._path))
+                    raise StoreUnavailable(f"envelope {name.hex()} is missing", where=self._database.where)
                 if len(self._envelopes) >= MOST_ENVELOPES:
                     self._envelopes.clear()
                 self._envelopes[name] = body = found[0]
@@ -398,12 +403,12 @@ class SqliteStore:
 _Row = dict[str, Any]
 
 
-def _rows(cursor: sqlite3.Cursor) -> list[_Row]:
+def _rows(cursor: Rows) -> list[_Row]:
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def _find(connection: sqlite3.Connection, id: str, project: str | None) -> list[Found]:
+def _find(connection: Connection, id: str, project: str | None) -> list[Found]:
     """By the whole id, else by the trace's, else by the beginning of either."""
     rows = _rows(connection.execute(SQL["conversations_named"], {"name": id, "project": project}))
     if not rows and len(id) >= SHORTEST_PREFIX:
@@ -416,16 +421,16 @@ def _find(connection: sqlite3.Connection, id: str, project: str | None) -> list[
 
 
 def _range(prefix: str) -> dict[str, str]:
-    """The texts that begin with it: SQLite compares UTF-8, in which nothing comes after U+10FFFF."""
+    """The texts that begin with it: databases compare UTF-8, in which nothing comes after U+10FFFF."""
     return {"low": prefix, "high": prefix + "\U0010ffff"}
 
 
-def _reading(connection: sqlite3.Connection, key: int) -> bytes:
+def _reading(connection: Connection, key: int) -> bytes:
     (body,) = connection.execute(SQL["reading"], (key,)).fetchone()
     return bytes(body)
 
 
-def _put_import(connection: sqlite3.Connection, *, conversation: Conversation, body: bytes) -> bool:
+def _put_import(connection: Connection, *, conversation: Conversation, body: bytes) -> bool:
     project_id = project_key(connection, conversation.project)
     place = {"name": conversation.id, "project_id": project_id}
     found = connection.execute(SQL["find_import"], place).fetchone()
@@ -444,7 +449,7 @@ def _put_import(connection: sqlite3.Connection, *, conversation: Conversation, b
     return True
 
 
-def _put_feedback(connection: sqlite3.Connection, *, key: int, conversation: Conversation, given: Feedback) -> None:
+def _put_feedback(connection: Connection, *, key: int, conversation: Conversation, given: Feedback) -> None:
     row = {
         "project_id": project_key(connection, conversation.project),
         "conversation": conversation.id,
@@ -455,14 +460,15 @@ def _put_feedback(connection: sqlite3.Connection, *, key: int, conversation: Con
     index_again(connection, key)
 
 
-def _put_settings(connection: sqlite3.Connection, *, name: str, settings: ProjectSettings) -> None:
+def _put_settings(connection: Connection, *, name: str, settings: ProjectSettings) -> None:
     row = {"id": project_key(connection, name), "settings": settings.to_json().decode()}
     connection.execute(SQL["put_project_settings"], row)
 
 
-def _add_result(connection: sqlite3.Connection, *, suite_id: str, result: CaseResult, at_ns: int) -> None:
+def _add_result(connection: Connection, *, suite_id: str, result: CaseResult, at_ns: int) -> None:
     connection.execute(SQL["add_suite"], (suite_id,))
-    key = connection.execute(SQL["add_result"], (suite_id, at_ns, result.verdict.kind, packed(result))).lastrowid
+    row = (suite_id, at_ns, result.verdict.kind, packed(result))
+    (key,) = connection.execute(SQL["add_result"], row).fetchone()
     connection.executemany(SQL["add_run"], [(attempt.run.id, key) for attempt in result.attempts])
 
 

@@ -1,9 +1,7 @@
-"""Documents in the SQLite file."""
+"""Documents in a table."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import zlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -12,19 +10,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from taketwo.store.chunks import COMPRESSION_LEVEL
-from taketwo.store.connections import Readers
+from taketwo.store.database import Connection, Readers
 from taketwo.store.documents import ANY, Change, Document
 from taketwo.store.documents_memory import already_there, not_found
 from taketwo.store.listing import LATEST_NS, moment, moment_ns, place
 from taketwo.store.statements import named_statements
 from taketwo.store.writer import Writer
 
-_SQL: Final = named_statements(Path(__file__).with_name("documents.sql"))
+DOCUMENTS: Final = named_statements(Path(__file__).with_name("documents.sql"))
+"""The statements about documents, by name."""
 _BEFORE_ALL: Final = (-LATEST_NS, -LATEST_NS)
 _AFTER_ALL: Final = (LATEST_NS, LATEST_NS)
 
 
-class SqliteDocuments:
+class TableDocuments:
     """Keeps them in one table."""
 
     def __init__(self, readers: Readers, writer: Writer) -> None:
@@ -69,7 +68,7 @@ class SqliteDocuments:
         """See `Documents`."""
         position, seq = place(after) if after is not None else _AFTER_ALL if newest_first else _BEFORE_ALL
         values = {"kind": kind, "state": state, "outcome": outcome, "position": position, "seq": seq}
-        values |= {"parent": parent, "project": project, "limit": -1 if limit is None else limit}
+        values |= {"parent": parent, "project": project, "limit": LATEST_NS if limit is None else limit}
         name = "newest_documents" if newest_first else "documents"
         suffix = "_of_parent" if parent is not None else "_of_project" if project is not None else ""
         with self._readers.snapshot() as connection:
@@ -85,7 +84,7 @@ class SqliteDocuments:
     def count(self, kind: str, parent: str) -> dict[tuple[str, str], int]:
         """See `Documents`."""
         with self._readers.snapshot() as connection:
-            found = connection.execute(_SQL["count_documents"], (kind, parent)).fetchall()
+            found = connection.execute(DOCUMENTS["count_documents"], (kind, parent)).fetchall()
         return {(state, outcome): number for state, outcome, number in found}
 
     def change(self, kind: str, id: str, how: Change) -> Document:
@@ -107,14 +106,14 @@ class SqliteDocuments:
     def next_due(self, kind: str) -> datetime | None:
         """See `Documents`."""
         with self._readers.snapshot() as connection:
-            (due_ns,) = connection.execute(_SQL["next_due"], (kind,)).fetchone()
+            (due_ns,) = connection.execute(DOCUMENTS["next_due"], (kind,)).fetchone()
         return None if due_ns is None else moment(due_ns)
 
     def remove(self, kind: str, *, id: str | None = None, parent: str | None = None) -> int:
         """See `Documents`."""
         name = "remove_document" if parent is None else "remove_parts"
         values = {"kind": kind, "id": id, "parent": parent}
-        return self._writer.do(lambda connection: connection.execute(_SQL[name], values).rowcount)
+        return self._writer.do(lambda connection: connection.execute(DOCUMENTS[name], values).rowcount)
 
     def remove_copies(self, sources: Collection[str], project: str | None) -> int:
         """See `Documents`."""
@@ -125,43 +124,42 @@ class SqliteDocuments:
         """See `Documents`."""
         with self._readers.snapshot() as connection:
             asked = ({"user": user, "project": project} for user in users)
-            return {source for one in asked for (source,) in connection.execute(_SQL["sources_of_user"], one)}
+            return {source for one in asked for (source,) in connection.execute(DOCUMENTS["sources_of_user"], one)}
 
 
-def _remove_copies(connection: sqlite3.Connection, *, rows: Sequence[dict[str, Any]], project: str | None) -> int:
-    gone = connection.executemany(_SQL["remove_copies"], rows).rowcount
-    gone += connection.executemany(_SQL["remove_what_is_also_of"], rows).rowcount
-    return gone + connection.execute(_SQL["remove_what_may_hold_it"], {"any": ANY, "project": project}).rowcount
+def _remove_copies(connection: Connection, *, rows: Sequence[dict[str, Any]], project: str | None) -> int:
+    gone = connection.execute(DOCUMENTS["remove_what_may_hold_it"], {"any": ANY, "project": project}).rowcount
+    for row in rows:
+        gone += connection.execute(DOCUMENTS["remove_copies"], row).rowcount
+        gone += connection.execute(DOCUMENTS["remove_what_is_also_of"], row).rowcount
+    return gone
 
 
-def _add(connection: sqlite3.Connection, *, documents: Sequence[Document], rows: Sequence[dict[str, Any]]) -> None:
+def _add(connection: Connection, *, documents: Sequence[Document], rows: Sequence[dict[str, Any]]) -> None:
     for document, row in zip(documents, rows, strict=True):
-        try:
-            connection.execute(_SQL["add_document"], row)
-        except sqlite3.IntegrityError as error:
-            raise already_there(document) from error
+        _add_row(connection, document, row)
         _note_sources(connection, document)
 
 
-def _note_sources(connection: sqlite3.Connection, document: Document) -> None:
+def _note_sources(connection: Connection, document: Document) -> None:
     named = [{"kind": document.kind, "id": document.id, "source": source} for source in document.also_of]
-    connection.executemany(_SQL["add_source"], named)
+    connection.executemany(DOCUMENTS["add_source"], named)
 
 
-def _get(connection: sqlite3.Connection, kind: str, id: str) -> Document:
+def _get(connection: Connection, kind: str, id: str) -> Document:
     found = _rows(connection, "document", (kind, id))
     if not found:
         raise not_found(kind, id)
     return _document(found[0])
 
 
-def _change(connection: sqlite3.Connection, *, kind: str, id: str, how: Change) -> Document:
+def _change(connection: Connection, *, kind: str, id: str, how: Change) -> Document:
     after = how(_get(connection, kind, id))
     _put(connection, after)
     return after
 
 
-def _change_parts(connection: sqlite3.Connection, *, values: Sequence[dict[str, Any]], how: Change) -> int:
+def _change_parts(connection: Connection, *, values: Sequence[dict[str, Any]], how: Change) -> int:
     # All are read before the first is changed: a change may bring a document into another one of the states.
     found = [row for one in values for row in _rows(connection, "documents_in_state", one)]
     for row in found:
@@ -169,7 +167,7 @@ def _change_parts(connection: sqlite3.Connection, *, values: Sequence[dict[str, 
     return len(found)
 
 
-def _claim(connection: sqlite3.Connection, *, values: dict[str, Any], how: Change) -> list[Document]:
+def _claim(connection: Connection, *, values: dict[str, Any], how: Change) -> list[Document]:
     name = "due_documents" if values["parent"] is None else "due_documents_of_parent"
     claimed = [how(_document(row)) for row in _rows(connection, name, values)]
     for document in claimed:
@@ -177,22 +175,28 @@ def _claim(connection: sqlite3.Connection, *, values: dict[str, Any], how: Chang
     return claimed
 
 
-def _put(connection: sqlite3.Connection, document: Document) -> None:
+def _put(connection: Connection, document: Document) -> None:
     _put_row(connection, document=document, row=_row(document))
 
 
-def _put_row(connection: sqlite3.Connection, *, document: Document, row: dict[str, Any]) -> None:
-    try:
-        if not connection.execute(_SQL["put_document"], row).rowcount:
-            connection.execute(_SQL["add_document"], row)
-    except sqlite3.IntegrityError as error:
-        raise already_there(document) from error
-    connection.execute(_SQL["forget_sources"], (document.kind, document.id))
+def _put_row(connection: Connection, *, document: Document, row: dict[str, Any]) -> None:
+    # Nobody else writes meanwhile, so that what is free now is free in the next statement.
+    with_key = _rows(connection, "document_with_key", row) if document.key is not None else []
+    if any(one["id"] != document.id for one in with_key):
+        raise already_there(document)
+    if not connection.execute(DOCUMENTS["put_document"], row).rowcount:
+        _add_row(connection, document, row)
+    connection.execute(DOCUMENTS["forget_sources"], (document.kind, document.id))
     _note_sources(connection, document)
 
 
-def _rows(connection: sqlite3.Connection, name: str, values: Any) -> list[dict[str, Any]]:
-    cursor = connection.execute(_SQL[name], values)
+def _add_row(connection: Connection, document: Document, row: dict[str, Any]) -> None:
+    if not connection.execute(DOCUMENTS["add_document"], row).rowcount:
+        raise already_there(document)
+
+
+def _rows(connection: Connection, name: str, values: Any) -> list[dict[str, Any]]:
+    cursor = connection.execute(DOCUMENTS[name], values)
     columns = [column[0] for column in cursor.description]
     return [dict(zip(columns, row, strict=True)) for row in cursor]
 
@@ -210,8 +214,6 @@ def _row(document: Document) -> dict[str, Any]:
         "position": document.position,
         "due_ns": None if document.due_at is None else moment_ns(document.due_at),
         "source": document.source,
-        "also_of": json.dumps(document.also_of) if document.also_of else None,
-        "user": document.user,
         "body": zlib.compress(document.body, COMPRESSION_LEVEL),
     }
 
@@ -229,6 +231,4 @@ def _document(row: dict[str, Any]) -> Document:
         position=row["position"],
         due_at=None if row["due_ns"] is None else moment(row["due_ns"]),
         source=row["source"],
-        also_of=tuple(json.loads(row["also_of"])) if row["also_of"] else (),
-        user=row["user_id"],
     )

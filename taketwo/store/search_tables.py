@@ -1,9 +1,8 @@
-"""Finding conversations in the SQLite file: by their facts, and by a look at each where these cannot decide."""
+"""Finding conversations in their tables: by their facts, and by a look at each where these cannot decide."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -16,9 +15,9 @@ import msgspec
 from taketwo.conversation import Conversation
 from taketwo.select.filters import Filter
 from taketwo.store.conditions import EVERY_ROW, Condition, condition, wider
-from taketwo.store.connections import Readers
+from taketwo.store.database import Connection, Dialect, Readers, Rows
 from taketwo.store.indexing import SEARCH, index_again
-from taketwo.store.listing import moment, moment_ns, place
+from taketwo.store.listing import LATEST_NS, moment, moment_ns, place
 from taketwo.store.search import (
     NEWEST_FIRST,
     UNKNOWN,
@@ -48,7 +47,7 @@ MOST_READ_FIRST: Final = 200
 """Conversations that are read before a search, because something came for them just now."""
 
 
-class SqliteSearch:
+class TableSearch:
     """Asks the tables of facts and words."""
 
     def __init__(
@@ -57,12 +56,14 @@ class SqliteSearch:
         writer: Writer,
         read: Callable[[int], Conversation | None],
         settle: Callable[[int], object],
+        dialect: Dialect,
     ) -> None:
         """`read` gives a conversation by its key, and `settle` brings one up to date with its spans and keeps it."""
         self._readers = readers
         self._writer = writer
         self._read = read
         self._settle = settle
+        self._dialect = dialect
         self._turn = 0
 
     def conversations(
@@ -95,7 +96,7 @@ class SqliteSearch:
         """See `Search`."""
         last_ns, id = user_place(after)
         self.catch_up(project, MOST_READ_FIRST)
-        wanted = {"project": project, "last_ns": last_ns, "id": id, "limit": -1 if limit is None else limit}
+        wanted = {"project": project, "last_ns": last_ns, "id": id, "limit": LATEST_NS if limit is None else limit}
         with self._readers.snapshot() as connection:
             rows = _rows(connection.execute(SEARCH["users"], wanted))
         return [_user(row, project) for row in rows]
@@ -120,7 +121,7 @@ class SqliteSearch:
             for _, (first_ns, errors, turns, latency) in fitting
         ]
         keys = json.dumps([key for key, _ in fitting])
-        graded = self._graded("g.conversation_id IN (SELECT value FROM json_each(:keys))", {**times, "keys": keys})
+        graded = self._graded(f"g.conversation_id IN {self._dialect.among('keys')}", {**times, "keys": keys})
         found = stretches(counted, since=since, until=until, step_s=step_s)
         return [one.but(scores=graded.get(number, {})) for number, one in enumerate(found)]
 
@@ -156,16 +157,17 @@ class SqliteSearch:
 
     def _condition(self, chosen: Filter) -> Condition:
         with self._readers.snapshot() as connection:
-            return condition(chosen, [name for (name,) in connection.execute(SQL["projects"])])
+            return condition(chosen, [name for (name,) in connection.execute(SQL["projects"])], self._dialect)
 
     def _summed(self, asked: Condition, times: dict[str, Any], starts: list[datetime]) -> list[Stretch]:
         """A timeline added up where the facts lie, the empty stretches too."""
-        text = SEARCH["summed"].format(scope=_scope(times["project"], "f"), condition=asked.sql)
+        scope = _scope(times["project"], "f")
+        text = SEARCH["summed"].format(scope=scope, condition=asked.sql, latencies=self._dialect.latencies)
         with self._readers.snapshot() as connection:
             rows = {row["number"]: row for row in _rows(connection.execute(text, {**asked.values, **times}))}
         # Most charts are of everything, and then the index of the scores is all that is read.
         graded = self._graded(
-            "1"
+            EVERY_ROW
             if asked.sql == EVERY_ROW
             else GRADES_OF.format(scope=_scope(times["project"], "f"), condition=asked.sql),
             {**asked.values, **times},
@@ -225,7 +227,8 @@ class SqliteSearch:
     def _traces(self, chosen: Filter, project: str | None, after: str | None) -> Iterator[TraceSummary]:
         first_ns, id = place(after)
         asked = self._condition(wider(chosen))
-        text = SEARCH["found_traces"].format(scope=_scope(project, "trace"), condition=asked.sql)
+        scope = _scope(project, "trace")
+        text = SEARCH["found_traces"].format(scope=scope, condition=asked.sql, keys=self._dialect.keys)
         while True:
             wanted = {**asked.values, "project": project, "first_ns": first_ns, "id": id, "limit": PAGE}
             with self._readers.snapshot() as connection:
@@ -240,7 +243,7 @@ class SqliteSearch:
             first_ns, id = rows[-1]["first_ns"], rows[-1]["id"]
 
 
-def trace_summary(connection: sqlite3.Connection, row: dict[str, Any]) -> TraceSummary:
+def trace_summary(connection: Connection, row: dict[str, Any]) -> TraceSummary:
     """What a listing shows of a trace, by its row."""
     names = connection.execute(SQL["names_of_conversations_of_trace"], (row["id"],)).fetchall()
     return TraceSummary(
@@ -256,7 +259,7 @@ def trace_summary(connection: sqlite3.Connection, row: dict[str, Any]) -> TraceS
 
 
 def _scope(project: str | None, table: str) -> str:
-    return "1" if project is None else f"{table}.project_id = (SELECT id FROM project WHERE name = :project)"
+    return EVERY_ROW if project is None else f"{table}.project_id = (SELECT id FROM project WHERE name = :project)"
 
 
 def _summary(row: dict[str, Any]) -> ConversationSummary:
@@ -276,6 +279,6 @@ def _user(row: dict[str, Any], project: str) -> UserSummary:
     )
 
 
-def _rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+def _rows(cursor: Rows) -> list[dict[str, Any]]:
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]

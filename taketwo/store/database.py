@@ -1,0 +1,188 @@
+"""A database that holds the tables of a store: what SQLite and PostgreSQL have in common, and where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from queue import Empty, LifoQueue
+from threading import BoundedSemaphore
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+
+from taketwo.errors import StoreBusy
+from taketwo.value import JSON
+
+BUSY_TIMEOUT_S: Final = 5.0
+"""How long one process waits for another's transaction."""
+MOST_READERS: Final = 16
+"""Connections for reading that one process has at most: a database server gives out some dozens to all of them."""
+
+Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
+"""What stands for `?`, or for `:name`, in a statement."""
+
+
+class Rows(Protocol):
+    """What a statement gave."""
+
+    @property
+    def description(self) -> Any:
+        """One entry a column, of which the first item is its name."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+
+    def fetchone(self) -> Any:
+        """The next row, None when there is none."""
+
+    def fetchall(self) -> list[Any]:
+        """The rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rows that are left."""
+
+
+class Connection(Protocol):
+    """Runs statements, within the transaction that somebody else began."""
+
+    def execute(self, statement: str, values: Values = ..., /) -> Rows:
+        """Run a statement, written as for SQLite."""
+
+    def executemany(self, statement: str, values: Iterable[Values], /) -> Rows:
+        """Run a statement that gives no rows for each of the values."""
+
+
+class OpenConnection(Connection, Protocol):
+    """A connection to its owner."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is of no use any more."""
+
+    def begin_reading(self) -> None:
+        """From now on it sees one state of the store."""
+
+    def begin_writing(self) -> None:
+        """From now on nobody else writes. Raises one of the database's errors where somebody does for too long."""
+
+    def commit(self) -> None:
+        """Keep what was written since."""
+
+    def rollback(self) -> None:
+        """Give up what was written since; does nothing outside of a transaction."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+NameOf: TypeAlias = Callable[[JSON], str]
+"""Keeps a value of a statement, and gives the name that stands for it."""
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """Where statements that are put together differ."""
+
+    talk_holds: Callable[[NameOf, Sequence[str], str], str]
+    """The condition on `facts AS f` that one of these fields holds these words, which are spelled."""
+    same: Callable[[str, str], str]
+    """The condition that a column is the value of that name, found by an index of the column where there is one."""
+    fits: str
+    """The operator that compares a name with a pattern."""
+    pattern: Callable[[str], str]
+    """A name, in which `*` stands for anything, as that operator reads it."""
+    keys: str
+    """The keys of several facts as one text, with commas."""
+    among: Callable[[str], str]
+    """The numbers of a JSON list of that name, as what stands behind IN."""
+    latencies: str
+    """The latencies of several facts as a JSON list, those that are known."""
+
+
+class Database(Protocol):
+    """Where the tables of a store are; opened once in a process."""
+
+    url: str
+    """What `open_store` opens it with; may hold a password."""
+    where: str
+    """What people are told."""
+    dialect: Dialect
+    """How its statements are written."""
+    recordings: Path
+    """The folder of the recordings."""
+    arrivals: Path | None
+    """The folder of journals: what came faster than it could be stored; None where several machines must see all of it."""
+    errors: tuple[type[Exception], ...]
+    """What its statements raise, after which a transaction is lost."""
+
+    def connect(self, *, only_read: bool = False) -> OpenConnection:
+        """A connection, brought to the newest version. Raises StoreUnavailable."""
+
+    def telling(self) -> AbstractContextManager[None]:
+        """Say what its errors mean: StoreBusy, StoreUnavailable."""
+
+    def pseudonyms_key(self) -> bytes:
+        """The key of the pseudonyms, made where it is missing. Raises StoreUnavailable."""
+
+    def erase(self) -> None:
+        """See that nothing is left of rows that were deleted. Raises StoreBusy, StoreUnavailable."""
+
+    def tidy(self) -> None:
+        """The same as far as it costs little. Raises StoreUnavailable."""
+
+    def compact(self) -> None:
+        """Give free space back to the disk. Raises StoreBusy, StoreUnavailable."""
+
+
+class Readers:
+    """Connections for reading, one for each thread that reads at the same time."""
+
+    def __init__(self, database: Database) -> None:
+        """Open none yet."""
+        self._database = database
+        self._idle: LifoQueue[OpenConnection] = LifoQueue()
+        self._free = BoundedSemaphore(MOST_READERS)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that sees one state of the store until the end of the block."""
+        if not self._free.acquire(timeout=BUSY_TIMEOUT_S):
+            raise StoreBusy("too many are reading", where=self._database.where, todo="try again in a moment")
+        try:
+            with self._database.telling():
+                connection = self._begun()
+                try:
+                    yield connection
+                finally:
+                    self._end(connection)
+        finally:
+            self._free.release()
+
+    def _begun(self) -> OpenConnection:
+        """A connection of before, unless it broke meanwhile: a database server may have been started again."""
+        while True:
+            try:
+                connection = self._idle.get_nowait()
+            except Empty:
+                connection = self._database.connect(only_read=True)
+                connection.begin_reading()
+                return connection
+            try:
+                connection.begin_reading()
+                return connection
+            except self._database.errors:
+                connection.close()
+
+    def _end(self, connection: OpenConnection) -> None:
+        try:
+            connection.rollback()
+        except self._database.errors:
+            connection.close()
+            return
+        self._idle.put(connection)
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        while not self._idle.empty():
+            self._idle.get_nowait().close()

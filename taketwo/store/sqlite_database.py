@@ -1,0 +1,177 @@
+"""SQLite files: how they are opened, what their errors mean, and how what was deleted leaves them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from taketwo.errors import StoreBusy, StoreUnavailable
+from taketwo.store.database import BUSY_TIMEOUT_S, Dialect, NameOf
+from taketwo.store.indexing import SEARCH
+from taketwo.store.migrate import migrate
+from taketwo.store.recordings import recordings_folder
+from taketwo.store.redacting import store_key
+
+LOG_WAIT_S: Final = 5.0
+"""How long a deletion waits for readers who keep the write-ahead log from being cut off."""
+
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+class SqliteConnection(sqlite3.Connection):
+    """A connection that begins transactions as a store needs them."""
+
+    is_broken = False
+    """A file does not go away."""
+
+    def begin_reading(self) -> None:
+        """See `OpenConnection`."""
+        self.execute("BEGIN")
+
+    def begin_writing(self) -> None:
+        """See `OpenConnection`."""
+        self.execute("BEGIN IMMEDIATE")
+
+
+def _talk_holds(name_of: NameOf, fields: Sequence[str], words: str) -> str:
+    # Words hold letters and digits only, so nothing in them can be read as a query.
+    name = name_of(f'{{{" ".join(fields)}}} : "{words}" *')
+    return f"f.conversation_id IN (SELECT rowid FROM talk WHERE talk MATCH :{name})"
+
+
+def _glob(name: str) -> str:
+    """The name as GLOB reads it: only the star has a meaning."""
+    return name.replace("[", "[[]").replace("?", "[?]")
+
+
+DIALECT: Final = Dialect(
+    talk_holds=_talk_holds,
+    same=lambda column, name: f"{column} = :{name}",
+    fits="GLOB",
+    pattern=_glob,
+    keys="group_concat(f.conversation_id)",
+    among=lambda name: f"(SELECT value FROM json_each(:{name}))",
+    latencies="json_group_array(f.latency) FILTER (WHERE f.latency IS NOT NULL)",
+)
+"""How SQLite's statements are written."""
+
+
+class SqliteDatabase:
+    """One file, which several processes may have open at once."""
+
+    dialect = DIALECT
+    """See `Database`."""
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    """See `Database`."""
+
+    def __init__(self, path: str) -> None:
+        """Make the file and its folder where they are missing. Raises StoreUnavailable."""
+        self.path = Path(path).expanduser().absolute()
+        self.url = f"sqlite:///{self.path}"
+        self.where = str(self.path)
+        self.arrivals: Path | None = self.path.with_name(f"{self.path.name}.arrivals")
+        make_file(self.path)
+        self.recordings = recordings_folder(self.path)
+
+    def connect(self, *, only_read: bool = False) -> SqliteConnection:
+        """See `Database`."""
+        with self.telling():
+            connection = sqlite3.connect(
+                self.path,
+                timeout=BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=SqliteConnection,
+            )
+            try:
+                _write_ahead(connection)
+                connection.execute("PRAGMA synchronous = FULL")
+                # What is deleted or replaced is overwritten: readings are replaced long before anybody deletes them.
+                connection.execute("PRAGMA secure_delete = ON")
+                migrate(connection)
+                connection.execute(f"PRAGMA query_only = {int(only_read)}")
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """See `Database`."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in _BUSY:
+                raise StoreBusy("another process is writing", where=self.where, todo="try again in a moment") from error
+            if code == sqlite3.SQLITE_NOTADB:
+                raise StoreUnavailable("this file is no store", where=self.where, todo="name another file") from error
+            raise StoreUnavailable(str(error), where=self.where) from error
+        except StoreUnavailable as error:
+            error.where = error.where or self.where
+            raise
+
+    def pseudonyms_key(self) -> bytes:
+        """See `Database`. It lies beside the file, so that a copy of the file alone does not tell who is who."""
+        return store_key(self.path.with_name(f"{self.path.name}.key"))
+
+    def erase(self) -> None:
+        """Write the file anew: moved rows leave copies behind in it that SQLite never overwrites.
+
+        Whoever wants to write meanwhile waits, or is told to come back.
+        """
+        with self.telling(), closing(self.connect()) as connection:
+            connection.begin_writing()
+            connection.execute(SEARCH["rewrite_words"])
+            connection.commit()
+            connection.execute("VACUUM")
+        until = time.monotonic() + LOG_WAIT_S
+        while not self._log_is_empty():
+            if time.monotonic() > until:
+                raise StoreBusy(
+                    "somebody is reading, so the write-ahead log still holds what was deleted",
+                    where=self.where,
+                    todo="run `taketwo expire --compact` in a moment",
+                )
+            time.sleep(0.05)
+
+    def tidy(self) -> None:
+        """Cut off the log, unless somebody reads it."""
+        self._log_is_empty()
+
+    def compact(self) -> None:
+        """See `Database`."""
+        self.erase()
+
+    def _log_is_empty(self) -> bool:
+        """Write what waits in the log into the file itself, and cut it off; False where readers kept it from that."""
+        with self.telling(), closing(self.connect()) as connection:
+            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+
+def make_file(path: Path) -> None:
+    """Make the file and its folders, readable by nobody else: conversations are private. Raises StoreUnavailable."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(f"cannot be opened: {error.strerror}", where=str(path)) from error
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log; SQLite itself does not wait for others who do the same at the same moment."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
