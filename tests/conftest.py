@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
-from postgres_cluster import Cluster
-from stores import EVERY_STORE
+from postgres_cluster import Cluster, emptied
+from stores import EVERY_STORE, IN_TABLES
 
 # Timings are measured in benchmarks/: a test that fails because the machine is busy says nothing.
 hypothesis.settings.register_profile("house", deadline=None)
@@ -49,14 +49,7 @@ def database_url(cluster: Cluster) -> str:
 @pytest.fixture
 def postgresql_url(database_url: str) -> str:
     """The same, emptied."""
-    import psycopg
-
-    with psycopg.connect(database_url.partition("?")[0]) as connection:
-        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'taketwo' AND tablename <> 'version'"
-        names = [f"taketwo.{name}" for (name,) in connection.execute(tables).fetchall()]
-        if names:
-            connection.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY")
-    return database_url
+    return emptied(database_url)
 
 
 @pytest.fixture(params=EVERY_STORE)
@@ -68,4 +61,13 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         case "sqlite":
             return f"sqlite:///{tmp_path}/deep/er/store.sqlite3"
         case _:
-            return str(request.getfixturevalue("postgresql_url"))
+            return emptied(request.getfixturevalue("database_url"))
+
+
+@pytest.fixture(scope="session", params=IN_TABLES)
+def next_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Gives the address of another empty store each time, for tests with many examples; the one before is gone."""
+    if request.param == "sqlite":
+        return lambda: f"sqlite:///{tmp_path_factory.mktemp('store')}/store.sqlite3"
+    url: str = request.getfixturevalue("database_url")
+    return lambda: emptied(url)

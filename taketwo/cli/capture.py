@@ -21,6 +21,7 @@ from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, MissingExtra, TraceUnreadable
 from taketwo.report.words import items_in_words, plain
 from taketwo.store import Store
+from taketwo.store.addresses import shown
 from taketwo.store.importing import Tally, import_file
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _executor(url: str, delivery: Delivery) -> Embedded:
 
 def _announce(listening: Listening, url: str) -> None:
     grpc = f"gRPC {listening.grpc} , " if listening.grpc else ""
-    click.echo(f"listening on {listening.http} , {grpc}keeping in {url}")
+    click.echo(f"listening on {listening.http} , {grpc}keeping in {shown(url)}")
     if listening.without_grpc:
         click.echo(f"no gRPC: {listening.without_grpc}", err=True)
 

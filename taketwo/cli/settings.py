@@ -50,7 +50,12 @@ def language_model(here: Settings) -> AskedModel | None:
 
 def store_option(command: Command) -> Command:
     """`--store URL`."""
-    return click.option("--store", "store_url", metavar="URL", help="Where captures are kept: sqlite:///PATH.")(command)
+    return click.option(
+        "--store",
+        "store_url",
+        metavar="URL",
+        help="Where captures are kept: sqlite:///PATH or postgresql://USER@HOST/DATABASE.",
+    )(command)
 
 
 def project_option(command: Command) -> Command:

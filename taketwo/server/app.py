@@ -52,6 +52,7 @@ from taketwo.server.room import Room
 from taketwo.server.tracing import Traced
 from taketwo.server.webhooks import Webhooks, WebhookSecrets
 from taketwo.store import Store
+from taketwo.store.addresses import is_shared
 from taketwo.store.scoped import ScopedStore
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def create_app(
 
 def _intake(store: Store, limits: Limits, logs: LogForm) -> Intake:
     """A process of its own where that can open the store too."""
-    if store.url.startswith("sqlite:"):
+    if is_shared(store.url):
         return BesideTheServer(store.url, limits, logs)
     return InThreads(store, limits)
 

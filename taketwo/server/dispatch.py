@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator
 from itertools import count
@@ -19,6 +20,7 @@ from taketwo.server.limits import Limits
 from taketwo.server.logs import LogForm
 from taketwo.server.quotas import Quotas
 from taketwo.store import Store
+from taketwo.store.addresses import for_process
 
 RESTART_AFTER_S = 0.5
 """A process that ended is started again after this pause."""
@@ -70,7 +72,8 @@ class BesideTheServer:
     def __init__(self, url: str, limits: Limits, logs: LogForm) -> None:
         """logs: how what the process writes about itself is written."""
         settings = (limits.to_json().decode(), logs.to_json().decode())
-        self._command = [sys.executable, "-m", "taketwo.server.worker", url, *settings]
+        address, self._secrets = for_process(url)
+        self._command = [sys.executable, "-m", "taketwo.server.worker", address, *settings]
         self._limits = limits
         self._process: asyncio.subprocess.Process | None = None
         self._numbers = count(1)
@@ -85,7 +88,10 @@ class BesideTheServer:
         """See `Intake`. Raises StoreUnavailable where the process cannot be started the first time."""
         while True:
             process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env={**os.environ, **self._secrets},
             )
             try:
                 await self._serve(process, started)

@@ -7,6 +7,7 @@ assistant has just changed in the agent's code is what is replayed, and no impor
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 from taketwo.errors import BadSetting
+from taketwo.store.addresses import for_process
 from taketwo.value import JSON
 
 LONGEST_ANSWER = 60_000
@@ -194,21 +196,23 @@ async def _called(name: str, arguments: dict[str, JSON], store_url: str | None) 
         command = tool.command(arguments)
     except BadSetting as error:
         return _answer(str(error), is_error=True)
-    where = [f"--store={store_url}"] if store_url else []
-    code, told = await _run([command[0], *where, *command[1:]])
+    address, secrets = for_process(store_url or "")
+    where = [f"--store={address}"] if address else []
+    code, told = await _run([command[0], *where, *command[1:]], secrets)
     if name == "replay" and code in MEANINGS:
         told = f"{told}\n\nexit code {code}: {MEANINGS[code]}"
         return _answer(told, is_error=code == 2)
     return _answer(told, is_error=code != 0)
 
 
-async def _run(arguments: list[str]) -> tuple[int, str]:
+async def _run(arguments: list[str], secrets: Mapping[str, str]) -> tuple[int, str]:
     """The exit code of a command, and all that it said. Ended with whoever waits for it."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "taketwo", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **secrets},
     )
     try:
         told, _ = await process.communicate()

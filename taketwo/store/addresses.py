@@ -6,8 +6,9 @@ import re
 import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
+from taketwo.errors import BadSetting
 from taketwo.store.recordings import recordings_folder
 
 POSTGRESQL: Final = ("postgresql://", "postgres://")
@@ -30,8 +31,8 @@ class PostgresAddress(NamedTuple):
 
 
 def postgres_address(url: str) -> PostgresAddress:
-    """The parts of an address that begins like one of a PostgreSQL database."""
-    scheme, network, path, query, _ = urlsplit(url)
+    """The parts of an address that begins like one of a PostgreSQL database. Raises BadSetting."""
+    scheme, network, path, query = _parts(url)
     user, at, host = network.rpartition("@")
     name = user.partition(":")[0]
     options = parse_qsl(query, keep_blank_values=True)
@@ -44,6 +45,28 @@ def postgres_address(url: str) -> PostgresAddress:
         driver_url=urlunsplit((scheme, network, path, known, "")),
         recordings=Path(folder).expanduser() if folder else Path.home() / ".local/share/taketwo" / f"{plain}.audio",
     )
+
+
+def is_shared(url: str) -> bool:
+    """Whether other processes can open the same store and write to it."""
+    return url.startswith(("sqlite:", *POSTGRESQL))
+
+
+def for_process(url: str) -> tuple[str, dict[str, str]]:
+    """The address as another process may get it as an argument, and what it needs in its environment.
+
+    Every user of a machine sees the arguments of all processes, so a password is not among them.
+    """
+    if not url.startswith(POSTGRESQL):
+        return url, {}
+    scheme, network, path, query = _parts(url)
+    user, at, host = network.rpartition("@")
+    name, _, password = user.partition(":")
+    options = parse_qsl(query, keep_blank_values=True)
+    password = next((value for key, value in options if key == "password"), unquote(password))
+    left = urlencode([(key, value) for key, value in options if key != "password"])
+    plain = urlunsplit((scheme, f"{name}{at}{host}", path, left, ""))
+    return plain, {"PGPASSWORD": password} if password else {}
 
 
 def shown(url: str) -> str:
@@ -59,3 +82,27 @@ def folder_of(url: str) -> Path:
     if kind in {"sqlite:", "archive:"}:
         return recordings_folder(Path(path))
     return Path(tempfile.gettempdir()) / "taketwo.audio"
+
+
+def unreadable() -> BadSetting:
+    """Says so without what it was: it may hold a password."""
+    return BadSetting(
+        "this address of a PostgreSQL database cannot be read",
+        where="store",
+        todo="use postgresql://USER@HOST:PORT/DATABASE, with %40 and the like for signs in a password",
+    )
+
+
+_HOSTS: Final = re.compile(r"(\[[^]@]*\]|[^]:@[]*)(:\d*)?(,(\[[^]@]*\]|[^]:@[]*)(:\d*)?)*")
+
+
+def _parts(url: str) -> tuple[str, str, str, str]:
+    """Scheme, network, path and query. The driver's own words for what is wrong would hold a part of the password."""
+    try:
+        scheme, network, path, query, _ = urlsplit(url)
+    except ValueError:
+        scheme = network = path = query = ""
+    user, _, hosts = network.rpartition("@")
+    if not scheme or "@" in user or not _HOSTS.fullmatch(hosts):
+        raise unreadable()
+    return scheme, network, path, query

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from taketwo.errors import BadSetting, StoreUnavailable
+from taketwo.store.addresses import shown
 from taketwo.store.recordings import recordings_folder
 from taketwo.store.sqlite_database import SqliteDatabase
 from taketwo.store.tables import TableStore
@@ -24,7 +25,7 @@ def back_up(url: str, to: Path) -> list[Path]:
     """
     kind, _, path = url.partition("///")
     if kind != "sqlite:":
-        raise BadSetting("only SQLite stores are copied here", where=url, todo="use the database's own tools")
+        raise BadSetting("only SQLite stores are copied here", where=shown(url), todo="use the database's own tools")
     if to.exists():
         raise BadSetting("is there already", where=str(to), todo="name a new file")
     _catch_up(Path(path))

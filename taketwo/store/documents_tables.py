@@ -214,6 +214,8 @@ def _row(document: Document) -> dict[str, Any]:
         "position": document.position,
         "due_ns": None if document.due_at is None else moment_ns(document.due_at),
         "source": document.source,
+        "also_of": json.dumps(document.also_of) if document.also_of else None,
+        "user": document.user,
         "body": zlib.compress(document.body, COMPRESSION_LEVEL),
     }
 
@@ -231,4 +233,6 @@ def _document(row: dict[str, Any]) -> Document:
         position=row["position"],
         due_at=None if row["due_ns"] is None else moment(row["due_ns"]),
         source=row["source"],
+        also_of=tuple(json.loads(row["also_of"])) if row["also_of"] else (),
+        user=row["user_id"],
     )

@@ -68,7 +68,9 @@ def _prepare(driver: Any) -> None:
             f"this database keeps texts as {encoding}",
             todo="make one with: createdb --encoding=UTF8 --template=template0",
         )
-    driver.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+    # An administrator may have made it for a user who may not.
+    if driver.execute("SELECT to_regnamespace(%s) IS NULL", (SCHEMA,)).fetchone() == (True,):
+        driver.execute(f"CREATE SCHEMA {SCHEMA}")
     (there,) = driver.execute("SELECT count(*) FROM pg_extension WHERE extname = %s", (EXTENSION,)).fetchone()
     if not there:
         _add_extension(driver)

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from taketwo.errors import BadSetting, MissingExtra, StoreBusy, StoreUnavailable
-from taketwo.store.addresses import PostgresAddress
+from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable
+from taketwo.store.addresses import PostgresAddress, unreadable
 from taketwo.store.database import BUSY_TIMEOUT_S, Dialect, NameOf, Rows, Values
 from taketwo.store.documents_tables import DOCUMENTS
 from taketwo.store.indexing import SEARCH
@@ -216,11 +216,7 @@ class PostgresDatabase:
         except self._psycopg.Error:
             made = ""
         if not made:
-            raise BadSetting(
-                "this address of a PostgreSQL database cannot be read",
-                where="store",
-                todo="use postgresql://USER@HOST:PORT/DATABASE, with %40 and the like for signs in a password",
-            )
+            raise unreadable()
         return made
 
 

@@ -69,10 +69,14 @@ ON CONFLICT (md5(conversation), project_id, coalesce(turn, -1), md5(name), md5(g
 DO UPDATE SET body = excluded.body
 
 -- name: feedback
--- The list of names is read in another way.
+-- JSON of PostgreSQL knows no sign of number 0 either; chr(1114110) stands for it, see postgresql.py.
+WITH given AS (
+    SELECT value FROM json_array_elements_text(
+        CAST(replace(replace(:names, '\\', '\u005c'), '\u0000', chr(1114110)) AS json)
+    ) AS names (value)
+)
 SELECT conversation, body FROM feedback
-WHERE md5(conversation) IN (SELECT md5(value) FROM json_array_elements_text(CAST(:names AS json)) AS names (value))
-  AND conversation IN (SELECT value FROM json_array_elements_text(CAST(:names AS json)) AS names (value))
+WHERE md5(conversation) IN (SELECT md5(value) FROM given) AND conversation IN (SELECT value FROM given)
   AND project_id = (SELECT id FROM project WHERE name = :project)
 ORDER BY id
 

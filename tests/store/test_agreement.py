@@ -1,10 +1,9 @@
-"""The store in a file is held against the one in memory, which reads everything anew, on captures as they were sent."""
+"""The stores in tables are held against the one in memory, which reads all anew, on captures as they were sent."""
 
 from __future__ import annotations
 
 import random
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -40,10 +39,10 @@ def captured(folder: Path) -> Iterator[tuple[list[RawSpan], list[RawLog]]]:
 
 
 def test_captures_that_come_in_any_order_and_twice_are_the_same_conversations(
-    shared_data: Path, tmp_path: Path
+    shared_data: Path, next_url: Callable[[], str]
 ) -> None:
     dice = random.Random(7)
-    memory, file = open_store("memory:"), open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    memory, file = open_store("memory:"), open_store(next_url())
     for folder in sorted((shared_data / "traces").iterdir()):
         spans = [span for some, _ in captured(folder) for span in some]
         logs = [log for _, some in captured(folder) for log in some]
@@ -71,26 +70,25 @@ sent = st.tuples(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(sent, max_size=12))
+@given(all_sent=st.lists(sent, max_size=12))
 def test_whatever_is_sent_in_whatever_order_both_stores_agree(
-    all_sent: list[tuple[int, int, str | None, bool, int, bool]],
+    next_url: Callable[[], str], all_sent: list[tuple[int, int, str | None, bool, int, bool]]
 ) -> None:
     talk = [("user", "Hello"), ("assistant", "Hi."), ("user", "More"), ("assistant", "Fine.")]
-    with tempfile.TemporaryDirectory() as folder:
-        memory, file = open_store("memory:"), open_store(f"sqlite:///{folder}/store.sqlite3")
-        for trace, span, session, ended, turns, settles in all_sent:
-            made = chat_span(
-                trace,
-                span,
-                said=["Hello" if turns == 0 else "More"],
-                answered="Hi." if turns == 0 else "Fine.",
-                history=talk[: 2 * turns],
-                session=session,
-                parent=span - 1 if span > 1 else None,
-                ended=ended,
-            )
-            assert memory.add_spans("p", raw_spans(made)) == file.add_spans("p", raw_spans(made))
-            if settles:
-                file.settle(1)
-        agree(memory, file)
-        file.close()
+    memory, file = open_store("memory:"), open_store(next_url())
+    for trace, span, session, ended, turns, settles in all_sent:
+        made = chat_span(
+            trace,
+            span,
+            said=["Hello" if turns == 0 else "More"],
+            answered="Hi." if turns == 0 else "Fine.",
+            history=talk[: 2 * turns],
+            session=session,
+            parent=span - 1 if span > 1 else None,
+            ended=ended,
+        )
+        assert memory.add_spans("p", raw_spans(made)) == file.add_spans("p", raw_spans(made))
+        if settles:
+            file.settle(1)
+    agree(memory, file)
+    file.close()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -353,34 +352,36 @@ filters = st.recursive(
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(conversations, max_size=6), st.lists(filters, min_size=1, max_size=12))
-def test_a_search_finds_just_what_the_filter_chooses(kept: list[Conversation], wanted: list[Filter]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        memory, file = open_store("memory:"), open_store(f"sqlite:///{folder}/store.sqlite3")
-        for one in kept:
-            memory.put_conversation(one)
-            file.put_conversation(one)
-        for chosen in wanted:
-            mine = {(row.project, row.id) for row in memory.search.conversations(chosen)}
-            theirs = {(row.project, row.id) for row in file.search.conversations(chosen)}
-            assert mine == theirs == {(one.project, one.id) for one in memory.conversations() if chosen.matches(one)}
-        file.close()
+@given(kept=st.lists(conversations, max_size=6), wanted=st.lists(filters, min_size=1, max_size=12))
+def test_a_search_finds_just_what_the_filter_chooses(
+    next_url: Callable[[], str], kept: list[Conversation], wanted: list[Filter]
+) -> None:
+    memory, file = open_store("memory:"), open_store(next_url())
+    for one in kept:
+        memory.put_conversation(one)
+        file.put_conversation(one)
+    for chosen in wanted:
+        mine = {(row.project, row.id) for row in memory.search.conversations(chosen)}
+        theirs = {(row.project, row.id) for row in file.search.conversations(chosen)}
+        assert mine == theirs == {(one.project, one.id) for one in memory.conversations() if chosen.matches(one)}
+    file.close()
 
 
 @settings(max_examples=15, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["kettle", "toaster"]), st.sampled_from([None, "s"]))),
-    filters,
+    sent=st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["kettle", "toaster"]), st.sampled_from([None, "s"]))),
+    chosen=filters,
 )
-def test_traces_are_found_alike(sent: list[tuple[int, str, str | None]], chosen: Filter) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        memory, file = open_store("memory:"), open_store(f"sqlite:///{folder}/store.sqlite3")
-        for number, (trace, word, session) in enumerate(sent):
-            spans = raw_spans(chat_span(trace, number + 1, said=[word], session=session))
-            memory.add_spans("p", spans)
-            file.add_spans("p", spans)
-        assert [row.id for row in memory.search.traces(chosen)] == [row.id for row in file.search.traces(chosen)]
-        file.close()
+def test_traces_are_found_alike(
+    next_url: Callable[[], str], sent: list[tuple[int, str, str | None]], chosen: Filter
+) -> None:
+    memory, file = open_store("memory:"), open_store(next_url())
+    for number, (trace, word, session) in enumerate(sent):
+        spans = raw_spans(chat_span(trace, number + 1, said=[word], session=session))
+        memory.add_spans("p", spans)
+        file.add_spans("p", spans)
+    assert [row.id for row in memory.search.traces(chosen)] == [row.id for row in file.search.traces(chosen)]
+    file.close()
 
 
 def test_times_before_spans_are_those_of_their_own_clock(store: Store) -> None:

@@ -29,6 +29,7 @@ from taketwo.server.flow.shelf import Flow
 from taketwo.server.pages.drawing import page, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of, texts_of
 from taketwo.server.pages.shell import Shell
+from taketwo.store.addresses import shown
 from taketwo.store.keys import ROLES, Role, create_key, keys, revoke_key
 from taketwo.store.project import Redact
 from taketwo.suite.known_evaluators import known_evaluators
@@ -185,7 +186,7 @@ class Settings:
             "version": version_of("taketwo"),
             "python": platform.python_version(),
             "since": self._since,
-            "store": store.url,
+            "store": shown(store.url),
             "bytes": store_bytes(store.url),
             "projects": len(store.projects()),
             "waiting": store.search.unread(),

@@ -1,0 +1,42 @@
+"""Addresses of stores, and what of them people may see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from taketwo.store.addresses import folder_of, for_process, is_shared, shown
+
+SECRET = "postgresql://me:p%40ss@db.example.com:5433/talks?sslmode=require&recordings=/srv/audio"
+
+
+def test_a_password_is_shown_to_nobody() -> None:
+    assert shown(SECRET) == "postgresql://me@db.example.com:5433/talks"
+    assert shown("postgres:///talks?user=me&password=pass") == "postgres:///talks"
+    assert shown("sqlite:///a:b@c") == "sqlite:///a:b@c"
+
+
+@pytest.mark.parametrize("address", [SECRET, SECRET.replace("me:p%40ss@", "me@") + "&password=p%40ss"])
+def test_a_process_gets_it_where_other_users_cannot_see_it(address: str) -> None:
+    plain, environment = for_process(address)
+    assert plain == "postgresql://me@db.example.com:5433/talks?sslmode=require&recordings=%2Fsrv%2Faudio"
+    assert environment == {"PGPASSWORD": "p@ss"}
+    assert for_process(plain) == (plain, {})
+    assert for_process("sqlite:///file") == ("sqlite:///file", {})
+
+
+def test_recordings_lie_where_the_address_says() -> None:
+    assert folder_of(SECRET) == Path("/srv/audio")
+    assert folder_of("postgresql://me@db/talks") == Path.home() / ".local/share/taketwo/db-talks.audio"
+    assert folder_of("sqlite:////x/store.sqlite3") == Path("/x/store.sqlite3.audio")
+
+
+def test_what_other_processes_can_open_is_known() -> None:
+    assert is_shared(SECRET) and is_shared("sqlite:///x")
+    assert not is_shared("memory:") and not is_shared("archive:///x")
+
+
+@pytest.mark.parametrize("hosts", ["", "db", "db:5432", "[::1]:5432", "one:5432,two", "%2Fvar%2Frun"])
+def test_every_form_of_a_host_is_known(hosts: str) -> None:
+    assert shown(f"postgresql://me:x@{hosts}/talks") == f"postgresql://me@{hosts}/talks"

@@ -1,0 +1,116 @@
+"""What holds for a store in PostgreSQL alone; what every store keeps is in test_store.py and beside it."""
+
+from __future__ import annotations
+
+import traceback
+from itertools import count
+from pathlib import Path
+from threading import Thread
+
+import psycopg
+import pytest
+from made_spans import chat_span, raw_spans
+from postgres_cluster import Cluster
+
+import taketwo.store
+from taketwo.errors import BadSetting, StoreBusy, StoreUnavailable
+from taketwo.store import Store, migrate, migrate_postgresql, open_store
+from taketwo.store.postgresql import translated
+
+pytestmark = pytest.mark.slow
+FOLDER = Path(taketwo.store.__file__).parent
+PASSWORD = "-".join(("s3cr3t", "word"))  # a traceback shows lines of this file
+_numbers = count(1)
+
+
+@pytest.fixture
+def empty(cluster: Cluster) -> str:
+    """The address of a database in which nobody has ever made a store."""
+    return cluster.database(f"empty{next(_numbers)}")
+
+
+def run(url: str, statement: str) -> list[tuple]:
+    with psycopg.connect(url.partition("?")[0], autocommit=True) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+@pytest.mark.parametrize("folder", ["migrations", "migrations/postgresql"])
+def test_both_databases_have_the_same_newest_version(folder: str) -> None:
+    newest = max(int(file.name[:4]) for file in FOLDER.joinpath(folder).glob("*.sql"))
+    assert newest == migrate.NEWEST == migrate_postgresql.NEWEST
+
+
+def test_several_may_open_a_new_database_at_once(empty: str) -> None:
+    opened: list[Store] = []
+    threads = [Thread(target=lambda: opened.append(open_store(empty))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 8
+    for number, store in enumerate(opened):
+        store.add_spans("p", raw_spans(chat_span(number + 1, 1, session=f"s-{number}")))
+    assert len(list(opened[0].conversations())) == 8
+    for store in opened:
+        store.close()
+
+
+def test_what_else_is_in_the_database_is_left_alone(empty: str) -> None:
+    run(empty, "CREATE TABLE conversation (theirs text); INSERT INTO conversation VALUES ('x')")
+    open_store(empty).close()
+    assert run(empty, "SELECT * FROM public.conversation") == [("x",)]
+
+
+def test_a_newer_store_is_left_alone(empty: str) -> None:
+    open_store(empty).close()
+    run(empty, "UPDATE taketwo.version SET number = 99")
+    with pytest.raises(StoreUnavailable, match="newer taketwo"):
+        open_store(empty)
+
+
+def test_a_database_of_another_encoding_is_refused_with_the_way_to_make_a_right_one(cluster: Cluster) -> None:
+    run(cluster.url(), "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(StoreUnavailable, match=r"LATIN1.*createdb --encoding=UTF8"):
+        open_store(cluster.url("latin"))
+
+
+def test_who_may_not_add_the_extension_is_told_who_can(cluster: Cluster, empty: str) -> None:
+    run(empty, "CREATE ROLE poor LOGIN; CREATE SCHEMA taketwo AUTHORIZATION poor")
+    with pytest.raises(StoreUnavailable, match="CREATE EXTENSION pg_trgm"):
+        open_store(empty.replace("//taketwo@", "//poor@"))
+
+
+@pytest.mark.parametrize(
+    "address", ["//me:{}@127.0.0.1:x1/db", "//me:{}@[::1/db", "//me:a@{}:b@h/db", "//me@h/d?password={}&x=1"]
+)
+def test_an_address_that_cannot_be_read_is_refused_without_its_password(address: str) -> None:
+    with pytest.raises(BadSetting, match="cannot be read") as refused:
+        open_store(f"postgresql:{address.format(PASSWORD)}")
+    assert PASSWORD not in "".join(traceback.format_exception(refused.value))
+
+
+def test_errors_name_the_database_and_not_the_password(cluster: Cluster) -> None:
+    with pytest.raises(StoreUnavailable, match="nowhere") as refused:
+        open_store(cluster.url("nowhere", password=PASSWORD))
+    assert PASSWORD not in "".join(traceback.format_exception(refused.value))
+    with pytest.raises(StoreBusy, match="see that PostgreSQL runs") as refused:
+        open_store(f"postgresql://me:{PASSWORD}@127.0.0.1:9/db")
+    assert PASSWORD not in "".join(traceback.format_exception(refused.value))
+
+
+def test_one_that_writes_for_too_long_is_not_waited_for(postgresql_url: str) -> None:
+    store = open_store(postgresql_url)
+    store.add_spans("p", raw_spans(chat_span(1, 1, session="s-1")))
+    with psycopg.connect(postgresql_url.partition("?")[0]) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (0x74616B32,))
+        with pytest.raises(StoreBusy, match="another process is writing"):
+            store.add_spans("p", raw_spans(chat_span(2, 1, session="s-2")))
+        assert [one.id for one in store.conversations()] == ["s-1"]
+    assert store.add_spans("p", raw_spans(chat_span(2, 1, session="s-2"))) == 1
+    store.close()
+
+
+def test_statements_are_told_as_the_driver_takes_them() -> None:
+    told = translated("-- why? :that\nSELECT CAST(? AS text), '%', x::int FROM t WHERE a = :a AND b LIKE :b_2")
+    assert told == "SELECT CAST(%s AS text), '%%', x::int FROM t WHERE a = %(a)s AND b LIKE %(b_2)s"
