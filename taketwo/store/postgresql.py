@@ -163,7 +163,7 @@ class PostgresDatabase:
         except self._psycopg.Error as error:
             # What cannot be reached, and what shuts down or starts, is there again sooner or later.
             if _is_away(error):
-                raise StoreBusy(
+                raise StoreUnavailable(
                     f"the database does not answer: {_first_line(error)}",
                     where=self.where,
                     todo="see that PostgreSQL runs and takes connections",

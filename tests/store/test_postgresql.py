@@ -94,7 +94,7 @@ def test_errors_name_the_database_and_not_the_password(cluster: Cluster) -> None
     with pytest.raises(StoreUnavailable, match="nowhere") as refused:
         open_store(cluster.url("nowhere", password=PASSWORD))
     assert PASSWORD not in "".join(traceback.format_exception(refused.value))
-    with pytest.raises(StoreBusy, match="see that PostgreSQL runs") as refused:
+    with pytest.raises(StoreUnavailable, match="see that PostgreSQL runs") as refused:
         open_store(f"postgresql://me:{PASSWORD}@127.0.0.1:9/db")
     assert PASSWORD not in "".join(traceback.format_exception(refused.value))
 
