@@ -112,7 +112,7 @@ class Database(Protocol):
     recordings: Path
     """The folder of the recordings."""
     arrivals: Path | None
-    """The folder of journals: what came faster than it could be stored; None where other machines must see it at once."""
+    """The folder of journals: what came faster than it could be stored; None where other machines must see that."""
     errors: tuple[type[Exception], ...]
     """What its statements raise, after which a transaction is lost."""
 
