@@ -25,7 +25,7 @@ COMMANDS = {
     "export": ("taketwo.cli.export", "Write scenario files in the forms of other tools."),
     "leaks": ("taketwo.cli.promotion", "Look for personal data and secrets in files; for CI."),
     "replay": ("taketwo.cli.replay", "Rerun conversations against your agent and show what changed."),
-    "comment": ("taketwo.cli.comment", "Put a summary on a pull request, one comment however often."),
+    "comment": ("taketwo.cli.comment", "Put a summary on a pull or merge request, one comment however often."),
     "score": ("taketwo.cli.judging", "Judge captured conversations, and keep the scores."),
     "rescore": ("taketwo.cli.judging", "Judge kept runs anew, without running anything again."),
     "calibrate": ("taketwo.cli.judging", "Hold evaluators against what people said."),

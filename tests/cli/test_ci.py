@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from taketwo.cli.comment import put_comment
+from taketwo.cli.comment import Thread, put_comment, thread_of
 from taketwo.errors import BadSetting, StoreUnavailable
 from taketwo.freeze.files import save
 from taketwo.report.markdown import MARKER
@@ -185,19 +185,124 @@ def variables(github: ThreadingHTTPServer, token: str = "t0ken") -> dict[str, st
     return {"GITHUB_TOKEN": token, "GITHUB_REPOSITORY": "a/b", "GITHUB_API_URL": url}
 
 
-def test_a_pull_request_has_one_comment_however_often_it_is_replayed(github: ThreadingHTTPServer) -> None:
-    first = put_comment(f"{MARKER}\nred", 7, variables(github))
-    second = put_comment(f"{MARKER}\ngreen", 7, variables(github))
-    assert first == second
+def thread(known: dict[str, str], tmp_path: Path) -> Thread:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 7}}), encoding="utf-8")
+    found = thread_of({**known, "GITHUB_EVENT_PATH": str(event)})
+    assert found is not None
+    return found
+
+
+def test_a_pull_request_has_one_comment_however_often_it_is_replayed(
+    github: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    pull_request = thread(variables(github), tmp_path)
+    first = put_comment(f"{MARKER}\nred", pull_request)
+    second = put_comment(f"{MARKER}\ngreen", pull_request)
+    assert first == second == "https://x/2"
     bodies = [comment["body"] for comment in github.comments]  # type: ignore[attr-defined]
     assert bodies == ["A person's own words.", f"{MARKER}\ngreen"]
 
 
-def test_a_token_that_may_not_comment_is_told(github: ThreadingHTTPServer) -> None:
+def test_a_token_that_may_not_comment_is_told(github: ThreadingHTTPServer, tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="pull-requests: write"):
-        put_comment("x", 7, variables(github, "another"))
+        put_comment("x", thread(variables(github, "another"), tmp_path))
     with pytest.raises(BadSetting, match="GITHUB_TOKEN"):
-        put_comment("x", 7, {})
+        thread({}, tmp_path)
+
+
+class GitLab(BaseHTTPRequestHandler):
+    """The notes of merge request 7 of project 42, as GitLab's API has them: page by page, with notes of its own."""
+
+    PLACE = "/api/v4/projects/42/merge_requests/7/notes"
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        asked = dict(pair.split("=") for pair in query.split("&"))
+        size, page = int(asked["per_page"]), int(asked["page"])
+        notes = self.server.notes  # type: ignore[attr-defined]  # kept there by the fixture
+        self._answer(200, notes[(page - 1) * size : page * size], is_known=path == self.PLACE)
+
+    def do_POST(self) -> None:
+        notes = self.server.notes  # type: ignore[attr-defined]  # kept there by the fixture
+        notes.append({"id": 300 + len(notes), "body": self._body(), "system": False})
+        self._answer(201, notes[-1], is_known=self.path == self.PLACE)
+
+    def do_PUT(self) -> None:
+        place, _, number = self.path.rpartition("/")
+        notes = self.server.notes  # type: ignore[attr-defined]  # kept there by the fixture
+        (note,) = (note for note in notes if note["id"] == int(number))
+        note["body"] = self._body()
+        self._answer(200, note, is_known=place == self.PLACE)
+
+    def _body(self) -> str:
+        return str(json.loads(self.rfile.read(int(self.headers["content-length"])))["body"])
+
+    def _answer(self, status: int, body: object, *, is_known: bool) -> None:
+        if self.headers["private-token"] != "t0ken":
+            status, body = 401, {"message": "401 Unauthorized"}
+        elif not is_known:
+            status, body = 404, {"message": "404 Not found"}
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def gitlab() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), GitLab)
+    quoted = f"> {MARKER}\nWhat does this mean?"
+    notes = [{"id": n, "body": "added 1 commit" if n % 2 else quoted, "system": bool(n % 2)} for n in range(150)]
+    server.notes = notes  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def pipeline(gitlab: ThreadingHTTPServer, token: str = "t0ken") -> dict[str, str]:
+    return {
+        "GITLAB_CI": "true",
+        "GITLAB_TOKEN": token,
+        "CI_API_V4_URL": f"http://127.0.0.1:{gitlab.server_port}/api/v4",
+        "CI_MERGE_REQUEST_IID": "7",
+        "CI_MERGE_REQUEST_PROJECT_ID": "42",
+        "CI_MERGE_REQUEST_PROJECT_URL": "https://gitlab.example/a/b",
+    }
+
+
+def test_a_merge_request_has_one_note_however_often_it_is_replayed(
+    gitlab: ThreadingHTTPServer, run: Run, site: Path
+) -> None:
+    addresses = []
+    for agent in ("desk:bad", "desk:good"):
+        run("replay", "replays", "--agent", agent, "--markdown", "s.md")
+        command = [sys.executable, "-m", "taketwo", "comment", "s.md"]
+        environ = {**environment(site), **pipeline(gitlab)}
+        done = subprocess.run(command, cwd=site, env=environ, capture_output=True, text=True, timeout=60, check=True)
+        addresses.append(done.stdout.strip())
+    assert addresses == ["https://gitlab.example/a/b/-/merge_requests/7#note_450"] * 2
+    *others, own = gitlab.notes  # type: ignore[attr-defined]
+    assert len(others) == 150
+    assert own["body"].startswith(f"{MARKER}\n### ✅ No regression")
+    assert not any(note["body"].startswith(MARKER) for note in others)
+
+
+def test_a_pipeline_without_a_merge_request_or_a_token_is_told(gitlab: ThreadingHTTPServer) -> None:
+    assert thread_of({"GITLAB_CI": "true"}) is None
+    with pytest.raises(BadSetting, match="GITLAB_TOKEN is not set"):
+        thread_of({**pipeline(gitlab), "GITLAB_TOKEN": ""})
+    refused = thread_of(pipeline(gitlab, "another"))
+    assert refused is not None
+    with pytest.raises(StoreUnavailable, match=r"refused: 401 .*the scope api"):
+        put_comment("x", refused)
 
 
 @pytest.mark.parametrize(("agent", "code"), [("desk:good", 0), ("desk:bad", 1)])
@@ -237,3 +342,21 @@ def test_the_action_hands_every_input_to_the_script() -> None:
     for other in action["runs"]["steps"]:
         for path in re.findall(r"taketwo-report/[\w.]+", str(other)):
             assert path in script
+
+
+def test_the_template_of_gitlab_replays_comments_and_keeps_the_exit_code(
+    site: Path, gitlab: ThreadingHTTPServer
+) -> None:
+    job = yaml.safe_load((REPOSITORY / "deploy" / "ci" / "gitlab.yml").read_text(encoding="utf-8"))[".taketwo"]
+    told = {**environment(site), **pipeline(gitlab), **job["variables"], "TAKETWO_CI_AGENT": "desk:bad"}
+    told |= {"TAKETWO_TARGETS": "replays", "TAKETWO_INSTALL": "", "CI_COMMIT_SHA": "c" * 40}
+    lines = [line for line in job["script"] if not line.startswith("pip ")]
+    codes = []
+    for script in (lines, job["after_script"]):
+        command = ["bash", "-ec", "\n".join(script)]
+        codes.append(subprocess.run(command, cwd=site, env=told, capture_output=True, timeout=60).returncode)
+    assert codes == [1, 0]
+    assert gitlab.notes[-1]["body"].startswith(f"{MARKER}\n### ❌ 10 regressions")  # type: ignore[attr-defined]
+    for path in (*job["cache"]["paths"], job["artifacts"]["reports"]["junit"]):
+        assert (site / path).is_file()
+    assert json.loads((site / "taketwo-history.json").read_text())["cases"]["replays/a.scenario.yaml::case-0"]["red"]
