@@ -11,14 +11,17 @@ from typing import Any, TypeVar
 
 import click
 
+from taketwo.cli.settings import language_model, settings
 from taketwo.errors import BadSetting
+from taketwo.llm import LanguageModel
 from taketwo.replay.failure import told
+from taketwo.replay.modelled_tools import modelled
 from taketwo.replay.stand_in import StandIn, person, stub
 from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.traits import Declared
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-ON_MISS = ("stop", "error", "ask")
+ON_MISS = ("stop", "error", "ask", "model")
 DECLARED_OPTIONS = (
     click.option("--reads", multiple=True, metavar="TOOL", help="This tool changes nothing. May be repeated."),
     click.option("--writes", multiple=True, metavar="TOOL", help="This tool changes the world. May be repeated."),
@@ -48,9 +51,10 @@ OPTIONS = (
         "on_miss",
         default="stop",
         show_default=True,
-        metavar="stop|error|ask|MODULE:FUNCTION",
+        metavar="stop|error|ask|model|MODULE:FUNCTION",
         help="What becomes of a tool call that the recording cannot answer: the replay stops, the agent reads an error,"
-        " you are asked, or a function of (tool, arguments) answers.",
+        " you are asked, the language model of the settings makes up a result, or a function of (tool, arguments)"
+        " answers.",
     ),
     click.option(
         "--tool-scope",
@@ -138,6 +142,8 @@ def _stand_in(on_miss: str) -> StandIn | None:
         return None
     if on_miss == "ask":
         return person(lambda text: click.prompt(text, default="", show_default=False, err=True))
+    if on_miss == "model":
+        return modelled(_model())
     module, colon, name = on_miss.partition(":")
     if not colon:
         raise BadSetting(f"--tools takes {', '.join(ON_MISS)} or MODULE:FUNCTION, not {on_miss!r}")
@@ -147,6 +153,13 @@ def _stand_in(on_miss: str) -> StandIn | None:
         return stub(getattr(import_module(module), name), name)
     except Exception as error:  # foreign code runs on import
         raise BadSetting(f"cannot be imported: {told(error)}", where=f"--tools {on_miss}") from error
+
+
+def _model() -> LanguageModel:
+    model = language_model(settings())
+    if model is None:
+        raise BadSetting("--tools model needs a language model", todo="set TAKETWO_LLM_MODEL, see docs/models.md")
+    return model
 
 
 def _insist_on_arguments(given: tuple[str, ...]) -> None:

@@ -12,10 +12,10 @@ from taketwo.replay.clock import real_time_ns
 from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
 from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
 from taketwo.replay.journal import Journal
-from taketwo.replay.stand_in import Made, StandIn
+from taketwo.replay.stand_in import Made, Missing, StandIn
 from taketwo.replay.tools import Found, ToolPolicy, ToolWorld
 from taketwo.replay.user import Line
-from taketwo.run import Divergence, DivergenceKind, Ending, StepPlace, Tier, ToolAnswer
+from taketwo.run import Divergence, DivergenceKind, Ending, Miss, StepPlace, Tier, ToolAnswer
 from taketwo.value import JSON, Value
 
 
@@ -250,7 +250,7 @@ class Session(Scene):
             place = self._take_down(asked, message, None, tier="live")
             return CameBack(place.step_index, place.turn_index, live=True)
         if self._policy.on_miss == "stand_in" and self._stand_in is not None:
-            made = self._stand_in(asked, found.miss)
+            made = self._stand_in(self._missing(asked, found.miss))
             if made is not None:
                 return self._made(asked, message, made)
         error = f"`{asked.tool}` has no answer for these arguments in this replay"
@@ -262,6 +262,10 @@ class Session(Scene):
         detail = f"{call_in_words(*asked[:2], asked.arguments_text)} in turn {place.turn_index + 1}: {why}"
         self.end(Ending(reason="missed", detail=detail, turn_index=place.turn_index))
         raise ReplayStopped
+
+    def _missing(self, asked: AskedCall, miss: Miss) -> Missing:
+        definition = next((tool for tool in self.offered if tool.name == asked.tool), None)
+        return Missing(asked, miss, self._world.recorded_calls(asked.tool), definition)
 
     def _made(self, asked: AskedCall, message: int, made: Made) -> CameBack:
         """Somebody stands in for the tool."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from taketwo.conversation import Call, ToolDefinition
 from taketwo.replay.current import AskedCall
 from taketwo.run import Miss
 from taketwo.value import JSON, clean_json
@@ -25,7 +26,20 @@ class Made(NamedTuple):
     """How sure it is that the tool would answer so, from 0 to 1."""
 
 
-StandIn: TypeAlias = Callable[[AskedCall, Miss], Made | None]
+class Missing(NamedTuple):
+    """A call that no recording answers, with what is known of it."""
+
+    asked: AskedCall
+    """The call."""
+    miss: Miss
+    """Why nothing answers it, and what comes nearest."""
+    recorded: tuple[Call, ...]
+    """The recorded calls of this tool, in order."""
+    definition: ToolDefinition | None
+    """What the recorded agent was told of it; None when that is not known."""
+
+
+StandIn: TypeAlias = Callable[[Missing], Made | None]
 """Answers a call, or gives None when it cannot either. It is called wherever the agent calls its tool, perhaps in the
 event loop of all replays, so those wait for it."""
 
@@ -36,9 +50,9 @@ def stub(function: Callable[..., Any], named: str) -> StandIn:
     A LookupError means that it does not know this tool or these arguments.
     """
 
-    def answer(asked: AskedCall, miss: Miss) -> Made | None:
+    def answer(missing: Missing) -> Made | None:
         try:
-            result = clean_json(function(asked.tool, asked.arguments))
+            result = clean_json(function(missing.asked.tool, missing.asked.arguments))
         except LookupError:
             return None
         except Exception as error:  # foreign code; what it raises is what the tool would raise
@@ -51,7 +65,8 @@ def stub(function: Callable[..., Any], named: str) -> StandIn:
 def person(ask: Callable[[str], str]) -> StandIn:
     """Somebody at the terminal. ask: shows a text and gives what was typed; nothing typed means: I do not know."""
 
-    def answer(asked: AskedCall, miss: Miss) -> Made | None:
+    def answer(missing: Missing) -> Made | None:
+        asked, miss = missing.asked, missing.miss
         nearest = f"\n  nearest recorded: {'; '.join(miss.differences)}" if miss.differences else ""
         arguments = msgspec.json.encode(asked.arguments).decode()
         typed = ask(

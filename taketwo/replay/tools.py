@@ -162,6 +162,10 @@ class ToolWorld:
         of_turn = (recorded for recorded in self._own.all if recorded.place.turn_index == turn_index)
         return [recorded.call for recorded in of_turn if id(recorded) not in self._used]
 
+    def recorded_calls(self, tool: str) -> tuple[Call, ...]:
+        """The recorded calls of a tool whose results are known, the case's own last."""
+        return tuple(one.call for index in reversed(self._indexes) for one in index.answering(tool))
+
     @property
     def tools(self) -> frozenset[str]:
         """The tools of the case's own calls."""
