@@ -32,6 +32,8 @@ class Settings(Value):
     """URL of a server, for what runs its run tests. `TAKETWO_SERVER`; None for the one on this machine."""
     server_key: str | None = None
     """A key of that server. `TAKETWO_SERVER_KEY`; never read from a file. None where it needs none."""
+    admin_key: str | None = None
+    """A key of the role admin that a server has from its start. `TAKETWO_ADMIN_KEY`; never read from a file."""
     vapi_key: str | None = None
     """Private key for Vapi's API. `TAKETWO_VAPI_KEY`; never read from a file."""
     retell_key: str | None = None
@@ -84,7 +86,7 @@ class Settings(Value):
 OPENAI = "https://api.openai.com/v1"
 
 SECRETS = {
-    *("agent_key", "llm_api_key", "server_key", "smtp_url", "speech_key"),
+    *("admin_key", "agent_key", "llm_api_key", "server_key", "smtp_url", "speech_key"),
     *("vapi_key", "vapi_secret", "retell_key", "elevenlabs_secret"),
 }
 """Settings that are never read from a file."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ from taketwo.report.words import items_in_words, plain
 from taketwo.store import Store
 from taketwo.store.addresses import shown
 from taketwo.store.importing import Tally, import_file
+from taketwo.store.keys import keep_given_key
 
 if TYPE_CHECKING:
     from taketwo.llm import AskedModel
@@ -114,10 +117,7 @@ def serve_command(
     form = LogForm(format=log_format, level=log_level)
     write_logs(form, secrets_of(here, os.environ))
     judging, model = Judging((), 1), _Judge(here)
-    with (
-        opened_store(url, to_serve=True) as store,
-        Scorer(store, lambda: judging.opened(here, model), spent=model.spent),
-    ):
+    with _opened(url, here) as store, Scorer(store, lambda: judging.opened(here, model), spent=model.spent):
         serve(
             store,
             host=host,
@@ -134,6 +134,15 @@ def serve_command(
             drain_s=drain_s,
             telling=partial(_telling, form, traces_to or here.traces_to),
         )
+
+
+@contextmanager
+def _opened(url: str, here: Settings) -> Iterator[Store]:
+    """The store, with the key that was given beforehand. Raises BadSetting where it has not the form of one."""
+    with opened_store(url, to_serve=True) as store:
+        if here.admin_key is not None:
+            keep_given_key(store.documents, here.admin_key, datetime.now(UTC))
+        yield store
 
 
 class _Judge:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, get_args
 
-from taketwo.errors import NotFound
+from taketwo.errors import BadSetting, NotFound
 from taketwo.store.documents import Document, Documents
 from taketwo.value import Value
 
@@ -24,6 +25,9 @@ _ALSO: Final[dict[Role, frozenset[Role]]] = {
 }
 KIND: Final = "key"
 PUBLIC, SECRET = "pk-tt-", "sk-tt-"
+GIVEN = "TAKETWO_ADMIN_KEY"
+"""The name of a key whose secret was given."""
+_SHAPE = re.compile(rf"{SECRET}([0-9a-z]{{16}})-([0-9A-Za-z_-]{{32,}})")
 
 
 class Key(Value):
@@ -58,6 +62,25 @@ def create_key(
     key = Key(id=f"{PUBLIC}{number}", name=name, roles=roles, project=project, created_at=now, hashed=_hash(secret))
     documents.add([Document(kind=KIND, id=key.id, body=key.to_json(), project=project)])
     return key, secret
+
+
+def keep_given_key(documents: Documents, secret: str, now: datetime) -> Key:
+    """Make a key of a secret that somebody chose, for all projects and the role admin; one given before goes.
+
+    For whoever starts servers by a program, which knows the secret beforehand. Raises BadSetting.
+    """
+    if not (shape := _SHAPE.fullmatch(secret)):
+        todo = "make one with: echo sk-tt-$(openssl rand -hex 8)-$(openssl rand -hex 32)"
+        raise BadSetting("it has not the form of a key", where="TAKETWO_ADMIN_KEY", todo=todo)
+    id = f"{PUBLIC}{shape[1]}"
+    for one in keys(documents):
+        if one.name == GIVEN and one.revoked_at is None and (one.id, one.hashed) != (id, _hash(secret)):
+            revoke_key(documents, one.id, now)
+    if (there := key_of(documents, secret)) is not None:
+        return there
+    key = Key(id=id, name=GIVEN, roles=("admin",), project=None, created_at=now, hashed=_hash(secret))
+    documents.put(Document(kind=KIND, id=key.id, body=key.to_json()))
+    return key
 
 
 def keys(documents: Documents) -> list[Key]:

@@ -20,7 +20,7 @@ from taketwo.server.access import needed_role
 from taketwo.server.app import create_app
 from taketwo.server.run import serve
 from taketwo.store import Store, open_store
-from taketwo.store.keys import Role, create_key, key_of, keys, revoke_key
+from taketwo.store.keys import Role, create_key, keep_given_key, key_of, keys, revoke_key
 
 NOW = datetime(2026, 11, 17, tzinfo=UTC)
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -187,3 +187,19 @@ def test_a_server_that_others_reach_does_not_start_without_keys(store: Store) ->
     for asked in ({"host": "0.0.0.0"}, {"host": "127.0.0.1", "require_keys": True}):
         with pytest.raises(BadSetting, match="taketwo keys create"):
             serve(store, port=0, **asked)  # type: ignore[arg-type]  # one of the two
+
+
+def test_a_key_can_be_given_beforehand_and_another_one_takes_its_place(store: Store) -> None:
+    first, second = (f"sk-tt-0123456789abcde{n}-{'x' * 40}" for n in range(2))
+    for _ in range(2):
+        keep_given_key(store.documents, first, NOW)
+        found = key_of(store.documents, first)
+        assert found is not None and found.may("admin") and found.project is None
+    mine = made(store, "read")
+    keep_given_key(store.documents, second, NOW)
+    assert key_of(store.documents, first) is None and key_of(store.documents, mine) is not None
+    assert key_of(store.documents, second) is not None and len(keys(store.documents)) == 3
+    for wrong in ("admin", "sk-tt-short-x", f"{first} "):
+        with pytest.raises(BadSetting, match="form of a key") as refused:
+            keep_given_key(store.documents, wrong, NOW)
+        assert wrong not in str(refused.value)

@@ -1,0 +1,134 @@
+"""The Helm chart: linted and rendered by Helm itself. No cluster has run it where this is developed."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from starlette.routing import Route
+
+from taketwo.cli.main import taketwo
+from taketwo.config import Settings
+from taketwo.server.app import create_app
+from taketwo.store import open_store
+from taketwo.store.keys import keep_given_key
+
+CHART = Path(__file__).parents[1] / "deploy" / "helm" / "taketwo"
+BESIDE = Path(sys.executable).parent / "helm"
+NOW = datetime(2026, 11, 17, tzinfo=UTC)
+HELM = str(BESIDE) if BESIDE.exists() else shutil.which("helm")
+
+pytestmark = pytest.mark.skipif(HELM is None, reason="there is no helm here: .ci/get_helm.py brings it")
+
+EVERYTHING = (
+    *("store.existingSecret=database", "replicas=3", "executor=temporal://temporal:7233", "workers.enabled=true"),
+    *("ingress.enabled=true", "ingress.tlsSecret=tls", "ingress.className=nginx", "serviceMonitor.enabled=true"),
+    *("tracesTo=http://collector:4318", "envFromSecret=more", "env.TAKETWO_LLM_MODEL=openai:gpt-5-mini"),
+    *("imagePullSecrets[0].name=pull", "nodeSelector.disk=fast", "podAnnotations.team=support"),
+)
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    assert HELM is not None
+    return subprocess.run([HELM, *arguments], capture_output=True, text=True, check=False)
+
+
+def rendered(*values: str) -> dict[str, Any]:
+    """What would be applied, by kind; workers are the only Deployment."""
+    settings = [part for value in values for part in ("--set", value)]
+    done = helm("template", "desk", str(CHART), "--api-versions", "monitoring.coreos.com/v1", *settings)
+    assert done.returncode == 0, done.stderr
+    documents = [document for document in yaml.safe_load_all(done.stdout) if document]
+    found = {document["kind"]: document for document in documents}
+    assert len(found) == len(documents)
+    return found
+
+
+@pytest.mark.parametrize("values", [(), EVERYTHING], ids=["as it is", "with everything"])
+def test_helm_finds_nothing_wrong(values: tuple[str, ...]) -> None:
+    settings = [part for value in values for part in ("--set", value)]
+    done = helm("lint", "--strict", str(CHART), *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_as_it_is_one_pod_serves_a_file_on_a_volume_of_its_own() -> None:
+    found = rendered()
+    assert set(found) == {"Secret", "Service", "StatefulSet"}
+    server = found["StatefulSet"]["spec"]
+    assert server["replicas"] == 1
+    (volume,) = server["volumeClaimTemplates"]
+    (container,) = server["template"]["spec"]["containers"]
+    assert volume["metadata"]["name"] in {mount["name"] for mount in container["volumeMounts"]}
+    environment = {one["name"]: one for one in container["env"]}
+    assert environment["TAKETWO_STORE"]["value"].startswith("sqlite:////data/")
+    reference = environment["TAKETWO_ADMIN_KEY"]["valueFrom"]["secretKeyRef"]
+    assert reference["name"] == found["Secret"]["metadata"]["name"]
+    store = open_store("memory:")
+    made = base64.b64decode(found["Secret"]["data"][reference["key"]]).decode()
+    assert keep_given_key(store.documents, made, NOW).may("admin")
+    store.close()
+
+
+def test_with_everything_pods_share_a_database_and_workers_replay() -> None:
+    found = rendered(*EVERYTHING)
+    assert set(found) == {"Secret", "Service", "StatefulSet", "Deployment", "Ingress", "ServiceMonitor"}
+    server, workers = found["StatefulSet"]["spec"], found["Deployment"]["spec"]
+    assert server["replicas"] == 3 and "volumeClaimTemplates" not in server
+    for pod in (server["template"]["spec"], workers["template"]["spec"]):
+        environment = {one["name"]: one for one in pod["containers"][0]["env"]}
+        assert environment["TAKETWO_STORE"]["valueFrom"]["secretKeyRef"] == {"name": "database", "key": "url"}
+        assert environment["TAKETWO_LLM_MODEL"]["value"] == "openai:gpt-5-mini"
+        assert pod["imagePullSecrets"] == [{"name": "pull"}] and pod["nodeSelector"] == {"disk": "fast"}
+        mounted = {mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in pod["volumes"]}
+    (endpoint,) = found["ServiceMonitor"]["spec"]["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in found["Service"]["spec"]["ports"]}
+
+
+@pytest.mark.parametrize("values", [(), EVERYTHING], ids=["as it is", "with everything"])
+def test_commands_options_ports_and_addresses_exist(values: tuple[str, ...]) -> None:
+    found = rendered(*values)
+    store = open_store("memory:")
+    paths = {route.path for route in create_app(store).routes if isinstance(route, Route)}
+    store.close()
+    settings = {f"TAKETWO_{name.upper()}" for name in Settings.__struct_fields__}
+    for kind in {"StatefulSet", "Deployment"} & set(found):
+        pod = found[kind]["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        program, command, *options = container["args"]
+        help = CliRunner().invoke(taketwo, [command, "--help"]).output
+        assert program == "taketwo" and all(option.partition("=")[0] in help for option in options)
+        assert {one["name"] for one in container["env"]} <= settings
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            if probe in container:
+                assert container[probe]["httpGet"]["path"] in paths
+    chosen = found["Service"]["spec"]["selector"]
+    labels = found["StatefulSet"]["spec"]["template"]["metadata"]["labels"]
+    assert chosen.items() <= labels.items()
+    named = {port["name"] for port in found["StatefulSet"]["spec"]["template"]["spec"]["containers"][0]["ports"]}
+    assert {port["targetPort"] for port in found["Service"]["spec"]["ports"]} <= named
+    if "Deployment" in found:
+        assert not chosen.items() <= found["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (("replicas=2",), "served by one pod"),
+        (("workers.enabled=true",), "take their work from a Temporal server"),
+        (("workers.enabled=true", "executor=temporal://t:7233"), "share the server's store"),
+        (("executor=redis://x",), "executor"),
+        (("store.sise=20Gi",), "sise"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_it_is_applied(values: tuple[str, ...], why: str) -> None:
+    done = helm("template", "desk", str(CHART), *(part for value in values for part in ("--set", value)))
+    assert done.returncode != 0 and why in done.stderr
