@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from taketwo.cli.floor import learn_floors
+from taketwo.cli.overrides import set_option
 from taketwo.cli.settings import access, opened_store, settings, store_option
 from taketwo.cli.targets import agent_spec_of, cases_of
 from taketwo.compare.severity import severity_table
@@ -19,11 +20,13 @@ from taketwo.replay.engine import Limits
 from taketwo.report.words import counted, plain
 from taketwo.suite.canary import DAY, Control, case_key, keep_control, moved, read_controls, usual_floors
 from taketwo.suite.runner import SuiteCase
+from taketwo.value import JSON
 
 
 @click.command("canary")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
 @click.option("--agent", "agent_spec", metavar="SPEC", help="The unchanged agent, as `taketwo replay` takes it.")
+@set_option
 @click.option(
     "--repeat", default=3, show_default=True, type=click.IntRange(1), metavar="N", help="Replays of each case."
 )
@@ -36,7 +39,12 @@ from taketwo.suite.runner import SuiteCase
 )
 @store_option
 def canary_command(
-    targets: tuple[str, ...], agent_spec: str | None, repeat: int, journal: Path, store_url: str | None
+    targets: tuple[str, ...],
+    agent_spec: str | None,
+    overrides: dict[str, JSON],
+    repeat: int,
+    journal: Path,
+    store_url: str | None,
 ) -> None:
     """Replay the same cases against the unchanged agent, from cron or a nightly job, and say what has moved.
 
@@ -51,7 +59,7 @@ def canary_command(
             raise BadSetting(one.error)
     cases = [one for one in found if isinstance(one, SuiteCase)]
     earlier, at = read_controls(journal), datetime.now(UTC)
-    agent = open_agent(agent_spec_of(agent_spec, here), **access(here))
+    agent = open_agent(agent_spec_of(agent_spec, here), overrides=overrides, **access(here))
     limits, table = Limits(turn_timeout_s=here.turn_timeout_s), severity_table(here.severity)
     learned, errors = asyncio.run(learn_floors(cases, agent, DAY, repeat=repeat, limits=limits, severities=table))
     today = {case_key(file, id): floor for file, floors in learned.items() for id, floor in floors.items()}

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from taketwo.cli.overrides import set_option
 from taketwo.cli.settings import access, opened_store, settings, store_option
 from taketwo.cli.targets import agent_spec_of, cases_of
 from taketwo.compare.severity import severity_table
@@ -24,11 +25,13 @@ from taketwo.scenario import Floor
 from taketwo.suite.decide import outcome
 from taketwo.suite.floor import MOSTLY, learn_floor
 from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.value import JSON
 
 
 @click.command("floor")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
 @click.option("--agent", "agent_spec", metavar="SPEC", help="The unchanged agent, as `taketwo replay` takes it.")
+@set_option
 @click.option(
     "--repeat", default=10, show_default=True, type=click.IntRange(2), metavar="N", help="Replay each case so often."
 )
@@ -45,6 +48,7 @@ from taketwo.suite.runner import SuiteCase, run_suite
 def floor_command(
     targets: tuple[str, ...],
     agent_spec: str | None,
+    overrides: dict[str, JSON],
     repeat: int,
     keep_days: int,
     dry_run: bool,
@@ -63,7 +67,7 @@ def floor_command(
             raise BadSetting(case.error)
         if case.file is None:
             raise BadSetting("a floor is kept in a scenario file", where=case.case.id, todo="`taketwo freeze` it first")
-    agent = open_agent(agent_spec_of(agent_spec, here), **access(here))
+    agent = open_agent(agent_spec_of(agent_spec, here), overrides=overrides, **access(here))
     known = [case for case in cases if isinstance(case, SuiteCase)]
     how = {
         "repeat": repeat,

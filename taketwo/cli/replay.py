@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from taketwo.cli.clock_option import clock_option
 from taketwo.cli.evaluator_options import Judging, evaluator_options
@@ -19,6 +18,7 @@ from taketwo.cli.fork_options import Forks, fork_options
 from taketwo.cli.gateway import gateway_on, gateway_socket, in_words
 from taketwo.cli.interrupts import stop_on_interrupt
 from taketwo.cli.jobs import Jobs, jobs_option
+from taketwo.cli.overrides import set_option
 from taketwo.cli.preflight import tell_tools
 from taketwo.cli.report_options import Reports, report_options
 from taketwo.cli.served import Served, replay_served, served_options
@@ -72,14 +72,7 @@ PATIENCE_S = 3600.0
     help="package.module:callable, prompt: (rebuilt from the recording), https://…/chat/completions, a URL of your own,"
     " cmd:program args, or ws://…#PROTOCOL for a voice agent.",
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="What prompt: and …/chat/completions are sent instead of what is recorded: model=…, system_prompt=@FILE,"
-    " temperature=0, … May be repeated.",
-)
+@set_option
 @click.option(
     "--users",
     "user_mode",
@@ -138,7 +131,7 @@ def replay_command(
     control: Path | None,
     forks: Forks,
     only_preflight: bool,
-    overrides: tuple[str, ...],
+    overrides: dict[str, JSON],
     user_mode: Any,
     tools: ToolPolicy,
     stand_in: StandIn | None,
@@ -161,10 +154,10 @@ def replay_command(
     here = settings()
     if bool(targets) == (served is not None):
         raise BadSetting("give TARGETs, --run-test or --rerun, and only one of them", todo="taketwo replay --help")
-    spec, changes = agent_spec_of(agent_spec, here), dict(map(_override, overrides))
+    spec = agent_spec_of(agent_spec, here)
     if served is not None:
         served = served.but(project=project, concurrency=jobs.concurrency, timeout_s=timeout)
-        raise SystemExit(replay_served(served, spec, changes, reports, here))
+        raise SystemExit(replay_served(served, spec, overrides, reports, here))
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         writers = cleanup.enter_context(jobs.writers(reports, lambda conversation: phone.recordings.of(conversation)))
@@ -173,7 +166,7 @@ def replay_command(
         listening, reach = cleanup.enter_context(_reach(here, spec, old_spec))
         known = [one for one in cases if isinstance(one, SuiteCase)]
         phone = Phone(here, audio, store.url, known)
-        agent = phone.open(spec, overrides=changes, **reach)
+        agent = phone.open(spec, overrides=overrides, **reach)
         if jobs.share is None and tell_tools(spec, known, tools, in_full=only_preflight):
             return
         finished = asyncio.run(
@@ -272,24 +265,6 @@ def _tell(writers: Sequence[Writer], *events: Event) -> None:
     for event in events:
         for writer in writers:
             writer.write(event)
-
-
-def _override(text: str) -> tuple[str, JSON]:
-    """`model=gpt-5`, `temperature=0`, `tools=@FILE`: JSON where it is JSON, text where not; a prompt is always text."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise BadSetting(f"--set takes KEY=VALUE, not {text!r}")
-    if value.startswith("@"):
-        try:
-            value = Path(value[1:]).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadSetting(f"cannot be read: {error}", where=value[1:]) from error
-    if key == "system_prompt":
-        return key, value
-    try:
-        return key, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return key, value
 
 
 @click.command("compare")

@@ -265,6 +265,28 @@ def test_the_server_replays_against_a_model_and_sends_what_the_version_says(clie
     assert (results["percentage"], results["recorded"]["output_tokens"]["mean"]) == (100.0, 25.0)
 
 
+def test_an_agent_that_calls_its_tools_by_itself_finds_the_recorded_ones(client: httpx.Client) -> None:
+    asked: list[str] = []
+
+    def desk(fake, handler, body) -> None:
+        said = same_agent(body["messages"])
+        while isinstance(said, dict):
+            (one,) = said["tool_calls"]
+            name, arguments = one["function"]["name"], json.loads(one["function"]["arguments"])
+            result = httpx.post(f"{body['tools_url']}/tools/{name}", json=arguments).json()["result"]
+            asked.append(name)
+            body["messages"] += [{"role": "assistant", **said}, {"role": "tool", "content": json.dumps(result)}]
+            said = same_agent(body["messages"])
+        fake_endpoint.raw(200, json.dumps({"content": said}).encode())(fake, handler, body)
+
+    with fake_endpoint.serving(desk) as (url, _):
+        test = run_test_of(client, "tools elsewhere", spec=url.removesuffix("/v1/chat/completions"))
+        execution = made(client, f"run-tests/{test['id']}/executions")
+        done = until(client, f"test-executions/{execution['id']}", "status", "completed")
+    assert done["verdicts"] == {"pass": 3}
+    assert len(asked) == 3
+
+
 def test_an_agent_that_is_not_there_ends_the_execution_with_the_reason(client: httpx.Client) -> None:
     test = run_test_of(client, "not there", spec="http://127.0.0.1:9/v1/chat/completions")
     execution = made(client, f"run-tests/{test['id']}/executions")

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import Context
 from datetime import timedelta
 from typing import Any, assert_never
 
 from taketwo.errors import TakeTwoError
 from taketwo.replay.agents import Agent, closing_agents, open_agent
+from taketwo.replay.preflight import reach_of
 from taketwo.sdk.api.executions import (
     CallExecution,
     ClaimedRows,
@@ -41,6 +43,8 @@ from taketwo.server.flow.generate import make_scenario
 from taketwo.server.flow.replay_sessions import SESSIONS, copy_conversations
 from taketwo.server.flow.schedules import run_what_is_due
 from taketwo.server.flow.shelf import Flow, new_id
+from taketwo.server.gateway import gateway
+from taketwo.server.nearby import bound
 from taketwo.server.own_spans import OwnSpans
 
 LOOK_AGAIN_S = 5.0
@@ -156,9 +160,8 @@ class Embedded:
             await asyncio.to_thread(take_step, self._flow, work)
 
     async def _run_execution(self, flow: Flow, id: str) -> None:
-        agent = await asyncio.to_thread(agent_of, flow, id, self._access)
-        if agent is not None:
-            async with closing_agents(agent):
+        async with agent_of(flow, id, self._access) as agent:
+            if agent is not None:
                 await work(FlowRows(flow, id, self._name), Worker(self._name, agent, self._concurrency))
 
 
@@ -177,16 +180,28 @@ def take_step(flow: Flow, work: Work) -> None:
             assert_never(work.kind)
 
 
-def agent_of(flow: Flow, execution_id: str, access: Mapping[str, Any]) -> Agent | None:
-    """The agent of an execution; None where that has ended, or has failed now as its agent cannot be opened."""
-    execution = EXECUTIONS.get(flow, execution_id)
+@asynccontextmanager
+async def agent_of(flow: Flow, execution_id: str, access: Mapping[str, Any]) -> AsyncIterator[Agent | None]:
+    """The agent of an execution, and beside it the recorded tools for one that calls them from elsewhere.
+
+    None where the execution has ended, or has failed now as its agent cannot be opened.
+    """
+    execution = await asyncio.to_thread(EXECUTIONS.get, flow, execution_id)
     if execution.status not in OPEN or execution.runner != "server":
-        return None
-    try:
-        return open_agent(execution.agent, overrides=execution.overrides, **access)
-    except TakeTwoError as error:
-        fail_execution(flow, execution_id, str(error), error.todo)
-        return None
+        yield None
+        return
+    async with AsyncExitStack() as stack:
+        reach = dict(access)
+        if reach_of(execution.agent) == "elsewhere":
+            reach["tools_url"] = await stack.enter_async_context(gateway(stack.enter_context(bound())))
+        try:
+            agent = await asyncio.to_thread(open_agent, execution.agent, overrides=execution.overrides, **reach)
+        except TakeTwoError as error:
+            await asyncio.to_thread(fail_execution, flow, execution_id, str(error), error.todo)
+            yield None
+            return
+        await stack.enter_async_context(closing_agents(agent))
+        yield agent
 
 
 class FlowRows:

@@ -22,7 +22,6 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from taketwo.errors import BadSetting, NotFound, StoreUnavailable, WrongState
-from taketwo.replay.agents import closing_agents
 from taketwo.sdk.api.executions import CallExecution, ClaimedRow, ClaimedRows, RenewedLeases, ReportRow
 from taketwo.sdk.working import Worker as Hands
 from taketwo.sdk.working import work as do_rows
@@ -157,10 +156,9 @@ class Activities:
     @activity.defn(name="taketwo.open_rows")
     async def open_rows(self, execution_id: str) -> list[str]:
         """The next rows that are open; none where the execution has ended or cannot be begun."""
-        agent = await asyncio.to_thread(agent_of, self._flow, execution_id, self._access)
-        if agent is None:
-            return []
-        async with closing_agents(agent):
+        async with agent_of(self._flow, execution_id, self._access) as agent:
+            if agent is None:
+                return []
             rows = await asyncio.to_thread(self._open_rows, execution_id)
         if not rows:
             await asyncio.to_thread(finish_if_done, self._flow, execution_id)
@@ -182,9 +180,8 @@ class Activities:
             return
         if call.status != "running":
             return
-        agent = await asyncio.to_thread(agent_of, flow, call.test_execution_id, self._access)
-        if agent is not None:
-            async with closing_agents(agent):
+        async with agent_of(flow, call.test_execution_id, self._access) as agent:
+            if agent is not None:
                 await do_rows(_OneRow(flow, call, name), Hands(name, agent, 1))
 
     def _open_rows(self, execution_id: str) -> list[str]:
