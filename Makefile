@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 STAMP_SLOW := $(VENV)/.ready-slow
 
-.PHONY: demo test test-all check docs fmt bench pages screenshots clean
+.PHONY: demo test test-all check audit docs fmt bench pages screenshots clean
 
 demo: $(STAMP)  ## the Tuesday story, end to end: no key, no network
 	$(BIN)/taketwo demo
@@ -21,7 +21,11 @@ check: $(STAMP)  ## formatter, linters, types, import contracts, docs
 	$(BIN)/ruff check .
 	$(BIN)/mypy taketwo
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/test_house.py tests/test_docs.py
+	$(BIN)/pytest -q tests/test_house.py tests/test_docs.py tests/test_dependencies.py
+
+audit: $(STAMP)  ## ask whether a vulnerability is known in what is installed; needs an index that knows any
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
+	$(BIN)/python .ci/audit.py
 
 docs: $(STAMP)  ## the pages that are made from the code
 	$(BIN)/python docs/make_command_line.py
