@@ -67,6 +67,14 @@ class SuiteFinished(Value, tag_field="event", tag="suite_finished"):
     count, whatever came of them."""
     cancelled: bool = False
     """Whether it was stopped before its end."""
+    from_cache: int = 0
+    """How many results were taken from earlier runs."""
+    not_run: int = 0
+    """How many of the inconclusive cases were not begun."""
+    why_not_run: str | None = None
+    """Why they were not, in words; None where all were."""
+    notes: tuple[str, ...] = ()
+    """What else is to be said of the whole, in words."""
     contrast: SuiteContrast | None = None
     """The old agent beside the new one; None where no old one was named."""
 

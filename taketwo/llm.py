@@ -430,6 +430,22 @@ def _price(response: Any) -> float | None:
         return None
 
 
+def price_usd(model: str, input_tokens: int, output_tokens: int) -> float | None:
+    """What so many tokens cost, in US dollars, by the same price list; None for a model that it does not know.
+
+    Where the extra `llm` is not installed, no price is known.
+    """
+    try:
+        from genai_prices import Usage, calc_price
+    except ModuleNotFoundError:
+        return None
+    try:
+        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+        return float(calc_price(usage, model_ref=model).total_price)
+    except (LookupError, ValueError):
+        return None
+
+
 def _misfit(value: JSON, schema: dict[str, JSON] | None) -> str | None:
     """Why the value does not fit, in words; None when it does."""
     if schema is None:

@@ -189,6 +189,8 @@ class CaseResult(Value):
     """The old agent beside the new one; None where no old one was named."""
     past: Past | None = None
     """Where it was green and red before, this run included; None where no history is kept."""
+    cached_at: datetime | None = None
+    """When it was replayed, where the result was taken from an earlier run; None where it was replayed in this one."""
     metadata: dict[str, JSON] = {}
     """Further facts for reports."""
 

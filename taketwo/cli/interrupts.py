@@ -10,7 +10,7 @@ def stop_on_interrupt(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> N
     """The first Ctrl-C ends the suite in order; a second one ends it at once, even where an agent blocks the loop."""
 
     def interrupt(number: int, frame: object) -> None:
-        if stop.is_set():
+        if stop.is_set() or loop.is_closed():
             raise KeyboardInterrupt
         loop.call_soon_threadsafe(stop.set)
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -17,6 +17,7 @@ from taketwo.replay.agents import Agent
 from taketwo.report import Writer
 from taketwo.report.call_view import FindRecording
 from taketwo.suite.jobs import Share, Teller, run_in_jobs
+from taketwo.suite.opened_files import also_read, watching_files
 from taketwo.suite.runner import SuiteCase, run_suite
 
 FLAG = "--as-job"
@@ -44,15 +45,16 @@ class Jobs(NamedTuple):
     def run(self, cases: Sequence[SuiteCase], agent: Agent, **how: Any) -> AsyncIterator[Event]:
         """As `run_suite`."""
         if self.share is not None:
-            return run_suite(cases, agent, **{**how, **self.share.terms, "store": None})
+            # What its agent reads is told to the process that started it.
+            return _watched(run_suite(cases, agent, **{**how, **self.share.terms, "store": None}))
         if self.processes == 1 or not cases:
             return run_suite(cases, agent, **how)
         if how["stand_in"] is not None:
             raise BadSetting("whoever stands in for tools answers one process", todo="leave out --jobs")
         # The same command once more; what it was given besides decides nothing of how it replays.
         command = [sys.executable, "-m", "taketwo", *sys.argv[1:], FLAG]
-        shared = {name: how[name] for name in ("concurrency", "store", "suite_id", "stop")}
-        return run_in_jobs(cases, command, self.processes, agent=agent.spec, **shared)
+        shared = {name: how[name] for name in ("concurrency", "store", "suite_id", "stop", "done")}
+        return run_in_jobs(cases, command, self.processes, agent=agent.spec, saw=also_read, **shared)
 
 
 def jobs_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,6 +79,12 @@ def jobs_option(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(jobs=Jobs(count, concurrency, share), **given)
 
     return with_jobs
+
+
+async def _watched(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    with watching_files():
+        async for event in events:
+            yield event
 
 
 @contextmanager

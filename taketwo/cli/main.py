@@ -84,11 +84,12 @@ def taketwo() -> None:
 
 
 def main() -> None:
-    """Run the command line. Our own errors are one line on stderr and exit code 2."""
+    """Run the command line. Our own errors, and Ctrl-C, are one line on stderr and exit code 2."""
     try:
         taketwo.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(130)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        click.echo("taketwo: interrupted", err=True)
+        sys.exit(2)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -97,9 +98,6 @@ def main() -> None:
     except TakeTwoError as error:
         click.echo(f"taketwo: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        click.echo("taketwo: interrupted", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         # The reader of a pipe has gone; writing on, even at shutdown, would only print a trace.
         sys.stderr.close()

@@ -19,6 +19,7 @@ from taketwo.cli.gateway import gateway_on, gateway_socket, in_words
 from taketwo.cli.interrupts import stop_on_interrupt
 from taketwo.cli.jobs import Jobs, jobs_option
 from taketwo.cli.overrides import set_option
+from taketwo.cli.plan_options import Planning, plan_options
 from taketwo.cli.preflight import tell_tools
 from taketwo.cli.report_options import Reports, report_options
 from taketwo.cli.served import Served, replay_served, served_options
@@ -52,6 +53,9 @@ from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.user import UserMode
 from taketwo.replay.user_side import Users, by_meaning
 from taketwo.report import Writer, close_writers
+from taketwo.suite.cache import Agents
+from taketwo.suite.opened_files import watching_files
+from taketwo.suite.plan import Plan, run_planned
 from taketwo.suite.repeats import read_repeats
 from taketwo.suite.runner import SuiteCase
 from taketwo.suite.selection import Selection
@@ -120,6 +124,7 @@ PATIENCE_S = 3600.0
     is_flag=True,
     help="Only say which tools are answered, which may really run, and which are not seen from here.",
 )
+@plan_options
 @report_options
 @project_option
 @store_option
@@ -142,6 +147,7 @@ def replay_command(
     timeout: float | None,
     judging: Judging,
     audio: Any,
+    planning: Planning,
     reports: Reports,
     project: str | None,
     store_url: str | None,
@@ -166,22 +172,18 @@ def replay_command(
         listening, reach = cleanup.enter_context(_reach(here, spec, old_spec))
         known = [one for one in cases if isinstance(one, SuiteCase)]
         phone = Phone(here, audio, store.url, known)
-        agent = phone.open(spec, overrides=overrides, **reach)
+        patience_s = _patience_s(timeout, phone, spec, stand_in)
+        how = _how(here, judging, user_mode, stand_in, jobs, patience_s)
+        how |= {"tools": tools, "repeat": read_repeats(repeat)}
+        # Before the agent is imported: what it is made of may be edited meanwhile.
+        agents = Agents((spec, *filter(None, [old_spec])), overrides, reach["llm_base_url"])
+        plan = cleanup.enter_context(planning.opened(jobs, agents, how, is_spoken=phone.speaks_with(spec)))
+        agent, old = _opened(phone, spec, old_spec, overrides, reach)
         if jobs.share is None and tell_tools(spec, known, tools, in_full=only_preflight):
             return
+        targeted = list(forks.of(cases))
         finished = asyncio.run(
-            _replay(
-                jobs,
-                list(forks.of(cases)),
-                agent,
-                writers,
-                listening,
-                store=store,
-                repeat=read_repeats(repeat),
-                against=None if old_spec is None else phone.open(old_spec, **reach),
-                tools=tools,
-                **_how(here, judging, user_mode, stand_in, jobs, _patience_s(timeout, phone, spec, stand_in)),
-            )
+            _replay(jobs, targeted, agent, writers, listening, plan, store=store, against=old, **how)
         )
     raise SystemExit(reports.exit_code(finished))
 
@@ -191,6 +193,14 @@ def _reach(here: Settings, *specs: str | None) -> Iterator[tuple[socket.socket |
     """Where agents elsewhere find the recorded tools, None where there are none, and how all agents are reached."""
     with gateway_socket(*specs) as listening:
         yield listening, {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
+
+
+def _opened(
+    phone: Phone, spec: str, old_spec: str | None, changes: dict[str, JSON], reach: dict[str, Any]
+) -> tuple[Agent, Agent | None]:
+    """The agent under test and the old one, if one is named; what they read while they are imported is seen."""
+    with watching_files():
+        return phone.open(spec, overrides=changes, **reach), None if old_spec is None else phone.open(old_spec, **reach)
 
 
 def _how(
@@ -230,6 +240,7 @@ async def _replay(
     agent: Agent,
     writers: Sequence[Writer],
     listening: socket.socket | None,
+    plan: Plan,
     **how: Any,
 ) -> SuiteFinished:
     """Run the suite, let every writer see every event, and end in order when Ctrl-C is pressed.
@@ -246,7 +257,7 @@ async def _replay(
     suite_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     finished: SuiteFinished | None = None
     async with gateway_on(listening), closing_agents(agent, how["against"]):
-        async for event in jobs.run(cases, agent, stop=stop, suite_id=suite_id, **how):
+        async for event in run_planned(cases, agent, plan, stop=stop, suite_id=suite_id, **how):
             match event:
                 case SuiteStarted():
                     _tell(writers, event.but(cases=event.cases + len(unreadable)), *unreadable)

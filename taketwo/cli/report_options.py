@@ -66,8 +66,9 @@ class Reports(NamedTuple):
                 _remove_if_empty(path)
 
     def exit_code(self, finished: SuiteFinished) -> int:
-        """What the process tells."""
-        return 130 if finished.cancelled else exit_code(finished.counts, strict=self.strict)
+        """What the process tells; a run that was interrupted, or began no case, could not be done."""
+        is_empty = finished.not_run == sum(finished.counts.values())
+        return 2 if finished.cancelled or is_empty else exit_code(finished.counts, strict=self.strict)
 
 
 def _remove_if_empty(path: str | None) -> None:

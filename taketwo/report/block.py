@@ -66,6 +66,7 @@ def title(kind: str, page: Page) -> str:
 def _head(result: CaseResult, page: Page) -> Iterator[str]:
     place = address(result)
     where = f"  {page.paint(place, 'dim')}" if place else ""
+    where += "" if result.cached_at is None else f"  {page.paint('from cache', 'dim')}"
     yield f"{title(result.counts_as, page)} {page.paint(plain(result.case_id), 'bold')}{where}"
     yield from _quarantine(result.kept.quarantine, result.verdict.kind, page)
     if result.why:

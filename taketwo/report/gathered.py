@@ -54,6 +54,10 @@ class Gathered:
         today = self.started_at.date()
         return [event.result for event in self.finished if event.result.kept.is_due(today)]
 
+    def not_run(self) -> list[CaseResult]:
+        """The cases that were not begun."""
+        return [event.result for event in self.in_order() if not event.result.attempts]
+
     def counts(self) -> dict[str, int]:
         """How many cases of each verdict, that could not be done (`error`), or that do not count (`quarantined`)."""
         of_errors = Counter(event.counts_as for event in self.errored)
@@ -71,12 +75,13 @@ def finish(out: TextIO, text: str) -> None:
         return
     try:
         with out:
-            path = Path(os.path.realpath(out.name))
-            if not path.is_file():  # a pipe or a device
+            name = getattr(out, "name", None)  # what is kept in memory has none
+            path = Path(os.path.realpath(name)) if isinstance(name, str) else None
+            if path is None or not path.is_file():  # a pipe or a device
                 out.write(text)
                 return
     except OSError as error:
-        raise BadSetting(f"cannot be written: {error.strerror}", where=out.name) from error
+        raise BadSetting(f"cannot be written: {error.strerror}", where=name) from error
     replace_file(path, text.encode("utf-8"))
 
 

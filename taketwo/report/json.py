@@ -44,7 +44,15 @@ class Report(Value):
     """How many cases of each verdict, and under `error` how many could not be done; kinds that did not occur may be
     missing."""
     results: tuple[CaseResult, ...] = ()
-    """Every case that was replayed, in the order of files and lines."""
+    """Every case, in the order of files and lines; those without attempts were not run."""
+    from_cache: int = 0
+    """How many results were taken from earlier runs; each says when it was replayed."""
+    not_run: int = 0
+    """How many cases were not begun."""
+    why_not_run: str | None = None
+    """Why they were not; None where all were."""
+    notes: tuple[str, ...] = ()
+    """What else is to be said of the whole, in words."""
     contrast: SuiteContrast | None = None
     """The old agent beside the new one; None where no old one was named."""
     clusters: tuple[Cluster, ...] = ()
@@ -84,6 +92,10 @@ def _report(gathered: Gathered, *, strict: bool) -> Report:
         strict=strict,
         counts=gathered.counts(),
         results=tuple(event.result for event in gathered.in_order()),
+        from_cache=end.from_cache if end else 0,
+        not_run=len(gathered.not_run()),
+        why_not_run=end.why_not_run if end else None,
+        notes=end.notes if end else (),
         contrast=end.contrast if end else None,
         clusters=clusters(event.result for event in gathered.in_order()),
         errors=tuple(CaseError(name=event.name, error=event.error) for event in gathered.errored),

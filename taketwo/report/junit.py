@@ -90,6 +90,9 @@ def _finished(event: CaseFinished, *, strict: bool) -> xml.Element:
         {"classname": _classname(result), "name": plain(result.case_id), "time": f"{_seconds(result):.3f}"},
     )
     case.attrib |= _address(result.file, result.line)
+    if result.cached_at is not None:
+        properties = xml.SubElement(case, "properties")
+        xml.SubElement(properties, "property", name="from_cache", value=result.cached_at.isoformat())
     kind = result.verdict.kind
     if kind == "pass":  # a quarantined case that passes is no longer skipped: it may come back
         return case
@@ -134,5 +137,7 @@ def _add(case: xml.Element, tag: str, message: str, kind: str, text: str) -> Non
 
 
 def _seconds(result: CaseResult) -> float:
-    """How long its replays took, together."""
+    """How long its replays took, together, in this run."""
+    if result.cached_at is not None:
+        return 0.0
     return sum((attempt.run.ended_at - attempt.run.started_at).total_seconds() for attempt in result.attempts)

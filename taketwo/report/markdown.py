@@ -11,8 +11,10 @@ from taketwo.report.gathered import Gathered, finish
 from taketwo.report.words import (
     GRAVEST_FIRST,
     address,
+    conclusion,
     counted,
     counts_in_words,
+    course_in_words,
     due_in_words,
     headline,
     kept_in_words,
@@ -95,17 +97,22 @@ def _lines(gathered: Gathered) -> Iterator[str]:
         yield f"### ❌ {counted(len(regressions), 'regression')}: {_text(headline(regressions[0].result.verdict))}"
     elif counts.get("error"):
         yield f"### ⚠️ {counted(counts['error'], 'case')} could not be replayed"
+    elif not_run := gathered.not_run():
+        yield f"### ⚠️ {conclusion(counts, len(not_run))}"
     else:
         yield "### ✅ No regression"
     yield ""
     yield from _first(regressions)
     cancelled = " (cancelled before the end)" if gathered.cancelled else ""
     yield f"{counts_in_words(counts)}{cancelled}, against `{_code(gathered.agent)}`"
+    for line in course_in_words(gathered.end, gathered.not_run()):
+        yield f"\n{_text(line)}"
     if due := due_in_words(gathered.due()):
         yield f"\n{_text(due)}"
     for kind in GRAVEST_FIRST:
         if kind != "pass":
-            finished = [_finished(event.result) for event in gathered.in_order() if event.counts_as == kind]
+            ran = [event for event in gathered.in_order() if event.result.attempts]
+            finished = [_finished(event.result) for event in ran if event.counts_as == kind]
             errored = [_errored(event) for event in gathered.errored if event.counts_as == kind]
             yield from _of_kind(kind, [*errored, *finished])
 

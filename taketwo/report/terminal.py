@@ -23,6 +23,7 @@ from taketwo.report.words import (
     address,
     counted,
     counts_in_words,
+    course_in_words,
     due_in_words,
     duration_in_words,
     outcome_in_words,
@@ -52,6 +53,7 @@ class TerminalWriter:
         self._page = page_for(out, colour=colour, width=width)
         self._cases = 0
         self._dots = 0
+        self._not_run: list[CaseResult] = []
         self._to_look_at: list[CaseFinished | CaseErrored] = []
         self._due: list[CaseResult] = []
         self._today = date.min
@@ -66,6 +68,8 @@ class TerminalWriter:
             if event.result.kept.is_due(self._today):
                 self._due.append(event.result)
         match event:
+            case CaseFinished(result=CaseResult(attempts=())):
+                self._not_run.append(event.result)
             case SuiteStarted():
                 self._cases, self._today = event.cases, event.at.date()
                 agent = self._page.paint(plain(event.agent), "bold")
@@ -91,6 +95,7 @@ class TerminalWriter:
             return
         place = address(event.result)
         where = f"  {self._page.paint(place, 'dim')}" if place else ""
+        where += "" if event.result.cached_at is None else f"  {self._page.paint('from cache', 'dim')}"
         self._print(f"{title('pass', self._page)} {plain(event.result.case_id)}{where}")
 
     def _print(self, *lines: str) -> None:
@@ -136,6 +141,8 @@ class TerminalWriter:
         cancelled = " (cancelled before the end)" if event.cancelled else ""
         took = duration_in_words(event.duration_s)
         yield f"{counted(total, 'case')} in {took}{cancelled}: {', '.join(counts) or counts_in_words({})}"
+        for line in course_in_words(event, self._not_run):
+            yield from self._page.lines([Span(line)])
         if event.contrast is not None:
             yield from self._contrast(event.contrast)
         yield from self._needs()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, assert_never
 
 from taketwo.comparison import ChangeKind, Severity
 from taketwo.conversation import Call
+from taketwo.events import SuiteFinished
 from taketwo.run import Ending, Fidelity, Miss, Rung, Tier, ToolAnswer, UserAnswer
 from taketwo.scenario import Kept
 from taketwo.value import JSON
@@ -40,6 +41,9 @@ OUTCOMES: dict[str, str] = {
 
 GRAVEST_FIRST: tuple[str, ...] = ("fail", "error", "flaky", "changed", "inconclusive", "quarantined", "pass")
 """The order in which a person should read verdicts; `error` and `quarantined` are none, see `OUTCOMES`."""
+
+MOST_NOT_RUN = 8
+"""So many cases that were not begun are named; the JSON and the page have all of them."""
 
 CHANGES: dict[ChangeKind, str] = {
     "call_added": "new call",
@@ -335,8 +339,23 @@ def counts_in_words(counts: dict[str, int]) -> str:
     return ", ".join(known) or "nothing was replayed"
 
 
-def conclusion(counts: dict[str, int]) -> str:
-    """The whole suite in one sentence, such as `1 of 8 cases regressed`."""
+def course_in_words(end: SuiteFinished | None, not_run: Sequence[CaseResult]) -> Iterator[str]:
+    """What was not replayed, and why: taken from an earlier run, or not begun."""
+    if end is None:
+        return
+    if not_run:
+        names = ", ".join(plain(result.case_id) for result in not_run[:MOST_NOT_RUN])
+        more = f" and {len(not_run) - MOST_NOT_RUN:,} more" if len(not_run) > MOST_NOT_RUN else ""
+        why = "" if end.why_not_run is None else f" ({plain(end.why_not_run)})"
+        yield f"not run: {counted(len(not_run), 'case')}{why}: {names}{more}; --resume goes on with them"
+    if end.from_cache:
+        total = counted(sum(end.counts.values()), "case")
+        yield f"from cache: {end.from_cache:,} of {total}, of which nothing has changed; --no-cache replays them"
+    yield from map(plain, end.notes)
+
+
+def conclusion(counts: dict[str, int], not_run: int = 0) -> str:
+    """The whole suite in one sentence, such as `1 of 8 cases regressed`. not_run: how many cases were not begun."""
     total = sum(counts.values())
     errors, unsure = counts.get("error", 0), counts.get("inconclusive", 0)
     to_look_at = unsure + counts.get("changed", 0) + counts.get("flaky", 0)
@@ -346,6 +365,8 @@ def conclusion(counts: dict[str, int]) -> str:
         return "The case regressed" if total == 1 else f"{failed:,} of {total:,} cases regressed{more}"
     if errors:
         return f"{errors:,} of {counted(total, 'case')} could not be replayed"
+    if not_run:
+        return f"No regression found, but {not_run:,} of {counted(total, 'case')} not run"
     if to_look_at:
         what = "inconclusive" if unsure == to_look_at else "to look at"
         return f"No regression found, {counted(to_look_at, 'case')} {what}"

@@ -11,9 +11,11 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias, assert_never
 
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
+from taketwo.suite.opened_files import FilesRead
 from taketwo.suite.runner import SuiteCase, beside
 from taketwo.suite.tally import ResultStore, Tally
 from taketwo.value import Value
@@ -60,6 +62,8 @@ class Done(Value):
     """What came of it; None where it could not be replayed."""
     error: CaseErrored | None = None
     """Why it could not; None where it could."""
+    files: tuple[str, ...] = ()
+    """What its process has read since the line before: modules, prompts, data."""
 
 
 def key_of(case: SuiteCase) -> Key:
@@ -74,12 +78,14 @@ class Teller:
         """Keep the standard output for it: what the agent prints goes where errors go."""
         self._results = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
+        self._files_read = FilesRead()
+        self._files_told: frozenset[Path] = frozenset()
 
     def write(self, event: Event) -> None:
         """A case is done; the rest is known without it."""
         match event:
             case CaseFinished(case=case, result=result):
-                done = Done(key=(result.file, case.id), result=result)
+                done = Done(key=(result.file, case.id), result=result, files=self._new_files())
             case CaseErrored(name=name, file=file):
                 done = Done(key=(file, name), error=event)
             case SuiteStarted() | SuiteFinished():
@@ -93,6 +99,11 @@ class Teller:
         """There is no more."""
         self._results.close()
 
+    def _new_files(self) -> tuple[str, ...]:
+        files = self._files_read()
+        new, self._files_told = files - self._files_told, files
+        return tuple(map(str, new))
+
 
 async def run_in_jobs(
     cases: Sequence[SuiteCase],
@@ -104,17 +115,22 @@ async def run_in_jobs(
     store: ResultStore | None = None,
     suite_id: str | None = None,
     stop: asyncio.Event | None = None,
+    done: Sequence[CaseFinished] = (),
+    saw: Callable[[Iterable[str]], None] = lambda files: None,
 ) -> AsyncIterator[Event]:
     """Run the command so many times, each with a share of the cases, and yield what `run_suite` would.
 
     command: a program that reads a `Share`, and writes with a `Teller` what `run_suite` yields for it.
     agent: the SPEC, as the suite tells it. concurrency: how many replays run at a time, in all jobs together.
+    done: cases of the suite besides these, of which all is known. saw: is told the files that the jobs' agents read.
     A job that ends before its cases are done leaves a `CaseErrored` for each of them.
     """
     tally = Tally(store, suite_id)
-    yield tally.started(agent, len(cases))
+    yield tally.started(agent, len(cases) + len(done))
+    for known in tally.adding(done):
+        yield known
     shares = [cases[first::jobs] for first in range(min(jobs, len(cases)))]
-    running = [_Job(command, share, -(-concurrency // len(shares)), len(cases)) for share in shares]
+    running = [_Job(command, share, -(-concurrency // len(shares)), len(cases) + len(done), saw) for share in shares]
     results: asyncio.Queue[CaseFinished | CaseErrored | None] = asyncio.Queue(maxsize=READ_AHEAD)
     stop = stop or asyncio.Event()
     async with beside(_stop_all(running, stop)), beside(_run_all(running, results)):
@@ -127,8 +143,16 @@ async def run_in_jobs(
 class _Job:
     """One process and its share of the cases."""
 
-    def __init__(self, command: Sequence[str], cases: Sequence[SuiteCase], concurrency: int, among: int) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        cases: Sequence[SuiteCase],
+        concurrency: int,
+        among: int,
+        saw: Callable[[Iterable[str]], None],
+    ) -> None:
         self._command = command
+        self._saw = saw
         self._open = {key_of(case): case for case in cases}
         self._share = Share(keys=tuple(self._open), concurrency=concurrency, among=among)
         self._process: asyncio.subprocess.Process | None = None
@@ -172,6 +196,7 @@ class _Job:
                 self._process.send_signal(number)
 
     def _event(self, done: Done) -> CaseFinished | CaseErrored:
+        self._saw(done.files)
         case = self._open.pop(done.key)
         if done.result is not None:
             return CaseFinished(case=case.case, result=done.result)

@@ -108,6 +108,7 @@ async def run_suite(
     suite_id: str | None = None,
     stop: asyncio.Event | None = None,
     among: int | None = None,
+    done: Sequence[CaseFinished] = (),
 ) -> AsyncIterator[Event]:
     """Replay every case `repeat` times against the agent, and yield what happens: results as they are ready.
 
@@ -119,22 +120,26 @@ async def run_suite(
     store, suite_id: where results are kept, under which name; they are on disk when `SuiteFinished` comes.
     stop: once set, nothing new begins, what runs ends at once, and `SuiteFinished` tells of what was done before.
     among: how many cases the whole suite has, where these are a part of it; None where they are the whole.
+    done: cases of the suite besides these, of which all is known; they are told first.
 
     Whatever keeps a case from being replayed is a `CaseErrored`; nothing is raised for one case. What is kept in memory
     does not grow with the number of cases, if `cases` has a length and makes its items when they are asked for.
     """
     known = cases if isinstance(cases, Collection) else list(cases)
     tally = Tally(store, suite_id)
-    yield tally.started(agent.spec, len(known))
-    repeats = (Repeats(most=repeat) if isinstance(repeat, int) else repeat).for_one_of(among or len(known))
+    in_all = len(known) + len(done)
+    yield tally.started(agent.spec, in_all)
+    for event in tally.adding(done):
+        yield event
+    repeats = (Repeats(most=repeat) if isinstance(repeat, int) else repeat).for_one_of(among or in_all)
     workers = min(concurrency, len(known) * repeats.most)
     terms = Terms(agent, against, repeats, policy, limits, tools, stand_in, users, evaluators, severities, stop)
     work = _Work(known, terms, workers)
     with _collecting_rarely():
         async with beside(_all_done(work, workers)):
-            while (event := await work.results.get()) is not None:
-                tally.add(event)
-                yield event
+            while (found := await work.results.get()) is not None:
+                tally.add(found)
+                yield found
     yield await tally.finished(cancelled=work.was_cut_short)
 
 

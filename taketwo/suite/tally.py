@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -45,6 +46,12 @@ class Tally:
             self._pairs.add(event.result)
             if self._store is not None:
                 self._store.add_result(self._suite_id, event.result)
+
+    def adding(self, done: Iterable[CaseFinished]) -> Iterator[CaseFinished]:
+        """Cases of which all is known, each counted as it is told."""
+        for event in done:
+            self.add(event)
+            yield event
 
     async def finished(self, *, cancelled: bool) -> SuiteFinished:
         """All that will come has come, and is on disk."""

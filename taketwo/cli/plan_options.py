@@ -1,0 +1,89 @@
+"""How a suite goes about its cases: what it takes from earlier runs, and when it ends."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from taketwo.cli.jobs import Jobs
+from taketwo.errors import BadSetting, StoreUnavailable
+from taketwo.suite.budget import Budget, read_budget
+from taketwo.suite.cache import Agents, Cache, revision
+from taketwo.suite.memory import Memory
+from taketwo.suite.plan import Plan
+from taketwo.suite.revision import project_root
+from taketwo.suite.settings_key import settings_key, why_not_cached
+
+
+class Planning(NamedTuple):
+    """What was asked for."""
+
+    no_cache: bool
+    """Whether every case is replayed, whatever is known of it."""
+    resume: bool
+    """Whether the last run, which was interrupted, goes on."""
+    fail_fast: bool
+    """Whether the first sure regression ends the run."""
+    budget: Budget
+    """What it may take."""
+
+    @contextmanager
+    def opened(self, jobs: Jobs, agents: Agents, how: Mapping[str, Any], *, is_spoken: bool) -> Iterator[Plan]:
+        """The plan; before the agent is imported. how: what `run_suite` is given. is_spoken: whether calls are made.
+
+        Raises BadSetting where there is nothing to resume.
+        """
+        plan = Plan(None, self.fail_fast, self.budget, jobs.run, hands_out_all=jobs.processes > 1)
+        if jobs.share is not None:
+            yield Plan(run=jobs.run)
+            return
+        root = project_root(Path.cwd())
+        try:
+            memory = Memory(root)
+        except StoreUnavailable as error:
+            if self.resume:
+                raise
+            click.echo(f"taketwo: nothing is remembered of this run: {error}", err=True)
+            yield plan
+            return
+        with closing(memory):
+            resumes = memory.interrupted_run() if self.resume else None
+            if self.resume and resumes is None:
+                raise BadSetting("the last run here came to its end", where="--resume", todo="leave it out")
+            why_not = why_not_cached(how, is_spoken=is_spoken)
+            known = revision(root, agents, settings_key(how), os.environ, why_not)
+            cache = Cache(memory, known, resumes=resumes, takes=not self.no_cache)
+            yield plan._replace(cache=cache)
+
+
+def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--no-cache`, `--resume`, `--fail-fast` and `--budget`, given to the command as `planning`."""
+
+    @click.option(
+        "--no-cache", is_flag=True, help="Replay every case, also where agent, case and settings are as they were."
+    )
+    @click.option(
+        "--resume",
+        is_flag=True,
+        help="Go on with the last run, which was interrupted: its finished cases are not replayed.",
+    )
+    @click.option("--fail-fast", is_flag=True, help="End with the first sure regression.")
+    @click.option(
+        "--budget",
+        "budgets",
+        multiple=True,
+        metavar="10m|$2|500k tokens",
+        help="Begin no further case after so much time, money or tokens. May be repeated.",
+    )
+    @functools.wraps(command)
+    def with_planning(*, budgets: tuple[str, ...], **given: Any) -> Any:
+        asked = {name: given.pop(name) for name in ("no_cache", "resume", "fail_fast")}
+        return command(planning=Planning(**asked, budget=read_budget(budgets)), **given)
+
+    return with_planning

@@ -1,0 +1,261 @@
+"""Results that need not be found out again: the same agent, the same case, the same settings.
+
+A result is taken from an earlier run only where all three are known to be the same and it was sure: a pass or a fail in
+every attempt. docs/ci.md says what is looked at, and what cannot be seen from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from taketwo.conversation import Call
+from taketwo.errors import NotFound
+from taketwo.events import CaseFinished
+from taketwo.suite.memory import Memory, TrackRecord
+from taketwo.suite.opened_files import FilesRead
+from taketwo.suite.revision import agent_of, file_hash, surroundings, tracked_files, tree_state
+from taketwo.suite.runner import SuiteCase
+from taketwo.value import JSON, canonical_json, clean_json, content_hash
+from taketwo.verdict import CaseResult
+
+ELSEWHERE = "what is behind {} cannot be seen from here"
+
+
+class Agents(NamedTuple):
+    """Who is replayed against, as far as a result follows from it."""
+
+    specs: tuple[str, ...]
+    """The agent's SPEC, and that of the old one where one is named."""
+    overrides: Mapping[str, JSON] = {}
+    """What is sent instead of what is recorded."""
+    endpoint: str | None = None
+    """Where `prompt:` asks its model."""
+
+
+class Revision(NamedTuple):
+    """What the results of a run follow from besides their cases."""
+
+    key: str
+    """The same for the same agents and settings; of an agent that cannot be seen only its name counts."""
+    why_unknown: str | None
+    """Why nobody can tell whether the agent has changed; None where that can be told."""
+    tree: str | None
+    """The state of the tracked files; None where it is not known."""
+
+
+def revision(
+    root: Path, agents: Agents, settings: JSON, environment: Mapping[str, str], why_unknown: str | None = None
+) -> Revision:
+    """What is known before the agent is imported.
+
+    settings: whatever else a result follows from. why_unknown: what it follows from as well and nobody can see.
+    """
+    names = [agent_of(spec, agents.overrides, agents.endpoint) for spec in agents.specs]
+    unknown = next((spec for spec, name in zip(agents.specs, names, strict=True) if name is None), None)
+    tree, why = None, why_unknown or (None if unknown is None else ELSEWHERE.format(unknown))
+    try:
+        tree = tree_state(root)
+    except NotFound as error:
+        why = why or f"the agent's revision is not known: {error}"
+    told = [list(agents.specs), clean_json(dict(agents.overrides)), names, clean_json(settings)]
+    return Revision(content_hash(canonical_json([*told, tree, surroundings(environment)])), why, tree)
+
+
+class Cache:
+    """What one run takes from earlier ones, and leaves to later ones."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        known: Revision,
+        *,
+        resumes: int | None = None,
+        takes: bool = True,
+        files_read: FilesRead | None = None,
+    ) -> None:
+        """Begin a run.
+
+        resumes: one that was interrupted; whatever it has found out about the same agent is taken.
+        takes: whether sure results of other runs are taken.
+        """
+        self._memory = memory
+        self._known = known
+        self._resumes = resumes
+        self._takes = takes and known.why_unknown is None
+        self._wants = takes
+        self._run = memory.begin_run()
+        self._past = memory.past()
+        self._files_read = files_read or FilesRead()
+        self._tracked = _tracked(memory.root)
+        self._hashes: dict[Path, str | None] = {}
+        self._scopes: dict[int, str] = {}
+        self._has_kept = False
+        self._unchanged: dict[int, bool] = {}
+
+    @property
+    def note(self) -> str | None:
+        """That no result can be taken from an earlier run, and why; None where it can, or is not wanted."""
+        why = self._known.why_unknown
+        return f"nothing is taken from earlier runs: {why}" if self._wants and why is not None else None
+
+    def place(self, one: SuiteCase) -> str | None:
+        """Where a case stands, by the file's place in the project; None for one of a store.
+
+        Nothing is kept of those: what is deleted from a store must be gone.
+        """
+        if one.file is None:
+            return None
+        file = Path(one.file).resolve()
+        root = self._memory.root.resolve()
+        return f"{file.relative_to(root).as_posix() if file.is_relative_to(root) else file}::{one.case.id}"
+
+    def past(self, one: SuiteCase) -> TrackRecord | None:
+        """How the case went so far; None for one that was never replayed here."""
+        place = self.place(one)
+        return None if place is None else self._past.get(place)
+
+    def is_new(self, one: SuiteCase) -> bool:
+        """Whether the case was changed since it was last replayed, or never was."""
+        past = self.past(one)
+        return past is None or past.content != _content(one)
+
+    def find(self, one: SuiteCase) -> CaseFinished | None:
+        """The result that a replay would give again; None where that is not known."""
+        place = self.place(one)
+        kept = None if place is None else self._memory.kept(place)
+        if kept is None or kept.key != self._key(one):
+            return None
+        resumed = kept.run == self._resumes
+        if not resumed and not (self._takes and kept.is_sure):
+            return None
+        if not self._is_unchanged(kept.run):
+            return None
+        try:
+            result = msgspec.json.decode(kept.body, type=CaseResult)
+        except msgspec.DecodeError:
+            return None
+        # The case may have moved inside its file.
+        at = datetime.fromtimestamp(kept.at, UTC)
+        return CaseFinished(
+            case=one.case,
+            result=result.but(scenario=one.scenario, file=one.file, line=one.line, why=one.case.why, cached_at=at),
+        )
+
+    def keep(self, one: SuiteCase, result: CaseResult) -> None:
+        """A case was replayed."""
+        if (place := self.place(one)) is None:
+            return
+        self._has_kept = True
+        key = self._key(one)
+        earlier = self._memory.kept(place)
+        is_sure = _is_sure(result) and (
+            earlier is None or earlier.key != key or (earlier.is_sure and earlier.kind == result.verdict.kind)
+        )
+        self._put_files()
+        past = (self.past(one) or TrackRecord()).with_another(_failed(result), _seconds(result))
+        past = past._replace(content=_content(one), tools=_tools(result), run=self._run)
+        self._past[place] = past
+        self._memory.keep(place, key, result, past, is_sure=is_sure)
+
+    def end(self, *, is_done: bool) -> None:
+        """The run is over. is_done: whether every case was replayed, so that there is nothing to resume."""
+        if self._has_kept:
+            self._put_files()
+            if self._known.tree is not None and _tree(self._memory.root) != self._known.tree:
+                self._memory.distrust(self._run)
+        if is_done:
+            self._memory.end_run(self._run)
+
+    def _key(self, one: SuiteCase) -> str:
+        return content_hash(canonical_json([self._known.key, _content(one), one.from_turn, self._scope(one)]))
+
+    def _scope(self, one: SuiteCase) -> str | None:
+        """The recorded calls of other conversations that may answer, as a hash: many cases share them."""
+        if one.scope is None:
+            return None
+        if id(one.scope) not in self._scopes:
+            told = [recorded.to_builtins() for recorded in one.scope.all]
+            self._scopes[id(one.scope)] = content_hash(canonical_json(told))
+        return self._scopes[id(one.scope)]
+
+    def _is_unchanged(self, run: int) -> bool:
+        """Whether the files that git does not track, and that the process of that run read, are as they were."""
+        if run not in self._unchanged:
+            root = self._memory.root
+            found = self._memory.files(run).items()
+            self._unchanged[run] = all(hash is None or file_hash(root / name) == hash for name, hash in found)
+        return self._unchanged[run]
+
+    def _put_files(self) -> None:
+        """Tell which files were read, as soon as there are more of them."""
+        files = self._files_read()
+        if len(files) == len(self._hashes):
+            return
+        for file in files - self._hashes.keys():
+            # A tracked file is part of the tree, and has no hash here.
+            self._hashes[file] = None if self._name(file) in self._tracked else self._files_read.content(file)
+        self._memory.put_files(self._run, {self._name(file): hash for file, hash in self._hashes.items()})
+
+    def _name(self, file: Path) -> str:
+        root = self._memory.root
+        return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+
+
+def _tree(root: Path) -> str | None:
+    try:
+        return tree_state(root)
+    except NotFound:
+        return None
+
+
+def _tracked(root: Path) -> frozenset[str]:
+    try:
+        return frozenset(tracked_files(root))
+    except NotFound:
+        return frozenset()
+
+
+def _content(one: SuiteCase) -> str:
+    return content_hash(one.case.to_json())
+
+
+def _is_sure(result: CaseResult) -> bool:
+    """A pass or a fail in which all attempts agree."""
+    rate = result.verdict.rate
+    return result.verdict.kind in ("pass", "fail") and (rate is None or rate.passed in (0, rate.runs))
+
+
+def _failed(result: CaseResult) -> float | None:
+    """The share of attempts that failed; None where none came to a conclusion."""
+    match result.verdict.kind:
+        case "inconclusive":
+            return None
+        case "fail":
+            return 1.0
+        case "flaky":
+            rate = result.verdict.rate
+            return 0.5 if rate is None else 1 - rate.passed / rate.runs
+        case "pass" | "changed":
+            return 0.0
+
+
+def _seconds(result: CaseResult) -> float:
+    runs = [attempt.run for attempt in (*result.attempts, *result.against)]
+    return sum((run.ended_at - run.started_at).total_seconds() for run in runs)
+
+
+def _tools(result: CaseResult) -> tuple[str, ...]:
+    """The tools that the agent called, in any attempt."""
+    called = {
+        step.tool
+        for attempt in result.attempts
+        for turn in attempt.run.conversation.turns
+        for step in turn.steps
+        if isinstance(step, Call)
+    }
+    return tuple(sorted(called))

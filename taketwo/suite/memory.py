@@ -1,0 +1,180 @@
+"""What a project remembers of its suites: the last result of each case, how it went before, what the agent read.
+
+It lies in `.taketwo/` of the project, may be deleted at any time, and may be kept by a CI system from job to job.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from taketwo.errors import StoreUnavailable
+from taketwo.store.statements import named_statements
+from taketwo.verdict import CaseResult
+
+FOLDER, FILE = ".taketwo", "suites-1.sqlite3"
+"""Where it lies; the number is the version of its tables."""
+BUSY_TIMEOUT_S = 10.0
+"""Processes of one pytest run write side by side."""
+KEPT_DAYS = 120
+"""What was not replayed for so long is forgotten."""
+FADING = 0.8
+"""So much a replay of a case counts still when the next one has come."""
+
+SQL = {name: text.rstrip(";") for name, text in named_statements(Path(__file__).with_name("memory.sql")).items()}
+
+
+class Kept(NamedTuple):
+    """The last result of a case."""
+
+    key: str
+    """What it was replayed under."""
+    kind: str
+    """Its verdict."""
+    is_sure: bool
+    """Whether it would come again."""
+    run: int
+    """The run that it comes from."""
+    at: float
+    """When, in seconds since 1970."""
+    body: bytes
+    """The result as JSON."""
+
+
+class TrackRecord(NamedTuple):
+    """How a case went so far."""
+
+    failed: float = 0.0
+    """How often it failed; older replays count less."""
+    passed: float = 0.0
+    """How often it passed."""
+    seconds: float = 0.0
+    """How long a replay takes."""
+    content: str = ""
+    """The case as it was last, as a hash."""
+    tools: tuple[str, ...] = ()
+    """The tools that its agent called last."""
+    run: int = 0
+    """The run that it was last part of."""
+
+    def with_another(self, failed: float | None, seconds: float) -> TrackRecord:
+        """After one more replay. failed: the share of its attempts that failed; None for no conclusion."""
+        seconds = (self.seconds + seconds) / 2 if self.seconds else seconds
+        if failed is None:
+            return self._replace(seconds=seconds)
+        return self._replace(
+            failed=self.failed * FADING + failed, passed=self.passed * FADING + 1 - failed, seconds=seconds
+        )
+
+
+class Memory:
+    """The file, of which several processes may have one open."""
+
+    def __init__(self, root: Path, *, now: Callable[[], float] = time.time) -> None:
+        """root: the project's folder. Raises StoreUnavailable where nothing can be kept there."""
+        self.root = root
+        self._now = now
+        path = root / FOLDER / FILE
+        try:
+            path.parent.mkdir(exist_ok=True, mode=0o700)
+            # Git need not be told by hand.
+            ignore = path.with_name(".gitignore")
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+            self._connection = _opened(path)
+        except OSError as error:
+            raise StoreUnavailable(f"cannot be written: {error.strerror}", where=str(path)) from error
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"cannot be opened: {error}", where=str(path)) from error
+
+    def begin_run(self) -> int:
+        """The number of a new run."""
+        with self._connection:
+            before = self._now() - KEPT_DAYS * 86_400
+            for name in ("forget_results", "forget_past", "forget_runs"):
+                self._connection.execute(SQL[name], (before,))
+            run = self._connection.execute(SQL["begin_run"], (self._now(),)).lastrowid
+        assert run is not None, "SQLite numbers what it inserts"
+        return run
+
+    def interrupted_run(self) -> int | None:
+        """The last run, where it has not come to its end; None where it has, or there is none."""
+        found = self._connection.execute(SQL["last_run"]).fetchone()
+        return None if found is None or found[1] else int(found[0])
+
+    def end_run(self, run: int) -> None:
+        """It has come to its end: there is nothing to resume."""
+        with self._connection:
+            self._connection.execute(SQL["end_run"], (run,))
+
+    def distrust(self, run: int) -> None:
+        """None of its results is taken for one of another run."""
+        with self._connection:
+            self._connection.execute(SQL["distrust"], (run,))
+
+    def put_files(self, run: int, files: Mapping[str, str | None]) -> None:
+        """The files that the process of the run read so far, with their hashes."""
+        with self._connection:
+            self._connection.execute(SQL["put_files"], (json.dumps(files, sort_keys=True), run))
+
+    def files(self, run: int) -> dict[str, str | None]:
+        """The files that the process of a run read; none where that is not known."""
+        found = self._connection.execute(SQL["files"], (run,)).fetchone()
+        return {} if found is None else dict(json.loads(found[0]))
+
+    def kept(self, place: str) -> Kept | None:
+        """The last result of a case; None for none."""
+        found = self._connection.execute(SQL["result"], (place,)).fetchone()
+        return None if found is None else Kept(found[0], found[1], bool(found[2]), *found[3:])
+
+    def keep(self, place: str, key: str, result: CaseResult, past: TrackRecord, *, is_sure: bool) -> None:
+        """Put a result in the place of the one before, and what is known of the case now."""
+        at, kind = self._now(), result.verdict.kind
+        with self._connection:
+            self._connection.execute(SQL["put_result"], (place, key, kind, is_sure, past.run, at, result.to_json()))
+            self._connection.execute(
+                SQL["put_past"],
+                (place, past.failed, past.passed, past.seconds, past.content, json.dumps(past.tools), past.run, at),
+            )
+
+    def past(self) -> dict[str, TrackRecord]:
+        """How every case went so far, by its place."""
+        found = self._connection.execute(SQL["past"]).fetchall()
+        return {
+            place: TrackRecord(failed, passed, seconds, content, tuple(json.loads(tools)), run)
+            for place, failed, passed, seconds, content, tools, run in found
+        }
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection; a file that is broken is begun anew."""
+    try:
+        return _connection(path)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return _connection(path)
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # After a loss of power the last results may be missing: they are replayed again.
+        connection.execute("PRAGMA synchronous = OFF")
+        for statement in SQL["tables"].split(";\n"):
+            connection.execute(statement)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,69 @@
+-- name: tables
+-- Another version has another file: what is in an old one is found out again by replaying.
+CREATE TABLE IF NOT EXISTS run (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    is_done INTEGER NOT NULL DEFAULT 0,
+    files TEXT NOT NULL DEFAULT '{}'
+);
+CREATE TABLE IF NOT EXISTS result (
+    place TEXT PRIMARY KEY,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    is_sure INTEGER NOT NULL,
+    run INTEGER NOT NULL REFERENCES run,
+    at REAL NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS past (
+    place TEXT PRIMARY KEY,
+    failed REAL NOT NULL,
+    passed REAL NOT NULL,
+    seconds REAL NOT NULL,
+    content TEXT NOT NULL,
+    tools TEXT NOT NULL,
+    run INTEGER NOT NULL REFERENCES run,
+    at REAL NOT NULL
+);
+
+-- name: begin_run
+INSERT INTO run (at) VALUES (?);
+
+-- name: last_run
+-- A process that only looked has no results of its own.
+SELECT id, is_done FROM run WHERE id IN (SELECT run FROM past) ORDER BY id DESC LIMIT 1;
+
+-- name: end_run
+UPDATE run SET is_done = 1 WHERE id = ?;
+
+-- name: put_files
+UPDATE run SET files = ? WHERE id = ?;
+
+-- name: files
+SELECT files FROM run WHERE id = ?;
+
+-- name: result
+SELECT key, kind, is_sure, run, at, body FROM result WHERE place = ?;
+
+-- name: put_result
+INSERT OR REPLACE INTO result (place, key, kind, is_sure, run, at, body) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: distrust
+-- Files have changed while it ran, so that nobody knows which of them its results come from.
+UPDATE result SET key = '' WHERE run = ?;
+
+-- name: past
+SELECT place, failed, passed, seconds, content, tools, run FROM past;
+
+-- name: put_past
+INSERT OR REPLACE INTO past (place, failed, passed, seconds, content, tools, run, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: forget_results
+-- Cases that are gone would stay for ever.
+DELETE FROM result WHERE at < ?;
+
+-- name: forget_past
+DELETE FROM past WHERE at < ?;
+
+-- name: forget_runs
+DELETE FROM run WHERE at < ? AND id NOT IN (SELECT run FROM result) AND id NOT IN (SELECT run FROM past);
