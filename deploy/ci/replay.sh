@@ -10,6 +10,8 @@ fi
 mkdir -p taketwo-report
 annotations=()
 [ -n "${GITHUB_ACTIONS:-}" ] && annotations=(--annotations)
+control=()
+[ -n "${TAKETWO_CONTROL:-}" ] && [ -f "$TAKETWO_CONTROL" ] && control=(--control "$TAKETWO_CONTROL")
 history=()
 [ -n "${TAKETWO_HISTORY:-}" ] && history=(--history "$TAKETWO_HISTORY")
 
@@ -21,7 +23,8 @@ fi
 
 # shellcheck disable=SC2086
 taketwo replay ${TAKETWO_TARGETS:-tests/replays} --agent "$TAKETWO_CI_AGENT" ${TAKETWO_ARGUMENTS:-} \
-    ${annotations[@]+"${annotations[@]}"} ${history[@]+"${history[@]}"} --markdown taketwo-report/summary.md \
+    ${annotations[@]+"${annotations[@]}"} ${control[@]+"${control[@]}"} ${history[@]+"${history[@]}"} \
+    --markdown taketwo-report/summary.md \
     --junit taketwo-report/junit.xml --html taketwo-report/report.html --json taketwo-report/results.json \
     --sarif taketwo-report/results.sarif
 said=$?

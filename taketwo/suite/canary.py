@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from errno import ENOSPC
+from os import strerror
 from pathlib import Path
 from typing import Final
 
@@ -61,10 +63,17 @@ def read_controls(journal: Path) -> list[Control]:
 
 
 def keep_control(journal: Path, control: Control) -> None:
-    """Add a round to the journal."""
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    with journal.open("ab") as file:
-        file.write(control.to_json() + b"\n")
+    """Add a round to the journal; where there is no room for it, the journal stays as it was. Raises BadSetting."""
+    try:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        with journal.open("ab", buffering=0) as file:
+            before = file.tell()
+            line = control.to_json() + b"\n"
+            if file.write(line) != len(line):
+                file.truncate(before)
+                raise OSError(ENOSPC, strerror(ENOSPC))
+    except OSError as error:
+        raise BadSetting(f"cannot be written: {error.strerror}", where=str(journal)) from error
 
 
 def usual_floors(cases: Mapping[str, Case], earlier: Sequence[Control], agent: str, at: datetime) -> dict[str, Floor]:

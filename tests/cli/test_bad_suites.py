@@ -92,35 +92,33 @@ def conflict(text: str) -> str:
     return text.replace("name: a\n", "<<<<<<< HEAD\nname: a\n=======\nname: b\n>>>>>>> theirs\n")
 
 
-@pytest.mark.parametrize(
-    ("spoil", "told"),
-    [
-        (conflict, ":3: holds the marks of a merge conflict"),
-        (lambda text: text.replace("must_say", "must_sayy"), "must_sayy is not a key that is known here"),
-        (lambda text: text.partition("cases:")[0] + "cases: 7\n", ":4: cases should be a list"),
-        (lambda text: text.replace("- said: Hi", "- said: [Hi"), "is no valid YAML"),
-        (lambda text: text.replace("taketwo: 1", "taketwo: 99"), ":2: the file was written by a newer taketwo"),
-        (lambda text: text.partition("  turns:")[0] + "  turns: {}\n", "turns should be a list"),
-        (lambda text: text[: len(text) // 2], ".yaml:"),
-        (lambda text: re.sub(r"a\.blobs/\S+", "a.blobs/0000000000000000.txt", text), "is missing"),
-        (lambda text: "", "a.scenario.yaml: is empty"),
-    ],
-    ids=["conflict", "misspelt", "number", "open bracket", "newer", "mapping", "cut off", "missing blob", "empty"],
-)
-def test_a_spoilt_file_is_told_in_one_line_and_the_others_are_replayed(
-    run: Run, site: Path, spoil: Callable[[str], str], told: str
-) -> None:
-    keep(site / "replays" / "z.scenario.yaml", greeting("two"))
-    file = site / "replays" / "a.scenario.yaml"
-    file.write_text(spoil(file.read_text(encoding="utf-8")), encoding="utf-8")
+SPOILT: dict[str, tuple[Callable[[str], str], str]] = {
+    "conflict": (conflict, ":3: holds the marks of a merge conflict"),
+    "misspelt": (lambda text: text.replace("must_say", "must_sayy"), "must_sayy is not a key that is known here"),
+    "number": (lambda text: text.partition("cases:")[0] + "cases: 7\n", ":4: cases should be a list"),
+    "bracket": (lambda text: text.replace("- said: Hi", "- said: [Hi"), "is no valid YAML"),
+    "newer": (lambda text: text.replace("taketwo: 1", "taketwo: 99"), ":2: the file was written by a newer taketwo"),
+    "mapping": (lambda text: text.partition("  turns:")[0] + "  turns: {}\n", "turns should be a list"),
+    "cut-off": (lambda text: text[: text.index("blobs/") + 8], ".yaml:"),
+    "blob": (lambda text: re.sub(r"a\.blobs/\S+", "a.blobs/0000000000000000.txt", text), "is missing"),
+    "empty": (lambda text: "", ".yaml: is empty"),
+}
+"""What a person or a tool makes of a file, and what is said of it."""
+
+
+def test_each_spoilt_file_is_told_in_one_line_and_all_others_are_replayed(run: Run, site: Path) -> None:
+    whole = (site / "replays" / "a.scenario.yaml").read_text(encoding="utf-8")
+    for name, (spoil, _) in SPOILT.items():
+        (site / "replays" / f"{name}.scenario.yaml").write_text(spoil(whole), encoding="utf-8")
     done = run("replay", "replays", "--agent", "desk:answer", "--json", "r.json")
     assert done.returncode == 2
-    (error,) = [one["error"] for one in json.loads((site / "r.json").read_text(encoding="utf-8"))["errors"]]
-    assert "\n" not in error
-    assert error.startswith("replays/a.scenario.yaml:")
-    assert told in error
     assert "Traceback" not in done.stdout + done.stderr
-    assert "1 error, 1 pass" in done.stdout
+    assert "9 error, 1 pass" in done.stdout
+    errors = [one["error"] for one in json.loads((site / "r.json").read_text(encoding="utf-8"))["errors"]]
+    for name, (_, told) in SPOILT.items():
+        (error,) = (error for error in errors if error.startswith(f"replays/{name}.scenario.yaml:"))
+        assert told in error
+        assert "\n" not in error
 
 
 @pytest.mark.parametrize(

@@ -320,6 +320,7 @@ def test_the_script_of_the_action_does_it_all(site: Path, github: ThreadingHTTPS
         "TAKETWO_CI_AGENT": agent,
         "TAKETWO_COMMENT": "true",
         "TAKETWO_HISTORY": "h.json",
+        "TAKETWO_CONTROL": "no-such-journal.jsonl",
     }
     script = ["bash", str(REPOSITORY / "deploy" / "ci" / "replay.sh")]
     done = subprocess.run(script, cwd=site, env=told, capture_output=True, text=True, timeout=60, check=False)
@@ -357,6 +358,37 @@ def test_the_template_of_gitlab_replays_comments_and_keeps_the_exit_code(
         codes.append(subprocess.run(command, cwd=site, env=told, capture_output=True, timeout=60).returncode)
     assert codes == [1, 0]
     assert gitlab.notes[-1]["body"].startswith(f"{MARKER}\n### ❌ 10 regressions")  # type: ignore[attr-defined]
-    for path in (*job["cache"]["paths"], job["artifacts"]["reports"]["junit"]):
+    for path in (*job["cache"][0]["paths"], job["artifacts"]["reports"]["junit"]):
         assert (site / path).is_file()
     assert json.loads((site / "taketwo-history.json").read_text())["cases"]["replays/a.scenario.yaml::case-0"]["red"]
+
+
+def test_the_nightly_jobs_are_red_on_the_day_on_which_something_moved(site: Path) -> None:
+    workflow = yaml.safe_load((REPOSITORY / "deploy" / "ci" / "canary.yml").read_text(encoding="utf-8"))
+    gitlab = yaml.safe_load((REPOSITORY / "deploy" / "ci" / "gitlab.yml").read_text(encoding="utf-8"))[
+        ".taketwo-canary"
+    ]
+    (site / "now.py").write_text("from desk import good as answer\n", encoding="utf-8")
+    told = {**environment(site), **workflow["env"], "AGENT": "now:answer", "TARGETS": "replays"}
+    told |= {
+        "GITHUB_STEP_SUMMARY": str(site / "night.md"),
+        "TAKETWO_CI_AGENT": "now:answer",
+        "TAKETWO_TARGETS": "replays",
+    }
+    steps = [step["run"] for step in workflow["jobs"]["canary"]["steps"] if "taketwo " in step.get("run", "")]
+
+    def night(*scripts: str) -> list[int]:
+        return [
+            subprocess.run(["bash", "-ec", script], cwd=site, env=told, capture_output=True, timeout=60).returncode
+            for script in scripts
+            if "pip install" not in script
+        ]
+
+    assert night(*steps) == [0, 0]
+    assert night(*gitlab["script"]) == [0]
+    (site / "now.py").write_text("from desk import bad as answer\n", encoding="utf-8")
+    assert night(*steps) == [1, 0]
+    assert "- a.scenario.yaml::case-0: fails in 5 of 5 replays" in (site / "night.md").read_text(encoding="utf-8")
+    assert night(*gitlab["script"], *gitlab["after_script"])[1:] == [0]
+    (journal,) = gitlab["cache"][0]["paths"]
+    assert len((site / journal).read_text(encoding="utf-8").splitlines()) == 4
