@@ -1,7 +1,7 @@
 """How well calls are heard and how exactly they are played: seeded synthetic calls of which the truth is known.
 
 python benchmarks/voice.py             all of it: four minutes
-python benchmarks/voice.py metrics     figures of calls against the truth, and turns found at 10 dB
+python benchmarks/voice.py metrics     figures of calls against the truth, and turns found, over lines with all kinds of noise
 python benchmarks/voice.py loop        a call against an embedded agent: real-time factor, timing of events
 python benchmarks/voice.py sockets     20 calls at a time over WebSockets: jitter and underruns
 """
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from machine import describe
@@ -36,6 +36,7 @@ from taketwo.voice.parties import apart
 from taketwo.voice.recognise import Whisper
 from taketwo.voice.recordings import Recordings
 from taketwo.voice.speak import SPEAKING_RATE, Voice
+from taketwo.voice.telephone import Telephone
 from taketwo.voice.timing import CallMetrics, Spoken, measure, percentile, speaking_turns
 from taketwo.voice.transports.spoken import SpokenAgent
 from taketwo.voice.transports.websocket import WebSocketCall
@@ -62,54 +63,104 @@ AGENT_LINES = (
 )
 CALLS = 10
 AT_A_TIME = 20
+PITCHES = {"caller": ("low", "deep", "plain", "high"), "agent": ("high", "plain", "low", "deep")}
+PACES = (0.9, 1.0, 1.15)
+LINES = (("silent", None), ("hiss", 20.0), *((kind, 10.0) for kind in ("hiss", "street", "hum", "rumble", "telephone")))
+"""Lines that calls go over, and how many dB a voice is above their noise."""
 Line = tuple[str, str, float, float]
 """Party, text, start and end in seconds."""
 
 
+class Voices(NamedTuple):
+    """Who speaks in a call, and how."""
+
+    caller: str = "low"
+    agent: str = "high"
+    pace: float = 1.0
+    caller_level: float = 1.0
+    agent_level: float = 1.0
+    is_narrow: bool = False
+    """Whether what a telephone does not carry counts as not spoken."""
+
+    def line(self, party: str, text: str) -> Samples:
+        """A line from its first sound to its last."""
+        pitch, level = (self.caller, self.caller_level) if party == "caller" else (self.agent, self.agent_level)
+        return spoken(text, pitch, self.pace, self.is_narrow) * np.float32(level)
+
+
+def some_voices(seed: int, *, is_narrow: bool = False) -> Voices:
+    """Two voices that differ in pitch, pace and loudness from call to call."""
+    dice = random.Random(seed * 31 + 7)
+    caller, agent = (dice.choice(PITCHES[party]) for party in ("caller", "agent"))
+    loud = [10 ** (dice.uniform(-14, 0) / 20) for _ in range(2)]
+    return Voices(caller, agent, dice.choice(PACES), loud[0], loud[1], is_narrow)
+
+
 @cache
-def spoken(text: str, pitch: str) -> Samples:
+def spoken(text: str, pitch: str, pace: float = 1.0, is_narrow: bool = False) -> Samples:
     """A line from its first sound to its last."""
-    return trimmed(resampled(Voice(pitch).speak(text), SPEAKING_RATE, HEARING_RATE))
+    sound = resampled(Voice(pitch, pace=pace).speak(text), SPEAKING_RATE, HEARING_RATE)
+    return trimmed(resampled(resampled(sound, HEARING_RATE, 8000), 8000, HEARING_RATE) if is_narrow else sound)
 
 
-def made_call(seed: int, *, interruptions: bool = True) -> list[Line]:
+def made_call(seed: int, voices: Voices = Voices(), *, interruptions: bool = True) -> list[Line]:
     """A call of sixteen lines with pauses of all lengths; some of the caller's lines break into the agent's."""
     dice, at, lines = random.Random(seed), 0.5, []
     for asked, answered in zip(CALLER_LINES, AGENT_LINES, strict=True):
-        length = len(spoken(answered, "high")) / HEARING_RATE
+        length = len(voices.line("agent", answered)) / HEARING_RATE
         start, end = at, at + length
         after = end + dice.uniform(0.3, 1.5)
         if interruptions and dice.random() < 0.25 and length > 2.5:
             after = start + dice.uniform(1.2, length - 1.0)
-            end = start + _audible(answered, after + dice.uniform(0.3, 0.7) - start)  # the agent stops
+            cut = voices.line("agent", answered)[: round((after + dice.uniform(0.3, 0.7) - start) * HEARING_RATE)]
+            end = start + _audible(cut)  # the agent stops
         lines.append(("agent", answered, start, end))
-        said = after + len(spoken(asked, "low")) / HEARING_RATE
+        said = after + len(voices.line("caller", asked)) / HEARING_RATE
         lines.append(("caller", asked, after, said))
         at = said + dice.uniform(0.4, 2.5)
     return lines
 
 
-def _audible(text: str, until_s: float) -> float:
-    """Where the last sound is of a line that is cut off there: it may be cut off while it takes breath."""
-    whole = spoken(text, "high")
-    cut = np.abs(whole[: round(until_s * HEARING_RATE)])
-    return float(np.flatnonzero(cut > 0.02 * float(np.abs(whole).max()))[-1] + 1) / HEARING_RATE
+def _audible(cut: Samples) -> float:
+    """Where the last sound is of a line that is cut off: it may be cut off while it takes breath."""
+    return float(np.flatnonzero(np.abs(cut) > 0.02 * float(np.abs(cut).max()))[-1] + 1) / HEARING_RATE
 
 
-def sound_of(lines: Sequence[Line], seed: int, noise_db: float | None) -> Sound:
+def sound_of(
+    lines: Sequence[Line], seed: int, noise_db: float | None, voices: Voices = Voices(), kind: str = "hiss"
+) -> Sound:
     """The recording of such a call, with noise so many dB below each voice."""
     count = round((max(end for *_, end in lines) + 1) * HEARING_RATE)
     channels = {party: np.zeros(count, dtype=np.float32) for party in ("caller", "agent")}
+    said: dict[str, list[Samples]] = {party: [] for party in channels}
     for party, text, start, end in lines:
-        samples = spoken(text, "low" if party == "caller" else "high")[: round((end - start) * HEARING_RATE)]
+        samples = voices.line(party, text)[: round((end - start) * HEARING_RATE)]
         at = round(start * HEARING_RATE)
         channels[party][at : at + len(samples)] += samples
+        said[party].append(samples)
     if noise_db is not None:
-        noise = np.random.default_rng(seed)
+        dice, line = np.random.default_rng(seed), Telephone(60)
         for party, channel in channels.items():
-            level = loudness(spoken(AGENT_LINES[0], "low" if party == "caller" else "high")) / 10 ** (noise_db / 20)
-            channels[party] = channel + noise.normal(0, level, count).astype(np.float32)
+            level = loudness(np.concatenate(said[party])) / 10 ** (noise_db / 20)
+            noisy = channel + noise(kind, count, dice) * np.float32(level)
+            channels[party] = line.through(noisy) if kind == "telephone" else noisy
     return Sound((channels["caller"], channels["agent"]), HEARING_RATE)
+
+
+def noise(kind: str, count: int, dice: np.random.Generator) -> Samples:
+    """Noise of loudness 1: hiss is equally loud at all pitches, the street's is lower, a rumble's lower still."""
+    hiss = dice.normal(0, 1, count).astype(np.float32)
+    if kind in ("hiss", "telephone"):
+        return hiss
+    if kind == "hum":
+        at = np.arange(count) / HEARING_RATE * 2 * np.pi * 50
+        mixed = np.sin(at) + 0.5 * np.sin(3 * at) + 0.3 * np.sin(5 * at) + 0.5 * hiss
+    else:
+        spectrum = np.fft.rfft(hiss)
+        pitch = np.arange(len(spectrum)) * HEARING_RATE / count
+        falls = np.maximum(pitch, 30.0) ** (-0.5 if kind == "street" else -1.0) * (pitch > 30)
+        mixed = np.fft.irfft(spectrum * falls, count)
+    return (mixed / loudness(mixed)).astype(np.float32)
 
 
 def true_metrics(lines: Sequence[Line]) -> tuple[CallMetrics, list[Spoken]]:
@@ -120,35 +171,56 @@ def true_metrics(lines: Sequence[Line]) -> tuple[CallMetrics, list[Spoken]]:
     return figures, speaking_turns(of["caller"], of["agent"])
 
 
+class Wrong(NamedTuple):
+    """By how much the figures of one call were off; None where the call has nothing to measure them by."""
+
+    latency_ms: float
+    talk_points: float
+    user_wpm_percent: float
+    stop_ms: float | None
+    interruptions_exact: bool
+    turns: tuple[int, int, int]
+    """Found, of those right, and how many there are."""
+
+
 def metrics() -> None:
-    """Figures against the truth, clean and noisy."""
-    for noise_db in (None, 20.0, 10.0):
-        wrong: dict[str, list[float]] = {name: [] for name in ("latency", "talk", "wpm", "stop")}
-        exact, hits, found, there = 0, 0, 0, 0
-        for seed in range(CALLS):
-            lines = made_call(seed)
-            truth, true_turns = true_metrics(lines)
-            parties = apart(sound_of(lines, seed, noise_db))
-            words = [sum(len(t.split()) for p, t, *_ in lines if p == party) for party in ("caller", "agent")]
-            heard = measure(parties.caller_speech, parties.agent_speech, caller_words=words[0], agent_words=words[1])
-            turns = speaking_turns(parties.caller_speech, parties.agent_speech)
-            wrong["latency"].append(abs((heard.mean_latency_ms or 0) - (truth.mean_latency_ms or 0)))
-            wrong["talk"].append(abs((heard.talk_ratio or 0) - (truth.talk_ratio or 0)) * 100)
-            wrong["wpm"].append(abs((heard.user_wpm or 0) / (truth.user_wpm or 1) - 1) * 100)
-            if truth.mean_stop_ms is not None and heard.mean_stop_ms is not None:
-                wrong["stop"].append(abs(heard.mean_stop_ms - truth.mean_stop_ms))
-            exact += heard.user_interruptions == truth.user_interruptions
-            hits += sum(any(_same(one, other) for other in true_turns) for one in turns)
-            found, there = found + len(turns), there + len(true_turns)
-        precision, recall = hits / found, hits / there
+    """Figures against the truth, over silent and noisy lines."""
+    for kind, noise_db in LINES:
+        wrong = [_wrong(seed, kind, noise_db) for seed in range(CALLS)]
+        found, right, there = (sum(one.turns[at] for one in wrong) for at in range(3))
+        stops = [one.stop_ms for one in wrong if one.stop_ms is not None]
         print(
-            f"{'clean' if noise_db is None else f'{noise_db:.0f} dB':>6}: mean latency off by "
-            f"{statistics.median(wrong['latency']):.0f} ms (p95 {percentile(wrong['latency'], 0.95):.0f}), "
-            f"talk ratio {percentile(wrong['talk'], 0.95):.1f} points (p95), user WPM "
-            f"{percentile(wrong['wpm'], 0.95):.1f} % (p95), time to stop "
-            f"{percentile(wrong['stop'], 0.95):.0f} ms (p95), "
-            f"interruptions exact in {exact / CALLS:.0%}, turns F1 {2 * precision * recall / (precision + recall):.3f}"
+            f"{kind + ('' if noise_db is None else f' {noise_db:.0f} dB'):>15}: mean latency off by "
+            f"{statistics.median(one.latency_ms for one in wrong):.0f} ms (p95 "
+            f"{percentile([one.latency_ms for one in wrong], 0.95):.0f}), talk ratio "
+            f"{percentile([one.talk_points for one in wrong], 0.95):.1f} points (p95), user WPM "
+            f"{statistics.median(one.user_wpm_percent for one in wrong):.1f} % (p95 "
+            f"{percentile([one.user_wpm_percent for one in wrong], 0.95):.1f}), time to stop "
+            f"{statistics.median(stops):.0f} ms (p95 {percentile(stops, 0.95):.0f}), interruptions exact in "
+            f"{sum(one.interruptions_exact for one in wrong) / CALLS:.0%}, turns F1 {2 * right / (found + there):.3f}",
+            flush=True,
         )
+
+
+def _wrong(seed: int, kind: str, noise_db: float | None) -> Wrong:
+    voices = some_voices(seed, is_narrow=kind == "telephone")
+    lines = made_call(seed, voices)
+    truth, true_turns = true_metrics(lines)
+    parties = apart(sound_of(lines, seed, noise_db, voices, kind))
+    words = [sum(len(t.split()) for p, t, *_ in lines if p == party) for party in ("caller", "agent")]
+    heard = measure(parties.caller_speech, parties.agent_speech, caller_words=words[0], agent_words=words[1])
+    turns = speaking_turns(parties.caller_speech, parties.agent_speech)
+    stops = (
+        None if truth.mean_stop_ms is None or heard.mean_stop_ms is None else heard.mean_stop_ms - truth.mean_stop_ms
+    )
+    return Wrong(
+        latency_ms=abs((heard.mean_latency_ms or 0) - (truth.mean_latency_ms or 0)),
+        talk_points=abs((heard.talk_ratio or 0) - (truth.talk_ratio or 0)) * 100,
+        user_wpm_percent=abs((heard.user_wpm or 0) / (truth.user_wpm or 1) - 1) * 100,
+        stop_ms=None if stops is None else abs(stops),
+        interruptions_exact=heard.user_interruptions == truth.user_interruptions,
+        turns=(len(turns), sum(any(_same(one, other) for other in true_turns) for one in turns), len(true_turns)),
+    )
 
 
 def _same(one: Spoken, other: Spoken) -> bool:

@@ -1,14 +1,16 @@
-"""Where somebody speaks: voice activity by Silero's model, its edges sharpened by how loud it is."""
+"""Where somebody speaks: voice activity by Silero's model, its edges sharpened by what rises above the noise."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from taketwo.errors import MissingExtra
 from taketwo.voice.audio import HEARING_RATE, Samples
+from taketwo.voice.edges import sharpened
+from taketwo.voice.stretches import Stretch, joined
 
 CHUNK: Final = 512
 """Samples that the model hears at a time: 32 ms."""
@@ -20,27 +22,12 @@ OFF: Final = 0.35
 QUIET: Final = 10 ** (-60 / 20)
 """Below -60 dB nothing is speech, and the model is not asked."""
 SHORTEST_S: Final = 0.12
-"""Shorter sounds are clicks and coughs."""
+"""Shorter sounds are clicks and coughs, where they stand alone."""
+SYLLABLE_S: Final = 0.05
+NEAR_S: Final = 1.0
+"""Nearer than this to a word, a syllable belongs to it."""
 BREATH_S: Final = 0.2
 """Shorter pauses are part of speaking."""
-_EDGE: Final = 160
-"""10 ms, the grain of the edges."""
-_EDGE_S: Final = _EDGE / HEARING_RATE
-BELOW_LEVEL: Final = 10 ** (-32 / 20)
-"""What is 32 dB below a voice is not part of it any more."""
-_ABOVE_NOISE: Final = 1.3
-
-
-class Stretch(NamedTuple):
-    """A time in which somebody speaks."""
-
-    start_s: float
-    end_s: float
-
-    @property
-    def length_s(self) -> float:
-        """Seconds."""
-        return self.end_s - self.start_s
 
 
 class Ear:
@@ -82,48 +69,22 @@ def speech(samples: Samples) -> list[Stretch]:
     heard = np.array(Ear().hear(padded), dtype=bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], heard, [False]]).astype(np.int8)))
     rough = [Stretch(a * CHUNK_S, b * CHUNK_S) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    loud = _loudness_by_edge(samples)
-    sharp = list(_sharpened(rough, loud))
-    return [each for each in joined(sharp, BREATH_S) if each.length_s >= SHORTEST_S]
+    sharp = sharpened(samples, joined(rough, BREATH_S))
+    return list(_without_clicks(joined(sharp, BREATH_S)))
 
 
-def joined(stretches: Sequence[Stretch], within_s: float) -> list[Stretch]:
-    """Stretches with those made one that are less than `within_s` apart."""
-    found: list[Stretch] = []
-    for each in sorted(stretches):
-        if found and each.start_s - found[-1].end_s < within_s:
-            found[-1] = Stretch(found[-1].start_s, max(found[-1].end_s, each.end_s))
-        else:
-            found.append(each)
-    return found
-
-
-def _loudness_by_edge(samples: Samples) -> Samples:
-    whole = len(samples) // _EDGE * _EDGE
-    loud: Samples = np.sqrt(np.mean(np.square(samples[:whole].reshape(-1, _EDGE)), axis=1))
-    return loud
-
-
-def _sharpened(rough: Sequence[Stretch], loud: Samples) -> Iterator[Stretch]:
-    """The model is late at the end by some hundredths of a second; how loud it is says when it really ended."""
-    outside: Any = np.ones(len(loud), dtype=bool)
-    for each in rough:
-        outside[_grain(each.start_s - 0.1) : _grain(each.end_s + 0.1)] = False
-    noise = float(np.median(loud[outside])) if outside.any() else 0.0
-    for number, each in enumerate(rough):
-        before = rough[number - 1].end_s if number else 0.0
-        first, last = _grain(max(before, each.start_s - 0.1)), _grain(each.end_s)
-        inside = loud[first:last]
-        if not len(inside):
-            continue
-        threshold = max(noise * _ABOVE_NOISE, float(np.percentile(inside, 95)) * BELOW_LEVEL)
-        above = np.flatnonzero(inside >= threshold)
-        if len(above):
-            yield Stretch((first + int(above[0])) * _EDGE_S, (first + int(above[-1]) + 1) * _EDGE_S)
-
-
-def _grain(at_s: float) -> int:
-    return max(0, round(at_s / _EDGE_S))
+def _without_clicks(stretches: Sequence[Stretch]) -> Iterator[Stretch]:
+    """What is long enough to be a word, and syllables near one: somebody is cut off as he goes on."""
+    for at, each in enumerate(stretches):
+        near = (stretches[at - 1] if at else None, stretches[at + 1] if at + 1 < len(stretches) else None)
+        is_near = any(
+            other is not None
+            and other.length_s >= SHORTEST_S
+            and max(each.start_s - other.end_s, other.start_s - each.end_s) < NEAR_S
+            for other in near
+        )
+        if each.length_s >= (SYLLABLE_S if is_near else SHORTEST_S):
+            yield each
 
 
 def _model() -> Any:

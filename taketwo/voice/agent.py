@@ -17,7 +17,7 @@ from taketwo.replay.session import Aftermath, Heard
 from taketwo.value import JSON, Value
 from taketwo.voice.audio import Sound, read_sound, wav_bytes
 from taketwo.voice.caller import AudioMode, Caller, Trigger
-from taketwo.voice.line import Line
+from taketwo.voice.line import FRAME_S, Line
 from taketwo.voice.parties import Parties, apart
 from taketwo.voice.recognise import Recogniser
 from taketwo.voice.recordings import Recordings
@@ -174,9 +174,9 @@ class _Call:
                     f"the recording does not hold line {self._turns + 1} of the caller, and nothing can speak it",
                     todo="pip install 'taketwo[voice]', or name an endpoint that speaks",
                 )
-            await self._due(utterance.trigger, utterance.lead_s)
-            began_s = self._line.now_s + utterance.lead_s
-            self._line.say(utterance.samples)
+            later_s = await self._due(utterance.trigger, utterance.lead_s)
+            began_s = self._line.now_s + later_s + utterance.lead_s
+            self._line.say(utterance.samples, after_s=later_s)
             await self._line.until(lambda: not self._line.is_speaking, utterance.length_s + 1)
             self._caller_ended_s = began_s + utterance.length_s - utterance.lead_s - utterance.trail_s
             user_audio = Audio(start_s=round(began_s, 3), end_s=round(self._caller_ended_s, 3), channel=0)
@@ -230,31 +230,36 @@ class _Call:
         )
         return replayed, recorded
 
-    async def _due(self, trigger: Trigger, lead_s: float) -> None:
-        """Let the call go on until what made the caller speak has happened again.
+    async def _due(self, trigger: Trigger, lead_s: float) -> float:
+        """Let the call go on until what made the caller speak has happened again; gives by how much the line is early.
 
         lead_s: how much of the utterance's sound stands before its first word.
         """
         line, offset = self._line, max(0.0, trigger.offset_s - lead_s)
-        waits = self._patience.for_a_reply_s
-        began_s = line.now_s
+        began_s, due_s = line.now_s, line.now_s
 
-        def holds() -> bool:
+        def due() -> float | None:
+            """When, as far as that is known already."""
             match trigger.after:
                 case "call_began":
-                    return line.now_s >= offset
+                    return offset
                 case "caller_ended":
-                    return line.now_s >= self._caller_ended_s + offset
+                    return self._caller_ended_s + offset
                 case "agent_began" if line.agent_ended_s is None and self._agent_turn_began_s is not None:
-                    return line.now_s >= self._agent_turn_began_s + offset
+                    return self._agent_turn_began_s + offset
                 case _:
                     # Where the agent fell silent before it could be interrupted, the caller answers it.
                     after = offset if trigger.after == "agent_ended" else self._patience.shortest_pause_s
-                    if line.agent_began_s is None:
-                        return line.now_s >= began_s + after
-                    return line.agent_ended_s is not None and line.now_s >= line.agent_ended_s + after
+                    since = began_s if line.agent_began_s is None else line.agent_ended_s
+                    return None if since is None else since + after
 
-        await line.until(holds, waits)
+        def holds() -> bool:
+            nonlocal due_s
+            at_s = due()
+            due_s = line.now_s if at_s is None else at_s
+            return at_s is not None and line.now_s + FRAME_S > at_s
+
+        return max(0.0, due_s - line.now_s) if await line.until(holds, self._patience.for_a_reply_s) else 0.0
 
     def _next(self, position: int) -> Trigger | None:
         """What makes the caller speak next, if the recording goes on as it did."""

@@ -9,10 +9,10 @@ import numpy as np
 
 from taketwo.conversation import Audio, Conversation, Gap, UserLine
 from taketwo.value import Value
-from taketwo.voice.activity import Stretch
 from taketwo.voice.audio import HEARING_RATE, Samples, loudness, resampled
 from taketwo.voice.parties import Parties, said_by_agent
 from taketwo.voice.speak import SPEAKING_RATE, Speaker
+from taketwo.voice.stretches import Stretch
 from taketwo.voice.telephone import Telephone
 
 AudioMode: TypeAlias = Literal["original", "synthesised"]

@@ -15,14 +15,20 @@ from typing import Final
 
 import numpy as np
 
-from taketwo.voice.activity import BELOW_LEVEL, Ear
+from taketwo.voice.activity import Ear
 from taketwo.voice.audio import HEARING_RATE, Samples, Sound, loudness
 from taketwo.voice.transports import Received, Transport
 
 FRAME_S: Final = 0.02
 FRAME: Final = round(FRAME_S * HEARING_RATE)
-_QUIET: Final = 10 ** (-50 / 20)
-"""A frame that is below -50 dB is a pause, whatever the ear still thinks."""
+_QUIET: Final = 10 ** (-60 / 20)
+"""What is below -60 dB is a pause, whatever the ear still thinks."""
+_BELOW_LEVEL: Final = 10 ** (-45 / 20)
+"""What is 45 dB below a voice is not part of it any more, as in `edges`."""
+_ABOVE_NOISE: Final = 1.5
+"""So much louder than the noise of the line something must be to be part of a voice."""
+_GRAIN: Final = 80
+_GRAIN_S: Final = _GRAIN / HEARING_RATE
 _NEW_SOUND_S: Final = 0.2
 _ONSET_S: Final = 0.2
 """How late the ear may be to notice a beginning."""
@@ -96,6 +102,7 @@ class Line:
         self._ear = Ear(sparing=3)
         self._loud_until = self._loud_since = 0.0
         self._levels: deque[float] = deque(maxlen=100)
+        self._noise: deque[float] = deque(maxlen=50)
         self._frames: tuple[list[Samples], list[Samples]] = ([], [])
         self._outgoing: deque[Samples] = deque()
         self._pump: asyncio.Task[None] | None = None
@@ -134,9 +141,10 @@ class Line:
         """Whether nothing more will be heard: the agent has hung up, and what it said before is over."""
         return self.ended is not None and (not self._playout.waiting or (self._pump is not None and self._pump.done()))
 
-    def say(self, samples: Samples) -> None:
-        """Begin to play an utterance of the caller."""
-        whole = np.concatenate([samples, np.zeros(-len(samples) % FRAME, dtype=np.float32)])
+    def say(self, samples: Samples, *, after_s: float = 0.0) -> None:
+        """Begin to play an utterance of the caller, within the next frame where it is due so much later."""
+        before = self._pause()[: round(after_s * HEARING_RATE)] if after_s > 0 else samples[:0]
+        whole = np.concatenate([before, samples, np.zeros(-(len(before) + len(samples)) % FRAME, dtype=np.float32)])
         self._outgoing.extend(whole[at : at + FRAME] for at in range(0, len(whole), FRAME))
 
     async def until(self, holds: Callable[[], bool], timeout_s: float) -> bool:
@@ -201,7 +209,7 @@ class Line:
 
     async def _frame(self) -> None:
         """20 ms both ways."""
-        mine = self._outgoing.popleft() if self._outgoing else self._noise()
+        mine = self._outgoing.popleft() if self._outgoing else self._pause()
         received = await self._transport.exchange(mine)
         self._playout.add(received)
         self.said += received.said
@@ -216,7 +224,7 @@ class Line:
         self._frames[1].append(theirs)
         self._listen(theirs)
 
-    def _noise(self) -> Samples:
+    def _pause(self) -> Samples:
         at = self._bed_at
         self._bed_at = (at + FRAME) % max(FRAME, len(self._bed) - FRAME)
         piece = self._bed[at : at + FRAME]
@@ -227,13 +235,22 @@ class Line:
         end_s = self.now_s
         heard = self._ear.hear(frame)
         level = loudness(frame)
-        if level >= max(_QUIET, BELOW_LEVEL * max(self._levels, default=0.0)):
-            if end_s - self._loud_until > _NEW_SOUND_S:
-                self._loud_since = end_s - FRAME_S
+        if heard and not any(heard) and end_s - self._loud_until > _NEW_SOUND_S:
+            self._noise.append(level)
+        quiet = max(_QUIET, _BELOW_LEVEL * max(self._levels, default=0.0), _ABOVE_NOISE * _mean(self._noise))
+        loud = np.flatnonzero(np.mean(np.square(frame.reshape(-1, _GRAIN)), axis=1) >= quiet**2)
+        if len(loud):
+            began_s = end_s - FRAME_S
+            if began_s - self._loud_until > _NEW_SOUND_S:
+                self._loud_since = began_s + int(loud[0]) * _GRAIN_S
                 self._levels.clear()
-            self._loud_until = end_s
+            self._loud_until = began_s + (int(loud[-1]) + 1) * _GRAIN_S
             self._levels.append(level)
         if (any(heard) and self.agent_ended_s is not None) or (any(heard) and self.agent_began_s is None):
             self.agent_began_s, self.agent_ended_s = max(self._loud_since, end_s - _ONSET_S), None
         elif heard and not any(heard) and self.agent_began_s is not None and self.agent_ended_s is None:
             self.agent_ended_s = self._loud_until
+
+
+def _mean(values: deque[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from taketwo.conversation import Conversation, Gap, Say
-from taketwo.voice.activity import Stretch, speech
+from taketwo.voice.activity import speech
 from taketwo.voice.audio import HEARING_RATE, Samples, Sound
+from taketwo.voice.stretches import Stretch
 
 FITS: Final = 0.4
 """Share of a transcript's times in which somebody must speak for it to be of this recording."""
