@@ -1,7 +1,7 @@
 """How well calls are heard and how exactly they are played: seeded synthetic calls of which the truth is known.
 
 python benchmarks/voice.py             all of it: four minutes
-python benchmarks/voice.py metrics     figures of calls against the truth, and turns found, over lines with all kinds of noise
+python benchmarks/voice.py metrics     figures of calls against the truth, and turns found, over all kinds of lines
 python benchmarks/voice.py loop        a call against an embedded agent: real-time factor, timing of events
 python benchmarks/voice.py sockets     20 calls at a time over WebSockets: jitter and underruns
 """
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from machine import describe
@@ -88,6 +88,9 @@ class Voices(NamedTuple):
         return spoken(text, pitch, self.pace, self.is_narrow) * np.float32(level)
 
 
+USUAL: Final = Voices()
+
+
 def some_voices(seed: int, *, is_narrow: bool = False) -> Voices:
     """Two voices that differ in pitch, pace and loudness from call to call."""
     dice = random.Random(seed * 31 + 7)
@@ -103,7 +106,7 @@ def spoken(text: str, pitch: str, pace: float = 1.0, is_narrow: bool = False) ->
     return trimmed(resampled(resampled(sound, HEARING_RATE, 8000), 8000, HEARING_RATE) if is_narrow else sound)
 
 
-def made_call(seed: int, voices: Voices = Voices(), *, interruptions: bool = True) -> list[Line]:
+def made_call(seed: int, voices: Voices = USUAL, *, interruptions: bool = True) -> list[Line]:
     """A call of sixteen lines with pauses of all lengths; some of the caller's lines break into the agent's."""
     dice, at, lines = random.Random(seed), 0.5, []
     for asked, answered in zip(CALLER_LINES, AGENT_LINES, strict=True):
@@ -127,7 +130,7 @@ def _audible(cut: Samples) -> float:
 
 
 def sound_of(
-    lines: Sequence[Line], seed: int, noise_db: float | None, voices: Voices = Voices(), kind: str = "hiss"
+    lines: Sequence[Line], seed: int, noise_db: float | None, voices: Voices = USUAL, kind: str = "hiss"
 ) -> Sound:
     """The recording of such a call, with noise so many dB below each voice."""
     count = round((max(end for *_, end in lines) + 1) * HEARING_RATE)

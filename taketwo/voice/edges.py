@@ -47,8 +47,8 @@ _SHORTEST_VOICE: Final = 16
 _CHANCE: Final = 98.0
 _CHANCE_SHORT: Final = 99.9
 """Percentiles of the noise's own evidence that must be exceeded."""
-_FLOOR: Final = 10 ** (-45 / 10)
-"""What is 45 dB below a voice is not part of it, however silent the line is."""
+_FLOOR: Final = 10 ** (-35 / 10)
+"""What is 35 dB below a voice in every band, some 45 dB as a whole, is not part of it, however silent the line is."""
 _CLEAN_DB, _NOISY_DB = 35.0, 15.0
 """From here to there the short windows lose their say: noise hides the soft ends from them."""
 _PIECE: Final = 4096

@@ -21,8 +21,8 @@ from taketwo.voice.transports import Received, Transport
 
 FRAME_S: Final = 0.02
 FRAME: Final = round(FRAME_S * HEARING_RATE)
-_QUIET: Final = 10 ** (-60 / 20)
-"""What is below -60 dB is a pause, whatever the ear still thinks."""
+_QUIET: Final = 10 ** (-75 / 20)
+"""What is below -75 dB is a pause, whatever the ear still thinks."""
 _BELOW_LEVEL: Final = 10 ** (-45 / 20)
 """What is 45 dB below a voice is not part of it any more, as in `edges`."""
 _ABOVE_NOISE: Final = 1.5
@@ -30,6 +30,8 @@ _ABOVE_NOISE: Final = 1.5
 _GRAIN: Final = 80
 _GRAIN_S: Final = _GRAIN / HEARING_RATE
 _NEW_SOUND_S: Final = 0.2
+_FADES_S: Final = 0.06
+"""A voice that the ear has given up is followed to its last sound, over pauses as short as that of a t."""
 _ONSET_S: Final = 0.2
 """How late the ear may be to notice a beginning."""
 _BREATHE_EVERY: Final = 25
@@ -246,6 +248,8 @@ class Line:
                 self._levels.clear()
             self._loud_until = began_s + (int(loud[-1]) + 1) * _GRAIN_S
             self._levels.append(level)
+            if self.agent_ended_s is not None and 0 < began_s - self.agent_ended_s < _FADES_S:
+                self.agent_ended_s = self._loud_until
         if (any(heard) and self.agent_ended_s is not None) or (any(heard) and self.agent_began_s is None):
             self.agent_began_s, self.agent_ended_s = max(self._loud_since, end_s - _ONSET_S), None
         elif heard and not any(heard) and self.agent_began_s is not None and self.agent_ended_s is None:

@@ -61,7 +61,7 @@ async def test_the_caller_speaks_as_long_after_the_agents_end_as_in_the_recordin
     run = await replay(Case(id="call", recorded=recorded), voice_agent(recordings))
     was, now = pauses_before_the_caller(recordings, recorded), pauses_before_the_caller(recordings, run.conversation)
     assert len(was) == 3
-    assert now == pytest.approx(was, abs=0.06)
+    assert now == pytest.approx(was, abs=0.03)
 
 
 def pauses_before_the_caller(recordings: Recordings, call: Conversation) -> list[float]:
