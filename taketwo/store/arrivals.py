@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from taketwo.store.statements import SQL
 def keep(connection: Connection, project: str, arrivals: Sequence[Packed]) -> int:
     """Store what is new of the arrivals, and mark the conversations it belongs to; gives the number of records."""
     key = project_key(connection, project)
-    return sum(_keep(connection, key, packed) for packed in arrivals)
+    return sum(keep_one(connection, key, packed) for packed in arrivals)
 
 
 def project_key(connection: Connection, project: str) -> int:
@@ -30,16 +30,21 @@ def project_key(connection: Connection, project: str) -> int:
     return int(found[0])
 
 
-class _Sums(msgspec.Struct, frozen=True):
+class Sums(msgspec.Struct, frozen=True):
     """What arrivals add to the sums of a trace and of its conversations."""
 
     spans: int
+    """Spans that were not there."""
     errors: int
+    """Those with an error, less those that are replaced."""
     first_ns: int
+    """The earliest start; 0 where none is known."""
     last_ns: int
+    """The latest start or end."""
 
 
-def _keep(connection: Connection, project_id: int, packed: Packed) -> int:
+def keep_one(connection: Connection, project_id: int, packed: Packed) -> int:
+    """The same for the records of one trace."""
     found = connection.execute(SQL["find_trace"], {"trace_id": packed.trace_id, "project_id": project_id}).fetchone()
     there: dict[int, int] = {}
     if found is not None:
@@ -47,7 +52,7 @@ def _keep(connection: Connection, project_id: int, packed: Packed) -> int:
         packed = _without(packed, there)
         if not packed.records:
             return 0
-    sums = _sums(packed, there)
+    sums = sums_of(packed, there)
     trace = _grow_trace(connection, project_id, found and found[0], packed.trace_id, sums)
     connection.executemany(SQL["add_envelope"], packed.envelopes.items())
     connection.execute(SQL["add_chunk"], (trace, packed.kind, packed.keys, packed.body))
@@ -73,13 +78,14 @@ def _without(packed: Packed, there: dict[int, int]) -> Packed:
     return packed if len(kept) == len(packed.records) else pack(packed.trace_id, packed.kind, kept)
 
 
-def _sums(packed: Packed, there: dict[int, int]) -> _Sums:
+def sums_of(packed: Packed, there: Mapping[int, int]) -> Sums:
+    """The sums of records, of which some replace others: those by key, each with how complete it was."""
     spans = [record for record in packed.records.values() if isinstance(record, RawSpan)]
     replaced = [there[key] for key in packed.records if key in there]
     # What is later than a column can hold is a mistake of the sender and counts as unknown.
     starts = [span.start_ns for span in spans if 0 < span.start_ns <= LATEST_NS]
     ends = [span.end_ns for span in spans if span.end_ns <= LATEST_NS]
-    return _Sums(
+    return Sums(
         spans=len(spans) - len(replaced),
         errors=sum(span.is_error for span in spans) - sum(map(is_error, replaced)),
         first_ns=min(starts, default=0),
@@ -87,7 +93,7 @@ def _sums(packed: Packed, there: dict[int, int]) -> _Sums:
     )
 
 
-def _grow_trace(connection: Connection, project_id: int, trace: int | None, trace_id: bytes, sums: _Sums) -> int:
+def _grow_trace(connection: Connection, project_id: int, trace: int | None, trace_id: bytes, sums: Sums) -> int:
     if trace is not None:
         connection.execute(SQL["grow_trace"], {"id": trace, **_columns(sums)})
         return trace
@@ -96,13 +102,10 @@ def _grow_trace(connection: Connection, project_id: int, trace: int | None, trac
     return int(added)
 
 
-def _file(connection: Connection, project_id: int, trace: int, packed: Packed, sums: _Sums) -> None:
+def _file(connection: Connection, project_id: int, trace: int, packed: Packed, sums: Sums) -> None:
     """Mark every conversation that the arrival belongs to, and make those that it names for the first time."""
     before = dict(connection.execute(SQL["conversations_of_trace"], (trace,)).fetchall())
-    named = {
-        open_conversation(connection, project_id, name, "session")
-        for name in sorted({record.session_id for record in packed.records.values() if record.session_id})
-    }
+    named = {open_conversation(connection, project_id, name, "session") for name in sessions_in(packed)}
     if not named and not before and packed.kind == SPANS:
         named = {open_conversation(connection, project_id, packed.trace_id.hex(), "trace")}
     for conversation in named | before.keys():
@@ -112,6 +115,11 @@ def _file(connection: Connection, project_id: int, trace: int, packed: Packed, s
             leave(connection, conversation, trace)
         else:
             connection.execute(SQL["grow_conversation"], {"id": conversation, **_columns(sums)})
+
+
+def sessions_in(packed: Packed) -> list[str]:
+    """The sessions that its records name."""
+    return sorted({record.session_id for record in packed.records.values() if record.session_id})
 
 
 def open_conversation(connection: Connection, project_id: int, name: str, origin: str) -> int:
@@ -125,7 +133,7 @@ def join(connection: Connection, conversation: int, trace: int) -> None:
     """Add a whole trace to a conversation."""
     connection.execute(SQL["join"], (conversation, trace))
     first_ns, last_ns, spans, errors = connection.execute(SQL["trace_sums"], (trace,)).fetchone()
-    sums = _Sums(spans=spans, errors=errors, first_ns=first_ns, last_ns=last_ns)
+    sums = Sums(spans=spans, errors=errors, first_ns=first_ns, last_ns=last_ns)
     connection.execute(SQL["grow_conversation"], {"id": conversation, **_columns(sums)})
 
 
@@ -139,5 +147,5 @@ def leave(connection: Connection, conversation: int, trace: int) -> None:
     connection.execute(SQL["recount_conversation"], (conversation,))
 
 
-def _columns(sums: _Sums) -> dict[str, Any]:
+def _columns(sums: Sums) -> dict[str, Any]:
     return msgspec.structs.asdict(sums)

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 
 from taketwo.errors import StoreBusy
+from taketwo.store.chunks import Packed
 from taketwo.value import JSON
 
 BUSY_TIMEOUT_S: Final = 5.0
@@ -64,8 +65,11 @@ class OpenConnection(Connection, Protocol):
     def begin_reading(self) -> None:
         """From now on it sees one state of the store."""
 
-    def begin_writing(self) -> None:
-        """From now on nobody else writes. Raises one of the database's errors where somebody does for too long."""
+    def begin_writing(self, *, alone: bool) -> None:
+        """From now on nobody else writes, or only those who need not be alone either.
+
+        Raises one of the database's errors where somebody else writes for too long.
+        """
 
     def commit(self) -> None:
         """Keep what was written since."""
@@ -113,8 +117,16 @@ class Database(Protocol):
     """The folder of the recordings."""
     arrivals: Path | None
     """The folder of journals: what came faster than it could be stored; None where other machines must see that."""
+    keeps_together: bool
+    """Whether several may store arrivals at the same time."""
     errors: tuple[type[Exception], ...]
     """What its statements raise, after which a transaction is lost."""
+
+    def keep(self, connection: Any, project: str, arrivals: Sequence[Packed]) -> int:
+        """As `arrivals.keep`; where `keeps_together` is set, also while others do the same."""
+
+    def is_worth_a_retry(self, error: Exception) -> bool:
+        """Whether a transaction was given up for the sake of another one, so that it may be begun again."""
 
     def connect(self, *, only_read: bool = False) -> OpenConnection:
         """A connection, brought to the newest version. Raises StoreUnavailable."""

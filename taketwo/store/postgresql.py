@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable
 from taketwo.store.addresses import PostgresAddress, unreadable
+from taketwo.store.arrivals_postgresql import keep_together
+from taketwo.store.chunks import Packed
 from taketwo.store.database import BUSY_TIMEOUT_S, Dialect, NameOf, Rows, Values
 from taketwo.store.documents_tables import DOCUMENTS
 from taketwo.store.indexing import SEARCH
@@ -21,7 +23,7 @@ from taketwo.store.redacting import KEY_BYTES, new_key
 from taketwo.store.statements import SQL, named_statements
 
 WRITING: Final = 0x74616B32
-"""The lock of the database that whoever writes holds until the end of the transaction."""
+"""The lock of the database that whoever writes holds to the end of the transaction; those who store arrivals share it."""
 IDLE_S: Final = 60
 """After so long within a transaction without a word a process is given up: it would keep all others from writing."""
 MOST_PREPARED: Final = 500
@@ -96,10 +98,17 @@ class PostgresConnection:
         """See `OpenConnection`."""
         self._driver.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
-    def begin_writing(self) -> None:
+    def begin_writing(self, *, alone: bool) -> None:
         """See `OpenConnection`."""
         self._driver.execute("BEGIN")
-        self._driver.execute("SELECT pg_advisory_xact_lock(%s)", (WRITING,))
+        self._driver.execute(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}(%s)", (WRITING,))
+
+    def copy(self, statement: str, types: Sequence[str], rows: Iterable[Sequence[Any]], /) -> None:
+        """Send rows to a COPY of binary form, whose columns have these types."""
+        with self._driver.cursor().copy(translated(statement)) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
 
     def commit(self) -> None:
         """See `OpenConnection`."""
@@ -118,6 +127,8 @@ class PostgresDatabase:
     """A database of a server; several processes on several machines may have it open at once."""
 
     dialect = DIALECT
+    """See `Database`."""
+    keeps_together = True
     """See `Database`."""
 
     def __init__(self, address: PostgresAddress) -> None:
@@ -172,6 +183,14 @@ class PostgresDatabase:
         except StoreUnavailable as error:
             error.where = error.where or self.where
             raise
+
+    def keep(self, connection: PostgresConnection, project: str, arrivals: Sequence[Packed]) -> int:
+        """See `Database`."""
+        return keep_together(connection, project, arrivals)
+
+    def is_worth_a_retry(self, error: Exception) -> bool:
+        """See `Database`."""
+        return isinstance(error, self._psycopg.errors.DeadlockDetected)
 
     def pseudonyms_key(self) -> bytes:
         """See `Database`. All servers of a store must make the same pseudonyms, so it is in the database."""

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from taketwo.errors import StoreBusy, StoreUnavailable
-from taketwo.store.database import BUSY_TIMEOUT_S, Dialect, NameOf
+from taketwo.store.arrivals import keep
+from taketwo.store.chunks import Packed
+from taketwo.store.database import BUSY_TIMEOUT_S, Connection, Dialect, NameOf
 from taketwo.store.indexing import SEARCH
 from taketwo.store.migrate import migrate
 from taketwo.store.recordings import recordings_folder
@@ -33,8 +35,8 @@ class SqliteConnection(sqlite3.Connection):
         """See `OpenConnection`."""
         self.execute("BEGIN")
 
-    def begin_writing(self) -> None:
-        """See `OpenConnection`."""
+    def begin_writing(self, *, alone: bool) -> None:
+        """See `OpenConnection`. Whoever writes to a file is alone."""
         self.execute("BEGIN IMMEDIATE")
 
 
@@ -65,6 +67,8 @@ class SqliteDatabase:
     """One file, which several processes may have open at once."""
 
     dialect = DIALECT
+    """See `Database`."""
+    keeps_together = False
     """See `Database`."""
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
     """See `Database`."""
@@ -116,6 +120,14 @@ class SqliteDatabase:
             error.where = error.where or self.where
             raise
 
+    def keep(self, connection: Connection, project: str, arrivals: Sequence[Packed]) -> int:
+        """See `Database`."""
+        return keep(connection, project, arrivals)
+
+    def is_worth_a_retry(self, error: Exception) -> bool:
+        """See `Database`. Nobody is given up for others here."""
+        return False
+
     def pseudonyms_key(self) -> bytes:
         """See `Database`. It lies beside the file, so that a copy of the file alone does not tell who is who."""
         return store_key(self.path.with_name(f"{self.path.name}.key"))
@@ -126,7 +138,7 @@ class SqliteDatabase:
         Whoever wants to write meanwhile waits, or is told to come back.
         """
         with self.telling(), closing(self.connect()) as connection:
-            connection.begin_writing()
+            connection.begin_writing(alone=True)
             connection.execute(SEARCH["rewrite_words"])
             connection.commit()
             connection.execute("VACUUM")

@@ -15,7 +15,7 @@ from taketwo.conversation import Conversation
 from taketwo.errors import NotFound, StoreBusy, StoreUnavailable, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import chunks
-from taketwo.store.arrivals import keep, project_key
+from taketwo.store.arrivals import project_key
 from taketwo.store.bodies import packed, unpacked
 from taketwo.store.database import Connection, Database, Readers, Rows
 from taketwo.store.deletion import Deletion
@@ -59,6 +59,7 @@ class TableStore:
         self._database = database
         self._readers = Readers(database)
         self._writer = Writer(database)
+        self._arrivals = Writer(database, alone=False) if database.keeps_together else self._writer
         self.documents = TableDocuments(self._readers, self._writer)
         self._envelopes: dict[bytes, bytes] = {}
         self._moved = 0
@@ -251,6 +252,7 @@ class TableStore:
 
     def close(self) -> None:
         """See `Store`."""
+        self._arrivals.close()
         self._writer.close()
         self._readers.close()
 
@@ -260,7 +262,8 @@ class TableStore:
             catch_up(self, self.arrivals, CATCH_UP_S)
 
     def _keep(self, project: str, arrivals: list[chunks.Packed]) -> int:
-        return self._writer.do(partial(keep, project=project, arrivals=arrivals)) if arrivals else 0
+        work = partial(self._database.keep, project=project, arrivals=arrivals)
+        return self._arrivals.do(work) if arrivals else 0
 
     def _found(self, id: str, project: str | None) -> tuple[int, Conversation]:
         """Key and reading of a conversation; before it is said not to be, what nobody looked at yet is looked at."""

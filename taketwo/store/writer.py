@@ -6,6 +6,7 @@ import queue
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import count
 from threading import Lock, Thread
 from typing import Any, TypeAlias, TypeVar
 
@@ -19,16 +20,20 @@ MOST_WAITING = 1_000
 """How many pieces of work may wait."""
 MOST_IN_ONE_TRANSACTION = 256
 """How many of them are written together."""
+MOST_TRIES = 5
+"""How often a transaction is begun again that was given up for the sake of another one."""
 
+_Result: TypeAlias = tuple["Future[Any]", Any, BaseException | None]
 _Item: TypeAlias = tuple[Work[Any], "Future[Any]"] | None
 
 
 class Writer:
     """Runs pieces of work on the one connection that writes, many in one transaction."""
 
-    def __init__(self, database: Database) -> None:
-        """Start no thread before there is something to write."""
+    def __init__(self, database: Database, *, alone: bool = True) -> None:
+        """Start no thread before there is something to write. alone: whether nobody else may write meanwhile."""
         self._database = database
+        self._alone = alone
         self._waiting: queue.Queue[_Item] = queue.Queue(MOST_WAITING)
         self._lock = Lock()
         self._thread: Thread | None = None
@@ -121,13 +126,9 @@ class Writer:
 
     def _write(self, connection: OpenConnection, items: list[tuple[Work[Any], Future[Any]]]) -> None:
         """All in one transaction; what one piece did is undone alone when it refuses."""
-        results: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with self._database.telling():
-                connection.begin_writing()
-                for work, done in items:
-                    results.append((done, *self._attempt(connection, work)))
-                connection.commit()
+                results = self._written(connection, items)
         except Exception as error:  # whatever it was, whoever waits must hear of it
             with suppress(*self._database.errors):
                 connection.rollback()
@@ -135,6 +136,19 @@ class Writer:
             return
         for done, result, refusal in results:
             done.set_exception(refusal) if refusal else done.set_result(result)
+
+    def _written(self, connection: OpenConnection, items: list[tuple[Work[Any], Future[Any]]]) -> list[_Result]:
+        for number in count(1):
+            try:
+                connection.begin_writing(alone=self._alone)
+                results = [(done, *self._attempt(connection, work)) for work, done in items]
+                connection.commit()
+                return results
+            except self._database.errors as error:
+                if number == MOST_TRIES or not self._database.is_worth_a_retry(error):
+                    raise
+                connection.rollback()
+        raise AssertionError("every round returns or raises")
 
     def _attempt(self, connection: Connection, work: Work[Any]) -> tuple[Any, BaseException | None]:
         result: Any = None
