@@ -23,7 +23,7 @@ from taketwo.store.redacting import KEY_BYTES, new_key
 from taketwo.store.statements import SQL, named_statements
 
 WRITING: Final = 0x74616B32
-"""The lock of the database that whoever writes holds to the end of the transaction; those who store arrivals share it."""
+"""The lock of the database that whoever writes holds until it is committed; those who store arrivals share it."""
 IDLE_S: Final = 60
 """After so long within a transaction without a word a process is given up: it would keep all others from writing."""
 MOST_PREPARED: Final = 500
