@@ -78,8 +78,8 @@ class SqliteDatabase:
         self.path = Path(path).expanduser().absolute()
         self.url = f"sqlite:///{self.path}"
         self.where = str(self.path)
-        self.arrivals: Path | None = self.path.with_name(f"{self.path.name}.arrivals")
         make_file(self.path)
+        self.arrivals: Path | None = self.path.with_name(f"{self.path.name}.arrivals")
         self.recordings = recordings_folder(self.path)
 
     def connect(self, *, only_read: bool = False) -> SqliteConnection:

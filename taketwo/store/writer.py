@@ -99,16 +99,35 @@ class Writer:
         ended = False
         while not ended:
             items, ended = self._next()
+            if not items:
+                break
             try:
-                connection = connection or self._database.connect()
+                connection = self._begun(connection)
             except Exception as error:  # whatever it was, whoever waits must hear of it
                 _fail(items, error)
                 continue
             self._write(connection, items)
-            if connection.is_broken:
-                connection = None
         if connection is not None:
             connection.close()
+
+    def _begun(self, connection: OpenConnection | None) -> OpenConnection:
+        """A connection with a transaction begun: that of before, unless it broke while nothing was to be written."""
+        with self._database.telling():
+            if connection is not None:
+                try:
+                    connection.begin_writing(alone=self._alone)
+                    return connection
+                except self._database.errors:
+                    if not connection.is_broken:
+                        connection.rollback()
+                        raise
+            made = self._database.connect()
+            try:
+                made.begin_writing(alone=self._alone)
+            except BaseException:
+                made.close()
+                raise
+            return made
 
     def _next(self) -> tuple[list[tuple[Work[Any], Future[Any]]], bool]:
         """Whatever waits, at least one piece; and whether it is the last."""
@@ -125,7 +144,7 @@ class Writer:
         return items, True
 
     def _write(self, connection: OpenConnection, items: list[tuple[Work[Any], Future[Any]]]) -> None:
-        """All in one transaction; what one piece did is undone alone when it refuses."""
+        """All in the transaction that is begun; what one piece did is undone alone when it refuses."""
         try:
             with self._database.telling():
                 results = self._written(connection, items)
@@ -140,7 +159,8 @@ class Writer:
     def _written(self, connection: OpenConnection, items: list[tuple[Work[Any], Future[Any]]]) -> list[_Result]:
         for number in count(1):
             try:
-                connection.begin_writing(alone=self._alone)
+                if number > 1:
+                    connection.begin_writing(alone=self._alone)
                 results = [(done, *self._attempt(connection, work)) for work, done in items]
                 connection.commit()
                 return results
