@@ -26,6 +26,10 @@ class Judging(NamedTuple):
     repeats: int
     """How often a judge is asked."""
 
+    def named(self, here: Settings) -> list[Evaluator]:
+        """Those of the command line alone: what a server's run test asks for is said there. Raises BadSetting."""
+        return self.opened(here) if self.specs else []
+
     def opened(self, here: Settings, model: Callable[[], AskedModel | None] | None = None) -> list[Evaluator]:
         """The evaluators; those that ask a model ask this one, else that of the settings.
 

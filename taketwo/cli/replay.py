@@ -163,7 +163,7 @@ def replay_command(
     spec = agent_spec_of(agent_spec, here)
     if served is not None:
         served = served.but(project=project, concurrency=jobs.concurrency, timeout_s=timeout)
-        raise SystemExit(replay_served(served, spec, overrides, reports, here))
+        raise SystemExit(replay_served(served, spec, overrides, judging.named(here), reports, here))
     with ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         writers = cleanup.enter_context(jobs.writers(reports, lambda conversation: phone.recordings.of(conversation)))

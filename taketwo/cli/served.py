@@ -17,6 +17,7 @@ from taketwo.cli.report_options import Reports
 from taketwo.cli.settings import access
 from taketwo.config import Settings
 from taketwo.errors import BadSetting
+from taketwo.evals.evaluator import Evaluator
 from taketwo.events import CaseErrored, CaseFinished, SuiteFinished, SuiteStarted
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, closing_agents, open_agent
@@ -71,14 +72,23 @@ def served_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_served
 
 
-def replay_served(served: Served, spec: str, overrides: dict[str, JSON], reports: Reports, here: Settings) -> int:
+def replay_served(
+    served: Served,
+    spec: str,
+    overrides: dict[str, JSON],
+    evaluators: Sequence[Evaluator],
+    reports: Reports,
+    here: Settings,
+) -> int:
     """Replay its rows, and write what was asked for; gives the exit code. Ctrl-C cancels the execution."""
     with reports.opened() as writers:
         agent = open_agent(spec, overrides=overrides, **access(here))
-        return reports.exit_code(asyncio.run(_replayed(served, agent, writers, here)))
+        return reports.exit_code(asyncio.run(_replayed(served, agent, evaluators, writers, here)))
 
 
-async def _replayed(served: Served, agent: Agent, writers: Sequence[Writer], here: Settings) -> SuiteFinished:
+async def _replayed(
+    served: Served, agent: Agent, evaluators: Sequence[Evaluator], writers: Sequence[Writer], here: Settings
+) -> SuiteFinished:
     current.never_go_live()
     concurrency = served.concurrency or here.concurrency
     client = Client(served.url or here.server or DEFAULT_URL, key=here.server_key, connections=concurrency + 5)
@@ -93,7 +103,7 @@ async def _replayed(served: Served, agent: Agent, writers: Sequence[Writer], her
     try:
         async with closing_agents(agent):
             limits = Limits(turn_timeout_s=served.timeout_s or here.turn_timeout_s)
-            session = Session(client, agent, concurrency, limits, tell)
+            session = Session(client, agent, concurrency, limits, tell, evaluators)
             return await _run(session, served, writers, counts)
     finally:
         await client.close()

@@ -75,6 +75,12 @@ def evaluator_of_package(name: str) -> OwnEvaluator | None:
     return _own(found, name, f"{name}/{release(entry)}", entry.value)
 
 
+def own_evaluator(found: Any) -> OwnEvaluator:
+    """A function of a context, an object with `evaluate` or its class, as it is. Raises BadSetting."""
+    name = getattr(found, "__name__", type(found).__name__)
+    return _own(found, name, f"{getattr(found, '__module__', '?')}:{name}", "evaluators")
+
+
 def _version(path: Path, name: str, source: bytes) -> str:
     return f"{path.name}:{name}@{content_hash(source)[:SHOWN_HASH]}"
 

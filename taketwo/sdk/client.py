@@ -61,12 +61,18 @@ class Client:
         return await self._ask("GET", path, kind, params=given)
 
     async def post(
-        self, path: str, kind: type[Answer], body: Value | None = None, *, once: str | None = None
+        self,
+        path: str,
+        kind: type[Answer],
+        body: Value | None = None,
+        *,
+        once: str | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> Answer:
         """Have something done. `once`: a key under which it is done once, however often it is sent."""
         headers = {"idempotency-key": once} if once else {}
         content = b"{}" if body is None else body.to_json()
-        return await self._ask("POST", path, kind, content=content, headers=headers)
+        return await self._ask("POST", path, kind, content=content, headers=headers, timeout=timeout_s)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -7,13 +7,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
-from taketwo.config import load_settings
+from taketwo.config import Settings, load_settings, model_settings
 from taketwo.errors import BadSetting, NotFound, TakeTwoError
+from taketwo.evals.evaluator import Evaluator
 from taketwo.replay.agents import Agent, closing_agents, open_agent
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import Limits
@@ -36,6 +37,8 @@ from taketwo.value import Value
 
 CONCURRENCY = 5
 """How many rows are replayed at a time unless told otherwise."""
+JUDGED_WITHIN_S = 600.0
+"""How long the server may take to judge a row: its judges may be models that are asked several times."""
 PAGE = 500
 """Call executions that are read together."""
 
@@ -91,6 +94,7 @@ def simulate(
     server: str | None = None,
     key: str | None = None,
     turn_timeout_s: float | None = None,
+    evaluators: Sequence[str | Evaluator | Callable[..., Any]] = (),
     progress: bool | Callable[[str], None] = True,
     trigger: Literal["sdk", "ci"] = "sdk",
 ) -> Simulated:
@@ -99,6 +103,8 @@ def simulate(
     run_test: its name or id. agent: a function or object as `--agent package.module:name` takes it, or a SPEC.
     project: where several projects have a run test of that name.
     server, key: URL of the server and a key for it; `TAKETWO_SERVER` and `TAKETWO_SERVER_KEY` when left out.
+    evaluators: what judges every replay in this process, besides those of the run test: names as `--evaluator` takes
+    them, functions of a context, or objects with `evaluate`.
     progress: whether to tell on stderr how far it is, or who is told.
 
     Returns when every row is judged. Stopped with Ctrl-C, it cancels the execution. Raises NotFound, BadSetting,
@@ -116,6 +122,7 @@ def simulate(
                 server=server,
                 key=key,
                 turn_timeout_s=turn_timeout_s,
+                evaluators=evaluators,
                 progress=progress,
                 trigger=trigger,
             )
@@ -132,6 +139,7 @@ async def simulate_async(
     server: str | None = None,
     key: str | None = None,
     turn_timeout_s: float | None = None,
+    evaluators: Sequence[str | Evaluator | Callable[..., Any]] = (),
     progress: bool | Callable[[str], None] = True,
     trigger: Literal["sdk", "ci"] = "sdk",
 ) -> Simulated:
@@ -142,14 +150,30 @@ async def simulate_async(
     opened = open_agent(agent) if isinstance(agent, str) else CallableAgent(agent)
     client = Client(server or here.server or DEFAULT_URL, key=key or here.server_key, connections=concurrency + 5)
     limits = Limits(turn_timeout_s=turn_timeout_s or here.turn_timeout_s)
+    judges = _evaluators(evaluators, here)
     try:
         async with closing_agents(opened):
-            session = Session(client, opened, concurrency, limits, _teller(progress))
+            session = Session(client, opened, concurrency, limits, _teller(progress), judges)
             execution = await session.begin(run_test, project, trigger)
             await session.run(execution)
             return await session.report(execution.id)
     finally:
         await client.close()
+
+
+def _evaluators(given: Sequence[str | Evaluator | Callable[..., Any]], here: Settings) -> list[Evaluator]:
+    """Those that are named, opened, and code as it is. Raises BadSetting, MissingExtra."""
+    if not given:
+        return []
+    from taketwo.evals.own import own_evaluator
+    from taketwo.llm import model_of
+    from taketwo.suite.evaluators import open_evaluators
+
+    named = [one for one in given if isinstance(one, str)]
+    opened = open_evaluators(
+        named, lambda: None if here.llm_model is None else model_of(model_settings(here)), folder=Path.cwd()
+    )
+    return [*opened, *(own_evaluator(one) for one in given if not isinstance(one, str))]
 
 
 class Session(NamedTuple):
@@ -165,6 +189,8 @@ class Session(NamedTuple):
     """What one turn may take."""
     on_done: Callable[[CallExecution, TestExecution], Awaitable[None]]
     """Is told of every row that has ended, in which execution."""
+    evaluators: Sequence[Evaluator] = ()
+    """What judges every replay in this process."""
 
     async def begin(self, name: str, project: str | None, trigger: Literal["sdk", "ci"]) -> TestExecution:
         """Begin an execution of the run test of that name or id. Raises NotFound."""
@@ -205,6 +231,7 @@ class Session(NamedTuple):
             self.limits,
             lambda call: self.on_done(call, execution),
             execution.revision,
+            self.evaluators,
         )
         try:
             await work(ServerRows(self.client, execution.id, worker.name), worker, stop=stop)
@@ -259,7 +286,8 @@ class ServerRows:
 
     async def report(self, id: str, report: ReportRow) -> CallExecution:
         """See `Rows`."""
-        return await self._client.post(f"/call-executions/{id}/report", CallExecution, report)
+        path = f"/call-executions/{id}/report"
+        return await self._client.post(path, CallExecution, report, timeout_s=JUDGED_WITHIN_S)
 
 
 def worker_name() -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from taketwo.compare.compare import compare
 from taketwo.errors import AgentUnreachable, TakeTwoError, WrongState
+from taketwo.evals.evaluator import Context, Evaluator, evaluate
 from taketwo.replay import current
 from taketwo.replay.agents import Agent
 from taketwo.replay.engine import DEFAULT_LIMITS, Limits, replay
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
+from taketwo.scenario import Case
 from taketwo.sdk.api.executions import CallExecution, ClaimedRow, ClaimedRows, RenewedLeases, ReportRow
+from taketwo.verdict import Score, Unscored
 
 MOST_CLAIMED = 50
 """Rows that are taken at a time."""
@@ -53,6 +57,8 @@ class Worker(NamedTuple):
     """Is told of every row that has ended."""
     revision: str | None = None
     """Git revision of the agent's code."""
+    evaluators: Sequence[Evaluator] = ()
+    """What judges every replay here, besides what the server asks for: code that only this process has."""
 
 
 async def work(rows: Rows, worker: Worker, *, stop: asyncio.Event | None = None) -> None:
@@ -153,7 +159,12 @@ class _Hands:
             return ReportRow(worker=name, error=str(error))
         self._was_reached = True
         writing = tuple(sorted(tool for tool, known in current.REGISTERED.items() if known.writes))
-        return ReportRow(worker=name, runs=tuple(runs), writing_tools=writing)
+        scores = tuple([await self._judged(row.case, run) for run in runs]) if self._worker.evaluators else ()
+        return ReportRow(worker=name, runs=tuple(runs), writing_tools=writing, scores=scores)
+
+    async def _judged(self, case: Case, run: Run) -> tuple[Score | Unscored, ...]:
+        comparison = compare(case.recorded, run.conversation, cut_short_in=run.cut_short_in)
+        return await evaluate(Context(case=case, run=run, comparison=comparison), self._worker.evaluators)
 
     async def _replay(self, row: ClaimedRow, terms: ClaimedRows, number: int, stop: asyncio.Event) -> Run:
         return await replay(

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from taketwo.comparison import Metrics
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, NotFound, StoreUnavailable, TakeTwoError
+from taketwo.evals.judge_prompts import JUDGES
 from taketwo.graph import Graph
 from taketwo.sdk.api.executions import CallExecution, ExecuteRunTest
 from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenario, ReplaySession, ReplayType
@@ -180,6 +181,7 @@ class Compat:
         asked = await _body(request, _CreateRunTest)
 
         def create() -> dict[str, JSON]:
+            chosen = [self._evaluator(one) for one in asked.evaluations_config or ()]
             wanted = CreateRunTest(
                 name=asked.name,
                 description=asked.description or "",
@@ -187,7 +189,8 @@ class Compat:
                 agent_version=_version_number(asked.agent_version),
                 scenario_ids=asked.scenario_ids,
                 row_ids=asked.dataset_row_ids or None,
-                evaluator_ids=tuple(self._evaluator(one) for one in asked.evaluations_config or ()),
+                evaluator_ids=tuple(id for id, _ in chosen if id is not None),
+                evaluators=tuple(name for _, name in chosen if name is not None),
                 replay_session_id=asked.replay_session_id,
             )
             made = create_run_test(self._flow, wanted)
@@ -297,11 +300,14 @@ class Compat:
             "exists": agent is not None,
         }
 
-    def _evaluator(self, asked: _Evaluation) -> str:
+    def _evaluator(self, asked: _Evaluation) -> tuple[str | None, str | None]:
+        """The id of a kept evaluator, or the name of a judge that comes with Take Two."""
         wanted = {str(one) for one in (asked.template_id, asked.name) if one is not None}
         for kept in EVALUATORS.every(self._flow):
             if wanted & {kept.id, kept.name}:
-                return kept.id
+                return kept.id, None
+        if asked.name in JUDGES:
+            return None, asked.name
         raise BadSetting(
             f"there is no evaluator {' or '.join(sorted(wanted))!r}",
             where="evaluations_config",

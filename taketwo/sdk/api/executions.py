@@ -65,6 +65,8 @@ class TestExecution(Value):
     """What becomes of a tool call that the recording cannot answer."""
     evaluator_ids: tuple[str, ...] = ()
     """Evaluators, besides the rows' own expectations."""
+    evaluators: tuple[str, ...] = ()
+    """Evaluators by their names."""
     revision: str | None = None
     """Git revision of the agent's code; None when nobody could see one."""
     trigger: Literal["manual", "schedule", "sdk", "ci", "rerun"] = "manual"
@@ -270,3 +272,5 @@ class ReportRow(Asked):
     """Why it could not be done; null where it was."""
     writing_tools: tuple[str, ...] = ()
     """Tools that the worker knows to change the world."""
+    scores: tuple[tuple[Score | Unscored, ...], ...] = ()
+    """What the worker's own evaluators say, for each replay; none where it has none."""

@@ -22,10 +22,12 @@ class KeptEvaluator(Value):
     """Name of its project."""
     name: str
     """Its name; it names the score."""
-    expected: Expectation
-    """What must or must not happen in every row."""
     created_at: datetime
     """When it was made, UTC."""
+    expected: Expectation | None = None
+    """What must or must not happen in every row; None where a judge reads a rubric."""
+    rubric: str | None = None
+    """What a judge demands of every row, in words; None where an expectation is checked."""
 
 
 class CreateEvaluator(Asked):
@@ -35,8 +37,10 @@ class CreateEvaluator(Asked):
     """Id or name of its project."""
     name: Name
     """Its name; it names the score."""
-    expected: Expectation
-    """What must or must not happen in every row."""
+    expected: Expectation | None = None
+    """What must or must not happen in every row; null where `rubric` is given."""
+    rubric: Annotated[str, Meta(min_length=1, max_length=100_000)] | None = None
+    """What a judge is to demand of every row, in words; null where `expected` is given. Needs a language model."""
 
 
 class Schedule(Asked):
@@ -83,7 +87,9 @@ class RunTest(Value):
     row_ids: tuple[str, ...] | None = None
     """Only these rows; None for all."""
     evaluator_ids: tuple[str, ...] = ()
-    """Evaluators, besides the rows' own expectations."""
+    """Evaluators that are kept, besides the rows' own expectations."""
+    evaluators: tuple[str, ...] = ()
+    """Judges, measures and checks by their names, such as `task_completion`, `csat>=7`, `chrf`, `no_loop: 3`."""
     repeat: int = 1
     """How often each row is replayed."""
     users: UserMode = "anchored"
@@ -120,7 +126,9 @@ class CreateRunTest(Asked):
     row_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=10_000)] | None = None
     """Only these rows; null for all."""
     evaluator_ids: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
-    """Evaluators, besides the rows' own expectations."""
+    """Evaluators that are kept, besides the rows' own expectations."""
+    evaluators: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
+    """Judges, measures and checks by their names, such as `task_completion`, `csat>=7`, `chrf`, `no_loop: 3`."""
     repeat: Annotated[int, Meta(ge=1, le=100)] = 1
     """How often each row is replayed."""
     users: UserMode = "anchored"
@@ -149,7 +157,9 @@ class UpdateRunTest(Asked):
     row_ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=10000)] | UnsetType | None = UNSET
     """Only these rows; null for all."""
     evaluator_ids: Annotated[tuple[Id, ...], Meta(max_length=100)] | UnsetType = UNSET
-    """Evaluators."""
+    """Evaluators that are kept."""
+    evaluators: Annotated[tuple[Name, ...], Meta(max_length=100)] | UnsetType = UNSET
+    """Judges, measures and checks by their names, such as `task_completion`, `csat>=7`, `chrf`, `no_loop: 3`."""
     repeat: Annotated[int, Meta(ge=1, le=100)] | UnsetType = UNSET
     """How often each row is replayed."""
     schedule: Schedule | UnsetType | None = UNSET

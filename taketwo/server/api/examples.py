@@ -220,6 +220,7 @@ RUN_TEST = run_tests.RunTest(
     created_at=AT,
     updated_at=AT,
     evaluator_ids=(EVALUATOR.id,),
+    evaluators=("edit", "no_loop: 3"),
     replay_session_id=SESSION_ID,
     schedule=run_tests.Schedule(cron="0 3 * * *"),
     executions=1,

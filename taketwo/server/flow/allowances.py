@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from taketwo.errors import AlreadyThere, NotFound, TooFast
+from taketwo.llm import LanguageModel
+from taketwo.server.flow.asking import Purse
 from taketwo.server.flow.shelf import Flow, Place, Shelf
 from taketwo.value import Value
+
+T = TypeVar("T")
 
 BUSY_FOR_S: Final = 5
 """After so many seconds a replay may have ended."""
@@ -66,6 +71,19 @@ def insist_on_money(flow: Flow, project: str) -> None:
         todo="wait until midnight UTC, or raise it with `taketwo project set --model-usd-a-day`",
         after_s=math.ceil((midnight - now).total_seconds()),
     )
+
+
+def paid(flow: Flow, project: str, work: Callable[[LanguageModel], Coroutine[Any, Any, T]], *, where: str) -> T:
+    """What comes of asking the model, booked on a project. Raises TooFast where it has spent enough, BadSetting.
+
+    where: the field that asks for it.
+    """
+    insist_on_money(flow, project)
+    purse = Purse()
+    try:
+        return flow.asking.run(work, purse, where=where)
+    finally:
+        book(flow, project, purse.usd)
 
 
 def insist_on_replays(flow: Flow, project: str, going_on: int) -> int | None:

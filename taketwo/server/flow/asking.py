@@ -7,18 +7,64 @@ many requests and workers ask.
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from taketwo.errors import BadSetting
+from taketwo.errors import BadSetting, TakeTwoError
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
-from taketwo.llm import LanguageModel
+from taketwo.evals.judge import Judge
+from taketwo.evals.judge_prompts import JUDGES, rubric_prompt
+from taketwo.llm import Answer, LanguageModel, Prompt
 from taketwo.suite.evaluators import open_evaluators
+from taketwo.value import Value
 from taketwo.verdict import Score, Unscored
 
 T = TypeVar("T")
+
+
+class Named(Value):
+    """An evaluator that is opened where it judges."""
+
+    name: str
+    """It names the score."""
+    spec: str | None = None
+    """Its name as docs/evaluators.md has it; None where a rubric is judged by."""
+    rubric: str | None = None
+    """What a judge demands, in words; None where it has a name."""
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether a language model judges, which costs something."""
+        return self.rubric is not None or re.split("[<>]", self.spec or "")[0].strip() in JUDGES
+
+
+class Purse:
+    """What a piece of work has cost."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.usd = 0.0
+
+
+@dataclass(frozen=True)
+class _Paid:
+    """A model whose answers somebody pays for."""
+
+    model: LanguageModel
+    purse: Purse
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    async def ask(self, prompt: Prompt) -> Answer:
+        answer = await self.model.ask(prompt)
+        self.purse.usd += answer.call.cost_usd or 0.0
+        return answer
 
 
 class Asking:
@@ -31,16 +77,15 @@ class Asking:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opened: list[LanguageModel | None] = []
-        self._evaluators: dict[str, Evaluator] = {}
 
-    def run(self, work: Callable[[LanguageModel], Coroutine[Any, Any, T]], *, where: str) -> T:
+    def run(self, work: Callable[[LanguageModel], Coroutine[Any, Any, T]], purse: Purse, *, where: str) -> T:
         """What comes of asking the model. Blocks. Raises BadSetting where there is none, and what `work` raises.
 
-        where: the field that asks for it.
+        where: the field that asks for it. purse: grows by what it costs.
         """
 
         async def asked() -> T:
-            return await work(self._wanted_model(where))
+            return await work(_Paid(self._wanted_model(where), purse))
 
         return self._in_loop(asked())
 
@@ -64,23 +109,39 @@ class Asking:
 
     def insist(self, spec: str) -> None:
         """Raises BadSetting, MissingExtra for an evaluator that could not judge."""
-        self._in_loop(self._judge_by(spec))
 
-    def scores(self, context: Context, evaluators: Sequence[Evaluator | str]) -> tuple[Score | Unscored, ...]:
-        """What evaluators say, those that are named among them. Blocks. Raises BadSetting, MissingExtra."""
+        async def opened() -> None:
+            self._judge_by(Named(name=spec, spec=spec), Purse())
+
+        self._in_loop(opened())
+
+    def scores(
+        self, context: Context, evaluators: Sequence[Evaluator | Named], purse: Purse
+    ) -> tuple[Score | Unscored, ...]:
+        """What evaluators say; Unscored of one that cannot be opened any more. Blocks. purse: grows by the cost."""
         if not evaluators:
             return ()
 
         async def judged() -> tuple[Score | Unscored, ...]:
-            opened = [await self._judge_by(one) if isinstance(one, str) else one for one in evaluators]
-            return await evaluate(context, opened)
+            found: list[Score | Unscored] = []
+            for one in evaluators:
+                try:
+                    opened = self._judge_by(one, purse) if isinstance(one, Named) else one
+                except TakeTwoError as error:
+                    found.append(Unscored(name=one.name, why=str(error)))
+                else:
+                    found += await evaluate(context, [opened])
+            return tuple(found)
 
         return self._in_loop(judged())
 
-    async def _judge_by(self, spec: str) -> Evaluator:
-        if spec not in self._evaluators:
-            self._evaluators[spec] = open_evaluators([spec], self._model, folder=self._folder)[0]
-        return self._evaluators[spec]
+    def _judge_by(self, named: Named, purse: Purse) -> Evaluator:
+        def paid() -> LanguageModel | None:
+            return None if (model := self._model()) is None else _Paid(model, purse)
+
+        if named.rubric is not None:
+            return Judge(rubric_prompt(named.rubric), _Paid(self._wanted_model("rubric"), purse), named.name)
+        return open_evaluators([named.spec or named.name], paid, folder=self._folder)[0]
 
     def _wanted_model(self, where: str) -> LanguageModel:
         if (model := self._model()) is None:

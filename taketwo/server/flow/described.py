@@ -14,6 +14,7 @@ from taketwo.freeze.variants import Persona
 from taketwo.scenario import Case
 from taketwo.sdk.api.scenarios import MOST_ROWS, CreateScenario, DescribedScenario, DescribeScenario
 from taketwo.server.flow.agents import AGENTS, version
+from taketwo.server.flow.allowances import paid
 from taketwo.server.flow.personas import PERSONAS
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS, create_scenario, row_of
@@ -29,7 +30,7 @@ def describe_scenario(flow: Flow, asked: DescribeScenario) -> DescribedScenario:
     agent = _agent(flow, project, asked.agent_definition_id)
     personas = [persona_of(flow, project, id, f"personas[{number}]") for number, id in enumerate(asked.personas)]
     _insist_on_names(flow, project, asked)
-    invented = _invented(flow, agent, asked)
+    invented = _invented(flow, project, agent, asked)
     now = flow.now()
     cases = cases_of(asked.situations, personas=personas, agent=agent, project=project, at=now)
     by_model = f"{MADE_BY} by {flow.asking.model_name}" if asked.invent else ""
@@ -98,11 +99,14 @@ def _insist_on_names(flow: Flow, project: str, asked: DescribeScenario) -> None:
         raise BadSetting(f"that makes {rows:,} rows, and a scenario has at most {MOST_ROWS:,}", where="situations")
 
 
-def _invented(flow: Flow, agent: Agent, asked: DescribeScenario) -> Invented:
+def _invented(flow: Flow, project: str, agent: Agent, asked: DescribeScenario) -> Invented:
     if not asked.invent:
         return Invented([], [])
-    return flow.asking.run(
-        lambda model: invent(asked.description, agent, asked.invent, model, there=asked.situations), where="invent"
+    return paid(
+        flow,
+        project,
+        lambda model: invent(asked.description, agent, asked.invent, model, there=asked.situations),
+        where="invent",
     )
 
 

@@ -38,7 +38,7 @@ from taketwo.server.flow.agents import AGENTS, insist_on_reach, overrides_of, ve
 from taketwo.server.flow.alerts import keep_news
 from taketwo.server.flow.allowances import book, insist_on_money, insist_on_replays
 from taketwo.server.flow.executor import Work
-from taketwo.server.flow.judging import RESULTS, CallResult, judge, keep_result, told
+from taketwo.server.flow.judging import RESULTS, judge, keep_result, told
 from taketwo.server.flow.mean_scores import mean_scores
 from taketwo.server.flow.replay_sessions import complete
 from taketwo.server.flow.run_tests import RUN_TESTS, case_of, chosen_evaluators, chosen_rows
@@ -124,6 +124,7 @@ def execute(flow: Flow, run_test_id: str, asked: ExecuteRunTest) -> TestExecutio
         users=test.users,
         on_miss=test.on_miss,
         evaluator_ids=test.evaluator_ids,
+        evaluators=test.evaluators,
         revision=asked.revision,
         trigger=asked.trigger,
     )
@@ -357,19 +358,19 @@ def judge_again(flow: Flow, id: str) -> None:
     """Judge every replay of an execution anew, by the evaluators that its run test has now."""
     execution = EXECUTIONS.get(flow, id)
     try:
-        ids = RUN_TESTS.get(flow, execution.run_test_id).evaluator_ids
+        asked: RunTest | TestExecution = RUN_TESTS.get(flow, execution.run_test_id)
     except NotFound:
-        ids = execution.evaluator_ids
-    EXECUTIONS.change(flow, id, lambda one: one.but(evaluator_ids=ids))
-    evaluators = chosen_evaluators(flow, ids)
+        asked = execution
+    ids, names = asked.evaluator_ids, asked.evaluators
+    EXECUTIONS.change(flow, id, lambda one: one.but(evaluator_ids=ids, evaluators=names))
+    evaluators = chosen_evaluators(flow, ids, names)
     for call in CALLS.parts(flow, id, state="completed"):
         before = RESULTS.get(flow, call.id)
         runs = [attempt.run for attempt in before.result.attempts]
-        writing = before.writing_tools
-        result = judge(before.case, call.scenario, runs, evaluators, writing_tools=writing, severities=flow.severities)
-        keep_result(flow, before.but(result=result))
+        kept = judge(flow, call, before.case, runs, evaluators, writing_tools=before.writing_tools, given=before.given)
+        keep_result(flow, kept)
         try:
-            CALLS.change(flow, call.id, partial(_told_again, result=result, case=before.case))
+            CALLS.change(flow, call.id, partial(_told_again, result=kept.result, case=before.case))
         except NotFound:  # its conversation was deleted while it was judged
             RESULTS.remove(flow, call.id)
     now = execution_now(flow, id)
@@ -504,28 +505,18 @@ def _judged(flow: Flow, call: CallExecution, asked: ReportRow) -> CallExecution:
         return _end(flow, call, asked.worker, lambda one: one.but(status="failed", ended_reason=why), "failed")
     if wrong := next((run for run in asked.runs if run.case_id != case.id), None):
         raise BadSetting(f"the run is of case {wrong.case_id!r}, the row is {case.id!r}", where="runs")
-    ids = EXECUTIONS.get(flow, call.test_execution_id).evaluator_ids
-    evaluators = chosen_evaluators(flow, ids)
-    result = judge(
-        case,
-        call.scenario,
-        asked.runs,
-        evaluators,
-        writing_tools=asked.writing_tools,
-        severities=flow.severities,
-    )
-    source = case.origin.conversation
-    kept = CallResult(
-        call_execution_id=call.id,
-        project=call.project,
-        source=source,
-        case=case,
-        result=result,
-        writing_tools=asked.writing_tools,
-    )
+    if asked.scores and len(asked.scores) != len(asked.runs):
+        raise BadSetting(f"{len(asked.scores)} lists of scores for {len(asked.runs)} runs", where="scores")
+    execution = EXECUTIONS.get(flow, call.test_execution_id)
+    evaluators = chosen_evaluators(flow, execution.evaluator_ids, execution.evaluators)
+    kept = judge(flow, call, case, asked.runs, evaluators, writing_tools=asked.writing_tools, given=asked.scores)
     keep_result(flow, kept)
+
+    def completed(one: CallExecution) -> CallExecution:
+        return told(one.but(status="completed"), kept.result, case)
+
     try:
-        return _end(flow, call, asked.worker, lambda one: told(one.but(status="completed"), result, case), "completed")
+        return _end(flow, call, asked.worker, completed, "completed")
     except NotFound:  # its conversation was deleted while it was judged
         RESULTS.remove(flow, call.id)
         raise

@@ -19,6 +19,7 @@ from taketwo.sdk.api.scenarios import GraphScenario
 from taketwo.select.choose import Choice as Chosen
 from taketwo.select.choose import choose, traits_of
 from taketwo.server.flow.agents import keep_recorded_agent, recorded_content
+from taketwo.server.flow.allowances import paid
 from taketwo.server.flow.described import persona_of
 from taketwo.server.flow.gathered import GATHERED, Gathered, drawn, forget_scenario, forget_what_was_deleted
 from taketwo.server.flow.replay_sessions import SESSIONS, fail, suggest, unused_scenario_name
@@ -101,12 +102,12 @@ def _synthetic(flow: Flow, project: str, recorded: Sequence[Case], asked: Genera
         return []
     crossed = walks(recorded, wanted // 2)
     personas = [persona_of(flow, project, id, "personas") for id in asked.personas] or list(PERSONAS)
-    retold = _retold(flow, recorded, wanted - len(crossed), personas) if asked.by_model else []
+    retold = _retold(flow, project, recorded, wanted - len(crossed), personas) if asked.by_model else []
     made = [*crossed, *retold]
     return made + variants(recorded, wanted - len(made), seed=SEED, personas=personas)
 
 
-def _retold(flow: Flow, recorded: Sequence[Case], count: int, personas: Sequence[Persona]) -> list[Case]:
+def _retold(flow: Flow, project: str, recorded: Sequence[Case], count: int, personas: Sequence[Persona]) -> list[Case]:
     """Up to `count` rows in a model's words, every case in turn by one persona after the other."""
     pairs = islice(((case, persona) for persona in personas for case in recorded), count)
 
@@ -117,7 +118,7 @@ def _retold(flow: Flow, recorded: Sequence[Case], count: int, personas: Sequence
         )
         return await asyncio.gather(*asked)
 
-    return [case for case in flow.asking.run(retell, where="by_model") if case is not None]
+    return [case for case in paid(flow, project, retell, where="by_model") if case is not None]
 
 
 def _scenario(session: ReplaySession, asked: GenerateScenario, name: str, agent_id: str, rows: int) -> GraphScenario:

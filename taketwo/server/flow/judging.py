@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from taketwo.compare.compare import compare
-from taketwo.compare.severity import TABLE, Weight
 from taketwo.comparison import Metrics
 from taketwo.conversation import Conversation
+from taketwo.errors import TooFast
 from taketwo.evals.checks import check
-from taketwo.evals.evaluator import Context, Evaluator, evaluate
+from taketwo.evals.evaluator import Context, Evaluator
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.sdk.api.executions import CallExecution, CallFigures
+from taketwo.server.flow.allowances import book, insist_on_money
+from taketwo.server.flow.asking import Named, Purse
 from taketwo.server.flow.shelf import Flow, Place, Shelf
 from taketwo.suite.decide import decide
 from taketwo.suite.repeats import Repeats
 from taketwo.value import Value
-from taketwo.verdict import Attempt, CaseResult
+from taketwo.verdict import Attempt, CaseResult, Score, Unscored
 
 CSAT_NAMES = ("csat", "csat_score", "customer_satisfaction", "user_satisfaction")
 """Scores of a conversation that say what its user thought of it."""
@@ -39,6 +40,8 @@ class CallResult(Value):
     """What came of it."""
     writing_tools: tuple[str, ...] = ()
     """Tools that the worker knows to change the world."""
+    given: tuple[tuple[Score | Unscored, ...], ...] = ()
+    """What the worker's own evaluators said, for each replay: nobody else can ask them again."""
 
 
 RESULTS = Shelf(
@@ -55,18 +58,27 @@ RESULTS = Shelf(
 
 
 def judge(
+    flow: Flow,
+    call: CallExecution,
     case: Case,
-    scenario: str,
     runs: Sequence[Run],
-    evaluators: Sequence[Evaluator],
+    evaluators: Sequence[Evaluator | Named],
     *,
-    writing_tools: Collection[str] = (),
-    severities: Mapping[str, Weight] = TABLE,
-) -> CaseResult:
-    """The result of a row's replays. Blocks while evaluators work."""
-    attempts = tuple(_attempt(case, run, evaluators, writing_tools, severities) for run in runs)
-    return CaseResult(
-        scenario=scenario,
+    writing_tools: tuple[str, ...] = (),
+    given: tuple[tuple[Score | Unscored, ...], ...] = (),
+) -> CallResult:
+    """The result of a row's replays. Blocks while evaluators work; what models cost is booked on its project.
+
+    given: what the worker's own evaluators said of each run.
+    """
+    purse, (asked, refused) = Purse(), _affordable(flow, call.project, evaluators)
+    attempts = tuple(
+        _attempt(flow, case, run, asked, purse, writing_tools, (*refused, *own))
+        for run, own in zip(runs, given or [()] * len(runs), strict=True)
+    )
+    book(flow, call.project, purse.usd)
+    result = CaseResult(
+        scenario=call.scenario,
         case_id=case.id,
         recorded_id=case.recorded.id,
         also_of=case.also_of(),
@@ -75,6 +87,29 @@ def judge(
         kept=case.kept,
         attempts=attempts,
     )
+    return CallResult(
+        call_execution_id=call.id,
+        project=call.project,
+        source=case.origin.conversation,
+        case=case,
+        result=result,
+        writing_tools=writing_tools,
+        given=given,
+    )
+
+
+def _affordable(
+    flow: Flow, project: str, evaluators: Sequence[Evaluator | Named]
+) -> tuple[list[Evaluator | Named], list[Unscored]]:
+    """Those that may judge today, and why the others may not."""
+    costly = [one for one in evaluators if isinstance(one, Named) and one.needs_model]
+    try:
+        if costly:
+            insist_on_money(flow, project)
+    except TooFast as error:
+        left = [one for one in evaluators if one not in costly]
+        return left, [Unscored(name=one.name, why=error.what) for one in costly]
+    return list(evaluators), []
 
 
 def told(call: CallExecution, result: CaseResult, case: Case) -> CallExecution:
@@ -101,22 +136,23 @@ def keep_result(flow: Flow, result: CallResult) -> None:
 
 
 def _attempt(
+    flow: Flow,
     case: Case,
     run: Run,
-    evaluators: Sequence[Evaluator],
+    evaluators: Sequence[Evaluator | Named],
+    purse: Purse,
     writing_tools: Collection[str],
-    severities: Mapping[str, Weight],
+    given: tuple[Score | Unscored, ...],
 ) -> Attempt:
     comparison = compare(
         case.recorded,
         run.conversation,
         writes=lambda tool: True if tool in writing_tools else None,
-        severities=severities,
+        severities=flow.severities,
         cut_short_in=run.cut_short_in,
     )
-    scores = check(case, run, comparison)
-    if evaluators:
-        scores += asyncio.run(evaluate(Context(case=case, run=run, comparison=comparison), evaluators))
+    context = Context(case=case, run=run, comparison=comparison)
+    scores = (*check(case, run, comparison), *flow.asking.scores(context, evaluators, purse), *given)
     return Attempt(run=run, comparison=comparison, scores=scores)
 
 

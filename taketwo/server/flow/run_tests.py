@@ -18,12 +18,14 @@ from taketwo.sdk.api.run_tests import (
 from taketwo.sdk.api.scenarios import GraphScenario, ScenarioRow
 from taketwo.server.flow.agents import AGENTS, version
 from taketwo.server.flow.alerts import insist_on_receivers
+from taketwo.server.flow.asking import Named
 from taketwo.server.flow.changes import changed_fields
 from taketwo.server.flow.clockwork import next_run
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.replay_sessions import SESSIONS
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS
 from taketwo.server.flow.shelf import Flow, Place, Shelf, Thing
+from taketwo.suite.evaluators import RUBRIC
 
 RUN_TESTS = Shelf(
     "run_test",
@@ -35,12 +37,17 @@ EVALUATORS = Shelf("evaluator", KeptEvaluator, lambda one: one.id, lambda one: P
 
 
 def create_evaluator(flow: Flow, asked: CreateEvaluator) -> KeptEvaluator:
-    """Keep a judgement under a name. Raises AlreadyThere."""
+    """Keep a judgement under a name. Raises AlreadyThere, BadSetting, also for a rubric where there is no model."""
+    if (asked.expected is None) == (asked.rubric is None):
+        raise BadSetting("give either `expected` or `rubric`", where="expected")
+    if asked.rubric is not None:
+        flow.asking.insist_on_model("rubric")
     made = KeptEvaluator(
         id=flow.new_id(),
         project=project_name(flow, asked.project_id),
         name=asked.name,
         expected=asked.expected,
+        rubric=asked.rubric,
         created_at=flow.now(),
     )
     EVALUATORS.add(flow, made)
@@ -59,7 +66,7 @@ def create_run_test(flow: Flow, asked: CreateRunTest) -> RunTest:
     if asked.agent_version is not None:
         version(flow, agent.id, asked.agent_version)
     _insist_on_scenarios(flow, agent.project, asked.scenario_ids)
-    _insist_on_evaluators(flow, agent.project, asked.evaluator_ids)
+    _insist_on_evaluators(flow, agent.project, asked.evaluator_ids, asked.evaluators)
     now = flow.now()
     made = RunTest(
         id=flow.new_id(),
@@ -87,7 +94,7 @@ def update_run_test(flow: Flow, id: str, asked: UpdateRunTest) -> RunTest:
     before = RUN_TESTS.get(flow, id)
     after = before.but(**fields)
     _insist_on_scenarios(flow, before.project, after.scenario_ids)
-    _insist_on_evaluators(flow, before.project, after.evaluator_ids)
+    _insist_on_evaluators(flow, before.project, after.evaluator_ids, after.evaluators)
     if after.agent_version is not None:
         version(flow, before.agent_definition_id, after.agent_version)
     _insist_on_rows(flow, after)
@@ -125,15 +132,18 @@ def chosen_rows(flow: Flow, test: RunTest) -> Iterator[tuple[GraphScenario, Scen
                 yield scenario, row
 
 
-def chosen_evaluators(flow: Flow, ids: Sequence[str]) -> list[Evaluator]:
-    """The evaluators ready to judge; those that were deleted since are left out."""
-    found: list[Evaluator] = []
+def chosen_evaluators(flow: Flow, ids: Sequence[str], specs: Sequence[str]) -> list[Evaluator | Named]:
+    """The evaluators to judge by; those that were deleted since are left out."""
+    found: list[Evaluator | Named] = [Named(name=spec, spec=spec) for spec in specs]
     for id in ids:
         try:
             kept = EVALUATORS.get(flow, id)
         except NotFound:
             continue
-        found.append(NamedCheck(kept.name, kept.expected))
+        if kept.expected is not None:
+            found.append(NamedCheck(kept.name, kept.expected))
+        else:
+            found.append(Named(name=kept.name, rubric=kept.rubric))
     return found
 
 
@@ -180,10 +190,26 @@ def _insist_on_running_alone(flow: Flow, test: RunTest) -> None:
         raise BadSetting("the server does not know how to reach the agent", where="schedule", todo=todo)
 
 
-def _insist_on_evaluators(flow: Flow, project: str, ids: Sequence[str]) -> None:
+def _insist_on_evaluators(flow: Flow, project: str, ids: Sequence[str], specs: Sequence[str]) -> None:
+    for number, spec in enumerate(specs):
+        _insist_on_name(flow, spec, f"evaluators[{number}]")
     for number, id in enumerate(ids):
         if _named(flow, EVALUATORS, id, f"evaluator_ids[{number}]").project != project:
             raise BadSetting("the evaluator belongs to another project", where=f"evaluator_ids[{number}]")
+
+
+def _insist_on_name(flow: Flow, spec: str, where: str) -> None:
+    """Raises BadSetting for a name that means nothing, or that would read files or run code of this machine."""
+    if spec.startswith(RUBRIC):
+        todo = "keep its text as an evaluator with POST /api/evaluators, and name that one in `evaluator_ids`"
+        raise BadSetting("the server reads no files", where=where, todo=todo)
+    if ".py:" in spec:
+        todo = "judge where the agent runs: taketwo replay --run-test NAME --evaluator FILE.py:NAME"
+        raise BadSetting("the server runs nobody's code", where=where, todo=todo)
+    try:
+        flow.asking.insist(spec)
+    except BadSetting as error:
+        raise BadSetting(error.what, where=where, todo=error.todo) from error
 
 
 def _named(flow: Flow, shelf: Shelf[Thing], id: str, field: str) -> Thing:
