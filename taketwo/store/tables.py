@@ -41,6 +41,9 @@ PAGE = 50
 MOST_SETTLED_TO_FIND = 200
 """How many new traces without a session are looked at for an id that is not found: some senders hide theirs well."""
 
+MOST_SETTLED_TO_LIST = 1_000
+"""How many are looked at for a page of a listing; for a listing of all it is all."""
+
 MOST_LOOKS = 5
 """How often a conversation is read again because something of it arrives meanwhile."""
 
@@ -347,6 +350,9 @@ class TableStore:
         self, project: str | None, after: str | None, limit: int | None
     ) -> Iterator[tuple[_Row, Conversation | None]]:
         """Conversations, the newest first, with the reading of those that had to be read for it."""
+        # Which traces without a session belong together is known when each was looked at, also those of later pages.
+        most = -1 if limit is None else MOST_SETTLED_TO_LIST
+        self._settle(SQL["unsettled_traces"], {"project": project, "limit": most})
         found: dict[int, Conversation | None] = {}
 
         def settled_page(first_ns: int, key: int, size: int) -> list[_Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sqlite3
 import stat
 import subprocess
@@ -187,3 +188,31 @@ def test_what_a_listing_keeps_is_json(url: str, tmp_path: Path) -> None:
         ((summary,),) = connection.execute("SELECT summary FROM conversation").fetchall()
     assert json.loads(summary)["id"] == "desk-1"
     store.close()
+
+
+def test_a_list_is_the_same_before_and_after_everything_was_read(tmp_path: Path) -> None:
+    numbers = random.Random(1)
+    spans = [
+        chat_span(
+            trace=1 + talk * 3 + turn,
+            span=1,
+            said=(f"{talk} line {turn}",),
+            answered=f"{talk} answer {turn}",
+            history=[(role, f"{talk} {word} {n}") for n in range(turn) for role, word in TURN],
+            after_s=numbers.random() * 1_000,
+        )
+        for talk in range(40)
+        for turn in range(3)
+    ]
+    numbers.shuffle(spans)
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    for span in spans:
+        store.add_spans("p", raw_spans(span))
+    listed = [row.id for row in store.summaries("p")]
+    store.settle()
+    assert listed == [row.id for row in store.summaries("p")]
+    assert len(listed) < len(spans) - 20
+    store.close()
+
+
+TURN = (("user", "line"), ("assistant", "answer"))
