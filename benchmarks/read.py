@@ -122,10 +122,15 @@ def fill(url: str, sessions: int) -> list[str]:
     return names
 
 
+def request(spans: list[Span]) -> bytes:
+    """The spans as one request."""
+    made = ExportTraceServiceRequest()
+    made.resource_spans.add().scope_spans.add().spans.extend(spans)
+    return made.SerializeToString()
+
+
 def _received(spans: list[Span]) -> list[RawSpan]:
-    request = ExportTraceServiceRequest()
-    request.resource_spans.add().scope_spans.add().spans.extend(spans)
-    return read_spans(request.SerializeToString(), "application/x-protobuf").spans
+    return read_spans(request(spans), "application/x-protobuf").spans
 
 
 def main() -> None:

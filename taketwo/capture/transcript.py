@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
 
 from taketwo.capture.alignment import joins, window
 from taketwo.capture.dialects.marks import CUT, LEFT_OUT
@@ -16,6 +18,9 @@ from taketwo.capture.reading import Message, ToolCall, ToolResult
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.utterances import Utterance, alike, utterances
 from taketwo.capture.voices import same_voice
+
+MOST_PASTS = 4
+"""Agents that take turns repeat different histories."""
 
 MOST_PATHS = 8
 """How many of the latest branches are searched for a history that does not begin at the beginning."""
@@ -100,17 +105,73 @@ class Placed:
     """Whether the request left out what had been said before."""
 
 
+class _Step(NamedTuple):
+    """What became of one utterance or result of a request."""
+
+    node: Node
+    """Where the walk was then."""
+    given: Node | None
+    """The call that the result was given to."""
+
+
+@dataclass(slots=True)
+class _Past:
+    """A request from the beginning of the talk and its way through the tree, so that who repeats it need not go it."""
+
+    messages: Sequence[Message] = ()
+    ends: list[int] = field(default_factory=list)
+    """How many utterances and results there are up to the end of each message."""
+    said: list[Utterance | ToolResult] = field(default_factory=list)
+    trail: list[_Step] = field(default_factory=list)
+
+    def shared_with(self, request: Sequence[Message]) -> int:
+        """How many messages the request begins with just as well."""
+        same = 0
+        for mine, theirs in zip(self.messages, request, strict=False):
+            if mine != theirs:
+                break
+            same += 1
+        return same
+
+    def beginning(self, messages: int) -> _Past:
+        """No more of it than so many messages."""
+        end = self.ends[messages - 1] if messages else 0
+        return _Past(self.messages[:messages], self.ends[:messages], self.said[:end], self.trail[:end])
+
+    def certain(self, known: int) -> _Past:
+        """Its beginning of which going that way again would change nothing; of so many messages that is known."""
+        end = self.ends[known - 1] if known else 0
+        for number in range(known, len(self.messages)):
+            begin, end = end, self.ends[number]
+            if not all(map(_is_certain, self.said[begin:end], self.trail[begin:end])):
+                return self.beginning(number)
+        return self
+
+
+def _is_certain(item: Utterance | ToolResult, step: _Step) -> bool:
+    if isinstance(item, Utterance):
+        return item.flaw is None and step.node.utterance.flaw is None
+    if step.given is None or step.given.utterance.call is None or step.given.result is None:
+        return False
+    return bool(item.id) and step.given.utterance.call.id == item.id and step.given.result.flaw is None
+
+
 class Transcript:
     """The tree of all that model calls say was said and done."""
 
-    def __init__(self, templates: Mapping[str, str] = {}) -> None:
-        """`templates` gives what the user said for the prompts that were made of it."""
+    def __init__(self, templates: Mapping[str, str] = {}, *, most_pasts: int = MOST_PASTS) -> None:
+        """`templates` gives what the user said for the prompts that were made of it.
+
+        most_pasts: how many of the latest requests are held against a new one; it changes nothing but the time.
+        """
+        self._most_pasts = most_pasts
         self.root = Node(Utterance("say"))
         self.placed: list[Placed] = []
         self._templates = templates
         self._by_response: dict[str, Placed] = {}
         self._latest: dict[int, tuple[int, int]] = {}
         self._without_memory: set[str] = set()
+        self._pasts: list[_Past] = []
 
     def place(self, call: Seen) -> Placed:
         """Put a model call in its place; calls come in the order of their starts."""
@@ -119,9 +180,16 @@ class Transcript:
         if reading.request is None:
             placed = self._place_blindly(call, before)
         else:
-            said = utterances(reading.request, self._templates)
+            past = self._known_past(reading.request)
+            pieces = [utterances((message,), self._templates) for message in reading.request[len(past.ends) :]]
+            said = past.said + [item for piece in pieces for item in piece]
             start = self._start(call, said, before)
-            at, trimmed = self._follow(start, said, call)
+            walk = _Walk(start, call, past if start is self.root else _Past())
+            at, trimmed = self._follow(walk, said, call)
+            if start is self.root and not trimmed:
+                ends = past.ends + list(accumulate(map(len, pieces), initial=len(past.said)))[1:]
+                gone = _Past(reading.request, ends, said, walk.trail).certain(len(past.ends))
+                self._pasts = [gone, *self._pasts][: self._most_pasts]
             at = self._after_hand_off(at, call)
             if reading.request_lacks == "tail":
                 at = self._after_lost_tail(self._tip_below(at), call)
@@ -157,9 +225,14 @@ class Transcript:
                 return self._tip_below(last.end)
         return self.root
 
-    def _follow(self, start: Node, said: Sequence[Utterance | ToolResult], call: Seen) -> tuple[Node, bool]:
+    def _known_past(self, request: Sequence[Message]) -> _Past:
+        """The longest beginning of a request that one of the requests before had, too."""
+        shared = [(past.shared_with(request), past) for past in self._pasts]
+        most, past = max(shared, key=lambda one: one[0], default=(0, _Past()))
+        return past.beginning(most)
+
+    def _follow(self, walk: _Walk, said: Sequence[Utterance | ToolResult], call: Seen) -> tuple[Node, bool]:
         """Walk along what is known already and add what is new."""
-        walk = _Walk(start, call)
         position = walk.along(said)
         if position == len(said):
             return walk.node, False
@@ -242,6 +315,7 @@ class Transcript:
                 walk.node = self._grow(walk.node, item, call, call.reading.request_rule)
                 walk.node.after_result |= after_result
                 after_result = False
+            walk.leave_trail()
 
     def _grow(self, node: Node, utterance: Utterance, call: Seen, rule: str) -> Node:
         """The node's child with that utterance, new unless it is there."""
@@ -312,24 +386,36 @@ class Transcript:
 class _Walk:
     """A way through the tree that hands results to the calls it passed."""
 
-    def __init__(self, node: Node, call: Seen) -> None:
-        self.node = node
+    def __init__(self, node: Node, call: Seen, past: _Past | None = None) -> None:
+        """`past` is what was gone already, from that node on."""
+        self.node = past.trail[-1].node if past is not None and past.trail else node
+        self.trail = list(past.trail) if past is not None else []
+        self._begin = node
         self._call = call
-        self._given: set[int] = set()
+        self._given = {id(step.given) for step in self.trail}
+        self._last_given: Node | None = None
 
     def along(self, said: Sequence[Utterance | ToolResult]) -> int:
         """Follow known utterances; gives the position of the first one that is not known here."""
-        for position, item in enumerate(said):
+        for position in range(len(self.trail), len(said)):
+            item = said[position]
             if isinstance(item, ToolResult):
                 if not self.give(item) and (item.id or item.name):
                     return position
-                continue
-            child = self.node.child(item)
-            if child is None:
-                return position
-            child.learn(item, self._call)
-            self.node = child
+            else:
+                child = self.node.child(item)
+                if child is None:
+                    return position
+                child.learn(item, self._call)
+                self.node = child
+            self.leave_trail()
         return len(said)
+
+    def leave_trail(self) -> None:
+        """Note where the walk has come to; a result that made its call itself was given to none."""
+        stayed = self.node is (self.trail[-1].node if self.trail else self._begin)
+        self.trail.append(_Step(self.node, self._last_given if stayed else None))
+        self._last_given = None
 
     def waits_for(self, result: ToolResult) -> bool:
         """Whether the call that a result answers was passed and has no result yet."""
@@ -345,6 +431,7 @@ class _Walk:
         if target is None:
             return False
         self._given.add(id(target))
+        self._last_given = target
         known = target.result
         if known is None or (known.flaw is not None and result.flaw is None):
             target.result = result
