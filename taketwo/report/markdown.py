@@ -38,6 +38,10 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
 """What Markdown or the platform would read as more than text."""
 
 
+LINK = re.compile(r"https?://[\w.~:/?#@!$&'()*+,;=%-]+", re.ASCII)
+"""What can stand between angle brackets as it is."""
+
+
 class MarkdownWriter:
     """Writes one page when the suite is over."""
 
@@ -100,7 +104,9 @@ def _lines(gathered: Gathered) -> Iterator[str]:
     elif not_run := gathered.not_run():
         yield f"### ⚠️ {conclusion(counts, len(not_run))}"
     else:
-        yield "### ✅ No regression"
+        beside = [f"{counts[kind]:,} {kind}" for kind in GRAVEST_FIRST[2:-1] if counts.get(kind)]
+        sign, said = ("✅", "No regression") if counts.get("pass") else ("⚪", "No regression, and no case that passes")
+        yield f"### {sign} {', '.join((said, *beside))}"
     yield ""
     yield from _first(regressions)
     cancelled = " (cancelled before the end)" if gathered.cancelled else ""
@@ -148,8 +154,10 @@ def _finished(result: CaseResult) -> list[str]:
     verdict, place = result.verdict, address(result)
     where = f" (`{_code(place)}`)" if place else ""
     lines = [f"- **{_text(result.case_id)}**{where}: {_text(outcome_in_words(result))}"]
-    if said := kept_in_words(result.kept):
+    if said := kept_in_words(result.kept.but(incident=None)):
         lines.append(f"  - {_text(said)}")
+    if result.kept.incident is not None:
+        lines.append(f"  - {_link(result.kept.incident)}")
     if verdict.rate is not None:
         lines.append(f"  - {_text(rate_in_words(verdict.rate))}")
     if verdict.next_step:
@@ -164,6 +172,10 @@ def _errored(event: CaseErrored) -> list[str]:
 
 def _text(text: str) -> str:
     return SPECIAL.sub(r"\\\1", " ".join(plain(shortened(text, 400)).split()))
+
+
+def _link(text: str) -> str:
+    return f"<{text}>" if LINK.fullmatch(text) else _text(text)
 
 
 def _code(text: str) -> str:

@@ -328,7 +328,8 @@ def _teller(progress: bool | Callable[[str], None]) -> Callable[[CallExecution, 
 def _lines(report: Simulated) -> Iterator[str]:
     for call in report.calls:
         if call.verdict != "pass":
-            yield f"{call.verdict or call.status}: {call.case_id}: {call.headline or call.ended_reason or ''}"
+            apart = "" if call.quarantine is None else f" (quarantined: {call.quarantine})"
+            yield f"{call.verdict or call.status}{apart}: {call.case_id}: {call.headline or call.ended_reason or ''}"
     verdicts = ", ".join(f"{number} {kind}" for kind, number in report.execution.verdicts.items())
     undone = report.execution.total - report.execution.counts.get("completed", 0)
     failed = f", {undone} not done" if undone else ""

@@ -73,13 +73,22 @@ def test_every_report_tells_of_the_quarantine_and_none_of_a_failure(run: Run, si
     assert [one.kept.quarantine for one in report.results] == [None, "the greeter is being rebuilt"]
     assert 'failures="0"' in told["r.xml"]
     assert 'skipped="1"' in told["r.xml"]
-    assert told["r.md"].startswith(f"{MARKER}\n### ✅ No regression")
+    assert told["r.md"].startswith(f"{MARKER}\n### ✅ No regression, 1 quarantined\n")
     assert all("the greeter is being rebuilt" in text for text in told.values())
     assert "::warning file=a.scenario.yaml" in done.stdout
     assert "::error" not in done.stdout
 
 
 FORMAT = {"r.json": "json", "r.xml": "junit", "r.html": "html", "r.md": "markdown"}
+
+
+def test_a_summary_without_a_case_that_passes_does_not_look_green(run: Run, site: Path) -> None:
+    out = DUE.but(quarantine="the greeter is being rebuilt")
+    save(Scenario(name="greetings", cases=(greeting("bad", out, "Goodbye"),)), site / "a.scenario.yaml")
+    assert run(*REPLAY, "--markdown", "r.md").returncode == 0
+    told = (site / "r.md").read_text(encoding="utf-8")
+    assert told.startswith(f"{MARKER}\n### ⚪ No regression, and no case that passes, 1 quarantined\n")
+    assert "  - <https://tracker.example/7>\n" in told
 
 
 def test_a_case_past_its_review_date_is_named_in_one_line_and_is_not_red(run: Run, site: Path) -> None:

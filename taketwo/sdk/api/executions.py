@@ -84,7 +84,7 @@ class TestExecution(Value):
     counts: dict[str, int] = {}
     """How many of each status."""
     verdicts: dict[str, int] = {}
-    """How many of each verdict."""
+    """How many of each verdict, and under `quarantined` how many do not count."""
     verdict: VerdictKind | None = None
     """The gravest of them; None while none is there."""
     scores: dict[str, MeanScore] = {}
@@ -192,6 +192,8 @@ class CallExecution(Value):
     """The replay; the last one where it was repeated. None while there is none."""
     verdict: VerdictKind | None = None
     """The judgement; None while there is none."""
+    quarantine: str | None = None
+    """Why the row does not count, whatever its verdict; None where it counts, or was not judged yet."""
     headline: str | None = None
     """The weightiest reason of the verdict; None where there is none."""
     next_step: str | None = None

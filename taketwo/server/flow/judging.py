@@ -119,6 +119,7 @@ def told(call: CallExecution, result: CaseResult, case: Case) -> CallExecution:
     return call.but(
         run_id=last.run.id,
         verdict=result.verdict.kind,
+        quarantine=result.kept.quarantine,
         headline=reasons[0].text if reasons else None,
         next_step=result.verdict.next_step,
         replayed=_figures(last.comparison.replayed, last.run.conversation),

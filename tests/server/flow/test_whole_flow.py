@@ -13,9 +13,11 @@ from taketwo.compare.severity import TABLE, severity_table
 from taketwo.errors import AlreadyThere, BadFilter, BadSetting, NotFound, WrongState
 from taketwo.graph import Edge, Graph, Node
 from taketwo.replay.agents.callable import CallableAgent
+from taketwo.scenario import Kept
 from taketwo.sdk.api.executions import ClaimRows, ExecuteRunTest, RenewLeases, ReportRow, Rerun
 from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenario
 from taketwo.sdk.api.run_tests import CreateRunTest
+from taketwo.sdk.api.scenarios import ScenarioRow
 from taketwo.sdk.working import Worker, work
 from taketwo.server.flow.agents import AGENTS, VERSIONS
 from taketwo.server.flow.embedded import FlowRows
@@ -103,6 +105,23 @@ async def test_the_whole_way_from_production_to_verdicts(flow: Flow) -> None:
     await worked(flow, second.id, forgetful_agent)
     assert execution_now(flow, second.id).verdicts == {"changed": 3}
     assert second.number == 2
+
+
+async def test_a_row_in_quarantine_is_replayed_and_judged_and_does_not_count(flow: Flow) -> None:
+    def out(row: ScenarioRow) -> ScenarioRow:
+        assert row.case is not None
+        return row.but(case=row.case.but(kept=Kept(quarantine="moving house")))
+
+    test = run_test_of(flow)
+    for row in list(ROWS.parts(flow, test.scenario_ids[0])):
+        ROWS.change(flow, row.id, out)
+    execution = execute(flow, test.id, ExecuteRunTest())
+    await worked(flow, execution.id, forgetful_agent)
+    done = execution_now(flow, execution.id)
+    assert (done.verdict, done.verdicts) == (None, {"quarantined": 3})
+    assert {(call.verdict, call.quarantine) for call in CALLS.parts(flow, execution.id)} == {
+        ("changed", "moving house")
+    }
 
 
 def test_a_replay_session_accounts_for_every_selected_conversation(flow: Flow) -> None:
