@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
-import jsonschema
 import msgspec
 
 from taketwo.errors import BadSetting, BudgetSpent, MissingExtra, ModelUnavailable
@@ -450,6 +449,8 @@ def _misfit(value: JSON, schema: dict[str, JSON] | None) -> str | None:
     """Why the value does not fit, in words; None when it does."""
     if schema is None:
         return None if isinstance(value, str) and value.strip() else "it is empty"
+    import jsonschema  # not at the top: every command imports this module, and few ask a model
+
     try:
         jsonschema.validate(value, schema)
     except jsonschema.ValidationError as error:
