@@ -137,6 +137,15 @@ class Database(Protocol):
     def pseudonyms_key(self) -> bytes:
         """The key of the pseudonyms, made where it is missing. Raises StoreUnavailable."""
 
+    def kept_key(self) -> bytes | None:
+        """The key of the pseudonyms; None where none was needed yet. Raises StoreUnavailable."""
+
+    def keep_key(self, key: bytes) -> None:
+        """Take this key of the pseudonyms instead of one of its own. Raises StoreUnavailable where there is another."""
+
+    def count_on(self, connection: Connection) -> None:
+        """Give new rows keys beyond those that are there: they were written with keys."""
+
     def erase(self) -> None:
         """See that nothing is left of rows that were deleted. Raises StoreBusy, StoreUnavailable."""
 

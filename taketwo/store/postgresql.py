@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
@@ -15,7 +15,7 @@ from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable
 from taketwo.store.addresses import PostgresAddress, unreadable
 from taketwo.store.arrivals_postgresql import keep_together
 from taketwo.store.chunks import Packed
-from taketwo.store.database import BUSY_TIMEOUT_S, Dialect, NameOf, Rows, Values
+from taketwo.store.database import BUSY_TIMEOUT_S, Connection, Dialect, NameOf, Rows, Values
 from taketwo.store.documents_tables import DOCUMENTS
 from taketwo.store.indexing import SEARCH
 from taketwo.store.migrate_postgresql import SCHEMA, migrate
@@ -40,6 +40,12 @@ _TIDIED: Final = (
     "chunk, envelope, trace, conversation, membership, link, reading, result, facts, mark, grade, talk, feedback,"
     " document, document_source"
 )
+
+
+_COUNTED: Final = {name: "id" for name in "project trace chunk conversation suite result feedback".split()} | {
+    "document": "seq"
+}
+"""Tables whose rows are numbered, each with the column of the numbers."""
 
 
 def _talk_holds(name_of: NameOf, fields: Sequence[str], words: str) -> str:
@@ -194,37 +200,55 @@ class PostgresDatabase:
 
     def pseudonyms_key(self) -> bytes:
         """See `Database`. All servers of a store must make the same pseudonyms, so it is in the database."""
-        with self.telling():
-            connection = self.connect()
-            try:
+        key = self._key(new_key())
+        assert key is not None  # it was just made
+        return key
+
+    def kept_key(self) -> bytes | None:
+        """See `Database`."""
+        return self._key(None)
+
+    def keep_key(self, key: bytes) -> None:
+        """See `Database`."""
+        if self._key(key) != key:
+            raise StoreUnavailable("there is another key of pseudonyms", where=self.where)
+
+    def _key(self, wanted: bytes | None) -> bytes | None:
+        with self._connected() as connection:
+            if wanted is not None:
                 connection.execute(
-                    "INSERT INTO secret (name, body) VALUES ('pseudonyms', ?) ON CONFLICT DO NOTHING", (new_key(),)
+                    "INSERT INTO secret (name, body) VALUES ('pseudonyms', ?) ON CONFLICT DO NOTHING", (wanted,)
                 )
-                (key,) = connection.execute("SELECT body FROM secret WHERE name = 'pseudonyms'").fetchone()
-            finally:
-                connection.close()
-        if len(key) < KEY_BYTES:
+            found = connection.execute("SELECT body FROM secret WHERE name = 'pseudonyms'").fetchone()
+        if found is not None and len(found[0]) < KEY_BYTES:
             raise StoreUnavailable("this is no key of pseudonyms", where=self.where, todo="restore it from a backup")
-        return bytes(key)
+        return None if found is None else bytes(found[0])
+
+    def count_on(self, connection: Connection) -> None:
+        """See `Database`."""
+        for table, key in _COUNTED.items():
+            connection.execute(
+                f"SELECT setval(pg_get_serial_sequence('{SCHEMA}.{table}', '{key}'), coalesce(max({key}), 0) + 1, false)"
+                f" FROM {table}"
+            )
 
     def erase(self) -> None:
         """Make the space of deleted rows free to be written over; who reads or writes does not wait for it."""
-        self._run(f"VACUUM {_TIDIED}")
+        with self._connected() as connection:
+            connection.execute(f"VACUUM {_TIDIED}")
 
     def tidy(self) -> None:
         """Nothing: the server does it by itself."""
 
     def compact(self) -> None:
         """Write the tables anew without free space; others wait meanwhile."""
-        self._run(f"VACUUM FULL {_TIDIED}")
+        with self._connected() as connection:
+            connection.execute(f"VACUUM FULL {_TIDIED}")
 
-    def _run(self, statement: str) -> None:
-        with self.telling():
-            connection = self.connect()
-            try:
-                connection.execute(statement)
-            finally:
-                connection.close()
+    @contextmanager
+    def _connected(self) -> Iterator[PostgresConnection]:
+        with self.telling(), closing(self.connect()) as connection:
+            yield connection
 
     def _understood(self, address: PostgresAddress) -> str:
         """The address as the driver takes it. Its own complaint may hold the password, so it is not passed on."""

@@ -100,13 +100,13 @@ class Redacting:
             return self._redactors[mode]
 
 
-def store_key(path: Path) -> bytes:
-    """The key of the pseudonyms, from a file that nobody else may read; made where it is missing.
+def store_key(path: Path, wanted: bytes | None = None) -> bytes:
+    """The key of the pseudonyms, from a file that nobody else may read; made where it is missing, as it is wanted.
 
     Raises StoreUnavailable.
     """
     try:
-        if (found := _made_key(path)) is None:
+        if (found := _made_key(path, wanted or new_key())) is None:
             # Whoever makes the file writes it in one go, a moment after.
             for _ in range(100):
                 if len(found := path.read_bytes()) >= KEY_BYTES:
@@ -126,13 +126,12 @@ def new_key() -> bytes:
     return os.urandom(KEY_BYTES)
 
 
-def _made_key(path: Path) -> bytes | None:
+def _made_key(path: Path, key: bytes) -> bytes | None:
     """A new key; None where there is one."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return None
-    key = new_key()
     with os.fdopen(file, "wb") as opened:
         opened.write(key)
         opened.flush()

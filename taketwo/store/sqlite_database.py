@@ -130,7 +130,23 @@ class SqliteDatabase:
 
     def pseudonyms_key(self) -> bytes:
         """See `Database`. It lies beside the file, so that a copy of the file alone does not tell who is who."""
-        return store_key(self.path.with_name(f"{self.path.name}.key"))
+        return store_key(self._key)
+
+    @property
+    def _key(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.key")
+
+    def kept_key(self) -> bytes | None:
+        """See `Database`."""
+        return store_key(self._key) if self._key.exists() else None
+
+    def keep_key(self, key: bytes) -> None:
+        """See `Database`."""
+        if store_key(self._key, key) != key:
+            raise StoreUnavailable("there is another key of pseudonyms", where=str(self._key))
+
+    def count_on(self, connection: Connection) -> None:
+        """See `Database`. SQLite does so by itself."""
 
     def erase(self) -> None:
         """Write the file anew: moved rows leave copies behind in it that SQLite never overwrites.

@@ -59,7 +59,7 @@ class TableStore:
 
     def __init__(self, database: Database) -> None:
         """Open the database. Raises StoreUnavailable."""
-        self._database = database
+        self.database = database
         self._readers = Readers(database)
         self._writer = Writer(database)
         self._arrivals = Writer(database, alone=False) if database.keeps_together else self._writer
@@ -78,12 +78,12 @@ class TableStore:
     @property
     def url(self) -> str:
         """What `open_store` opens it with."""
-        return self._database.url
+        return self.database.url
 
     @property
     def arrivals(self) -> Path | None:
         """The folder of journals, see `Database`."""
-        return self._database.arrivals
+        return self.database.arrivals
 
     def may_lie_as_it_came(self, project: str) -> bool:
         """Whether what comes for a project may be on disk before it is stored: not where it is redacted."""
@@ -172,7 +172,7 @@ class TableStore:
         with self._readers.snapshot() as connection:
             bodies = connection.execute(SQL["results"], (suite_id,)).fetchall()
         if not bodies:
-            raise NotFound(f"there is no suite {suite_id!r}", where=self._database.where)
+            raise NotFound(f"there is no suite {suite_id!r}", where=self.database.where)
         return [unpacked(body, CaseResult) for (body,) in bodies]
 
     def result(self, run_id: str) -> CaseResult:
@@ -230,7 +230,7 @@ class TableStore:
         expired = self.documents.sources_of(self._redacting.spellings(user_id), project)
         if not found and not expired:
             what = f"there is no conversation of user {user_id!r} in project {project}"
-            raise NotFound(what, where=self._database.where)
+            raise NotFound(what, where=self.database.where)
         return self._delete(found, expired.union(found.values()), project)
 
     def _delete(self, found: Mapping[int, str], ids: Collection[str], project: str | None) -> Deleted:
@@ -238,7 +238,7 @@ class TableStore:
         copies = Deleted(copies=self.documents.remove_copies(ids, project))
         deleted = copies + self._deletion.conversations(list(found), ids, self.conversations())
         if deleted != Deleted():
-            self._database.erase()
+            self.database.erase()
         return deleted
 
     def expire(self, now: datetime) -> Deleted:
@@ -251,7 +251,7 @@ class TableStore:
 
     def compact(self) -> None:
         """See `Store`."""
-        self._database.compact()
+        self.database.compact()
 
     def close(self) -> None:
         """See `Store`."""
@@ -265,7 +265,7 @@ class TableStore:
             catch_up(self, self.arrivals, CATCH_UP_S)
 
     def _keep(self, project: str, arrivals: list[chunks.Packed]) -> int:
-        work = partial(self._database.keep, project=project, arrivals=arrivals)
+        work = partial(self.database.keep, project=project, arrivals=arrivals)
         return self._arrivals.do(work) if arrivals else 0
 
     def _found(self, id: str, project: str | None) -> tuple[int, Conversation]:
@@ -384,7 +384,7 @@ class TableStore:
             if (body := self._envelopes.get(name)) is None:
                 found = connection.execute(SQL["envelope"], (name,)).fetchone()
                 if found is None:
-                    raise StoreUnavailable(f"envelope {name.hex()} is missing", where=self._database.where)
+                    raise StoreUnavailable(f"envelope {name.hex()} is missing", where=self.database.where)
                 if len(self._envelopes) >= MOST_ENVELOPES:
                     self._envelopes.clear()
                 self._envelopes[name] = body = found[0]
