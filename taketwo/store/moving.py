@@ -18,7 +18,7 @@ from taketwo.store.addresses import shown
 from taketwo.store.database import Connection, Database, OpenConnection
 from taketwo.store.tables import TableStore
 
-ROWS_AT_ONCE: Final = 500
+ROWS_AT_ONCE: Final = 200
 """Rows that are written in one transaction."""
 INDEXED_AT_ONCE: Final = 200
 """Conversations that are indexed before progress is told again."""

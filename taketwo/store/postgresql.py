@@ -227,10 +227,8 @@ class PostgresDatabase:
     def count_on(self, connection: Connection) -> None:
         """See `Database`."""
         for table, key in _COUNTED.items():
-            connection.execute(
-                f"SELECT setval(pg_get_serial_sequence('{SCHEMA}.{table}', '{key}'), coalesce(max({key}), 0) + 1, false)"
-                f" FROM {table}"
-            )
+            sequence = f"pg_get_serial_sequence('{SCHEMA}.{table}', '{key}')"
+            connection.execute(f"SELECT setval({sequence}, coalesce(max({key}), 0) + 1, false) FROM {table}")
 
     def erase(self) -> None:
         """Make the space of deleted rows free to be written over; who reads or writes does not wait for it."""

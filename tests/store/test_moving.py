@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -23,7 +24,8 @@ from taketwo.store.addresses import folder_of
 from taketwo.store.documents import Document
 from taketwo.store.feedback import Feedback
 from taketwo.store.keys import create_key, key_of
-from taketwo.store.moving import move
+from taketwo.store.migrate import migrate
+from taketwo.store.moving import TABLES, move
 from taketwo.store.project import ProjectSettings
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -142,6 +144,17 @@ def test_a_store_moves_to_postgresql_and_back_also_when_it_is_killed_on_the_way(
     assert both(file, back)[1] == before
     goes_on(back, secret)
     goes_on(there, secret)
+
+
+def test_no_table_is_forgotten() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection)
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    moved = {table.name for table in TABLES}
+    assert {name for name in there - moved if not name.startswith(("talk", "sqlite_"))} == {"facts", "mark", "grade"}
+    for table in TABLES:
+        columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")} - {"indexed"}
+        assert columns == set(table.every)
 
 
 def test_only_an_empty_store_is_moved_into(tmp_path: Path) -> None:
