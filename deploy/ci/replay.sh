@@ -33,7 +33,7 @@ if [ -f taketwo-report/summary.md ]; then
     [ -n "${GITHUB_STEP_SUMMARY:-}" ] && cat taketwo-report/summary.md >>"$GITHUB_STEP_SUMMARY"
     if [ "${TAKETWO_COMMENT:-false}" = true ] && [ -n "${GITHUB_EVENT_PATH:-}" ]; then
         # A comment that could not be written must not make the job red.
-        taketwo comment taketwo-report/summary.md || true
+        taketwo comment taketwo-report/summary.md ${TAKETWO_NAME:+--name "$TAKETWO_NAME"} || true
     fi
 fi
 exit $said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -45,7 +46,8 @@ class Thread(NamedTuple):
 
 @click.command("comment")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def comment_command(file: Path) -> None:
+@click.option("--name", metavar="NAME", help="Keep a comment of its own under this name, as several jobs need.")
+def comment_command(file: Path, name: str | None) -> None:
     """Put FILE, which `taketwo replay --markdown` wrote, as a comment on the pull or merge request of a CI job.
 
     A comment of an earlier run is written anew. In a GitHub workflow it needs GITHUB_TOKEN with `pull-requests: write`,
@@ -56,7 +58,8 @@ def comment_command(file: Path) -> None:
     if thread is None:
         click.echo("no pull or merge request, no comment")
         return
-    click.echo(put_comment(file.read_text(encoding="utf-8")[:LONGEST], thread))
+    text = file.read_text(encoding="utf-8").removeprefix(MARKER).lstrip("\n")
+    click.echo(put_comment(text[:LONGEST], thread, _marker(name)))
 
 
 def thread_of(variables: Mapping[str, str]) -> Thread | None:
@@ -67,12 +70,12 @@ def thread_of(variables: Mapping[str, str]) -> Thread | None:
     return None if number is None else _pull_request(number, variables)
 
 
-def put_comment(text: str, thread: Thread) -> str:
-    """Write the comment; gives its address. Raises StoreUnavailable."""
+def put_comment(text: str, thread: Thread, marker: str = MARKER) -> str:
+    """Write the comment under its mark; gives its address. Raises StoreUnavailable."""
     try:
         with httpx.Client(base_url=thread.base, headers=thread.headers, timeout=30) as client:
-            found = _own(client, thread.comments)
-            body = {"body": text if text.startswith(MARKER) else f"{MARKER}\n{text}"}
+            found = _own(client, thread.comments, marker)
+            body = {"body": f"{marker}\n{text}"}
             if found is None:
                 answer = client.post(thread.comments, json=body)
             else:
@@ -87,14 +90,23 @@ def put_comment(text: str, thread: Thread) -> str:
         raise StoreUnavailable(f"cannot be reached: {error}", where=thread.base) from error
 
 
-def _own(client: httpx.Client, comments: str) -> int | None:
+def _marker(name: str | None) -> str:
+    """What a comment begins with, unseen."""
+    if name is None:
+        return MARKER
+    if not re.fullmatch(r"\w[\w ./-]*", name) or "--" in name:
+        raise BadSetting(f"{name!r} cannot stand in a comment", where="--name", todo="use letters and digits")
+    return MARKER.replace("taketwo", f"taketwo {name}")
+
+
+def _own(client: httpx.Client, comments: str, marker: str) -> int | None:
     """The id of the comment of an earlier run; one that only quotes it begins otherwise."""
     for page in range(1, PAGES + 1):
         answer = client.get(comments, params={"per_page": 100, "page": page})
         answer.raise_for_status()
         found = answer.json()
         for comment in found:
-            if (comment.get("body") or "").startswith(MARKER):
+            if (comment.get("body") or "").startswith(marker):
                 return int(comment["id"])
         if len(found) < 100:
             return None

@@ -8,6 +8,7 @@ import click
 
 from taketwo.errors import BadSetting
 from taketwo.freeze.files import load
+from taketwo.report.gathered import replace_file
 from taketwo.suite.export import FORMATS
 
 
@@ -31,5 +32,5 @@ def export_command(file: Path, form: str, out: Path | None, force: bool) -> None
         return
     if out.exists() and not force:
         raise BadSetting("there is such a file already", where=str(out), todo="--force writes over it")
-    out.write_text(text, encoding="utf-8")
+    replace_file(out, text.encode("utf-8"))
     click.echo(f"wrote {out}")

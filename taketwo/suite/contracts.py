@@ -10,6 +10,7 @@ from taketwo.evals.contracts import Contract, ContractsFile, contract_in_words
 from taketwo.freeze.typed import Misplaced, typed, untyped
 from taketwo.freeze.yaml_reader import line_of, parse
 from taketwo.freeze.yaml_writer import yaml_text
+from taketwo.report.gathered import replace_file
 
 CONTRACTS_FILE = "taketwo.contracts.yaml"
 """Its name; where it stands, every replay that is begun there checks it."""
@@ -36,6 +37,4 @@ def write_contracts(path: Path, contracts: Iterable[Contract]) -> None:
     """Keep these contracts, in an order that does not depend on when each was accepted."""
     kept = sorted(dict.fromkeys(contracts), key=contract_in_words)
     text = "# What always holds: checked on every replay. See docs/contracts.md.\n"
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(text + yaml_text(untyped(ContractsFile(contracts=tuple(kept)))), encoding="utf-8")
-    beside.replace(path)
+    replace_file(path, (text + yaml_text(untyped(ContractsFile(contracts=tuple(kept))))).encode("utf-8"))

@@ -197,8 +197,8 @@ def test_a_pull_request_has_one_comment_however_often_it_is_replayed(
     github: ThreadingHTTPServer, tmp_path: Path
 ) -> None:
     pull_request = thread(variables(github), tmp_path)
-    first = put_comment(f"{MARKER}\nred", pull_request)
-    second = put_comment(f"{MARKER}\ngreen", pull_request)
+    first = put_comment("red", pull_request)
+    second = put_comment("green", pull_request)
     assert first == second == "https://x/2"
     bodies = [comment["body"] for comment in github.comments]  # type: ignore[attr-defined]
     assert bodies == ["A person's own words.", f"{MARKER}\ngreen"]
@@ -293,6 +293,19 @@ def test_a_merge_request_has_one_note_however_often_it_is_replayed(
     assert len(others) == 150
     assert own["body"].startswith(f"{MARKER}\n### ✅ No regression")
     assert not any(note["body"].startswith(MARKER) for note in others)
+
+
+def test_each_of_several_jobs_has_a_note_of_its_own(gitlab: ThreadingHTTPServer, site: Path) -> None:
+    (site / "s.md").write_text(f"{MARKER}\n### fine\n", encoding="utf-8")
+    told = {**environment(site), **pipeline(gitlab)}
+    for name in ("shop", "desk", "shop"):
+        command = [sys.executable, "-m", "taketwo", "comment", "s.md", "--name", name]
+        subprocess.run(command, cwd=site, env=told, capture_output=True, timeout=60, check=True)
+    bodies = [note["body"] for note in gitlab.notes[150:]]  # type: ignore[attr-defined]
+    assert bodies == [f"<!-- taketwo {name} -->\n### fine\n" for name in ("shop", "desk")]
+    command = [sys.executable, "-m", "taketwo", "comment", "s.md", "--name", "a --> b"]
+    done = subprocess.run(command, cwd=site, env=told, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.startswith("taketwo: --name: ")) == (2, True)
 
 
 def test_a_pipeline_without_a_merge_request_or_a_token_is_told(gitlab: ThreadingHTTPServer) -> None:

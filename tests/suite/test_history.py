@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from taketwo.cli.judging import rescore_command
 from taketwo.errors import BadSetting
 from taketwo.report.words import past_in_words
 from taketwo.suite.history import after, load_history
@@ -52,3 +54,9 @@ def test_a_file_that_is_no_history_is_told(tmp_path: Path, content: str) -> None
     with pytest.raises(BadSetting, match=r"h\.json|history|newer"):
         load_history(file)
     assert load_history(tmp_path / "none.json").cases == {}
+
+
+def test_judging_kept_runs_anew_says_nothing_of_any_commit(tmp_path: Path) -> None:
+    done = CliRunner().invoke(rescore_command, ["--history", str(tmp_path / "h.json"), "--store", "memory:"])
+    assert isinstance(done.exception, BadSetting)
+    assert not (tmp_path / "h.json").exists()
