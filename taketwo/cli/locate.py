@@ -22,7 +22,7 @@ from taketwo.freeze.files import save
 from taketwo.replay.agents import Agent, open_agent
 from taketwo.report.words import OUTCOMES, counted, headline, plain
 from taketwo.scenario import Scenario
-from taketwo.suite.locate import Journal, fails_once, first_bad, fork_map, shortest
+from taketwo.suite.locate import ForkJournal, ForkPoint, Journal, fails_once, first_bad, fork_map, shortest
 from taketwo.suite.repeats import read_repeats
 from taketwo.suite.runner import SuiteCase
 
@@ -92,27 +92,48 @@ def shrink_command(
 @click.option(
     "--repeat", default="1", show_default=True, metavar="N", help="Replays from each turn, or auto, or confirm."
 )
+@click.option("--most-runs", type=click.IntRange(1), metavar="N", help="Replays in all, at most.")
+@journal_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @store_option
-def forks_command(target: str, agent_spec: str | None, repeat: str, as_json: bool, store_url: str | None) -> None:
+def forks_command(
+    target: str,
+    agent_spec: str | None,
+    repeat: str,
+    most_runs: int | None,
+    journal: Path | None,
+    as_json: bool,
+    store_url: str | None,
+) -> None:
     """Show what comes of a case when the agent acts from its first turn on, from its second, and so on.
 
     Where the verdict turns from fail to pass, the turn before it is the one that spoils the rest.
     """
     one, agent = _one_case(target, store_url), _agent(agent_spec)
+    kept, turns = ForkJournal(journal), len(one.case.recorded.turns)
 
-    async def each() -> None:
-        async for point in fork_map(one, agent, repeat=read_repeats(repeat)):
-            verdict = point.result.verdict
-            if as_json:
-                row = {"from_turn": point.from_turn, "verdict": verdict.kind, "reason": headline(verdict)}
-                click.echo(json.dumps(row | ({"rate": verdict.rate.to_builtins()} if verdict.rate else {})))
-                continue
-            said = headline(verdict)
-            rest = "" if said == OUTCOMES[verdict.kind] else f"  {said}"
-            click.echo(f"from turn {point.from_turn:<3} {verdict.kind.upper():<13}{rest}".rstrip())
+    async def each() -> int:
+        looked_at = 0
+        async for point in fork_map(one, agent, most_runs=most_runs, journal=kept, repeat=read_repeats(repeat)):
+            click.echo(_as_json(point) if as_json else _in_words(point))
+            looked_at = point.from_turn
+        return looked_at
 
-    asyncio.run(each())
+    if (looked_at := asyncio.run(each())) < turns:
+        todo = "" if journal is None else ": the same command again goes on from there"
+        click.echo(f"turns {looked_at + 1} to {turns} were not looked at, as the budget is spent{todo}", err=True)
+
+
+def _as_json(point: ForkPoint) -> str:
+    verdict = point.verdict
+    row = {"from_turn": point.from_turn, "verdict": verdict.kind, "reason": headline(verdict)}
+    return json.dumps(row | ({"rate": verdict.rate.to_builtins()} if verdict.rate else {}))
+
+
+def _in_words(point: ForkPoint) -> str:
+    kind, said = point.verdict.kind, headline(point.verdict)
+    rest = "" if said == OUTCOMES[kind] else f"  {said}"
+    return f"from turn {point.from_turn:<3} {kind.upper():<13}{rest}".rstrip()
 
 
 @click.command("bisect")

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from taketwo.errors import BadSetting, TakeTwoError
 from taketwo.events import CaseErrored, CaseFinished
 from taketwo.freeze.shrink import BudgetSpent, Shrunk, shrink
@@ -15,7 +17,8 @@ from taketwo.replay.agents import Agent
 from taketwo.scenario import Case
 from taketwo.stats.noisy import Bisection, FirstBad, Look, surely
 from taketwo.suite.runner import SuiteCase, run_suite
-from taketwo.verdict import CaseResult
+from taketwo.value import Value
+from taketwo.verdict import CaseResult, Verdict
 
 ERROR = 0.0005
 """How often a smaller case may be taken for failing, or for not failing, by chance."""
@@ -137,19 +140,70 @@ async def first_bad(
         yield Step(version, tuple(looks), search.found)
 
 
-class ForkPoint(NamedTuple):
+class ForkPoint(Value):
     """What comes of it when the agent acts from one turn on."""
 
     from_turn: int
     """The first turn in which it acts, from 1."""
-    result: CaseResult
+    verdict: Verdict
     """What came of it."""
+    runs: int
+    """How many replays that took."""
 
 
-async def fork_map(one: SuiteCase, agent: Agent, **how: object) -> AsyncIterator[ForkPoint]:
-    """Replay a case from each of its turns on, with the recorded ones before it held. how: arguments of `run_suite`."""
+class ForkJournal:
+    """The points that are known, kept in a file line by line, so that a map that was broken off goes on."""
+
+    def __init__(self, path: Path | None) -> None:
+        """path: None keeps nothing. Raises BadSetting for a file that is no such journal."""
+        self._path = path
+        self._known: dict[tuple[str, int], ForkPoint] = {}
+        if path is not None and path.exists():
+            try:
+                for line in path.read_text(encoding="utf-8").splitlines():
+                    entry = _Kept.from_json(line)
+                    self._known[entry.case, entry.point.from_turn] = entry.point
+            except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+                raise BadSetting("is no journal of a fork map", where=str(path), todo="name another file") from error
+
+    def known(self, case: str, from_turn: int) -> ForkPoint | None:
+        """What came of it before. case: as `_key` names it."""
+        return self._known.get((case, from_turn))
+
+    def note(self, case: str, point: ForkPoint) -> None:
+        """Keep a point."""
+        if self._path is not None:
+            with self._path.open("ab") as file:
+                file.write(_Kept(case=case, point=point).to_json() + b"\n")
+
+
+class _Kept(Value):
+    """A line of the journal."""
+
+    case: str
+    """The case, by its content."""
+    point: ForkPoint
+    """What is known of it."""
+
+
+async def fork_map(
+    one: SuiteCase, agent: Agent, *, most_runs: int | None, journal: ForkJournal, **how: object
+) -> AsyncIterator[ForkPoint]:
+    """Replay a case from each of its turns on, with the recorded ones before it held.
+
+    most_runs: no further turn is begun once there were so many replays; None for no such limit. What the journal knows
+    takes none. how: arguments of `run_suite`.
+    """
+    case, runs = _key(one.case), 0
     for number in range(1, len(one.case.recorded.turns) + 1):
-        yield ForkPoint(number, await replayed(one._replace(from_turn=number), agent, **how))
+        if (point := journal.known(case, number)) is None:
+            if most_runs is not None and runs >= most_runs:
+                return
+            result = await replayed(one._replace(from_turn=number), agent, **how)
+            point = ForkPoint(from_turn=number, verdict=result.verdict, runs=len(result.attempts))
+            journal.note(case, point)
+            runs += point.runs
+        yield point
 
 
 def _key(case: Case) -> str:

@@ -75,6 +75,22 @@ def test_each_fork_says_what_comes_of_it(run: Run) -> None:
     ]
 
 
+def test_a_fork_map_ends_by_its_budget_and_goes_on_from_its_journal(run: Run, tmp_path: Path) -> None:
+    target = ("desk.scenario.yaml", "--agent", "desk:answer", "--json", "--journal", "forks.journal")
+    done = run("forks", *target, "--most-runs", "2")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+    assert "turns 3 to 6 were not looked at" in done.stderr
+    again = run("forks", *target)
+    assert again.stdout.splitlines()[:2] == done.stdout.splitlines()
+    assert len(again.stdout.splitlines()) == 6
+    assert len((tmp_path / "forks.journal").read_text(encoding="utf-8").splitlines()) == 6
+    (tmp_path / "forks.journal").write_text("nonsense", encoding="utf-8")
+    broken = run("forks", *target)
+    assert broken.returncode == 2
+    assert "is no journal of a fork map" in broken.stderr
+
+
 @pytest.mark.slow
 def test_the_revision_since_which_it_fails_is_found(run: Run, tmp_path: Path) -> None:
     done = run(
