@@ -144,7 +144,7 @@ _MULAW_TABLE: Final = _mulaw_table()
 
 def loudness(samples: Samples) -> float:
     """Root of the mean square."""
-    return float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
+    return math.sqrt(float(np.dot(samples, samples)) / len(samples)) if len(samples) else 0.0
 
 
 def decibels(ratio: float) -> float:

@@ -7,6 +7,7 @@ gets them as fast as it can take them, and the call's time has nothing to do wit
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from taketwo.voice.activity import Ear
-from taketwo.voice.audio import HEARING_RATE, Samples, Sound, loudness
+from taketwo.voice.audio import HEARING_RATE, Samples, Sound
 from taketwo.voice.transports import Received, Transport
 
 FRAME_S: Final = 0.02
@@ -236,11 +237,12 @@ class Line:
         """Notice when the agent begins and ends to speak."""
         end_s = self.now_s
         heard = self._ear.hear(frame)
-        level = loudness(frame)
+        energies = np.square(frame).reshape(-1, _GRAIN).sum(axis=1) / _GRAIN
+        level = math.sqrt(float(energies.sum()) / len(energies))
         if heard and not any(heard) and end_s - self._loud_until > _NEW_SOUND_S:
             self._noise.append(level)
         quiet = max(_QUIET, _BELOW_LEVEL * max(self._levels, default=0.0), _ABOVE_NOISE * _mean(self._noise))
-        loud = np.flatnonzero(np.mean(np.square(frame.reshape(-1, _GRAIN)), axis=1) >= quiet**2)
+        loud = np.flatnonzero(energies >= quiet**2)
         if len(loud):
             began_s = end_s - FRAME_S
             if began_s - self._loud_until > _NEW_SOUND_S:

@@ -85,7 +85,8 @@ class Silero:
 
 def _convolved(layer: Array, weights: Array, bias: Array, stride: int) -> Array:
     """Three frames at a time, silence before and after, nothing below zero."""
-    padded = np.pad(layer, ((0, 0), (1, 1), (0, 0)))
+    padded = np.zeros((len(layer), layer.shape[1] + 2, layer.shape[2]), dtype=np.float32)  # np.pad takes longer
+    padded[:, 1:-1] = layer
     frames = [padded[:, at : at + 3].reshape(len(layer), -1) for at in range(0, layer.shape[1], stride)]
     out: Array = np.maximum(np.stack(frames, axis=1) @ weights + bias, 0)
     return out
