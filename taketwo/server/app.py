@@ -182,7 +182,7 @@ def _pages(store: Store, flow: Flow) -> list[BaseRoute]:
         *Conversations(store).routes(),
         *GivenFeedback(store).routes(),
         *Keeping(store).routes(),
-        *Start(store).routes(),
+        *Start(store, only_project).routes(),
         *Replays(flow).routes(),
         *Suites(flow).routes(),
         *Executions(flow).routes(),

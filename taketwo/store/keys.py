@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -81,6 +83,18 @@ def keep_given_key(documents: Documents, secret: str, now: datetime) -> Key:
     key = Key(id=id, name=GIVEN, roles=("admin",), project=None, created_at=now, hashed=_hash(secret))
     documents.put(Document(kind=KIND, id=key.id, body=key.to_json()))
     return key
+
+
+@contextmanager
+def key_for_a_while(
+    documents: Documents, *, name: str, roles: tuple[Role, ...], project: str | None, now: datetime
+) -> Iterator[str]:
+    """The secret of a key that is gone without a trace at the end of the block."""
+    key, secret = create_key(documents, name=name, roles=roles, project=project, now=now)
+    try:
+        yield secret
+    finally:
+        documents.remove(KIND, id=key.id)
 
 
 def keys(documents: Documents) -> list[Key]:

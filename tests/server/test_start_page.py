@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from made_spans import chat_span, raw_spans
 
 from taketwo.store import open_store
+from taketwo.store.keys import create_key, keys
 
 Serving: TypeAlias = Callable[..., AbstractContextManager[httpx.Client]]
 
@@ -70,3 +72,14 @@ def test_the_demo_is_loaded_by_one_press(serving: Serving) -> None:
     with serving(store) as client:
         assert client.post("/demo").status_code == 204
         assert store.conversation("sess-dana").calls()
+
+
+@pytest.mark.slow
+def test_the_demo_is_loaded_where_keys_are_needed_into_the_project_of_the_key(serving: Serving) -> None:
+    store = open_store("memory:")
+    _, secret = create_key(store.documents, name="me", roles=("replay",), project="shop", now=datetime.now(UTC))
+    with serving(store, keys_required=True) as client:
+        assert client.post("/demo").status_code == 401
+        assert client.post("/demo", headers={"x-api-key": secret}).status_code == 204
+    assert store.conversation("sess-dana", "shop").calls()
+    assert [key.name for key in keys(store.documents)] == ["me"]

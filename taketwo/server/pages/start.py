@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +26,14 @@ from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.shell import Shell
 from taketwo.store import Store
 from taketwo.store.importing import Tally, import_file
+from taketwo.store.keys import key_for_a_while
 from taketwo.value import Value
 
 UNREAD_SHOWN = 20
 """How many records that could not be read are named one by one; the others are counted."""
 DEFAULT_PROJECT = "default"
+DEMO_S = 120.0
+"""How long the demo may take."""
 
 
 class Came(Value):
@@ -50,9 +56,10 @@ class Came(Value):
 class Start:
     """Draws the page of the first minutes. The methods block; the application runs them in threads."""
 
-    def __init__(self, store: Store) -> None:
-        """Look at that store, and import into it."""
+    def __init__(self, store: Store, only_project: Callable[[], str | None]) -> None:
+        """Look at that store, and import into it. only_project: the project that the request may see, None for all."""
         self._store = store
+        self._only_project = only_project
 
     def routes(self) -> list[Route]:
         """The addresses."""
@@ -85,18 +92,26 @@ class Start:
 
     async def demo(self, request: Request) -> Response:
         """Let the demo's customers talk to its support desk, and send what happens here as any agent would."""
-        command = [sys.executable, "-m", "taketwo.demo.production", str(request.base_url).rstrip("/")]
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-        )
-        _, said = await process.communicate()
-        if process.returncode:
-            if b"ModuleNotFoundError" in said:
-                raise MissingExtra("demo", needed_for="the demo")
-            last = said.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise TakeTwoError(f"the demo ended with {process.returncode}: {last[0]}")
+        await run_in_threadpool(self._talk, str(request.base_url).rstrip("/"))
         await run_in_threadpool(self._store.settle)
         return see_other("/sessions") if wants_page(request) else Response(status_code=204)
+
+    def _talk(self, origin: str) -> None:
+        """Have the demo's customers talk, in a process of their own with a key of its own. Raises TakeTwoError."""
+        command = [sys.executable, "-m", "taketwo.demo.production", origin]
+        with key_for_a_while(
+            self._store.documents, name="demo", roles=("ingest",), project=self._only_project(), now=datetime.now(UTC)
+        ) as secret:
+            environment = {**os.environ, "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{secret}"}
+            try:
+                done = subprocess.run(command, env=environment, capture_output=True, timeout=DEMO_S)
+            except subprocess.TimeoutExpired as error:
+                raise TakeTwoError(f"the demo did not end within {DEMO_S:.0f} s") from error
+        if done.returncode:
+            if b"ModuleNotFoundError" in done.stderr:
+                raise MissingExtra("demo", needed_for="the demo")
+            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            raise TakeTwoError(f"the demo ended with {done.returncode}: {last[0]}")
 
     def _import(self, file: UploadFile, format: str | None, project: str) -> Came:
         named: list[Unread] = []
