@@ -42,9 +42,14 @@ from taketwo.server.pages.shell import Shell
 from taketwo.store import Store
 from taketwo.store.redacting import store_key
 from taketwo.suite.promote import promoting_redactor, redact_scenario
+from taketwo.value import JSON, prepared
 
 PREVIEW_CHARACTERS = 60_000
 """How much of a file its preview shows."""
+LONGEST_SHOWN = 2_000
+"""Characters of one text that a preview is made of: taking people out of a megabyte takes minutes."""
+TURNS_SHOWN = 40
+"""Turns that a preview is made of."""
 
 
 class Keeping:
@@ -61,6 +66,8 @@ class Keeping:
             Route("/marks/reason", filled_in(self.reason), methods=["POST"]),
             Route("/keep", self.keep),
             Route("/keep.json", self.keep),
+            Route("/keep/preview", self.preview),
+            Route("/keep/preview.json", self.preview),
             Route("/keep/file", self.file),
         ]
 
@@ -84,25 +91,35 @@ class Keeping:
         """What the scenario file will say, and ways to have it."""
         conversation = self._conversation(request.query_params)
         marks = marks_of(self._store.documents, conversation)
-        scenario = kept(conversation, marks)
-        name, files = written(scenario)
-        text = files[name].decode()
+        name = f"{_file_stem(conversation.id)}.scenario.yaml"
         shell = Shell(section="sessions", project=conversation.project, projects=tuple(self._store.projects()))
         return twin(
             request,
             "keep.html",
             shell,
-            {"scenario": scenario},
+            {"scenario": kept(conversation, marks)},
             conversation=conversation,
             marks=marks,
             expected=[in_words(one) for one in marks.expected],
             file_name=name,
-            preview=text[:PREVIEW_CHARACTERS],
-            is_cut=len(text) > PREVIEW_CHARACTERS,
-            beside=sorted(set(files) - {name}),
-            download=f"/keep/file?{_query(conversation)}",
+            query=_query(conversation),
             command=freeze_command(conversation, marks, name),
         )
+
+    def preview(self, request: Request) -> Response:
+        """A part of that page: what the file says, without its people; of a long conversation the beginning."""
+        conversation = self._conversation(request.query_params)
+        beginning = abridged(conversation)
+        name, files = written(kept(beginning, marks_of(self._store.documents, conversation)))
+        text = files[name].decode()
+        body = {
+            "name": name,
+            "preview": text[:PREVIEW_CHARACTERS],
+            "is_cut": beginning != conversation or len(text) > PREVIEW_CHARACTERS,
+            "beside": sorted(set(files) - {name}),
+        }
+        shell = Shell(section="sessions", project=conversation.project, projects=tuple(self._store.projects()))
+        return twin(request, "keep_preview.html", shell, body, conversation=conversation)
 
     def file(self, request: Request) -> Response:
         """The scenario file; with what lies beside it, as an archive, where something does."""
@@ -117,6 +134,24 @@ class Keeping:
         if not isinstance(id, str):
             raise BadSetting("names no conversation", where="id")
         return self._store.conversation(id, str(asked.get("project") or "") or None)
+
+
+def abridged(conversation: Conversation) -> Conversation:
+    """The first turns with the beginning of each text; the same where nothing is long."""
+    some = conversation.but(turns=conversation.turns[:TURNS_SHOWN])
+    return msgspec.convert(_shortened(msgspec.to_builtins(some)), prepared(Conversation))
+
+
+def _shortened(thing: JSON) -> JSON:
+    match thing:
+        case str():
+            return thing if len(thing) <= LONGEST_SHOWN else thing[:LONGEST_SHOWN] + "…"
+        case list() | tuple():
+            return [_shortened(one) for one in thing]
+        case dict():
+            return {key[:LONGEST_SHOWN]: _shortened(value) for key, value in thing.items()}
+        case _:
+            return thing
 
 
 def kept(conversation: Conversation, marks: Marks) -> Scenario:

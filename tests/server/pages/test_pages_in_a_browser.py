@@ -15,6 +15,7 @@ from made_spans import chat_span, raw_spans
 from taketwo.conversation import Agent, Call, Conversation, Gap, Say, ToolDefinition, Turn, UserLine
 from taketwo.server.pages import conversation_address
 from taketwo.store import Store, open_store
+from taketwo.store.keys import create_key
 
 Visiting: TypeAlias = Callable[..., AbstractContextManager[Visit]]
 
@@ -104,6 +105,8 @@ def test_hostile_text_is_text(visiting: Visiting, store: Store) -> None:
     for path in ("/", conversation_address(EVIL, "default"), f"/keep?id={'long'}&project=default"):
         with visiting(store) as visit:
             page = visit.open(path)
+            if path.startswith("/keep"):
+                page.locator("#preview pre").wait_for()
             for fold in page.locator("main summary").all():
                 fold.click()
             assert page.evaluate("window.owned") is None
@@ -145,6 +148,17 @@ def test_what_comes_in_is_seen_as_it_comes(visiting: Visiting) -> None:
         page.locator("tr[data-row] >> nth=1").wait_for()
         page.keyboard.press("?")
         page.get_by_role("heading", name="Keys").wait_for()
+
+
+def test_the_demo_is_loaded_by_somebody_who_signed_in(visiting: Visiting) -> None:
+    store = open_store("memory:")
+    _, secret = create_key(store.documents, name="me", roles=("replay",), project=None, now=datetime.now(UTC))
+    with visiting(store, keys_required=True) as visit:
+        page = visit.open("/start")
+        page.get_by_label("Secret key").fill(secret)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Load the demo").click()
+        page.get_by_role("link", name="Hi, I sent back the kettle from order A-1042.").wait_for()
 
 
 def test_without_script_the_pages_are_links_and_forms(visiting: Visiting, store: Store) -> None:

@@ -59,8 +59,9 @@ def store() -> Store:
 def addresses(store: Store) -> list[str]:
     """A page of every kind."""
     of_replay = replayed(store, ["one"], lambda messages: "No.", name="desk")
-    plain = [route for route in page_routes() if "{" not in route and route != "/keep"]
-    return [*plain, *of_replay, "/sessions/one", "/sessions/one?view=feedback", "/keep?id=one&project=default"]
+    plain = [route for route in page_routes() if "{" not in route and not route.startswith("/keep")]
+    kept = [f"{route}?id=one&project=default" for route in ("/keep", "/keep/preview")]
+    return [*plain, *of_replay, *kept, "/sessions/one", "/sessions/one?view=feedback"]
 
 
 @pytest.fixture(scope="module")
