@@ -39,6 +39,9 @@ SIMULATOR_KEYS = tuple(
 )
 """Marks of spans that a test made: they are no production."""
 
+ROW_MARK = b"simulator.call_execution_id"
+"""Stands in every span that belongs to a row of a test; spans are decoded to find out only where it does."""
+
 REPLAY_STATE = "taketwo"
 """Our key in the `tracestate` of spans that an agent makes in a replay; its value is the run's id."""
 REPLAY_KEYS = ("taketwo.run.id", "baggage.taketwo.run.id")

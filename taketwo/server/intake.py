@@ -7,15 +7,15 @@ from threading import Semaphore
 from typing import assert_never
 
 from taketwo.capture.body import decompress
+from taketwo.capture.identity import ROW_MARK
 from taketwo.capture.otlp import UnknownContentType, check_spans, is_protobuf, read_logs, read_spans
 from taketwo.capture.projects import by_project
 from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable, TooFast, TooLarge, TraceUnreadable
 from taketwo.server.answers import Answer, Signal, accepted, busy, refused
 from taketwo.server.burst import Burst
-from taketwo.server.flow.shelf import Flow
-from taketwo.server.flow.spans import MARK, keep_spans_of_rows
 from taketwo.server.limits import MIB, Limits
 from taketwo.server.quotas import Quotas
+from taketwo.span import RawSpan
 from taketwo.store import Store
 from taketwo.store.journal import Entry
 from taketwo.value import Value
@@ -97,7 +97,7 @@ def _keep_or_append(
 
 def _may_wait(delivery: Delivery, plain: bytes) -> bool:
     """Whether a request may be stored later: JSON is read to be checked anyway, and a replay waits for its spans."""
-    return delivery.signal == "traces" and is_protobuf(delivery.content_type) and MARK not in plain
+    return delivery.signal == "traces" and is_protobuf(delivery.content_type) and ROW_MARK not in plain
 
 
 def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> tuple[int, list[str]]:
@@ -105,8 +105,7 @@ def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> tup
     match delivery.signal:
         case "traces":
             spans = read_spans(plain, delivery.content_type)
-            # What an agent did in a replay belongs to the replay.
-            projects = by_project(keep_spans_of_rows(Flow(store), spans.spans), delivery.project)
+            projects = by_project(_without_rows(store, spans.spans), delivery.project)
             over = _over_quota({project: len(some) for project, some in projects.items()}, quotas)
             for project, some_spans in projects.items():
                 if project not in over:
@@ -126,6 +125,17 @@ def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> tup
             return len(of_traces) - len(refused_lines), logs.rejected + without_trace + refused_lines
         case other:
             assert_never(other)
+
+
+def _without_rows(store: Store, spans: list[RawSpan]) -> list[RawSpan]:
+    """What an agent did in a replay belongs to the replay."""
+    if not any(ROW_MARK in raw.body for raw in spans):
+        return spans
+    # Takes as long to load as all the rest, and most processes that receive never need it.
+    from taketwo.server.flow.shelf import Flow
+    from taketwo.server.flow.spans import keep_spans_of_rows
+
+    return keep_spans_of_rows(Flow(store), spans)
 
 
 def _over_quota(counts: Mapping[str, int], quotas: Quotas) -> dict[str, TooFast]:

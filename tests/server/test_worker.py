@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from threading import Event, Thread
 
+import pytest
 from made_spans import chat_span, raw_spans
 
 from taketwo.server.worker import settle_when_quiet
@@ -44,3 +47,16 @@ def test_a_talk_that_goes_on_keeps_no_other_waiting(tmp_path: Path) -> None:
         store.add_spans("p", raw_spans(chat_span(1, number, session="s-1")))
     assert store.search.unread() == 1
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("taketwo.server.worker", {"httpx", "jsonschema", "jinja2", "taketwo.suite", "taketwo.replay", "grpc"}),
+        ("taketwo.server.run", {"httpx", "jsonschema", "openai", "numpy"}),
+    ],
+)
+def test_a_process_loads_no_more_than_it_needs_to_begin(module: str, unwanted: set[str]) -> None:
+    program = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert unwanted & set(loaded.split()) == set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from taketwo.capture.identity import ROW_MARK
 from taketwo.capture.otlp import decode_span
 from taketwo.errors import NotFound
 from taketwo.sdk.api.executions import CallExecution
@@ -12,8 +13,6 @@ from taketwo.server.flow.shelf import Flow, Listed, Place, Shelf
 from taketwo.span import RawSpan, Span
 from taketwo.value import Value
 
-MARK = b"simulator.call_execution_id"
-"""Stands in every span that says so; spans are decoded only where it does."""
 KEYS = ("gen_ai.simulator.call_execution_id", "fi.simulator.call_execution_id")
 
 
@@ -69,7 +68,7 @@ def spans_of(flow: Flow, call_id: str, *, limit: int, after: str | None = None) 
 
 
 def _call_of(flow: Flow, raw: RawSpan) -> CallExecution | None:
-    if MARK not in raw.body:
+    if ROW_MARK not in raw.body:
         return None
     attributes = decode_span(raw).attributes
     named = next((id for key in KEYS if isinstance(id := attributes.get(key), str)), None)
