@@ -6,7 +6,6 @@ import asyncio
 import functools
 import json
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ import click
 
 from taketwo.cli.settings import access, settings
 from taketwo.config import Settings, pseudonyms_key_file
-from taketwo.errors import BadSetting, LeakFound, MissingExtra, PromotionRefused
+from taketwo.errors import BadSetting
 from taketwo.report.words import counted, plain
 from taketwo.scenario import Scenario
 from taketwo.value import Value
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from taketwo.capture.redact import Redactor
     from taketwo.suite.promote import Promotion, Replacement
 
-SHOWN_LEAKS = 5
-"""So many leaks are named when a conversation is not kept."""
 LARGEST_FILE = 50_000_000
 """Bytes; larger files are no scenario files and are told of, not read."""
 
@@ -52,11 +49,17 @@ class Asked(Value):
         """The scenario as it may be kept. Raises PromotionRefused, LeakFound."""
         if not self.redact:
             return scenario
+        from taketwo.suite.promote import files_of, insist_on_no_leak, insist_on_proof, look_again
+
         done = asyncio.run(self._promote(scenario))
+        # The steps of `keepable`, with what was done told before anything is refused.
         for line in _report(done, with_pairs=self.is_preview):
             click.echo(line)
         insist_on_proof(done)
-        _insist_on_no_leak(done, path, settings().redact_allow)
+        look = look_again(done, files_of(done.scenario, path.name), settings().redact_allow)
+        if not look.is_full:
+            click.echo("without 'taketwo[privacy]' only what was replaced is looked for a second time", err=True)
+        insist_on_no_leak(look, str(path))
         return done.scenario
 
     async def _promote(self, scenario: Scenario) -> Promotion:
@@ -113,40 +116,6 @@ def leaks_command(paths: tuple[Path, ...], as_json: bool) -> None:
     if not as_json:
         click.echo(f"{counted(len(found), 'leak')} in {counted(len(files), 'file')}", err=True)
     raise SystemExit(1 if found else 0)
-
-
-def insist_on_proof(done: Promotion) -> None:
-    """Raises PromotionRefused where a case no longer says the same."""
-    for proof in done.proofs:
-        if proof.difference is not None:
-            raise PromotionRefused(
-                f"redaction changes what the test says: {proof.difference}",
-                where=proof.case_id,
-                todo="name in redact_allow what must stay, or give --redact none",
-            )
-
-
-def _insist_on_no_leak(done: Promotion, path: Path, allowed: Sequence[str]) -> None:
-    from taketwo.freeze.files import SCHEMA_FILE, save
-    from taketwo.suite.promote import leaks_in, originals_in
-
-    with tempfile.TemporaryDirectory(prefix="taketwo-") as folder:
-        place = Path(folder)
-        written = [file for file in save(done.scenario, place / path.name) if file.name != SCHEMA_FILE]
-        files = {str(file.relative_to(place)): file.read_bytes() for file in written}
-    try:
-        leaks = leaks_in(files, done.replaced, allowed)
-    except MissingExtra:
-        leaks = originals_in(files, done.replaced)
-        click.echo("without 'taketwo[privacy]' only what was replaced is looked for a second time", err=True)
-    if leaks:
-        for leak in leaks[:SHOWN_LEAKS]:
-            click.echo(_leak_in_words(leak), err=True)
-        raise LeakFound(
-            f"{counted(len(leaks), 'leak')} would be left",
-            where=str(path),
-            todo="add a pattern to redact_patterns, or what is no leak to redact_allow, in [tool.taketwo]",
-        )
 
 
 def _report(done: Promotion, *, with_pairs: bool) -> Iterator[str]:

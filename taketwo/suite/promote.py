@@ -6,17 +6,20 @@ Each case is replayed before and after; the agent is the one that the user names
 from __future__ import annotations
 
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import msgspec
 
 from taketwo.capture.leaks import Leak, find_leaks, masked
 from taketwo.capture.redact import Redactor, Report, redact_json, redact_text
-from taketwo.errors import BadSetting
+from taketwo.errors import BadSetting, LeakFound, MissingExtra, PromotionRefused
 from taketwo.events import CaseErrored, CaseFinished
+from taketwo.freeze.files import SCHEMA_FILE, save
 from taketwo.freeze.freeze import freeze
 from taketwo.redaction.detectors import installed_detectors
 from taketwo.redaction.keyed import WORDS_TOO, pattern_of
@@ -32,6 +35,8 @@ from taketwo.verdict import CaseResult, Score, VerdictKind
 
 SHORTEST_ORIGINAL: Final = 4
 """Shorter originals stand in too many other words to be looked for."""
+SHOWN_LEAKS: Final = 5
+"""So many leaks are named when something is not kept."""
 _NEVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -147,6 +152,89 @@ def originals_in(files: Mapping[str, bytes], replaced: Iterable[Replacement]) ->
         for number, line in enumerate([*body.decode("utf-8", "replace").splitlines(), name], 1)
         for match in pattern.finditer(line)
     ]
+
+
+class Look(NamedTuple):
+    """What a second look at files has found."""
+
+    leaks: list[Leak]
+    """What would be left in them."""
+    is_full: bool
+    """Whether the libraries that judge were there; without them only what was replaced is looked for again."""
+
+
+class Keepable(NamedTuple):
+    """A scenario that may be kept, and its files."""
+
+    promotion: Promotion
+    """The scenario with its proofs."""
+    name: str
+    """Name of its file."""
+    files: dict[str, bytes]
+    """The files by name, the scenario's own among them, without the schema that each release has."""
+    look: Look
+    """The second look at them; it found nothing."""
+
+
+async def keepable(
+    scenario: Scenario,
+    named: Callable[[Scenario], str],
+    redactor: Redactor,
+    *,
+    allowed: Sequence[str] = (),
+    agent: Agent | None = None,
+) -> Keepable:
+    """The scenario as it may leave: promoted, proved and looked at again. Whoever keeps something goes this way.
+
+    named: gives the name of the file of a scenario. Raises PromotionRefused, LeakFound.
+    """
+    done = await promote(scenario, redactor, agent=agent)
+    insist_on_proof(done)
+    name = named(done.scenario)
+    files = files_of(done.scenario, name)
+    look = look_again(done, files, allowed)
+    insist_on_no_leak(look, name)
+    return Keepable(done, name, files, look)
+
+
+def insist_on_proof(done: Promotion) -> None:
+    """Raises PromotionRefused where a case no longer says the same."""
+    for proof in done.proofs:
+        if proof.difference is not None:
+            raise PromotionRefused(
+                f"redaction changes what the test says: {proof.difference}",
+                where=proof.case_id,
+                todo="name in redact_allow what must stay, or keep it without redaction",
+            )
+
+
+def files_of(scenario: Scenario, name: str) -> dict[str, bytes]:
+    """Every file of a scenario by its name; the schema, which each release has, is no part."""
+    with tempfile.TemporaryDirectory(prefix="taketwo-") as folder:
+        place = Path(folder)
+        written = [file for file in save(scenario, place / name) if file.name != SCHEMA_FILE]
+        return {str(file.relative_to(place)): file.read_bytes() for file in written}
+
+
+def look_again(done: Promotion, files: Mapping[str, bytes], allowed: Sequence[str]) -> Look:
+    """What is left in files, by all means that there are."""
+    try:
+        return Look(leaks_in(files, done.replaced, allowed), is_full=True)
+    except MissingExtra:
+        return Look(originals_in(files, done.replaced), is_full=False)
+
+
+def insist_on_no_leak(look: Look, where: str) -> None:
+    """Raises LeakFound, which shows nothing of what it found."""
+    if not look.leaks:
+        return
+    shown = "; ".join(f"line {leak.line}: {leak.kind} {leak.shown}" for leak in look.leaks[:SHOWN_LEAKS])
+    number = len(look.leaks)
+    raise LeakFound(
+        f"{number} {'leak' if number == 1 else 'leaks'} would be left ({shown})",
+        where=where,
+        todo="add a pattern to redact_patterns, or what is no leak to redact_allow, in [tool.taketwo]",
+    )
 
 
 def _is_telling(kind: str, original: str) -> bool:

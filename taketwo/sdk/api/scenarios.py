@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -128,6 +128,29 @@ class DuplicateScenario(Asked):
 
     name: Name | None = None
     """Name of the copy; null for that of the original with `copy` behind it."""
+
+
+Redacted: TypeAlias = Literal["personal", "none"]
+"""What is replaced by pseudonyms in a file: secrets and personal data, or nothing."""
+
+
+class KeepConversations(Asked):
+    """Captured conversations that are to become a scenario file, with what is marked in them."""
+
+    project_id: Name
+    """Id or name of their project."""
+    ids: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=100)]
+    """Their ids; each is a case."""
+    name: Name | None = None
+    """Name of the scenario; null for that of its first case."""
+    why: Text | None = None
+    """Why they are kept; shown when one fails."""
+    tags: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
+    """Words to select them by."""
+    expected: Annotated[tuple[Expectation, ...], Meta(max_length=100)] = ()
+    """What must and must not happen in each."""
+    redact: Redacted = "personal"
+    """What is replaced by pseudonyms; with `personal` each case is replayed before and after, and must say the same."""
 
 
 class ScenarioRow(Value):

@@ -311,6 +311,9 @@ _THINGS: tuple[Any, ...] = (
     scenarios.CreateScenario(project_id="shop", name="By hand"),
     scenarios.UpdateScenario(name="Tuesday morning"),
     scenarios.DuplicateScenario(name="Tuesday, once more"),
+    scenarios.KeepConversations(
+        project_id="shop", ids=("desk-1042",), why="Refunded instead of looking it up.", tags=("refunds",)
+    ),
     scenarios.DescribeScenario(
         project_id="shop",
         name="Refunds",

@@ -14,7 +14,9 @@ from taketwo.sdk.api.scenarios import (
     DescribeScenario,
     DuplicateScenario,
     GraphScenario,
+    KeepConversations,
     Persona,
+    Redacted,
     ScenarioRow,
     UpdatePersona,
     UpdateRow,
@@ -25,6 +27,7 @@ from taketwo.server.flow import personas
 from taketwo.server.flow import scenarios as flow
 from taketwo.server.flow.described import describe_scenario
 from taketwo.server.flow.gathered import delete_scenario, duplicate_scenario, scenario_now, update_scenario
+from taketwo.server.flow.keeping import archive, keep_conversations
 from taketwo.server.flow.personas import PERSONAS
 from taketwo.server.flow.scenario_files import download, replace, upload
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS
@@ -52,8 +55,20 @@ UNREADABLE = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.CONFLICT, HTTPStatus.N
 
 
 def _download(given: Given) -> File:
-    name, content = download(given.flow, given.id)
+    name, content = download(given.flow, given.id, is_redacted=given.query.redact != "none")
     return File(content, "application/zip", name)
+
+
+def _keep(given: Given) -> File:
+    name, files = keep_conversations(given.flow, given.body)
+    return File(archive(files), "application/zip", f"{name.removesuffix('.scenario.yaml')}.zip")
+
+
+class WithoutPeople(Asked):
+    """Whether personal data stays in a file."""
+
+    redact: Redacted = "personal"
+    """`personal`: secrets and personal data become pseudonyms, as `taketwo freeze` does it; `none`: as it is kept."""
 
 
 def _rows(given: Given) -> Any:
@@ -176,10 +191,23 @@ OPERATIONS = (
         "/api/scenarios/{id}/file",
         "Scenarios",
         "download_scenario",
-        "An archive with the scenario as the file of a repository, and all that it refers to.",
+        "An archive with the scenario as the file of a repository, and all that it refers to, without its people.",
         _download,
         File,
+        query=WithoutPeople,
         refusals=UNREADABLE,
+    ),
+    Operation(
+        "POST",
+        "/api/kept-conversations",
+        "Scenarios",
+        "keep_conversations",
+        "Captured conversations as a scenario file, in an archive: redacted, proved by replays, and looked at again.",
+        _keep,
+        File,
+        KeepConversations,
+        refusals=UNREADABLE,
+        is_repeatable=False,
     ),
     Operation(
         "PUT",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from taketwo.errors import BadSetting, ScenarioUnreadable
-from taketwo.freeze.files import load, save
+from taketwo.freeze.files import load
 from taketwo.scenario import Scenario
 from taketwo.sdk.api.scenarios import GraphScenario
+from taketwo.server.flow.keeping import archive, kept_files
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.scenarios import SCENARIOS, as_file, keep_file
 from taketwo.server.flow.shelf import Flow
@@ -20,20 +21,15 @@ MOST_UNPACKED: Final = 256 * 1024 * 1024
 """Bytes that an archive may hold when it is unpacked."""
 MOST_FILES: Final = 20_000
 NAMED: Final = (".scenario.yaml", ".scenario.yml")
-DATE: Final = (2020, 1, 1, 0, 0, 0)
-"""Of the files in an archive, so that the same scenario makes the same archive."""
 
 
-def download(flow: Flow, id: str) -> tuple[str, bytes]:
-    """Name and content of an archive with the scenario file and all that it refers to. Raises NotFound, WrongState."""
-    scenario = as_file(flow, id)
-    name = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in scenario.name)[:100] or "scenario"
-    out = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(save(scenario, Path(folder) / f"{name}{NAMED[0]}")):
-            entry = zipfile.ZipInfo(str(PurePosixPath(path.relative_to(folder))), DATE)
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
-    return f"{name}.zip", out.getvalue()
+def download(flow: Flow, id: str, *, is_redacted: bool) -> tuple[str, bytes]:
+    """Name and content of an archive with the scenario file and all that it refers to.
+
+    Raises NotFound, WrongState, PromotionRefused, LeakFound.
+    """
+    name, files = kept_files(as_file(flow, id), is_redacted=is_redacted)
+    return f"{name.removesuffix(NAMED[0])}.zip", archive(files)
 
 
 def upload(flow: Flow, project: str, content: bytes) -> GraphScenario:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import os
-import re
 import shlex
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
@@ -19,12 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from taketwo.capture.redact import Redactor, Report
-from taketwo.config import load_settings, pseudonyms_key_file
+from taketwo.capture.redact import Report
 from taketwo.conversation import Call, Conversation
-from taketwo.errors import BadSetting
+from taketwo.errors import BadSetting, LeakFound, PromotionRefused
 from taketwo.evals.sense import insist_on_sense
-from taketwo.freeze.files import SCHEMA_FILE, save
 from taketwo.freeze.freeze import freeze
 from taketwo.scenario import (
     Case,
@@ -35,13 +27,13 @@ from taketwo.scenario import (
     MustSay,
     Scenario,
 )
+from taketwo.server.flow.keeping import archive, file_name, file_redactor, file_stem, kept_files
 from taketwo.server.marks import Mark, Marks, as_marked, change_marks, marks_of, with_mark
 from taketwo.server.pages.drawing import conversation_address, in_words, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.shell import Shell
 from taketwo.store import Store
-from taketwo.store.redacting import store_key
-from taketwo.suite.promote import promoting_redactor, redact_scenario
+from taketwo.suite.promote import files_of, redact_scenario
 from taketwo.value import JSON, prepared
 
 PREVIEW_CHARACTERS = 60_000
@@ -91,7 +83,7 @@ class Keeping:
         """What the scenario file will say, and ways to have it."""
         conversation = self._conversation(request.query_params)
         marks = marks_of(self._store.documents, conversation)
-        name = f"{_file_stem(conversation.id)}.scenario.yaml"
+        name = f"{file_stem(conversation.id)}.scenario.yaml"
         shell = Shell(section="sessions", project=conversation.project, projects=tuple(self._store.projects()))
         return twin(
             request,
@@ -110,13 +102,21 @@ class Keeping:
         """A part of that page: what the file says, without its people; of a long conversation the beginning."""
         conversation = self._conversation(request.query_params)
         beginning = abridged(conversation)
-        name, files = written(kept(beginning, marks_of(self._store.documents, conversation)))
+        scenario = kept(beginning, marks_of(self._store.documents, conversation))
+        name, files = written(scenario)
         text = files[name].decode()
+        refused = None
+        if beginning == conversation:  # of a long one the file alone is looked at, when it is asked for
+            try:
+                kept_files(scenario)
+            except (PromotionRefused, LeakFound) as error:
+                refused = str(error)
         body = {
             "name": name,
             "preview": text[:PREVIEW_CHARACTERS],
             "is_cut": beginning != conversation or len(text) > PREVIEW_CHARACTERS,
             "beside": sorted(set(files) - {name}),
+            "refused": refused,
         }
         shell = Shell(section="sessions", project=conversation.project, projects=tuple(self._store.projects()))
         return twin(request, "keep_preview.html", shell, body, conversation=conversation)
@@ -124,7 +124,7 @@ class Keeping:
     def file(self, request: Request) -> Response:
         """The scenario file; with what lies beside it, as an archive, where something does."""
         conversation = self._conversation(request.query_params)
-        name, files = written(kept(conversation, marks_of(self._store.documents, conversation)))
+        name, files = kept_files(kept(conversation, marks_of(self._store.documents, conversation)))
         if len(files) == 1:
             return download(name, files[name], "application/yaml")
         return download(f"{name.removesuffix('.scenario.yaml')}.zip", archive(files), "application/zip")
@@ -163,25 +163,13 @@ def kept(conversation: Conversation, marks: Marks) -> Scenario:
 
 
 def written(scenario: Scenario) -> tuple[str, dict[str, bytes]]:
-    """The name of the scenario's file, and every file by its name, without personal data.
+    """The name of the scenario's file, and every file by its name, without personal data: to be looked at here.
 
-    The schema, which each release has, is no part.
+    What leaves the server goes by `kept_files`, which proves it and looks again.
     """
-    scenario = redact_scenario(scenario, _redactor(), Report())
-    stem = scenario.cases[0].id if len(scenario.cases) == 1 else _file_stem(scenario.name)
-    name = f"{stem}.scenario.yaml"
-    with tempfile.TemporaryDirectory(prefix="taketwo-") as folder:
-        place = Path(folder)
-        files = save(scenario, place / name)
-        return name, {str(file.relative_to(place)): file.read_bytes() for file in files if file.name != SCHEMA_FILE}
-
-
-def _redactor() -> Redactor:
-    """With the key and the settings of `taketwo freeze` here, so that both write the same pseudonyms."""
-    here = load_settings(os.environ, Path.cwd())
-    file = pseudonyms_key_file(os.environ)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return promoting_redactor(store_key(file), allowed=here.redact_allow, patterns=here.redact_patterns)
+    scenario = redact_scenario(scenario, file_redactor(), Report())
+    name = file_name(scenario)
+    return name, files_of(scenario, name)
 
 
 def freeze_command(conversation: Conversation, marks: Marks, name: str) -> str:
@@ -262,17 +250,3 @@ def _number(form: FormData, name: str) -> int | None:
 
 def _query(conversation: Conversation) -> str:
     return f"id={quote(conversation.id, safe='')}&project={quote(conversation.project, safe='')}"
-
-
-def archive(files: dict[str, bytes]) -> bytes:
-    """Several files as one ZIP."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, body in sorted(files.items()):
-            archive.writestr(name, body)
-    return packed.getvalue()
-
-
-def _file_stem(name: str) -> str:
-    """A name that every file system takes."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "scenario"

@@ -20,12 +20,13 @@ from taketwo.sdk.api.executions import CallExecution, Rerun, TestExecution
 from taketwo.sdk.api.scenarios import UpdateRow
 from taketwo.server.flow.executions import CALLS, OPEN, execution_now, rerun
 from taketwo.server.flow.judging import RESULTS, CallResult
+from taketwo.server.flow.keeping import kept_files
 from taketwo.server.flow.scenarios import update_row
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.pages.drawing import twin
 from taketwo.server.pages.executions import OWN_AGENT, by_gravity, rerun_command, version_of
 from taketwo.server.pages.forms import filled_in, see_other, text_of
-from taketwo.server.pages.keeping import download, written
+from taketwo.server.pages.keeping import download
 from taketwo.server.pages.shell import Shell
 from taketwo.server.pages.sound import SoundOfCalls, served
 from taketwo.verdict import Attempt, Score
@@ -88,7 +89,7 @@ class Rows:
         kept = self._result(call)
         if kept is None:
             raise NotFound("nothing has been replayed yet", where=f"row {call.case_id}")
-        name, files = written(Scenario(name=kept.case.id, cases=(kept.case,)))
+        name, files = kept_files(Scenario(name=kept.case.id, cases=(kept.case,)))
         return download(name, files[name], "application/yaml")
 
     def accept(self, request: Request, form: FormData) -> Response:
