@@ -7,7 +7,7 @@ costs time; what a replay needs is imported when a scenario file has been found.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, assert_never
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from taketwo.replay.clock import Kind as ClockKind
     from taketwo.replay.user_side import Users
     from taketwo.report.lines import Page
+    from taketwo.suite.cache import Cache
     from taketwo.suite.case_ids import CaseIds
     from taketwo.suite.runner import SuiteCase
 
 SUFFIXES = (".scenario.yaml", ".scenario.yml")
 VERDICT, REASON, NEXT_STEP = "taketwo_verdict", "taketwo_reason", "taketwo_next_step"
+FROM_CACHE = "taketwo_from_cache"
 """Properties of a test's report: they survive pytest-xdist, and `--junitxml` writes them."""
 SECTION = "taketwo"
 """Name of the section of a test's report that shows what changed."""
@@ -60,6 +62,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         help="of the *.scenario.yaml cases only those with this tag; may be repeated",
     )
+    group.addoption(
+        "--taketwo-no-cache",
+        action="store_true",
+        help="replay every case, also where agent, case and settings are as they were",
+    )
     group.addoption("--taketwo-shard", metavar="I/N", help="of these cases only the I-th of N parts")
     parser.addini("taketwo_agent", "the agent to replay *.scenario.yaml against, if --taketwo-agent is not given")
     parser.addini("taketwo_timeout", "how long the agent may take for one turn, in seconds (default: 60)")
@@ -80,10 +87,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the cases that `--taketwo-tag` and `--taketwo-shard` do not mean; other tests stay."""
+    """Leave out the cases that `--taketwo-tag` and `--taketwo-shard` do not mean; other tests stay, where they are."""
     cases = [item for item in items if isinstance(item, ScenarioItem)]
-    if not cases or not (config.option.taketwo_tag or config.option.taketwo_shard):
-        return
+    if cases and (config.option.taketwo_tag or config.option.taketwo_shard):
+        _select(config, items, cases)
+    if cases and not config.option.collectonly:
+        _put_in_order(config, items)
+
+
+def _select(config: pytest.Config, items: list[pytest.Item], cases: Sequence[ScenarioItem]) -> None:
     from taketwo.suite.selection import Selection, read_shard
 
     try:
@@ -93,6 +105,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out := {id(item) for item in cases if not chosen.means(item.suite_case)}:
         config.hook.pytest_deselected(items=[item for item in items if id(item) in left_out])
         items[:] = [item for item in items if id(item) not in left_out]
+
+
+def _put_in_order(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Cases change places among themselves, so that those come first that are likely to fail."""
+    from taketwo.suite.order import in_order
+
+    try:
+        cache = _setup(config).cache
+    except TakeTwoError:
+        return  # which is told when the collection is finished
+    if cache is not None:
+        cases = [item for item in items if isinstance(item, ScenarioItem)]
+        ordered = iter(
+            in_order(cases, lambda item: cache.past(item.suite_case), lambda item: cache.is_new(item.suite_case))
+        )
+        items[:] = [next(ordered) if isinstance(item, ScenarioItem) else item for item in items]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What was found out is kept for the next run."""
+    if (setup := session.config.stash.get(_SETUP, None)) is not None and setup.cache is not None:
+        setup.cache.end(is_done=True)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -118,8 +152,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
         report.longrepr = (str(item.path), item.suite_case.line, report.longrepr[2])
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """What did not fail and yet deserves a look."""
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What did not fail and yet deserves a look, and what was not replayed."""
+    _tell_cached(terminalreporter, config)
     for kind in ("changed", "flaky", "inconclusive", "quarantined"):
         reports = [
             report
@@ -131,6 +166,21 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.section(f"taketwo: {len(reports)} {kind}", yellow=True)
             for report in reports:
                 terminalreporter.write_line("\n".join(_summary(report)))
+
+
+def _tell_cached(terminalreporter: Any, config: pytest.Config) -> None:
+    """How many results come from earlier runs, or why none can."""
+    all_of = (report for reports in terminalreporter.stats.values() for report in reports)
+    calls = (report for report in all_of if getattr(report, "when", None) == "call")
+    properties = [dict(report.user_properties) for report in calls]
+    cached = sum(FROM_CACHE in one for one in properties)
+    setup = config.stash.get(_SETUP, None)
+    if cached:
+        terminalreporter.write_line(f"taketwo: {cached} from cache; --taketwo-no-cache replays them")
+    elif (
+        setup is not None and setup.cache is not None and setup.cache.note and any(VERDICT in one for one in properties)
+    ):
+        terminalreporter.write_line(f"taketwo: {setup.cache.note}")
 
 
 _CASE_IDS: pytest.StashKey[CaseIds] = pytest.StashKey()
@@ -201,15 +251,23 @@ class ScenarioItem(pytest.Item):
 
     async def _replay(self) -> CaseFinished | CaseErrored:
         from taketwo.events import CaseErrored, CaseFinished
+        from taketwo.suite.opened_files import watching_files
         from taketwo.suite.runner import run_suite
 
-        found: list[CaseFinished | CaseErrored] = []
         setup = _setup(self.config)
-        async with _opened(setup) as agent:
-            async for event in run_suite([self.suite_case], agent, concurrency=1, **setup.how):
-                if isinstance(event, CaseFinished | CaseErrored):
-                    found.append(event)
+        known = None if setup.cache is None else setup.cache.find(self.suite_case)
+        if known is not None:
+            self.user_properties.append((FROM_CACHE, str(known.result.cached_at)))
+            return known
+        found: list[CaseFinished | CaseErrored] = []
+        with watching_files():
+            async with _opened(setup) as agent:
+                async for event in run_suite([self.suite_case], agent, concurrency=1, **setup.how):
+                    if isinstance(event, CaseFinished | CaseErrored):
+                        found.append(event)
         (one,) = found
+        if setup.cache is not None and isinstance(one, CaseFinished):
+            setup.cache.keep(self.suite_case, one.result)
         return one
 
     def _judge(self, event: CaseFinished) -> None:
@@ -338,6 +396,8 @@ class Setup(NamedTuple):
     """Further arguments of `run_suite`."""
     clock: ClockKind
     """What time the agent sees."""
+    cache: Cache | None
+    """What is known of earlier runs; None where nothing can be kept."""
 
 
 _SETUP = pytest.StashKey[Setup]()
@@ -377,8 +437,31 @@ def _setup(config: pytest.Config) -> Setup:
             "severities": severity_table(settings.severity),
             "evaluators": _evaluators(config, settings),
         }
-        config.stash[_SETUP] = Setup(spec, agent_access(settings, os.environ), how, settings.clock)
+        access = agent_access(settings, os.environ)
+        config.stash[_SETUP] = Setup(
+            spec, access, how, settings.clock, _cache(config, spec, access, how, settings.clock)
+        )
     return config.stash[_SETUP]
+
+
+def _cache(
+    config: pytest.Config, spec: str, access: dict[str, Any], how: dict[str, Any], clock: ClockKind
+) -> Cache | None:
+    from taketwo.suite.cache import Agents, Cache, revision
+    from taketwo.suite.memory import Memory
+    from taketwo.suite.revision import project_root
+    from taketwo.suite.settings_key import settings_key, why_not_cached
+
+    root = project_root(config.rootpath)
+    try:
+        memory = Memory(root)
+    except TakeTwoError:
+        return None
+    config.add_cleanup(memory.close)
+    agents = Agents((spec,), endpoint=access["llm_base_url"])
+    given = settings_key(how, among=1, clock=clock)  # each case is a suite of its own
+    known = revision(root, agents, given, os.environ, why_not_cached(how))
+    return Cache(memory, known, takes=not config.option.taketwo_no_cache, folder=config.rootpath)
 
 
 def _evaluators(config: pytest.Config, settings: Settings) -> list[Evaluator]:

@@ -13,6 +13,7 @@ import click
 
 from taketwo.cli.jobs import Jobs
 from taketwo.errors import BadSetting, StoreUnavailable
+from taketwo.replay.clock import clock_now
 from taketwo.suite.budget import Budget, read_budget
 from taketwo.suite.cache import Agents, Cache, revision
 from taketwo.suite.memory import Memory
@@ -34,8 +35,12 @@ class Planning(NamedTuple):
     """What it may take."""
 
     @contextmanager
-    def opened(self, jobs: Jobs, agents: Agents, how: Mapping[str, Any], *, is_spoken: bool) -> Iterator[Plan]:
-        """The plan; before the agent is imported. how: what `run_suite` is given. is_spoken: whether calls are made.
+    def opened(
+        self, jobs: Jobs, agents: Agents, how: Mapping[str, Any], *, among: int, is_spoken: bool
+    ) -> Iterator[Plan]:
+        """The plan; before the agent is imported.
+
+        how: what `run_suite` is given. among: how many cases there are. is_spoken: whether calls are made.
 
         Raises BadSetting where there is nothing to resume.
         """
@@ -57,7 +62,8 @@ class Planning(NamedTuple):
             if self.resume and resumes is None:
                 raise BadSetting("the last run here came to its end", where="--resume", todo="leave it out")
             why_not = why_not_cached(how, is_spoken=is_spoken)
-            known = revision(root, agents, settings_key(how), os.environ, why_not)
+            given = settings_key(how, among=among, clock=clock_now())
+            known = revision(root, agents, given, os.environ, why_not)
             cache = Cache(memory, known, resumes=resumes, takes=not self.no_cache)
             yield plan._replace(cache=cache)
 

@@ -177,7 +177,8 @@ def replay_command(
         how |= {"tools": tools, "repeat": read_repeats(repeat)}
         # Before the agent is imported: what it is made of may be edited meanwhile.
         agents = Agents((spec, *filter(None, [old_spec])), overrides, reach["llm_base_url"])
-        plan = cleanup.enter_context(planning.opened(jobs, agents, how, is_spoken=phone.speaks_with(spec)))
+        spoken = phone.speaks_with(spec)
+        plan = cleanup.enter_context(planning.opened(jobs, agents, how, among=len(known), is_spoken=spoken))
         agent, old = _opened(phone, spec, old_spec, overrides, reach)
         if jobs.share is None and tell_tools(spec, known, tools, in_full=only_preflight):
             return

@@ -18,6 +18,7 @@ from taketwo.replay import current
 Kind: TypeAlias = Literal["real", "recorded"]
 
 _real_ns: Callable[[], int] = time.time_ns
+_kind: Kind = "real"
 
 
 def utc_now() -> datetime:
@@ -28,6 +29,11 @@ def utc_now() -> datetime:
 def real_time_ns() -> int:
     """The same in nanoseconds since 1970."""
     return _real_ns()
+
+
+def clock_now() -> Kind:
+    """What time an agent that is replayed here and now sees."""
+    return _kind
 
 
 def clock(kind: Kind) -> AbstractContextManager[None]:
@@ -41,7 +47,7 @@ def recorded_clock() -> Iterator[None]:
 
     Where the recording does not say when a line was said, the time is real. Raises MissingExtra without `[clock]`.
     """
-    global _real_ns
+    global _real_ns, _kind
     try:
         import _time_machine
         import time_machine
@@ -52,11 +58,11 @@ def recorded_clock() -> Iterator[None]:
     to_one_time = journey.start()
     # A journey leads all code to one time; what is asked in its place leads each replay to its own.
     time_machine.traveller_stack[-1] = _Clock(_time_machine.original_time_ns)
-    _real_ns = _time_machine.original_time_ns
+    _real_ns, _kind = _time_machine.original_time_ns, "recorded"
     try:
         yield
     finally:
-        _real_ns = time.time_ns
+        _real_ns, _kind = time.time_ns, "real"
         time_machine.traveller_stack[-1] = to_one_time
         journey.stop()
 

@@ -76,21 +76,23 @@ class Cache:
         *,
         resumes: int | None = None,
         takes: bool = True,
-        files_read: FilesRead | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Begin a run.
 
         resumes: one that was interrupted; whatever it has found out about the same agent is taken.
         takes: whether sure results of other runs are taken.
+        folder: what the names of scenario files are relative to; None for the working folder.
         """
         self._memory = memory
+        self._folder = folder or Path.cwd()
         self._known = known
         self._resumes = resumes
         self._takes = takes and known.why_unknown is None
         self._wants = takes
         self._run = memory.begin_run()
         self._past = memory.past()
-        self._files_read = files_read or FilesRead()
+        self._files_read = FilesRead()
         self._tracked = _tracked(memory.root)
         self._hashes: dict[Path, str | None] = {}
         self._scopes: dict[int, str] = {}
@@ -110,7 +112,7 @@ class Cache:
         """
         if one.file is None:
             return None
-        file = Path(one.file).resolve()
+        file = (self._folder / one.file).resolve()
         root = self._memory.root.resolve()
         return f"{file.relative_to(root).as_posix() if file.is_relative_to(root) else file}::{one.case.id}"
 

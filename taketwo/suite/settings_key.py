@@ -8,19 +8,26 @@ from typing import Any
 
 from taketwo.evals.evaluator import Evaluator, version_of
 from taketwo.llm import LanguageModel
+from taketwo.replay.clock import Kind
 from taketwo.replay.engine import DEFAULT_LIMITS
 from taketwo.replay.tools import DEFAULT_POLICY as DEFAULT_TOOLS
 from taketwo.replay.user_side import DEFAULT_USERS
 from taketwo.suite.decide import DEFAULT_POLICY
+from taketwo.suite.repeats import ONCE
 from taketwo.value import JSON
 
 
-def settings_key(how: Mapping[str, Any]) -> JSON:
-    """The settings that results follow from. how: arguments of `run_suite`."""
-    users = how.get("users", DEFAULT_USERS)
+def settings_key(how: Mapping[str, Any], *, among: int, clock: Kind) -> JSON:
+    """The settings that results follow from.
+
+    how: arguments of `run_suite`. among: how many cases the suite has. clock: what time the agent sees.
+    """
+    users, repeat = how.get("users", DEFAULT_USERS), how.get("repeat", ONCE)
     return {
         "taketwo": version("taketwo"),
-        "repeat": how.get("repeat", 1),
+        # How much evidence a case needs depends on how many others there are.
+        "repeat": repeat if repeat.until == "counted" else repeat.for_one_of(among),
+        "clock": clock,
         "policy": how.get("policy", DEFAULT_POLICY),
         "limits": how.get("limits", DEFAULT_LIMITS),
         "tools": how.get("tools", DEFAULT_TOOLS),
