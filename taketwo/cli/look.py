@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import click
 from taketwo.cli.settings import json_option, opened_store, project_option, settings, store_option
 from taketwo.cli.transcript import transcript
 from taketwo.report.words import plain, shortened
+from taketwo.span import RawSpan
 from taketwo.store import Store
 from taketwo.store.summary import ConversationSummary, TraceSummary
 from taketwo.value import Value
@@ -84,20 +85,56 @@ def traces_command(filter_text: str, limit: int, project: str | None, as_json: b
 @click.command("show")
 @click.argument("id")
 @click.option("--why", is_flag=True, help="Say for every step which span and rule it was read from.")
+@click.option("--spans", "only_spans", is_flag=True, help="Its spans instead; of a run, those of the agent in it.")
 @project_option
 @json_option
 @store_option
-def show_command(id: str, why: bool, project: str | None, as_json: bool, store_url: str | None) -> None:
+def show_command(
+    id: str, why: bool, only_spans: bool, project: str | None, as_json: bool, store_url: str | None
+) -> None:
     """Show one conversation: who said and did what, and what the capture does not say.
 
-    ID is the session's or the trace's id, or its first six characters or more.
+    ID is the session's or the trace's id, or its first six characters or more. With --spans it may be a run's: what the
+    agent sent while it was replayed is no production, and is listed nowhere else.
     """
     with opened_store(store_url) as store:
+        if only_spans:
+            _print_spans(store.raw_spans(id, project or settings().project), as_json=as_json)
+            return
         conversation = store.conversation(id, project or settings().project)
     if as_json:
         click.echo(conversation.to_json())
     else:
         click.echo("\n".join(transcript(conversation, with_sources=why)))
+
+
+def _print_spans(spans: Sequence[RawSpan], *, as_json: bool) -> None:
+    """One line a span, below the span that it belongs to; or all that they say as JSON."""
+    from taketwo.capture.otlp import decode_span
+
+    read = [decode_span(span) for span in spans]
+    if as_json:
+        click.echo(json.dumps([span.to_builtins() for span in read], indent=2, ensure_ascii=False))
+        return
+    parents = {span.span_id: span.parent_id for span in read}
+    begin = min((span.start_ns for span in read), default=0)
+    for span in read:
+        after_s, took_ms = (span.start_ns - begin) / 1e9, max(0, span.end_ns - span.start_ns) / 1e6
+        failed = f"  {span.status_message or 'error'}" if span.status == "error" else ""
+        name = plain(f"{'  ' * _depth(span.span_id, parents)}{span.name}{failed}")
+        click.echo(f"{after_s:>9.3f} s  {took_ms:>9.1f} ms  {name}")
+    if not read:
+        click.echo("it has no spans", err=True)
+
+
+def _depth(span_id: str, parents: Mapping[str, str | None]) -> int:
+    """How many of the spans are above it."""
+    passed: set[str] = set()
+    above = parents.get(span_id)
+    while above is not None and above in parents and above not in passed:
+        passed.add(above)
+        above = parents[above]
+    return len(passed)
 
 
 def _conversations(

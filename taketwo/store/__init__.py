@@ -71,7 +71,10 @@ class Store(Protocol):
     def traces(
         self, project: str | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[TraceSummary]:
-        """What a listing shows of each trace, the newest first; `after` is the cursor of the last one seen."""
+        """What a listing shows of each trace of a conversation, the newest first.
+
+        `after` is the cursor of the last one seen.
+        """
 
     def add_feedback(self, id: str, given: Feedback, project: str | None = None) -> Feedback:
         """Attach a score to a conversation, or to one of its turns; from then on it is among its scores.
@@ -85,7 +88,10 @@ class Store(Protocol):
         """What was attached to a conversation, in the order in which it came. Raises NotFound, NotUnique."""
 
     def raw_spans(self, conversation_id: str, project: str | None = None) -> list[RawSpan]:
-        """The spans of a conversation as they came, by start; none where it came from a file without spans."""
+        """The spans of a conversation as they came, by start; none where it came from a file without spans.
+
+        What an agent did in a replay belongs to no conversation, and is found by the id of the run.
+        """
 
     def raw_logs(self, conversation_id: str, project: str | None = None) -> list[RawLog]:
         """The log records of a conversation as they came, by time."""

@@ -14,7 +14,7 @@ from itertools import islice
 from threading import RLock
 
 from taketwo.conversation import Conversation
-from taketwo.errors import NotFound, TraceUnreadable
+from taketwo.errors import NotFound, NotUnique, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store.chunks import log_key, more_complete, weight
 from taketwo.store.documents_memory import MemoryDocuments
@@ -373,7 +373,14 @@ class MemoryStore:
 
     def _part(self, id: str, project: str | None) -> Material:
         with self._lock:
-            where, name = self._find(id, project)
+            try:
+                where, name = self._find(id, project)
+            except NotUnique:
+                raise
+            except NotFound:
+                if (found := self._part_of_run(id, project)) is None:
+                    raise
+                return found
             there = self._read(where)
             if name not in there.groups:
                 return Material()
@@ -381,12 +388,22 @@ class MemoryStore:
             logs = sorted(there.logs.values(), key=lambda log: log.at_ns)
             return part_of(there.groups[name], Material(spans=spans, logs=logs))
 
+    def _part_of_run(self, id: str, project: str | None) -> Material | None:
+        """The trace of that id which belongs to no conversation, as of a replay."""
+        if len(id) < SHORTEST_PREFIX:
+            return None
+        theirs = [self._projects[name].spans.values() for name in self._names(project)]
+        spans = [span for some in theirs for span in some if span.trace_id.startswith(id.lower())]
+        if len({span.trace_id for span in spans}) != 1:
+            return None
+        return Material(spans=sorted(spans, key=lambda span: span.start_ns))
+
     def _traces(self, project: str) -> list[TraceSummary]:
         there = self._read(project)
         traces: dict[str, list[RawSpan]] = {}
         for span in there.spans.values():
             traces.setdefault(span.trace_id, []).append(span)
-        return [self._trace(project, id, spans) for id, spans in traces.items()]
+        return [trace for id, spans in traces.items() if (trace := self._trace(project, id, spans)).conversations]
 
     def _trace(self, project: str, id: str, spans: list[RawSpan]) -> TraceSummary:
         first_ns = min((span.start_ns for span in spans if span.start_ns), default=0)

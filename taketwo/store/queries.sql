@@ -176,10 +176,12 @@ WHERE conversation.project_id = (SELECT id FROM project WHERE name = :project)
 ORDER BY first_ns DESC, conversation.id DESC LIMIT :limit
 
 -- name: page_of_traces
--- Newest first from a place on.
+-- Newest first from a place on. What belongs to no conversation, such as the spans of an agent in a replay, is no
+-- production.
 SELECT trace.id, project.name AS project, trace.trace_id, first_ns, last_ns, spans, errors
 FROM trace JOIN project ON project.id = trace.project_id
 WHERE (first_ns, trace.id) < (:first_ns, :id)
+  AND EXISTS (SELECT 1 FROM membership WHERE membership.trace_id = trace.id)
 ORDER BY first_ns DESC, trace.id DESC LIMIT :limit
 
 -- name: page_of_traces_in_project
@@ -188,7 +190,15 @@ SELECT trace.id, project.name AS project, trace.trace_id, first_ns, last_ns, spa
 FROM trace JOIN project ON project.id = trace.project_id
 WHERE trace.project_id = (SELECT id FROM project WHERE name = :project)
   AND (first_ns, trace.id) < (:first_ns, :id)
+  AND EXISTS (SELECT 1 FROM membership WHERE membership.trace_id = trace.id)
 ORDER BY first_ns DESC, trace.id DESC LIMIT :limit
+
+-- name: traces_of_no_conversation
+-- By the whole id or its beginning, as a range of bytes: what an agent did in a replay is found by the run.
+SELECT trace.id, trace.trace_id FROM trace JOIN project ON project.id = trace.project_id
+WHERE trace.trace_id BETWEEN :low AND :high AND (:project IS NULL OR project.name = :project)
+  AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.trace_id = trace.id)
+LIMIT 2
 
 -- name: names_of_conversations_of_trace
 -- For a listing of traces.

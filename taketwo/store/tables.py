@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from taketwo.conversation import Conversation
-from taketwo.errors import NotFound, StoreBusy, StoreUnavailable, TraceUnreadable
+from taketwo.errors import NotFound, NotUnique, StoreBusy, StoreUnavailable, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import chunks
 from taketwo.store.arrivals import project_key
@@ -29,7 +29,7 @@ from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import Redacting
 from taketwo.store.requests import catch_up
 from taketwo.store.search_tables import TableSearch, trace_summary
-from taketwo.store.settling import Finding, file, look, material_of, row_of
+from taketwo.store.settling import Finding, file, look, material_of, material_of_trace, row_of
 from taketwo.store.statements import SQL
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary, summarise
 from taketwo.store.writer import Writer
@@ -41,6 +41,8 @@ PAGE = 50
 MOST_SETTLED_TO_FIND = 200
 """How many new traces without a session are looked at for an id that is not found: some senders hide theirs well."""
 
+NO_LIMIT = 2**31 - 1
+"""More rows than there are."""
 MOST_SETTLED_TO_LIST = 1_000
 """How many are looked at for a page of a listing; for a listing of all it is all."""
 
@@ -125,6 +127,7 @@ class TableStore:
         self, project: str | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[TraceSummary]:
         """See `Store`."""
+        self._settle_to_list(project, limit)
         pages = self._pages(partial(self._page, "page_of_traces", project), after, limit)
         return (self._trace(row) for row in islice(pages, limit))
 
@@ -339,20 +342,23 @@ class TableStore:
                 return unpacked(_reading(connection, key), Conversation)
             return look(connection, row, self._envelope_reader(connection), self._redacting.finished)
 
-    def _settle(self, statement: str, values: dict[str, object]) -> int:
+    def _settle(self, statement: str, values: dict[str, object], *, wait: bool = True) -> int:
         with self._readers.snapshot() as connection:
             keys = connection.execute(statement, values).fetchall()
         for (key,) in keys:
-            self._read(key, wait=True)
+            self._read(key, wait=wait)
         return len(keys)
+
+    def _settle_to_list(self, project: str | None, limit: int | None) -> None:
+        """Find out which traces without a session belong together, or nowhere, also those of later pages."""
+        most = NO_LIMIT if limit is None else MOST_SETTLED_TO_LIST
+        self._settle(SQL["unsettled_traces"], {"project": project, "limit": most}, wait=False)
 
     def _listed(
         self, project: str | None, after: str | None, limit: int | None
     ) -> Iterator[tuple[_Row, Conversation | None]]:
         """Conversations, the newest first, with the reading of those that had to be read for it."""
-        # Which traces without a session belong together is known when each was looked at, also those of later pages.
-        most = -1 if limit is None else MOST_SETTLED_TO_LIST
-        self._settle(SQL["unsettled_traces"], {"project": project, "limit": most})
+        self._settle_to_list(project, limit)
         found: dict[int, Conversation | None] = {}
 
         def settled_page(first_ns: int, key: int, size: int) -> list[_Row]:
@@ -374,10 +380,28 @@ class TableStore:
             return trace_summary(connection, row)
 
     def _material(self, id: str, project: str | None) -> Material:
-        key, reading = self._found(id, project)
+        try:
+            key, reading = self._found(id, project)
+        except NotUnique:
+            raise
+        except NotFound:
+            if (material := self._material_of_run(id, project)) is None:
+                raise
+            return material
         with self._readers.snapshot() as connection:
             material = material_of(connection, key, self._envelope_reader(connection))
         return next((part_of(group, material) for group in groups(material) if group.name == reading.id), Material())
+
+    def _material_of_run(self, id: str, project: str | None) -> Material | None:
+        """The trace of that id which belongs to no conversation, as of a replay."""
+        if len(id) < SHORTEST_PREFIX or (between := trace_range(id)) is None:
+            return None
+        with self._readers.snapshot() as connection:
+            wanted = {"low": between[0], "high": between[1], "project": project}
+            found = connection.execute(SQL["traces_of_no_conversation"], wanted).fetchall()
+            if len(found) != 1:
+                return None
+            return material_of_trace(connection, found[0][0], bytes(found[0][1]), self._envelope_reader(connection))
 
     def _envelope_reader(self, connection: Connection) -> Callable[[bytes], bytes]:
         def envelope(name: bytes) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_spans import chat_span, trace_request
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -114,6 +115,19 @@ def test_show_prints_the_conversation_of_the_contract(imported: Run) -> None:
     )
     assert (said["kind"], said["text"]) == ("say", "It is on its way.")
     assert shown["turns"][0]["reply"] == "It is on its way."
+
+
+def test_spans_of_an_agent_in_a_replay_are_no_trace_and_are_shown_by_the_run(taketwo: Run, tmp_path: Path) -> None:
+    root, inner, plain = chat_span(2**100, 1), chat_span(2**100, 2, parent=1, failed=True), chat_span(2**101, 1)
+    for span in (root, inner):
+        span.trace_state = "taketwo=run-1"
+    (tmp_path / "sent.pb").write_bytes(trace_request(root, inner, plain))
+    assert taketwo("import", "sent.pb").returncode == 0
+    assert [trace["id"] for trace in json.loads(taketwo("traces", "--json").stdout)] == [plain.trace_id.hex()]
+    shown = taketwo("show", "--spans", root.trace_id.hex()).stdout.splitlines()
+    assert [line.split(" ms  ")[1] for line in shown] == ["chat gpt-4o", "  chat gpt-4o  error"]
+    assert len(json.loads(taketwo("show", "--spans", "--json", plain.trace_id.hex()).stdout)) == 1
+    assert taketwo("show", "--spans", "f" * 32).returncode == 2
 
 
 def test_an_unknown_id_is_one_line_and_exit_code_2(imported: Run) -> None:

@@ -396,3 +396,22 @@ def test_many_threads_may_write_and_read_at_once(store: Store) -> None:
 def test_only_known_kinds_of_stores_are_opened(url: str) -> None:
     with pytest.raises(BadSetting, match=r"archive:///PATH or memory:"):
         open_store(url)
+
+
+def test_what_an_agent_did_in_a_replay_is_listed_nowhere_and_found_by_the_run(store: Store) -> None:
+    replayed, plain = chat_span(2**100 + 1, 1), chat_span(2**100 + 2, 1)
+    replayed.trace_state = "taketwo=run-1"
+    run = replayed.trace_id.hex()
+    store.add_spans("p", raw_spans(replayed, plain))
+    assert [trace.id for trace in store.traces()] == [plain.trace_id.hex()]
+    assert [trace.id for trace in store.traces("p", limit=5)] == [plain.trace_id.hex()]
+    assert [row.id for row in store.summaries()] == [plain.trace_id.hex()]
+    assert [span.trace_id for span in store.raw_spans(run)] == [run]
+    assert [span.trace_id for span in store.raw_spans(run, "p")] == [run]
+    for project in ("another", "p"):
+        with pytest.raises(NotFound):
+            store.raw_spans("f" * 32, project)
+    with pytest.raises(NotFound):
+        store.raw_spans(run, "another")
+    with pytest.raises(NotFound):
+        store.conversation(run)
