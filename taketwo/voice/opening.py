@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from taketwo.replay.agents import Agent
+from taketwo.replay.agents.platforms import named
 from taketwo.voice.agent import VoiceAgent
 from taketwo.voice.caller import AudioMode
 from taketwo.voice.recognise import Recogniser, SpeechToTextEndpoint, Whisper
@@ -14,6 +15,7 @@ from taketwo.voice.speak import Speaker, TextToSpeechEndpoint, Voice
 from taketwo.voice.transports import Transport
 from taketwo.voice.transports.codecs import DEFAULT_CODEC, codec_named
 from taketwo.voice.transports.spoken import SpokenAgent
+from taketwo.voice.transports.vapi import VapiCall
 from taketwo.voice.transports.websocket import WebSocketCall
 
 SCHEMES: Final = ("ws://", "wss://")
@@ -34,14 +36,19 @@ def open_voice_agent(
     speech_url: str | None = None,
     speech_key: str | None = None,
 ) -> VoiceAgent:
-    """The voice agent that a SPEC names: `ws://…#PROTOCOL`, or any text agent, which is given ears and a mouth.
+    """The voice agent that a SPEC names: `ws://…#PROTOCOL`, `vapi:ASSISTANT`, or any text agent with ears and a mouth.
 
     text_agent: opens a text agent by its SPEC. speech_url: an OpenAI-compatible endpoint that recognises and speaks;
     engines of this machine do it when it is None.
     Raises BadSetting, AgentUnreachable, MissingExtra.
     """
     recogniser, speaker, other_voice = _engines(speech_url, speech_key)
-    if is_voice(spec):
+    if spec.startswith("vapi:"):
+        named(spec)
+
+        def dial() -> Transport:
+            return VapiCall(spec, api_key=api_key)
+    elif is_voice(spec):
         codec_named(spec.partition("#")[2] or DEFAULT_CODEC)
 
         def dial() -> Transport:

@@ -19,7 +19,10 @@ Message: TypeAlias = dict[str, Any]
 """A chat message in OpenAI's form."""
 
 CHAT_COMPLETIONS = "/chat/completions"
-SUPPORTED = "package.module:callable, prompt:, https://…/chat/completions, https://…, cmd:program args, a2a:https://…"
+SUPPORTED = (
+    "package.module:callable, prompt:, https://…/chat/completions, https://…, cmd:program args, a2a:https://…, "
+    "vapi:ASSISTANT, retell:AGENT"
+)
 """Every kind of SPEC, as people are told."""
 
 
@@ -192,6 +195,11 @@ def open_agent(
         case "a2a":
             _insist_on_no(changes, spec)
             return _a2a(spec, api_key, tools_url)
+        case "platform":
+            from taketwo.replay.agents.platforms import PlatformAgent
+
+            _insist_on_no(changes, spec)
+            return PlatformAgent(spec, api_key=api_key)
         case "callable":
             from taketwo.replay.agents.callable import open_callable
 
@@ -224,7 +232,7 @@ async def closing_agents(*agents: Agent | None) -> AsyncIterator[None]:
                 await close_agent(agent)
 
 
-def _kind(spec: str) -> Literal["chat_completions", "prompt", "http", "command", "a2a", "callable"]:
+def _kind(spec: str) -> Literal["chat_completions", "prompt", "http", "command", "a2a", "platform", "callable"]:
     """Raises BadSetting for a SPEC that is none."""
     if spec.startswith(("http://", "https://")):
         return "chat_completions" if spec.partition("?")[0].rstrip("/").endswith(CHAT_COMPLETIONS) else "http"
@@ -234,6 +242,8 @@ def _kind(spec: str) -> Literal["chat_completions", "prompt", "http", "command",
         return "command"
     if spec.startswith(("a2a:http://", "a2a:https://")):
         return "a2a"
+    if spec.startswith(("vapi:", "retell:")):
+        return "platform"
     if "://" in spec or spec.startswith("prompt:") or ":" not in spec:
         raise BadSetting(f"this kind of agent is not supported: {spec!r}", where="agent", todo=f"give {SUPPORTED}")
     return "callable"

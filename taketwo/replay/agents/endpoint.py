@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx
 import msgspec
@@ -66,8 +66,9 @@ class Endpoint:
         *,
         headers: Mapping[str, str],
         until: float,
+        method: Literal["POST", "GET"] = "POST",
     ) -> Answer:
-        """Send a request and read its answer.
+        """Send a request and read its answer; a GET has no body.
 
         until: when to try no more, in seconds of the event loop's clock.
         Raises AgentFailed when the agent says that it failed, AgentUnreachable when it cannot be asked.
@@ -76,8 +77,8 @@ class Endpoint:
         for tries_left in reversed(range(TRIES)):
             asked_to_wait_s, problem = 0.0, ""
             try:
-                async with self._client.stream("POST", self.url, json=body, headers=dict(headers)) as response:
-                    if response.status_code == httpx.codes.OK:
+                async with self._client.stream(method, self.url, json=body or None, headers=dict(headers)) as response:
+                    if response.is_success:
                         return await read(response)
                     problem = self._refusal(response.status_code, await _quote(response))
                     asked_to_wait_s = _retry_after_s(response)

@@ -105,7 +105,7 @@ class Raw:
         """Sound, or a JSON message."""
         if isinstance(message, bytes):
             return Decoded(audio=self._decode(message))
-        match _object(message):
+        match json_object(message):
             case {"type": "transcript", "text": str(text)}:
                 return Decoded(said=(text,))
             case {"type": "understood", "text": str(text)}:
@@ -177,7 +177,7 @@ class Twilio:
 
     def decode(self, message: Message) -> Decoded:
         """`media`, `mark` and `clear`."""
-        match _object(message):
+        match json_object(message):
             case {"event": "media", "media": {"payload": str(payload)}}:
                 body = _bytes(payload)
                 return Decoded(unread="media that is no base64") if body is None else Decoded(audio=from_mulaw(body))
@@ -241,7 +241,7 @@ class OpenAIRealtime:
 
     def decode(self, message: Message) -> Decoded:
         """Events of the server, by their newer and older names."""
-        match _object(message):
+        match json_object(message):
             case {"type": "response.output_audio.delta" | "response.audio.delta", "delta": str(delta)}:
                 body = _bytes(delta)
                 return Decoded(unread="audio that is no base64") if body is None else Decoded(audio=from_pcm16(body))
@@ -303,7 +303,7 @@ def codec_named(name: str) -> Codec:
     return CODECS[name]()
 
 
-def _object(message: Message) -> JSON:
+def json_object(message: Message) -> JSON:
     try:
         return clean_json(json.loads(message))
     except (ValueError, RecursionError):
@@ -318,7 +318,7 @@ def _bytes(text: str) -> bytes | None:
 
 
 def _asked(tool: str, arguments: JSON, call_id: JSON) -> AskedCall:
-    given = _object(arguments) if isinstance(arguments, str) else arguments
+    given = json_object(arguments) if isinstance(arguments, str) else arguments
     named = call_id if isinstance(call_id, str) else None
     if isinstance(given, dict):
         return AskedCall(tool, given, named)

@@ -25,10 +25,13 @@ class WebSocketCall:
 
     is_paced = True
 
-    def __init__(self, address: str, *, api_key: str | None = None) -> None:
-        """address: `ws://HOST/PATH#PROTOCOL`; the part behind the # stays here. Raises BadSetting."""
+    def __init__(self, address: str, *, api_key: str | None = None, codec: Codec | None = None) -> None:
+        """address: `ws://HOST/PATH#PROTOCOL`; the part behind the # stays here. codec: instead of that one.
+
+        Raises BadSetting.
+        """
         self._url, _, protocol = address.partition("#")
-        self._codec: Codec = codec_named(protocol or DEFAULT_CODEC)
+        self._codec = codec_named(protocol or DEFAULT_CODEC) if codec is None else codec
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._socket: Any = None
         self._reader: asyncio.Task[None] | None = None
