@@ -304,6 +304,7 @@ def codec_named(name: str) -> Codec:
 
 
 def json_object(message: Message) -> JSON:
+    """The JSON value of a message; None where it is none."""
     try:
         return clean_json(json.loads(message))
     except (ValueError, RecursionError):
