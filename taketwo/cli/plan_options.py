@@ -54,7 +54,7 @@ class Planning(NamedTuple):
         except StoreUnavailable as error:
             if self.resume:
                 raise
-            click.echo(f"taketwo: nothing is remembered of this run: {error}", err=True)
+            _tell_of_no_memory(error)
             yield plan
             return
         with closing(memory):
@@ -64,8 +64,15 @@ class Planning(NamedTuple):
             why_not = why_not_cached(how, is_spoken=is_spoken)
             given = settings_key(how, among=among, clock=clock_now())
             known = revision(root, agents, given, os.environ, why_not)
-            cache = Cache(memory, known, resumes=resumes, takes=not self.no_cache)
-            yield plan._replace(cache=cache)
+            try:
+                plan = plan._replace(cache=Cache(memory, known, resumes=resumes, takes=not self.no_cache))
+            except StoreUnavailable as error:
+                _tell_of_no_memory(error)
+            yield plan
+
+
+def _tell_of_no_memory(error: StoreUnavailable) -> None:
+    click.echo(f"taketwo: nothing is remembered of this run: {error}", err=True)
 
 
 def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:

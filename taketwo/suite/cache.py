@@ -101,7 +101,9 @@ class Cache:
 
     @property
     def note(self) -> str | None:
-        """That no result can be taken from an earlier run, and why; None where it can, or is not wanted."""
+        """That no result can be taken from an earlier run, or be kept for a later one, and why; None where both can."""
+        if self._memory.trouble is not None:
+            return f"nothing more is remembered of this run: {self._memory.trouble}"
         why = self._known.why_unknown
         return f"nothing is taken from earlier runs: {why}" if self._wants and why is not None else None
 

@@ -51,11 +51,11 @@ class Remembering:
             writer.write(event)
 
     def close(self) -> None:
-        """Close the others, and write the file."""
+        """Write the file, and close the others."""
         try:
-            close_writers(self._writers)
-        finally:
             replace_file(self._path, History(cases=dict(sorted(self._cases.items()))).to_json() + b"\n")
+        finally:
+            close_writers(self._writers)
 
 
 def after(past: Past, verdict: VerdictKind, seen: SeenAt | None) -> Past:

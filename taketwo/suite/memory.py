@@ -77,8 +77,10 @@ class Memory:
     def __init__(self, root: Path, *, now: Callable[[], float] = time.time) -> None:
         """root: the project's folder. Raises StoreUnavailable where nothing can be kept there."""
         self.root = root
+        self.trouble: str | None = None
+        """Why nothing more is kept; None while there is room. Results are told all the same."""
         self._now = now
-        path = root / FOLDER / FILE
+        self._path = path = root / FOLDER / FILE
         try:
             path.parent.mkdir(exist_ok=True, mode=0o700)
             # Git need not be told by hand.
@@ -92,12 +94,15 @@ class Memory:
             raise StoreUnavailable(f"cannot be opened: {error}", where=str(path)) from error
 
     def begin_run(self) -> int:
-        """The number of a new run."""
-        with self._connection:
-            before = self._now() - KEPT_DAYS * 86_400
-            for name in ("forget_results", "forget_past", "forget_runs"):
-                self._connection.execute(SQL[name], (before,))
-            run = self._connection.execute(SQL["begin_run"], (self._now(),)).lastrowid
+        """The number of a new run. Raises StoreUnavailable."""
+        try:
+            with self._connection:
+                before = self._now() - KEPT_DAYS * 86_400
+                for name in ("forget_results", "forget_past", "forget_runs"):
+                    self._connection.execute(SQL[name], (before,))
+                run = self._connection.execute(SQL["begin_run"], (self._now(),)).lastrowid
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
         assert run is not None, "SQLite numbers what it inserts"
         return run
 
@@ -108,18 +113,19 @@ class Memory:
 
     def end_run(self, run: int) -> None:
         """It has come to its end: there is nothing to resume."""
-        with self._connection:
-            self._connection.execute(SQL["end_run"], (run,))
+        self._write(("end_run", (run,)))
 
     def distrust(self, run: int) -> None:
-        """None of its results is taken for one of another run."""
-        with self._connection:
-            self._connection.execute(SQL["distrust"], (run,))
+        """None of its results is taken for one of another run. Raises StoreUnavailable: they would be taken."""
+        try:
+            with self._connection:
+                self._connection.execute(SQL["distrust"], (run,))
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
 
     def put_files(self, run: int, files: Mapping[str, str | None]) -> None:
         """The files that the process of the run read so far, with their hashes."""
-        with self._connection:
-            self._connection.execute(SQL["put_files"], (json.dumps(files, sort_keys=True), run))
+        self._write(("put_files", (json.dumps(files, sort_keys=True), run)))
 
     def files(self, run: int) -> dict[str, str | None]:
         """The files that the process of a run read; none where that is not known."""
@@ -134,12 +140,11 @@ class Memory:
     def keep(self, place: str, key: str, result: CaseResult, past: TrackRecord, *, is_sure: bool) -> None:
         """Put a result in the place of the one before, and what is known of the case now."""
         at, kind = self._now(), result.verdict.kind
-        with self._connection:
-            self._connection.execute(SQL["put_result"], (place, key, kind, is_sure, past.run, at, result.to_json()))
-            self._connection.execute(
-                SQL["put_past"],
-                (place, past.failed, past.passed, past.seconds, past.content, json.dumps(past.tools), past.run, at),
-            )
+        tools = json.dumps(past.tools)
+        self._write(
+            ("put_result", (place, key, kind, is_sure, past.run, at, result.to_json())),
+            ("put_past", (place, past.failed, past.passed, past.seconds, past.content, tools, past.run, at)),
+        )
 
     def past(self) -> dict[str, TrackRecord]:
         """How every case went so far, by its place."""
@@ -152,6 +157,21 @@ class Memory:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+    def _write(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+        """Do all of them or none; once there was no room, nothing more is tried."""
+        if self.trouble is not None:
+            return
+        try:
+            with self._connection:
+                for name, values in statements:
+                    self._connection.execute(SQL[name], values)
+        except sqlite3.Error as error:
+            self.trouble = str(self._unavailable(error))
+
+    def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
+        todo = "make room, or delete the folder: it is only a memory"
+        return StoreUnavailable(f"cannot be written: {error}", where=str(self._path), todo=todo)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
