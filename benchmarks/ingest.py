@@ -2,7 +2,8 @@
 
 A real `taketwo serve` gets requests of spans of more than 2 KB each, built beforehand, over a few connections. A
 request counts when it is acknowledged, which means on disk; then it is waited until all of it can be read, and counted.
-The sender runs on the same machine and takes part of it.
+The sender runs on the same machine and takes part of it. `--store postgresql` starts a PostgreSQL for it, and what that
+takes counts as the server's; with `--servers 2` two servers share the store.
 """
 
 from __future__ import annotations
@@ -19,17 +20,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
+from itertools import cycle
 from pathlib import Path
+from typing import TypeAlias
 
 import grpc
+from database import postgresql
 from machine import cpu_seconds, describe, percentile, tree_memory_mib
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from taketwo.store import Store, open_store
+
+Way: TypeAlias = Callable[[Iterator[bytes]], Iterator[float]]
+"""Sends bodies, and tells how long each took."""
 
 SPANS_A_REQUEST = 512
 SPANS_A_TRACE = 20
@@ -131,8 +138,8 @@ def by_grpc(address: str, bodies: Iterator[bytes]) -> Iterator[float]:
             yield time.perf_counter() - begin
 
 
-def send(bodies: list[bytes], connections: int, one: Callable[[Iterator[bytes]], Iterator[float]]) -> list[float]:
-    """Send all bodies over several connections; gives how long each took in seconds."""
+def send(bodies: list[bytes], connections: int, ways: Iterator[Way]) -> list[float]:
+    """Send all bodies over several connections, each in the next of the ways; gives how long each took in seconds."""
     waiting = iter(bodies)
     lock = threading.Lock()
 
@@ -141,7 +148,7 @@ def send(bodies: list[bytes], connections: int, one: Callable[[Iterator[bytes]],
             return next(waiting, None)
 
     with ThreadPoolExecutor(connections) as threads:
-        senders = [threads.submit(lambda: list(one(iter(next_body, None)))) for _ in range(connections)]
+        senders = [threads.submit(lambda way: list(way(iter(next_body, None))), next(ways)) for _ in range(connections)]
         return [took for sender in senders for took in sender.result()]
 
 
@@ -155,12 +162,26 @@ def time_until_readable(store: Store, spans: int, begin: float) -> float:
             return took
 
 
+def bytes_of(store: str) -> int:
+    """What a store takes, without the log in which a PostgreSQL server first writes everything."""
+    if store.startswith("postgresql:"):
+        import psycopg
+
+        sizes = "SELECT sum(pg_total_relation_size(relid)) FROM pg_statio_user_tables WHERE schemaname = 'taketwo'"
+        with psycopg.connect(store) as connection:
+            return int(connection.execute(sizes).fetchone()[0])
+    folder = Path(store.removeprefix("sqlite:///")).parent
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
 def main() -> None:
     """Build, send, count, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spans", type=int, default=100_000)
     parser.add_argument("--spans-a-request", type=int, default=SPANS_A_REQUEST)
     parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--servers", type=int, default=1, help="how many servers share the store")
     parser.add_argument("--grpc", action="store_true", help="send over gRPC instead of HTTP")
     arguments = parser.parse_args()
     print(describe())
@@ -171,21 +192,26 @@ def main() -> None:
     sent = sum(map(len, bodies))
     protocol = "gRPC" if arguments.grpc else "HTTP"
     print(f"{len(bodies)} requests of {size} spans over {arguments.connections} connections of {protocol}")
-    with tempfile.TemporaryDirectory(prefix="taketwo-ingest-") as folder:
-        store = f"sqlite:///{folder}/store.sqlite3"
-        with running_server(store) as (pid, by_http_at, by_grpc_at):
-            busy = cpu_seconds(pid)
-            begin = time.perf_counter()
-            one = partial(by_grpc, by_grpc_at) if arguments.grpc else partial(by_http, by_http_at)
-            times = send(bodies, arguments.connections, one)
-            took, spent = time.perf_counter() - begin, cpu_seconds(pid) - busy
-            opened = open_store(store)
-            readable = time_until_readable(opened, spans, begin)
-            busy = cpu_seconds(pid) - busy
-            memory = tree_memory_mib(pid)
-            there = sum(trace.spans for trace in opened.traces())
-            opened.close()
-        on_disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+    with tempfile.TemporaryDirectory(prefix="taketwo-ingest-") as folder, ExitStack() as running:
+        store, pids = f"sqlite:///{folder}/store.sqlite3", []
+        if arguments.store == "postgresql":
+            store, database_pid = running.enter_context(postgresql(Path(folder)))
+            pids.append(database_pid)
+        servers = [running.enter_context(running_server(store)) for _ in range(arguments.servers)]
+        pids += [pid for pid, _, _ in servers]
+        before = sum(map(cpu_seconds, pids))
+        begin = time.perf_counter()
+        ways = cycle(partial(by_grpc, rpc) if arguments.grpc else partial(by_http, http) for _, http, rpc in servers)
+        times = send(bodies, arguments.connections, ways)
+        took, spent = time.perf_counter() - begin, sum(map(cpu_seconds, pids)) - before
+        opened = open_store(store)
+        readable = time_until_readable(opened, spans, begin)
+        busy = sum(map(cpu_seconds, pids)) - before
+        memory = sum(map(tree_memory_mib, pids))
+        there = sum(trace.spans for trace in opened.traces())
+        opened.close()
+        on_disk = bytes_of(store)
+        running.close()
     print(
         f"acknowledged and on disk: {spans:,} in {took:.2f} s = {spans / took:,.0f} spans/s, "
         f"{spent / spans * 1e6:.1f} µs of processor a span"

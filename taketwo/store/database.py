@@ -7,13 +7,17 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import BoundedSemaphore
-from typing import Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import msgspec
 
 from taketwo.errors import StoreBusy
 from taketwo.store.chunks import Packed
 from taketwo.value import JSON
+
+if TYPE_CHECKING:
+    from taketwo.store.deleting import Doomed, Forgotten
+    from taketwo.store.settling import Envelopes
 
 BUSY_TIMEOUT_S: Final = 5.0
 """How long one process waits for another's transaction."""
@@ -124,6 +128,9 @@ class Database(Protocol):
 
     def keep(self, connection: Any, project: str, arrivals: Sequence[Packed]) -> int:
         """As `arrivals.keep`; where `keeps_together` is set, also while others do the same."""
+
+    def forget(self, connection: Any, doomed: Sequence[Doomed], envelope: Envelopes) -> Forgotten:
+        """As `deleting.forget`."""
 
     def is_worth_a_retry(self, error: Exception) -> bool:
         """Whether a transaction was given up for the sake of another one, so that it may be begun again."""

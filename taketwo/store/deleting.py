@@ -70,8 +70,7 @@ def forget(connection: Connection, doomed: Sequence[Doomed], envelope: Envelopes
 
 def has_shared_traces(connection: Connection, key: int) -> bool:
     """Whether another conversation has a part of one of its traces."""
-    traces = connection.execute(SQL["traces_of_conversation"], (key,)).fetchall()
-    return any(len(connection.execute(SQL["conversations_of_trace"], (trace,)).fetchall()) > 1 for trace, _ in traces)
+    return connection.execute(SQL["shares_traces"], {"id": key}).fetchone() is not None
 
 
 def forget_trace(connection: Connection, trace: int) -> frozenset[bytes]:

@@ -15,7 +15,6 @@ from taketwo.store.deleting import (
     Doomed,
     Forgotten,
     drop_envelopes,
-    forget,
     forget_results,
     forget_trace,
     has_shared_traces,
@@ -82,7 +81,7 @@ class Deletion:
     def _forget(self, keys: Sequence[int]) -> tuple[Deleted, frozenset[bytes]]:
         deleted, envelopes, left = Deleted(), frozenset[bytes](), list(keys)
         for _ in range(MOST_TRIES):
-            doomed = [one for key in left if (one := self._doomed(key)) is not None]
+            doomed = self._all_doomed(left)
             done = self._writer.do(partial(self._forget_in, doomed))
             deleted, envelopes, left = deleted + done.deleted, envelopes | done.envelopes, list(done.changed)
             if not left:
@@ -90,7 +89,19 @@ class Deletion:
         raise StoreBusy("what is to be deleted keeps growing", where=self._database.where, todo="try again in a moment")
 
     def _forget_in(self, doomed: Sequence[Doomed], connection: Connection) -> Forgotten:
-        return forget(connection, doomed, self._envelopes(connection))
+        return self._database.forget(connection, doomed, self._envelopes(connection))
+
+    def _all_doomed(self, keys: Sequence[int]) -> list[Doomed]:
+        """Those that are still there. Most stand alone and are read already, and then one look tells of all of them."""
+        with self._readers.snapshot() as connection:
+            rows = {key: row for key in keys if (row := row_of(connection, key)) is not None}
+            alone = {
+                key: Doomed(row, None)
+                for key, row in rows.items()
+                if row.changes == row.settled and not has_shared_traces(connection, key)
+            }
+        found = (alone[key] if key in alone else self._doomed(key) for key in rows)
+        return [one for one in found if one is not None]
 
     def _doomed(self, key: int) -> Doomed | None:
         """The conversation with its part of what it shares with others; None where it is gone already."""

@@ -69,7 +69,7 @@ class TableDocuments:
         """See `Documents`."""
         position, seq = place(after) if after is not None else _AFTER_ALL if newest_first else _BEFORE_ALL
         values = {"kind": kind, "state": state, "outcome": outcome, "position": position, "seq": seq}
-        values |= {"parent": parent, "project": project, "limit": LATEST_NS if limit is None else limit}
+        values |= {"parent": parent, "project": project, "limit": -1 if limit is None else limit}
         name = "newest_documents" if newest_first else "documents"
         suffix = "_of_parent" if parent is not None else "_of_project" if project is not None else ""
         with self._readers.snapshot() as connection:

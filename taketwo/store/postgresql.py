@@ -16,10 +16,13 @@ from taketwo.store.addresses import PostgresAddress, unreadable
 from taketwo.store.arrivals_postgresql import keep_together
 from taketwo.store.chunks import Packed
 from taketwo.store.database import BUSY_TIMEOUT_S, Connection, Dialect, NameOf, Rows, Values
+from taketwo.store.deleting import Doomed, Forgotten
+from taketwo.store.deleting_postgresql import forget_together
 from taketwo.store.documents_tables import DOCUMENTS
 from taketwo.store.indexing import SEARCH
 from taketwo.store.migrate_postgresql import SCHEMA, migrate
 from taketwo.store.redacting import KEY_BYTES, new_key
+from taketwo.store.settling import Envelopes
 from taketwo.store.statements import SQL, named_statements
 
 WRITING: Final = 0x74616B32
@@ -194,6 +197,10 @@ class PostgresDatabase:
         """See `Database`."""
         return keep_together(connection, project, arrivals)
 
+    def forget(self, connection: PostgresConnection, doomed: Sequence[Doomed], envelope: Envelopes) -> Forgotten:
+        """See `Database`."""
+        return forget_together(connection, doomed, envelope)
+
     def is_worth_a_retry(self, error: Exception) -> bool:
         """See `Database`."""
         return isinstance(error, self._psycopg.errors.DeadlockDetected)
@@ -276,6 +283,8 @@ def _is_away(error: Exception) -> bool:
 
 
 _COMMENT: Final = re.compile(r"--[^\n]*")
+_LIMIT: Final = re.compile(r"LIMIT (:\w+|\?)")
+"""-1 is none for SQLite, and an error for PostgreSQL."""
 _NAMED: Final = re.compile(r"(?<![:\w]):(\w+)")
 
 
@@ -291,6 +300,7 @@ def _different() -> dict[str, str]:
 def translated(statement: str) -> str:
     """A statement as the driver takes it."""
     text = _COMMENT.sub("", _different().get(statement, statement)).replace("%", "%%")
+    text = _LIMIT.sub(r"LIMIT nullif(\1, -1)", text)
     return _NAMED.sub(r"%(\1)s", text.replace("?", "%s")).strip()
 
 

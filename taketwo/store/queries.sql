@@ -315,6 +315,11 @@ WHERE project_id = (SELECT id FROM project WHERE name = :project)
   AND first_ns BETWEEN 1 AND :before AND last_ns <= :before AND (first_ns, id) > (:after_ns, :after_id)
 ORDER BY first_ns, id LIMIT :limit
 
+-- name: shares_traces
+-- Whether another conversation has a part of one of its traces.
+SELECT 1 FROM membership AS mine JOIN membership AS other ON other.trace_id = mine.trace_id
+WHERE mine.conversation_id = :id AND other.conversation_id <> :id LIMIT 1
+
 -- name: lone_log_traces
 -- Log records whose spans never came: no conversation has them.
 SELECT id, trace_id FROM trace

@@ -17,7 +17,7 @@ from taketwo.select.filters import Filter
 from taketwo.store.conditions import EVERY_ROW, Condition, condition, wider
 from taketwo.store.database import Connection, Dialect, Readers, Rows
 from taketwo.store.indexing import SEARCH, index_again
-from taketwo.store.listing import LATEST_NS, moment, moment_ns, place
+from taketwo.store.listing import moment, moment_ns, place
 from taketwo.store.search import (
     NEWEST_FIRST,
     UNKNOWN,
@@ -96,7 +96,7 @@ class TableSearch:
         """See `Search`."""
         last_ns, id = user_place(after)
         self.catch_up(project, MOST_READ_FIRST)
-        wanted = {"project": project, "last_ns": last_ns, "id": id, "limit": LATEST_NS if limit is None else limit}
+        wanted = {"project": project, "last_ns": last_ns, "id": id, "limit": -1 if limit is None else limit}
         with self._readers.snapshot() as connection:
             rows = _rows(connection.execute(SEARCH["users"], wanted))
         return [_user(row, project) for row in rows]

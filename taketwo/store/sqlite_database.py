@@ -14,10 +14,12 @@ from taketwo.errors import StoreBusy, StoreUnavailable
 from taketwo.store.arrivals import keep
 from taketwo.store.chunks import Packed
 from taketwo.store.database import BUSY_TIMEOUT_S, Connection, Dialect, NameOf
+from taketwo.store.deleting import Doomed, Forgotten, forget
 from taketwo.store.indexing import SEARCH
 from taketwo.store.migrate import migrate
 from taketwo.store.recordings import recordings_folder
 from taketwo.store.redacting import store_key
+from taketwo.store.settling import Envelopes
 
 LOG_WAIT_S: Final = 5.0
 """How long a deletion waits for readers who keep the write-ahead log from being cut off."""
@@ -123,6 +125,10 @@ class SqliteDatabase:
     def keep(self, connection: Connection, project: str, arrivals: Sequence[Packed]) -> int:
         """See `Database`."""
         return keep(connection, project, arrivals)
+
+    def forget(self, connection: Connection, doomed: Sequence[Doomed], envelope: Envelopes) -> Forgotten:
+        """See `Database`."""
+        return forget(connection, doomed, envelope)
 
     def is_worth_a_retry(self, error: Exception) -> bool:
         """See `Database`. Nobody is given up for others here."""

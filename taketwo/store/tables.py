@@ -24,7 +24,7 @@ from taketwo.store.feedback import Feedback, meant, with_scores
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run, trace_range
 from taketwo.store.grouping import Material, groups, part_of
 from taketwo.store.indexing import SEARCH, feedback_of, index, index_again
-from taketwo.store.listing import LATEST_NS, cursor, moment_ns, place
+from taketwo.store.listing import cursor, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import Redacting
 from taketwo.store.requests import catch_up
@@ -159,7 +159,7 @@ class TableStore:
 
     def settle(self, limit: int | None = None) -> int:
         """See `Store`."""
-        return self.search.settle(LATEST_NS if limit is None else limit)
+        return self.search.settle(-1 if limit is None else limit)
 
     def add_result(self, suite_id: str, result: CaseResult) -> None:
         """See `Store`."""
