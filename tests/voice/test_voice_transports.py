@@ -26,9 +26,10 @@ from taketwo.scenario import Case
 from taketwo.testing import call
 from taketwo.voice.activity import Ear
 from taketwo.voice.audio import HEARING_RATE, Samples, from_mulaw, from_pcm16, mulaw, pcm16
+from taketwo.voice.rates import Rates
 from taketwo.voice.recordings import Recordings
 from taketwo.voice.transports.codecs import CODECS, codec_named
-from taketwo.voice.transports.websocket import Rates, WebSocketCall
+from taketwo.voice.transports.websocket import WebSocketCall
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
@@ -165,7 +166,7 @@ async def test_each_protocol_carries_a_call_both_ways_in_real_time(tmp_path: Pat
     recordings = Recordings([tmp_path])
     async with asyncio.TaskGroup() as group:
         runs = {name: group.create_task(replayed(recordings, handler, name)) for name, handler in SERVERS.items()}
-    assert set(runs) == set(CODECS)
+    assert set(runs) == set(CODECS) - {"pipecat"}
     for name, task in runs.items():
         run = task.result()
         assert run.ending.reason == "completed", (name, run.ending)

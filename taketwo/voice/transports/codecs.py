@@ -3,79 +3,18 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final
 
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.errors import BadSetting
 from taketwo.replay.current import AskedCall, CameBack
-from taketwo.value import JSON, canonical_json, clean_json
+from taketwo.value import canonical_json
 from taketwo.voice.audio import Samples, from_mulaw, from_pcm16, mulaw, pcm16
-from taketwo.voice.transports import NOTHING
-
-Message: TypeAlias = str | bytes
-"""What goes over the WebSocket."""
-
-
-class Decoded(NamedTuple):
-    """What a message of the agent says."""
-
-    audio: Samples = NOTHING
-    """Sound at the codec's rate."""
-    clear: bool = False
-    """It takes back what was not heard yet."""
-    marks: Sequence[str] = ()
-    """Marks after what it has sent so far."""
-    said: Sequence[str] = ()
-    """Words of what it says."""
-    understood: Sequence[str] = ()
-    """What it has understood of the caller."""
-    busy: bool | None = None
-    """Whether more will come; None where the message does not tell."""
-    ended: str | None = None
-    """Why it hangs up."""
-    asked: AskedCall | None = None
-    """A tool that is to be answered by us."""
-    ran: tuple[AskedCall, JSON] | None = None
-    """A tool that it has called itself, and what came back."""
-    unread: str | None = None
-    """Why the message could not be read."""
-
-
-class Codec(Protocol):
-    """One protocol, for one call."""
-
-    @property
-    def rate(self) -> int:
-        """Samples a second both ways."""
-        ...
-
-    def opening(self, agent: KnownAgent) -> Sequence[Message]:
-        """What is sent first; `agent` is the recorded one, for protocols that are told whom to play."""
-        ...
-
-    def encode(self, frame: Samples) -> Message:
-        """20 ms of the caller."""
-        ...
-
-    def decode(self, message: Message) -> Decoded:
-        """What the agent has sent; never raises, whatever it is."""
-        ...
-
-    def answer(self, asked: AskedCall, came: CameBack) -> Sequence[Message]:
-        """The result of a tool that the agent asked for."""
-        ...
-
-    def played(self, marks: Sequence[str]) -> Sequence[Message]:
-        """What tells the agent that marks were passed."""
-        ...
-
-    def closing(self) -> Sequence[Message]:
-        """What is sent last."""
-        ...
+from taketwo.voice.transports.messages import Codec, Decoded, Message, asked_for, bytes_of, json_object
+from taketwo.voice.transports.pipecat import Pipecat
 
 
 class Raw:
@@ -117,7 +56,7 @@ class Raw:
             case {"type": "mark", "name": str(name)}:
                 return Decoded(marks=(name,))
             case {"type": "tool_call", "tool": str(tool)} as call:
-                asked = _asked(tool, call.get("arguments"), call.get("id"))
+                asked = asked_for(tool, call.get("arguments"), call.get("id"))
                 return Decoded(ran=(asked, call["result"])) if "result" in call else Decoded(asked=asked)
             case {"type": "end"} as end:
                 return Decoded(ended=str(end.get("reason") or "the agent ended the call"))
@@ -179,7 +118,7 @@ class Twilio:
         """`media`, `mark` and `clear`."""
         match json_object(message):
             case {"event": "media", "media": {"payload": str(payload)}}:
-                body = _bytes(payload)
+                body = bytes_of(payload)
                 return Decoded(unread="media that is no base64") if body is None else Decoded(audio=from_mulaw(body))
             case {"event": "mark", "mark": {"name": str(name)}}:
                 return Decoded(marks=(name,))
@@ -243,7 +182,7 @@ class OpenAIRealtime:
         """Events of the server, by their newer and older names."""
         match json_object(message):
             case {"type": "response.output_audio.delta" | "response.audio.delta", "delta": str(delta)}:
-                body = _bytes(delta)
+                body = bytes_of(delta)
                 return Decoded(unread="audio that is no base64") if body is None else Decoded(audio=from_pcm16(body))
             case {
                 "type": "response.output_audio_transcript.done" | "response.audio_transcript.done",
@@ -259,7 +198,7 @@ class OpenAIRealtime:
             case {"type": "response.done"}:
                 return Decoded(busy=False)
             case {"type": "response.function_call_arguments.done", "name": str(name)} as call:
-                return Decoded(asked=_asked(name, call.get("arguments"), call.get("call_id")), busy=True)
+                return Decoded(asked=asked_for(name, call.get("arguments"), call.get("call_id")), busy=True)
             case {"type": "error", "error": dict(error)}:
                 return Decoded(ended=f"the server says: {error.get('message') or error.get('code')}")
             case {"type": str()}:
@@ -290,6 +229,7 @@ CODECS: Final[dict[str, Callable[[], Codec]]] = {
     "mulaw8000": lambda: Raw(8_000, mulaw, from_mulaw),
     "twilio": Twilio,
     "openai": OpenAIRealtime,
+    "pipecat": Pipecat,
 }
 """What may stand behind the `#` of an address."""
 DEFAULT_CODEC: Final = "pcm16000"
@@ -301,27 +241,3 @@ def codec_named(name: str) -> Codec:
         todo = f"write ws://…#NAME with one of {', '.join(CODECS)}"
         raise BadSetting(f"no voice protocol is called {name!r}", where="agent", todo=todo)
     return CODECS[name]()
-
-
-def json_object(message: Message) -> JSON:
-    """The JSON value of a message; None where it is none."""
-    try:
-        return clean_json(json.loads(message))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _bytes(text: str) -> bytes | None:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
-def _asked(tool: str, arguments: JSON, call_id: JSON) -> AskedCall:
-    given = json_object(arguments) if isinstance(arguments, str) else arguments
-    named = call_id if isinstance(call_id, str) else None
-    if isinstance(given, dict):
-        return AskedCall(tool, given, named)
-    text = None if arguments in (None, "") else arguments if isinstance(arguments, str) else canonical_json(arguments)
-    return AskedCall(tool, {}, named, text)

@@ -13,7 +13,8 @@ from taketwo.replay.agents import Exchange
 from taketwo.replay.agents.platforms import named
 from taketwo.voice.audio import Samples, from_pcm16, pcm16
 from taketwo.voice.transports import Received
-from taketwo.voice.transports.codecs import Decoded, Message, Raw, json_object
+from taketwo.voice.transports.codecs import Raw
+from taketwo.voice.transports.messages import Decoded, Message, json_object
 from taketwo.voice.transports.websocket import WebSocketCall
 
 RATE: Final = 16_000

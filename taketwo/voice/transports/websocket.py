@@ -13,8 +13,10 @@ from taketwo.errors import AgentUnreachable, MissingExtra
 from taketwo.replay.agents import Exchange
 from taketwo.replay.agents.tool_loop import run_live
 from taketwo.voice.audio import HEARING_RATE, Samples
+from taketwo.voice.rates import Rates
 from taketwo.voice.transports import NOTHING, Received
-from taketwo.voice.transports.codecs import DEFAULT_CODEC, Codec, Decoded, Message, codec_named
+from taketwo.voice.transports.codecs import DEFAULT_CODEC, codec_named
+from taketwo.voice.transports.messages import Codec, Decoded, Message
 
 CONNECT_S: Final = 10.0
 LARGEST_MESSAGE: Final = 16 * 1024 * 1024
@@ -139,24 +141,3 @@ class WebSocketCall:
             self._broken = "the agent hung up"
         except ConnectionClosed as error:
             self._broken, self._lost = f"the connection broke: {error}", True
-
-
-class Rates:
-    """Changes the rate of sound that comes in pieces, without seams."""
-
-    def __init__(self, rate: int, to: int) -> None:
-        """From one rate to another, in samples a second."""
-        self._stream: Any = None
-        if rate != to:
-            try:
-                import soxr
-            except ModuleNotFoundError as error:
-                raise MissingExtra("voice", needed_for="changing the rate of audio") from error
-            self._stream = soxr.ResampleStream(rate, to, 1, dtype="float32", quality="QQ")
-
-    def through(self, samples: Samples) -> Samples:
-        """The next piece, in which a few milliseconds of the one before come first."""
-        if self._stream is None:
-            return samples
-        changed: Samples = self._stream.resample_chunk(samples)
-        return changed
