@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from taketwo.conversation import Conversation
+from taketwo.errors import StoreBusy, StoreUnavailable
 from taketwo.select.filters import Filter
 from taketwo.store.conditions import EVERY_ROW, Condition, condition, wider
 from taketwo.store.database import Connection, Dialect, Readers, Rows
@@ -135,7 +136,12 @@ class TableSearch:
         """Read what has come, the newest first; gives how many conversations that were."""
         with self._readers.snapshot() as connection:
             rows = connection.execute(SEARCH["unread"], {"project": project, "limit": limit}).fetchall()
-        self._index(rows)
+        try:
+            self._index(rows)
+        except StoreBusy:
+            raise
+        except StoreUnavailable:  # the disk is full: what was read before is found all the same
+            return 0
         return len(rows)
 
     def settle(self, limit: int) -> int:

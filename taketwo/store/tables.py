@@ -324,10 +324,10 @@ class TableStore:
                 return found.readings[found.row.name]
             try:
                 done = self._writer.do(partial(file, finding=found, is_first_look=number == 0))
-            except StoreBusy:
+            except StoreUnavailable:
                 if wait:
                     raise
-                # Whoever only wants to read need not wait for those who write.
+                # Whoever only wants to read need not wait for those who write, or for room on the disk.
                 return found.readings.get(found.row.name)
             self._moved += done and found.moves_traces
         raise StoreBusy("spans of this conversation arrive faster than it is read", todo="try again in a moment")
@@ -345,8 +345,13 @@ class TableStore:
     def _settle(self, statement: str, values: dict[str, object], *, wait: bool = True) -> int:
         with self._readers.snapshot() as connection:
             keys = connection.execute(statement, values).fetchall()
-        for (key,) in keys:
-            self._read(key, wait=wait)
+        for number, (key,) in enumerate(keys):
+            try:
+                self._read(key, wait=wait)
+            except StoreBusy:
+                raise
+            except StoreUnavailable:  # the disk is full: what was looked at before can be read all the same
+                return number
         return len(keys)
 
     def _settle_to_list(self, project: str | None, limit: int | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
 
@@ -62,6 +62,9 @@ LAST_OF_POSITION = 2**62
 """Stands in a cursor behind everything at a position."""
 OPEN = ("pending", "running")
 """States of what has not ended."""
+
+AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
+"""What waits is due whatever the clock says: set back by an hour, it must not wait for that hour again."""
 
 _counting = Lock()  # two that count at the same time would both take the last place
 
@@ -466,7 +469,7 @@ def _call(
 
 
 def _due_at(call: CallExecution) -> datetime | None:
-    return {"pending": call.created_at, "running": call.lease_until}.get(call.status)
+    return {"pending": AT_ONCE, "running": call.lease_until}.get(call.status)
 
 
 def _hand_out(flow: Flow, worker: str) -> Callable[[CallExecution], CallExecution]:
