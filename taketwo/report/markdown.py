@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from taketwo.events import CaseErrored, CaseFinished, Event
+from taketwo.report.aligned import telling_attempt
 from taketwo.report.gathered import Gathered, finish
 from taketwo.report.words import (
     GRAVEST_FIRST,
@@ -127,14 +128,25 @@ def _first(regressions: list[CaseFinished]) -> Iterator[str]:
     """What regressed, on which turn, since which commit, how sure that is."""
     for event in regressions[:MOST_FIRST]:
         result = event.result
-        reasons = result.verdict.reasons
-        turn = turn_in_words(reasons[0].turn_index if reasons else None)
-        facts = (turn, past_in_words(result.past), sureness_in_words(result))
+        facts = (_turn(result), past_in_words(result.past), sureness_in_words(result))
         yield f"- **{_text(result.case_id)}**: {'; '.join(_text(fact) for fact in facts if fact)}"
     if len(regressions) > MOST_FIRST:
         yield f"- and {len(regressions) - MOST_FIRST} more"
     if regressions:
         yield ""
+
+
+def _turn(result: CaseResult) -> str:
+    """The turn of the weightiest reason; where that is about the whole, the one in which it leaves the recording."""
+    if result.verdict.reasons and result.verdict.reasons[0].turn_index is not None:
+        return turn_in_words(result.verdict.reasons[0].turn_index)
+    attempt = telling_attempt(result)
+    if attempt is None or attempt.comparison.first_divergence is None:
+        return ""
+    change = attempt.comparison.changes[attempt.comparison.first_divergence]
+    if change.recorded_turn is None:
+        return ""
+    return f"leaves the recording in {turn_in_words(change.recorded_turn)}"
 
 
 def _of_kind(kind: str, items: list[list[str]]) -> Iterator[str]:

@@ -293,7 +293,7 @@ def past_in_words(past: Past | None) -> str:
     red = _seen_in_words(past.red)
     if past.green is not None and past.green.revision == past.red.revision:
         return f"green and then red at {red}: something besides that commit has changed"
-    return f"red since {red}, {f'green at {green}' if green else 'no green run is known'}"
+    return f"red since {red}, green at {green}" if green else f"red at least since {red}, no green run is known"
 
 
 def _seen_in_words(seen: SeenAt) -> str:

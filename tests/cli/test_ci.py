@@ -121,7 +121,7 @@ def test_the_summary_says_since_which_commit_it_is_red_and_how_sure_that_is(run:
     red = commit(site, "bad")
     said = first_lines()
     assert said.startswith("### ❌ 10 regressions: must say Hello")
-    assert f"- **case-0**: the conversation; red since {red} (" in said
+    assert f"- **case-0**: red since {red} (" in said
     assert f"green at {green} (" in said
     assert "; failed 3 of 3 attempts, pass rate between 0.00 and 0.56 (95 %); fidelity 1.00" in said
     commit(site, "bad")  # another commit of the same agent: it was red before

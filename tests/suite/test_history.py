@@ -39,7 +39,7 @@ def test_a_run_of_no_known_commit_is_never_taken_for_one() -> None:
     assert past_in_words(Past(green=A)) == "last green at aaaaaaaa (2026-11-25)"
     assert after(Past(green=A, red=B), "pass", None) == Past(green=A)
     assert past_in_words(Past()) == "no green run is known"
-    assert past_in_words(Past(red=B)) == "red since bbbbbbbb (2026-11-26), no green run is known"
+    assert past_in_words(Past(red=B)) == "red at least since bbbbbbbb (2026-11-26), no green run is known"
     assert past_in_words(None) == ""
 
 
