@@ -74,7 +74,7 @@ PATIENCE_S = 3600.0
     "agent_spec",
     metavar="SPEC",
     help="package.module:callable, prompt: (rebuilt from the recording), https://…/chat/completions, a URL of your own,"
-    " cmd:program args, or ws://…#PROTOCOL for a voice agent.",
+    " cmd:program args, vapi:ASSISTANT, retell:AGENT, or ws://…#PROTOCOL and livekit:PATH.py for voice agents.",
 )
 @set_option
 @click.option(

@@ -28,11 +28,14 @@ LARGE_FILES = """# Recordings are large: with `git lfs install` they are kept be
 """
 """What lies beside the recordings of a scenario, for git."""
 
+ONLY_SPOKEN_WITH = ("ws://", "wss://", "livekit:")
+"""SPECs of agents that take no words."""
+
 audio_option = click.option(
     "--audio",
     type=click.Choice(["original", "synthesised", "text"]),
     help="How a call is replayed: with the caller's recorded voice, with a synthetic one, or in words. "
-    "[default: original for ws://…, else text]",
+    "[default: original for ws://… and livekit:…, else text]",
 )
 
 
@@ -48,9 +51,9 @@ class Phone:
 
     def speaks_with(self, spec: str) -> bool:
         """Whether the agent is called. Raises BadSetting where it cannot be spoken with otherwise."""
-        is_voice = spec.startswith(("ws://", "wss://"))
+        is_voice = spec.startswith(ONLY_SPOKEN_WITH)
         if is_voice and self._audio == "text":
-            raise BadSetting("an agent at ws://… can only be spoken with", where="--audio", todo="leave --audio out")
+            raise BadSetting("this agent can only be spoken with", where=spec, todo="leave --audio out")
         return is_voice or self._audio in ("original", "synthesised")
 
     def turn_timeout_s(self, spec: str) -> float:

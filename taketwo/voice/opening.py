@@ -14,11 +14,12 @@ from taketwo.voice.recordings import Recordings
 from taketwo.voice.speak import Speaker, TextToSpeechEndpoint, Voice
 from taketwo.voice.transports import Transport
 from taketwo.voice.transports.codecs import DEFAULT_CODEC, codec_named
+from taketwo.voice.transports.livekit import SCHEME, LiveKitCall
 from taketwo.voice.transports.spoken import SpokenAgent
 from taketwo.voice.transports.vapi import VapiCall
 from taketwo.voice.transports.websocket import WebSocketCall
 
-SCHEMES: Final = ("ws://", "wss://")
+SCHEMES: Final = ("ws://", "wss://", SCHEME)
 
 
 def is_voice(spec: str) -> bool:
@@ -36,7 +37,8 @@ def open_voice_agent(
     speech_url: str | None = None,
     speech_key: str | None = None,
 ) -> VoiceAgent:
-    """The voice agent that a SPEC names: `ws://…#PROTOCOL`, `vapi:ASSISTANT`, or any text agent with ears and a mouth.
+    """The voice agent that a SPEC names: `ws://…#PROTOCOL`, `livekit:PATH.py`, `vapi:ASSISTANT`, or any text
+    agent with ears and a mouth.
 
     text_agent: opens a text agent by its SPEC. speech_url: an OpenAI-compatible endpoint that recognises and speaks;
     engines of this machine do it when it is None.
@@ -48,6 +50,10 @@ def open_voice_agent(
 
         def dial() -> Transport:
             return VapiCall(spec, api_key=api_key)
+    elif spec.startswith(SCHEME):
+
+        def dial() -> Transport:
+            return LiveKitCall(spec)
     elif is_voice(spec):
         codec_named(spec.partition("#")[2] or DEFAULT_CODEC)
 
