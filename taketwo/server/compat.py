@@ -288,7 +288,7 @@ class Compat:
                 latest = version(self._flow, agent, number).id
             except NotFound:
                 agent = None  # deleted since
-        told = sessions.whole(self._flow, session).to_builtins()
+        told = session.to_builtins()
         selected = [one.conversation.id for one in SELECTED.parts(self._flow, session.id)] if with_ids else []
         return {
             **told,

@@ -54,7 +54,7 @@ def routes(flow: Flow) -> list[Route]:
         return found, found.status
 
     def session(id: str) -> tuple[Any, str]:
-        found = replay_sessions.whole(flow, replay_sessions.SESSIONS.get(flow, id))
+        found = replay_sessions.SESSIONS.get(flow, id)
         # A session that waits for somebody to ask for a scenario does not change by itself either.
         is_idle = found.current_step == "init" and found.suggestions is not None
         return found, "ready" if is_idle else found.current_step

@@ -19,7 +19,6 @@ from taketwo.server.api.operation import Given, Operation, Page, PageOfProject, 
 from taketwo.server.flow import replay_sessions as flow
 from taketwo.server.flow.projects import all_projects, create_project, one_project, project_name
 from taketwo.server.flow.replay_sessions import SESSIONS
-from taketwo.server.flow.shelf import Listed
 
 Projects = listing("Projects", "projects", Project)
 ReplaySessions = listing("ReplaySessions", "replay_sessions", ReplaySession)
@@ -46,7 +45,7 @@ def _list(given: Given) -> Any:
     query: PageOfReplaySessions = given.query
     project = None if query.project is None else project_name(given.flow, query.project)
     page = SESSIONS.page(given.flow, project=project, state=query.step, limit=query.limit, after=query.after)
-    return page_of(ReplaySessions, Listed([flow.whole(given.flow, one) for one in page.things], page.next))
+    return page_of(ReplaySessions, page)
 
 
 def _account(given: Given) -> Any:
@@ -104,7 +103,7 @@ OPERATIONS = (
         "Replay sessions",
         "create_replay_session",
         "Select conversations to be replayed, and copy them.",
-        lambda given: flow.whole(given.flow, flow.create_replay_session(given.flow, given.body)),
+        lambda given: flow.create_replay_session(given.flow, given.body),
         ReplaySession,
         CreateReplaySession,
         status=HTTPStatus.CREATED,
@@ -116,7 +115,7 @@ OPERATIONS = (
         "Replay sessions",
         "get_replay_session",
         "How far a replay session is, with its suggestions.",
-        lambda given: flow.whole(given.flow, SESSIONS.get(given.flow, given.id)),
+        lambda given: SESSIONS.get(given.flow, given.id),
         ReplaySession,
     ),
     Operation(
@@ -143,7 +142,7 @@ OPERATIONS = (
         "Replay sessions",
         "generate_scenario",
         "Have a scenario and an agent version made; `current_step` tells when they are there.",
-        lambda given: flow.whole(given.flow, flow.generate_scenario(given.flow, given.id, given.body)),
+        lambda given: flow.generate_scenario(given.flow, given.id, given.body),
         ReplaySession,
         GenerateScenario,
         needs_body=False,
@@ -155,7 +154,7 @@ OPERATIONS = (
         "Replay sessions",
         "cancel_replay_session",
         "Stop what goes on with it; a retry takes it up again.",
-        lambda given: flow.whole(given.flow, flow.cancel_replay_session(given.flow, given.id)),
+        lambda given: flow.cancel_replay_session(given.flow, given.id),
         ReplaySession,
     ),
     Operation(
@@ -164,7 +163,7 @@ OPERATIONS = (
         "Replay sessions",
         "retry_replay_session",
         "Take it up again in the step that failed or was cancelled.",
-        lambda given: flow.whole(given.flow, flow.retry_replay_session(given.flow, given.id)),
+        lambda given: flow.retry_replay_session(given.flow, given.id),
         ReplaySession,
         status=HTTPStatus.ACCEPTED,
     ),

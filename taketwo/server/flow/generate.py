@@ -77,7 +77,7 @@ def _made(flow: Flow, session: ReplaySession, asked: GenerateScenario, suggested
     _keep(flow, scenario, taken, (*recorded, *made), said)
     _forget_rows_deleted_meanwhile(flow, session, scenario.id)
     forget_what_was_deleted(flow, scenario)
-    return _ready(flow, session, agent.id, agent.latest_version)
+    return _ready(flow, session, agent.id, agent.latest_version, len(choice.left_out))
 
 
 def _taken(copies: Sequence[CopiedConversation], most: int) -> tuple[list[CopiedConversation], Chosen]:
@@ -172,11 +172,18 @@ def columns_of(scenario: GraphScenario) -> dict[str, JSON]:
     return {column.name: column.value for column in scenario.columns}
 
 
-def _ready(flow: Flow, session: ReplaySession, agent_id: str, version: int) -> ReplaySession:
+def _ready(flow: Flow, session: ReplaySession, agent_id: str, version: int, left_out: int) -> ReplaySession:
     def ready(one: ReplaySession) -> ReplaySession:
         if one.current_step != "generating" or one.scenario_id != session.scenario_id:
             return one  # cancelled meanwhile
-        return one.but(current_step="ready", agent_definition_id=agent_id, agent_version=version, updated_at=flow.now())
+        by_choice: dict[str, int] = {"left_out_by_choice": left_out} if left_out else {}
+        return one.but(
+            current_step="ready",
+            agent_definition_id=agent_id,
+            agent_version=version,
+            left_out={**one.left_out, **by_choice},
+            updated_at=flow.now(),
+        )
 
     done = SESSIONS.change(flow, session.id, ready)
     if done.current_step != "ready" and session.scenario_id is not None:

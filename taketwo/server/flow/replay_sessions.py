@@ -123,6 +123,7 @@ def generate_scenario(flow: Flow, id: str, asked: GenerateScenario) -> ReplaySes
             current_step="generating",
             generate=asked,
             scenario_id=flow.new_id(),
+            left_out={why: count for why, count in one.left_out.items() if why != "left_out_by_choice"},
             failure=None,
             failed_step=None,
             updated_at=flow.now(),
@@ -215,14 +216,6 @@ def account(
     told = [_with_choice(_with_twin(flow, one), said) for one in page.things]
     wanted = [one for one in told if status in (None, one.status) and because in (None, one.because)]
     return Listed(wanted, page.next)
-
-
-def whole(flow: Flow, session: ReplaySession) -> ReplaySession:
-    """The session with those counted that were left out by choice."""
-    said = _said_of_rows(flow, session)
-    if said is None or not said.left_out:
-        return session
-    return session.but(left_out={**session.left_out, "left_out_by_choice": len(said.left_out)})
 
 
 def suggest(flow: Flow, session: ReplaySession) -> Suggestions:

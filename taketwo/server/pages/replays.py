@@ -28,7 +28,6 @@ from taketwo.server.flow.replay_sessions import (
     create_replay_session,
     generate_scenario,
     retry_replay_session,
-    whole,
 )
 from taketwo.server.flow.run_tests import EVALUATORS, RUN_TESTS, create_run_test, update_run_test
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS, update_row
@@ -93,7 +92,7 @@ class Replays:
 
     def one(self, request: Request) -> Response:
         """One replay session, at the step where it is, or at the one that is asked for."""
-        session = whole(self._flow, SESSIONS.get(self._flow, request.path_params["id"]))
+        session = SESSIONS.get(self._flow, request.path_params["id"])
         asked = request.query_params
         step = asked.get("step") or _step_of(session)
         template = {"scenario": "replay_scenario.html", "agent": "replay_agent.html"}.get(step, "replay_selection.html")

@@ -45,7 +45,6 @@ from taketwo.server.flow.replay_sessions import (
     create_replay_session,
     generate_scenario,
     retry_replay_session,
-    whole,
 )
 from taketwo.server.flow.run_tests import create_run_test
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS
@@ -138,7 +137,7 @@ def test_a_replay_session_accounts_for_every_selected_conversation(flow: Flow) -
     assert "elsewhere" in told["desk-9"].why
     generate_scenario(flow, session.id, GenerateScenario(no_of_rows=1))
     done = make_scenario(flow, session.id)
-    assert whole(flow, done).left_out["left_out_by_choice"] == 1
+    assert done.left_out["left_out_by_choice"] == 1
     told = {one.id: one for one in account(flow, session.id, limit=50).things}
     assert told["desk-0"].status == "row" and ROWS.get(flow, told["desk-0"].row_id).source == "desk-0"
     assert told["desk-1"].because == "left_out_by_choice"
