@@ -23,7 +23,9 @@ STORED_AT_ONCE: Final = 2
 PATIENCE_S: Final = 2.0
 """Where requests never cease, what waits is stored after so long all the same."""
 PAUSE_S: Final = 0.02
-"""How long nothing must have come before what waits is stored, and how long to wait before trying again."""
+"""How long nothing must have come before what waits is stored."""
+LATER_S: Final = 0.25
+"""How long to wait before trying again where nothing can be stored: a database may be away for minutes."""
 
 _log = logging.getLogger("taketwo.server")
 
@@ -81,7 +83,7 @@ class Burst:
         take_over(self._store, self._journal.folder)
         self._on_stored()
         while self._journal.wait(PAUSE_S) or not self._ended.is_set():
-            if self._is_quiet() and not self._store_some() and self._ended.wait(PAUSE_S):
+            if self._is_quiet() and not self._store_some() and self._ended.wait(LATER_S):
                 return
 
     def _is_quiet(self) -> bool:

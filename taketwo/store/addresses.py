@@ -15,6 +15,8 @@ POSTGRESQL: Final = ("postgresql://", "postgres://")
 """How addresses of PostgreSQL databases begin."""
 RECORDINGS: Final = "recordings"
 """Names the folder of the recordings in such an address."""
+JOURNAL: Final = "journal"
+"""Names the folder of the journals in such an address."""
 
 
 class PostgresAddress(NamedTuple):
@@ -28,6 +30,8 @@ class PostgresAddress(NamedTuple):
     """The same without what the driver does not know."""
     recordings: Path
     """The folder of the recordings: that of the address, else one in the user's data folder."""
+    journal: Path | None
+    """The folder of the journals; None where the address names none."""
 
 
 def postgres_address(url: str) -> PostgresAddress:
@@ -36,14 +40,15 @@ def postgres_address(url: str) -> PostgresAddress:
     user, at, host = network.rpartition("@")
     name = user.partition(":")[0]
     options = parse_qsl(query, keep_blank_values=True)
-    folder = next((value for key, value in options if key == RECORDINGS), None)
-    known = urlencode([(key, value) for key, value in options if key != RECORDINGS])
+    own = {key: Path(value).expanduser() for key, value in options if key in (RECORDINGS, JOURNAL) and value}
+    known = urlencode([(key, value) for key, value in options if key not in (RECORDINGS, JOURNAL)])
     plain = re.sub(r"[^\w.-]+", "-", f"{host}{path}").strip("-") or "postgresql"
     return PostgresAddress(
         url=url,
         where=f"{scheme}://{name}{at}{host}{path}",
         driver_url=urlunsplit((scheme, network, path, known, "")),
-        recordings=Path(folder).expanduser() if folder else Path.home() / ".local/share/taketwo" / f"{plain}.audio",
+        recordings=own.get(RECORDINGS) or Path.home() / ".local/share/taketwo" / f"{plain}.audio",
+        journal=own.get(JOURNAL),
     )
 
 

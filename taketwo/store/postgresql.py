@@ -146,7 +146,7 @@ class PostgresDatabase:
         self.url = address.url
         self.where = address.where
         self.recordings = address.recordings
-        self.arrivals: Path | None = None
+        self.arrivals = address.journal
         self.errors: tuple[type[Exception], ...] = (self._psycopg.Error,)
         self._conninfo = self._understood(address)
         self._lock = Lock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -79,6 +80,21 @@ def test_two_servers_take_and_show_at_once_and_nothing_is_lost_or_doubled(
         ids = [(span.trace_id, span.span_id) for span in store.raw_spans(f"desk-{number}")]
         assert len(ids) == len(set(ids)) == 48
     store.close()
+
+
+def test_where_one_machine_receives_a_burst_is_acknowledged_out_of_a_journal(
+    server_process, postgresql_url: str, tmp_path: Path
+) -> None:
+    url = f"{postgresql_url}&journal={tmp_path}/arrivals"
+    server, every = server_process(url), bodies(80)
+    with ThreadPoolExecutor(16) as threads, httpx.Client(base_url=server.address, timeout=60) as client:
+        assert sum(threads.map(lambda body: sent(client, body), every)) == 0
+    assert list((tmp_path / "arrivals").iterdir())
+    store = open_store(url)
+    store.flush()
+    assert [trace.spans for trace in store.traces()] == [4] * 80
+    store.close()
+    assert server.end() == 0
 
 
 def test_a_database_that_goes_away_is_waited_for_and_nothing_acknowledged_is_lost(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from taketwo.store.addresses import folder_of, for_process, is_shared, shown
+from taketwo.store.addresses import folder_of, for_process, is_shared, postgres_address, shown
 
 SECRET = "postgresql://me:p%40ss@db.example.com:5433/talks?sslmode=require&recordings=/srv/audio"
 
@@ -30,6 +30,13 @@ def test_recordings_lie_where_the_address_says() -> None:
     assert folder_of(SECRET) == Path("/srv/audio")
     assert folder_of("postgresql://me@db/talks") == Path.home() / ".local/share/taketwo/db-talks.audio"
     assert folder_of("sqlite:////x/store.sqlite3") == Path("/x/store.sqlite3.audio")
+
+
+def test_a_journal_is_kept_where_the_address_says_and_only_there() -> None:
+    assert postgres_address(SECRET).journal is None
+    named = postgres_address(f"{SECRET}&journal=/var/lib/taketwo")
+    assert named.journal == Path("/var/lib/taketwo")
+    assert named.driver_url == "postgresql://me:p%40ss@db.example.com:5433/talks?sslmode=require"
 
 
 def test_what_other_processes_can_open_is_known() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from made_production import Clock, conversation, forgetful_agent, same_agent, silent, stocked
@@ -52,9 +51,9 @@ from taketwo.server.flow.shelf import Flow
 from taketwo.store import open_store
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flow]:
-    store = open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.sqlite3")
+@pytest.fixture
+def flow(store_url: str) -> Iterator[Flow]:
+    store = open_store(store_url)
     yield Flow(stocked(store))
     store.close()
 
