@@ -19,48 +19,48 @@ SELECT * FROM document WHERE kind = :kind AND key = :key AND ifnull(project, '')
 -- A page of all of a kind.
 SELECT * FROM document
 WHERE kind = :kind AND (position, seq) > (:position, :seq)
-  AND (CAST(:state AS TEXT) IS NULL OR state = :state) AND (CAST(:outcome AS TEXT) IS NULL OR outcome = :outcome)
+  AND (:state IS NULL OR state = :state) AND (:outcome IS NULL OR outcome = :outcome)
 ORDER BY position, seq LIMIT :limit
 
 -- name: documents_of_project
 -- A page of those of a project.
 SELECT * FROM document
 WHERE kind = :kind AND project = :project AND (position, seq) > (:position, :seq)
-  AND (CAST(:state AS TEXT) IS NULL OR state = :state) AND (CAST(:outcome AS TEXT) IS NULL OR outcome = :outcome)
+  AND (:state IS NULL OR state = :state) AND (:outcome IS NULL OR outcome = :outcome)
 ORDER BY position, seq LIMIT :limit
 
 -- name: documents_of_parent
 -- A page of the parts of a parent.
 SELECT * FROM document
 WHERE kind = :kind AND parent = :parent AND (position, seq) > (:position, :seq)
-  AND (CAST(:state AS TEXT) IS NULL OR state = :state) AND (CAST(:outcome AS TEXT) IS NULL OR outcome = :outcome)
+  AND (:state IS NULL OR state = :state) AND (:outcome IS NULL OR outcome = :outcome)
 ORDER BY position, seq LIMIT :limit
 
 -- name: newest_documents
 -- The same three the other way round, for lists that people look at.
 SELECT * FROM document
 WHERE kind = :kind AND (position, seq) < (:position, :seq)
-  AND (CAST(:state AS TEXT) IS NULL OR state = :state) AND (CAST(:outcome AS TEXT) IS NULL OR outcome = :outcome)
+  AND (:state IS NULL OR state = :state) AND (:outcome IS NULL OR outcome = :outcome)
 ORDER BY position DESC, seq DESC LIMIT :limit
 
 -- name: newest_documents_of_project
 -- See newest_documents.
 SELECT * FROM document
 WHERE kind = :kind AND project = :project AND (position, seq) < (:position, :seq)
-  AND (CAST(:state AS TEXT) IS NULL OR state = :state) AND (CAST(:outcome AS TEXT) IS NULL OR outcome = :outcome)
+  AND (:state IS NULL OR state = :state) AND (:outcome IS NULL OR outcome = :outcome)
 ORDER BY position DESC, seq DESC LIMIT :limit
 
 -- name: newest_documents_of_parent
 -- See newest_documents.
 SELECT * FROM document
 WHERE kind = :kind AND parent = :parent AND (position, seq) < (:position, :seq)
-  AND (CAST(:state AS TEXT) IS NULL OR state = :state) AND (CAST(:outcome AS TEXT) IS NULL OR outcome = :outcome)
+  AND (:state IS NULL OR state = :state) AND (:outcome IS NULL OR outcome = :outcome)
 ORDER BY position DESC, seq DESC LIMIT :limit
 
 -- name: documents_repeating
 -- By the index on sources; a conversation is repeated some dozen times at most.
 SELECT * FROM document
-WHERE source = :source AND kind = :kind AND (CAST(:project AS TEXT) IS NULL OR project = :project)
+WHERE source = :source AND kind = :kind AND (:project IS NULL OR project = :project)
 ORDER BY seq DESC LIMIT :limit
 
 -- name: count_documents
@@ -102,23 +102,23 @@ DELETE FROM document WHERE kind = :kind AND parent = :parent
 
 -- name: remove_copies
 -- What repeats a conversation goes with it.
-DELETE FROM document WHERE source = :source AND (CAST(:project AS TEXT) IS NULL OR project = :project)
+DELETE FROM document WHERE source = :source AND (:project IS NULL OR project = :project)
 
 -- name: remove_what_is_also_of
 -- What several conversations went into goes with each of them.
 DELETE FROM document
 WHERE seq IN (SELECT document FROM document_source WHERE source = :source)
-  AND (CAST(:project AS TEXT) IS NULL OR project = :project)
+  AND (:project IS NULL OR project = :project)
 
 -- name: remove_what_may_hold_it
 -- Kept for a day at most, so that nobody looks into it.
 DELETE FROM document
-WHERE source = :any AND (CAST(:project AS TEXT) IS NULL OR project IS NULL OR project = :project)
+WHERE source = :any AND (:project IS NULL OR project IS NULL OR project = :project)
 
 -- name: sources_of_user
 -- By the index on users.
 SELECT DISTINCT source FROM document
-WHERE user_id = :user AND source IS NOT NULL AND (CAST(:project AS TEXT) IS NULL OR project = :project)
+WHERE user_id = :user AND source IS NOT NULL AND (:project IS NULL OR project = :project)
 
 -- name: add_source
 -- Beside the list in the document, so that a source finds it.

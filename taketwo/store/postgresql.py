@@ -283,6 +283,8 @@ def _is_away(error: Exception) -> bool:
 
 
 _COMMENT: Final = re.compile(r"--[^\n]*")
+_IS_NULL: Final = re.compile(r"(:\w+) IS NULL")
+"""PostgreSQL wants to know of which type nothing is."""
 _LIMIT: Final = re.compile(r"LIMIT (:\w+|\?)")
 """-1 is none for SQLite, and an error for PostgreSQL."""
 _NAMED: Final = re.compile(r"(?<![:\w]):(\w+)")
@@ -300,7 +302,7 @@ def _different() -> dict[str, str]:
 def translated(statement: str) -> str:
     """A statement as the driver takes it."""
     text = _COMMENT.sub("", _different().get(statement, statement)).replace("%", "%%")
-    text = _LIMIT.sub(r"LIMIT nullif(\1, -1)", text)
+    text = _IS_NULL.sub(r"CAST(\1 AS text) IS NULL", _LIMIT.sub(r"LIMIT nullif(\1, -1)", text))
     return _NAMED.sub(r"%(\1)s", text.replace("?", "%s")).strip()
 
 

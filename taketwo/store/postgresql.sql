@@ -6,7 +6,7 @@
 SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled
 FROM conversation JOIN project ON project.id = conversation.project_id
 WHERE md5(conversation.name) = md5(:name) AND conversation.name = :name
-  AND (CAST(:project AS TEXT) IS NULL OR project.name = :project)
+  AND (:project IS NULL OR project.name = :project)
 
 -- name: conversations_named_like
 -- By an index of the beginnings of names.
@@ -14,7 +14,7 @@ SELECT conversation.id, project.name AS project, conversation.name, origin, chan
 FROM conversation JOIN project ON project.id = conversation.project_id
 WHERE left(conversation.name, 256) >= left(:low, 256) AND left(conversation.name, 256) < :high
   AND conversation.name >= :low AND conversation.name < :high
-  AND (CAST(:project AS TEXT) IS NULL OR project.name = :project)
+  AND (:project IS NULL OR project.name = :project)
 LIMIT 4
 
 -- name: open_conversation

@@ -115,13 +115,13 @@ WHERE id = :id AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.convers
 -- The whole id was given: the usual way in, answered by the unique index.
 SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled
 FROM conversation JOIN project ON project.id = conversation.project_id
-WHERE conversation.name = :name AND (CAST(:project AS TEXT) IS NULL OR project.name = :project)
+WHERE conversation.name = :name AND (:project IS NULL OR project.name = :project)
 
 -- name: conversations_named_like
 -- The beginning of an id was given: a range of the same index, two are enough to know that it is not unique.
 SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled
 FROM conversation JOIN project ON project.id = conversation.project_id
-WHERE conversation.name >= :low AND conversation.name < :high AND (CAST(:project AS TEXT) IS NULL OR project.name = :project)
+WHERE conversation.name >= :low AND conversation.name < :high AND (:project IS NULL OR project.name = :project)
 LIMIT 4
 
 -- name: conversations_with_traces
@@ -131,13 +131,13 @@ FROM trace
 JOIN membership ON membership.trace_id = trace.id
 JOIN conversation ON conversation.id = membership.conversation_id
 JOIN project ON project.id = conversation.project_id
-WHERE trace.trace_id BETWEEN :low AND :high AND (CAST(:project AS TEXT) IS NULL OR project.name = :project)
+WHERE trace.trace_id BETWEEN :low AND :high AND (:project IS NULL OR project.name = :project)
 LIMIT 4
 
 -- name: latest_names
 -- Candidates for "did you mean"; a name is looked up among the newest only, so that a typo costs the same in any store.
 SELECT conversation.name FROM conversation JOIN project ON project.id = conversation.project_id
-WHERE (CAST(:project AS TEXT) IS NULL OR project.name = :project)
+WHERE (:project IS NULL OR project.name = :project)
 ORDER BY first_ns DESC LIMIT 500
 
 -- name: conversation_row
@@ -209,7 +209,7 @@ WHERE membership.trace_id = ? ORDER BY conversation.name
 -- Traces without a session, the newest first: until they are looked at, nobody knows whether they stand alone.
 SELECT id FROM conversation
 WHERE changes > settled AND origin = 'trace'
-  AND (CAST(:project AS TEXT) IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+  AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
 ORDER BY id DESC LIMIT :limit
 
 -- name: linked_conversations

@@ -4,7 +4,7 @@
 -- name: unread
 -- The newest first: a person looks for what has just happened. A partial index holds only these.
 SELECT id, changes > settled AS is_unsettled FROM conversation
-WHERE changes > indexed AND (CAST(:project AS TEXT) IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+WHERE changes > indexed AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
 ORDER BY id DESC LIMIT :limit
 
 -- name: unread_in_turn
@@ -15,7 +15,7 @@ WHERE changes > indexed AND id > :after ORDER BY id LIMIT :limit
 -- name: count_unread
 -- The same partial index, which is nearly empty most of the time.
 SELECT count(*) FROM conversation
-WHERE changes > indexed AND (CAST(:project AS TEXT) IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+WHERE changes > indexed AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
 
 -- name: indexed
 -- Whether there are facts already, of which the words must be taken out, and what the conversation is.
