@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from queue import Empty, LifoQueue
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, local
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -171,20 +171,31 @@ class Readers:
         self._database = database
         self._idle: LifoQueue[OpenConnection] = LifoQueue()
         self._free = BoundedSemaphore(MOST_READERS)
+        self._mine = local()
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection that sees one state of the store until the end of the block."""
+        with self._place(), self._database.telling():
+            connection = self._begun()
+            try:
+                yield connection
+            finally:
+                self._end(connection)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places; whoever has one already needs no other, and so never waits for those who wait for him."""
+        if getattr(self._mine, "has_one", False):
+            yield
+            return
         if not self._free.acquire(timeout=BUSY_TIMEOUT_S):
             raise StoreBusy("too many are reading", where=self._database.where, todo="try again in a moment")
+        self._mine.has_one = True
         try:
-            with self._database.telling():
-                connection = self._begun()
-                try:
-                    yield connection
-                finally:
-                    self._end(connection)
+            yield
         finally:
+            self._mine.has_one = False
             self._free.release()
 
     def _begun(self) -> OpenConnection:

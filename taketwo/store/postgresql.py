@@ -238,9 +238,12 @@ class PostgresDatabase:
             connection.execute(f"SELECT setval({sequence}, coalesce(max({key}), 0) + 1, false) FROM {table}")
 
     def erase(self) -> None:
-        """Make the space of deleted rows free to be written over; who reads or writes does not wait for it."""
+        """Make the space of deleted rows free to be written over; who reads or writes does not wait for it.
+
+        What somebody else is tidying just now is left to them.
+        """
         with self._connected() as connection:
-            connection.execute(f"VACUUM {_TIDIED}")
+            connection.execute(f"VACUUM (SKIP_LOCKED) {_TIDIED}")
 
     def tidy(self) -> None:
         """Nothing: the server does it by itself."""
