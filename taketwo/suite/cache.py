@@ -96,6 +96,8 @@ class Cache:
         self._tracked = _tracked(memory.root)
         self._hashes: dict[Path, str | None] = {}
         self._scopes: dict[int, str] = {}
+        self._files: dict[str, str] = {}
+        self._contents: dict[int, str] = {}
         self._has_kept = False
         self._unchanged: dict[int, bool] = {}
 
@@ -114,9 +116,15 @@ class Cache:
         """
         if one.file is None:
             return None
-        file = (self._folder / one.file).resolve()
+        if one.file not in self._files:
+            self._files[one.file] = self._file(one.file)
+        return f"{self._files[one.file]}::{one.case.id}"
+
+    def _file(self, name: str) -> str:
+        """The file by its place in the project, so that the folder it is replayed from makes no difference."""
+        file = (self._folder / name).resolve()
         root = self._memory.root.resolve()
-        return f"{file.relative_to(root).as_posix() if file.is_relative_to(root) else file}::{one.case.id}"
+        return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
 
     def past(self, one: SuiteCase) -> TrackRecord | None:
         """How the case went so far; None for one that was never replayed here."""
@@ -126,7 +134,7 @@ class Cache:
     def is_new(self, one: SuiteCase) -> bool:
         """Whether the case was changed since it was last replayed, or never was."""
         past = self.past(one)
-        return past is None or past.content != _content(one)
+        return past is None or past.content != self._content(one)
 
     def find(self, one: SuiteCase) -> CaseFinished | None:
         """The result that a replay would give again; None where that is not known."""
@@ -162,7 +170,7 @@ class Cache:
         )
         self._put_files()
         past = (self.past(one) or TrackRecord()).with_another(_failed(result), _seconds(result))
-        past = past._replace(content=_content(one), tools=_tools(result), run=self._run)
+        past = past._replace(content=self._content(one), tools=_tools(result), run=self._run)
         self._past[place] = past
         self._memory.keep(place, key, result, past, is_sure=is_sure)
 
@@ -176,7 +184,14 @@ class Cache:
             self._memory.end_run(self._run)
 
     def _key(self, one: SuiteCase) -> str:
-        return content_hash(canonical_json([self._known.key, _content(one), one.from_turn, self._scope(one)]))
+        return content_hash(canonical_json([self._known.key, self._content(one), one.from_turn, self._scope(one)]))
+
+    def _content(self, one: SuiteCase) -> str:
+        """The case as a hash; cases live as long as their run, so that they can be told apart by where they are."""
+        found = self._contents.get(id(one.case))
+        if found is None:
+            found = self._contents[id(one.case)] = content_hash(one.case.to_json())
+        return found
 
     def _scope(self, one: SuiteCase) -> str | None:
         """The recorded calls of other conversations that may answer, as a hash: many cases share them."""
@@ -222,10 +237,6 @@ def _tracked(root: Path) -> frozenset[str]:
         return frozenset(tracked_files(root))
     except NotFound:
         return frozenset()
-
-
-def _content(one: SuiteCase) -> str:
-    return content_hash(one.case.to_json())
 
 
 def _is_sure(result: CaseResult) -> bool:
