@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,12 +13,16 @@ import click
 
 from taketwo.cli.jobs import Jobs
 from taketwo.errors import BadSetting, StoreUnavailable
+from taketwo.events import CaseErrored
 from taketwo.replay.clock import clock_now
 from taketwo.suite.budget import Budget, read_budget
-from taketwo.suite.cache import Agents, Cache, revision
+from taketwo.suite.cache import ELSEWHERE, Agents, Cache, revision
+from taketwo.suite.changed import in_words, touched
+from taketwo.suite.diff import changes_since
 from taketwo.suite.memory import Memory
 from taketwo.suite.plan import Plan
-from taketwo.suite.revision import project_root
+from taketwo.suite.revision import agent_of, project_root
+from taketwo.suite.runner import SuiteCase
 from taketwo.suite.settings_key import settings_key, why_not_cached
 
 
@@ -33,6 +37,8 @@ class Planning(NamedTuple):
     """Whether the first sure regression ends the run."""
     budget: Budget
     """What it may take."""
+    changed: str | None
+    """Only cases that what was changed since this revision may touch; None for all."""
 
     @contextmanager
     def opened(
@@ -44,7 +50,7 @@ class Planning(NamedTuple):
 
         Raises BadSetting where there is nothing to resume.
         """
-        plan = Plan(None, self.fail_fast, self.budget, jobs.run, hands_out_all=jobs.processes > 1)
+        plan = Plan(None, self.fail_fast, self.budget, run=jobs.run, hands_out_all=jobs.processes > 1)
         if jobs.share is not None:
             yield Plan(run=jobs.run)
             return
@@ -70,13 +76,29 @@ class Planning(NamedTuple):
                 _tell_of_no_memory(error)
             yield plan
 
+    def narrowed(
+        self, plan: Plan, cases: Sequence[SuiteCase | CaseErrored], agents: Agents
+    ) -> tuple[Plan, Sequence[SuiteCase | CaseErrored]]:
+        """The cases that `--changed` leaves, and the plan that says why. Raises BadSetting."""
+        if self.changed is None or plan.cache is None:  # of which somebody was told
+            return plan, cases
+        cache, changes = plan.cache, changes_since(plan.cache.root, self.changed)
+        hidden = next((spec for spec in agents.specs if agent_of(spec, {}, None) is None), None)
+        unseen = (
+            "what is set may have changed" if agents.overrides else None if hidden is None else ELSEWHERE.format(hidden)
+        )
+        chosen = list(touched(cases, changes, cache.file, cache.known, unseen))
+        said = in_words(chosen, len(cases), self.changed)
+        click.echo(f"taketwo: {said}", err=True)
+        return plan._replace(notes=(said,)), [case for case, _ in chosen]
+
 
 def _tell_of_no_memory(error: StoreUnavailable) -> None:
     click.echo(f"taketwo: nothing is remembered of this run: {error}", err=True)
 
 
 def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--no-cache`, `--resume`, `--fail-fast` and `--budget`, given to the command as `planning`."""
+    """`--no-cache`, `--resume`, `--fail-fast`, `--budget` and `--changed`, given to the command as `planning`."""
 
     @click.option(
         "--no-cache", is_flag=True, help="Replay every case, also where agent, case and settings are as they were."
@@ -94,9 +116,17 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="10m|$2|500k tokens",
         help="Begin no further case after so much time, money or tokens. May be repeated.",
     )
+    @click.option(
+        "--changed",
+        is_flag=False,
+        flag_value="HEAD",
+        metavar="[REF]",
+        help="Only cases that may be touched by what was changed since REF (by default HEAD): their files, the prompts,"
+        " tools and code that they run through.",
+    )
     @functools.wraps(command)
     def with_planning(*, budgets: tuple[str, ...], **given: Any) -> Any:
-        asked = {name: given.pop(name) for name in ("no_cache", "resume", "fail_fast")}
+        asked = {name: given.pop(name) for name in ("no_cache", "resume", "fail_fast", "changed")}
         return command(planning=Planning(**asked, budget=read_budget(budgets)), **given)
 
     return with_planning

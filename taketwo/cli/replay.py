@@ -182,11 +182,12 @@ def replay_command(
         agent, old = _opened(phone, spec, old_spec, overrides, reach)
         if jobs.share is None and tell_tools(spec, known, tools, in_full=only_preflight):
             return
-        targeted = list(forks.of(cases))
+        plan, chosen = planning.narrowed(plan, cases, agents)
+        targeted = list(forks.of(chosen))
         finished = asyncio.run(
             _replay(jobs, targeted, agent, writers, listening, plan, store=store, against=old, **how)
         )
-    raise SystemExit(reports.exit_code(finished))
+    raise SystemExit(0 if cases and not targeted else reports.exit_code(finished))
 
 
 @contextmanager

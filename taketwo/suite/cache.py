@@ -16,6 +16,7 @@ import msgspec
 from taketwo.conversation import Call
 from taketwo.errors import NotFound
 from taketwo.events import CaseFinished
+from taketwo.suite.changed import Known
 from taketwo.suite.memory import Memory, TrackRecord
 from taketwo.suite.opened_files import FilesRead
 from taketwo.suite.revision import agent_of, file_hash, surroundings, tracked_files, tree_state
@@ -98,6 +99,7 @@ class Cache:
         self._scopes: dict[int, str] = {}
         self._files: dict[str, str] = {}
         self._contents: dict[int, str] = {}
+        self._files_by_run: dict[int, frozenset[str]] = {}
         self._has_kept = False
         self._unchanged: dict[int, bool] = {}
 
@@ -120,6 +122,10 @@ class Cache:
             self._files[one.file] = self._file(one.file)
         return f"{self._files[one.file]}::{one.case.id}"
 
+    def file(self, one: SuiteCase) -> str | None:
+        """Its scenario file by its place in the project; None for a case of a store."""
+        return None if one.file is None else self._file(one.file)
+
     def _file(self, name: str) -> str:
         """The file by its place in the project, so that the folder it is replayed from makes no difference."""
         file = (self._folder / name).resolve()
@@ -130,6 +136,16 @@ class Cache:
         """How the case went so far; None for one that was never replayed here."""
         place = self.place(one)
         return None if place is None else self._past.get(place)
+
+    def known(self, one: SuiteCase) -> Known | None:
+        """What its last replay read and called; None for a case that was never replayed here."""
+        past = self.past(one)
+        return None if past is None else Known(self._files_of(past.run), past.tools)
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self._memory.root
 
     def is_new(self, one: SuiteCase) -> bool:
         """Whether the case was changed since it was last replayed, or never was."""
@@ -192,6 +208,11 @@ class Cache:
         if found is None:
             found = self._contents[id(one.case)] = content_hash(one.case.to_json())
         return found
+
+    def _files_of(self, run: int) -> frozenset[str]:
+        if run not in self._files_by_run:
+            self._files_by_run[run] = frozenset(self._memory.files(run))
+        return self._files_by_run[run]
 
     def _scope(self, one: SuiteCase) -> str | None:
         """The recorded calls of other conversations that may answer, as a hash: many cases share them."""

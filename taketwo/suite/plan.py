@@ -30,6 +30,8 @@ class Plan(NamedTuple):
     """Whether the first sure regression ends it."""
     budget: Budget = Budget()
     """What it may take."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of how the cases were chosen."""
     run: Callable[..., AsyncIterator[Event]] = run_suite
     """What replays: `run_suite`, or what does the same in several processes."""
     hands_out_all: bool = False
@@ -69,7 +71,7 @@ async def run_planned(
                     left = gate.left()
                     for one in left:
                         yield CaseFinished(case=one.case, result=_not_run(one, gate.why))
-                    yield _ended(told, left, gate, len(known), cache)
+                    yield _ended(told, left, gate, len(known), plan)
                 case _:
                     yield told
     if cache is not None:
@@ -153,11 +155,9 @@ def _not_run(one: SuiteCase, why: str) -> CaseResult:
     )
 
 
-def _ended(
-    event: SuiteFinished, left: Sequence[SuiteCase], gate: _Gate, cached: int, cache: Cache | None
-) -> SuiteFinished:
+def _ended(event: SuiteFinished, left: Sequence[SuiteCase], gate: _Gate, cached: int, plan: Plan) -> SuiteFinished:
     """The end of the suite with what was not begun."""
-    counts = Counter(event.counts)
+    counts, notes, cache = Counter(event.counts), plan.notes, plan.cache
     counts.update(_not_run(one, gate.why).counts_as for one in left)
     return event.but(
         counts=dict(counts),
@@ -165,5 +165,5 @@ def _ended(
         from_cache=cached,
         not_run=len(left),
         why_not_run=gate.why if left else None,
-        notes=() if cache is None or cache.note is None else (cache.note,),
+        notes=notes if cache is None or cache.note is None else (*notes, cache.note),
     )

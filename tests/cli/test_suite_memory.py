@@ -237,6 +237,23 @@ def test_several_processes_remember_as_one(site: Site) -> None:
 
 
 @pytest.mark.slow
+def test_only_what_a_change_may_touch_is_chosen(site: Site) -> None:
+    site.run()
+    site.keep("b", range(3, 6))
+    report = site.run("--changed", "--markdown", "m.md")
+    assert {result["case_id"] for result in report["results"]} == {"case-3", "case-4", "case-5"}
+    assert "3 of 6 cases may be touched: 3 as their own files were changed" in report["err"]
+    assert "3 of 6 cases may be touched" in site.written("m.md").read_text(encoding="utf-8")
+    site.commit()
+    assert site.run("--changed")["counts"] == {}
+    assert site.run("--changed=HEAD~1")["counts"] == {"pass": 3}
+    site.write("greeting.py", GREETING + "\nmore = 1\n")
+    assert site.run("--changed")["counts"] == {"pass": 6}
+    refused = site.run("--changed", "replays", code=2)["err"]
+    assert refused.count("\n") == 1 and "replays" in refused
+
+
+@pytest.mark.slow
 def test_git_does_not_see_the_memory(site: Site) -> None:
     site.run()
     assert ".taketwo" not in site.git("status", "--porcelain", "--ignored=no")
