@@ -187,6 +187,8 @@ class CaseResult(Value):
     """Replays against the old agent, in order, where one was named."""
     contrast: Contrast | None = None
     """The old agent beside the new one; None where no old one was named."""
+    repeats: dict[str, JSON] | None = None
+    """How often it was to be replayed, as `suite/repeats.py` has it: a second judging needs it; None where unknown."""
     past: Past | None = None
     """Where it was green and red before, this run included; None where no history is kept."""
     cached_at: datetime | None = None

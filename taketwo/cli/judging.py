@@ -28,6 +28,7 @@ from taketwo.scenario import Case
 from taketwo.select.filters import parse
 from taketwo.store import Store
 from taketwo.suite.calibration import Calibration, Labelled, calibrate
+from taketwo.suite.contrast import Pairs
 from taketwo.suite.runner import SuiteCase
 from taketwo.suite.scoring import as_feedback, rescore, score
 from taketwo.suite.versions import other_versions
@@ -133,6 +134,7 @@ def rescore_command(suite_id: str | None, judging: Judging, reports: Reports, st
         new_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
         said: dict[str, None] = {}
         counts: Counter[str] = Counter()
+        pairs = Pairs()
         began = datetime.now(UTC)
         _tell(writers, SuiteStarted(agent=f"the runs of suite {suite_id}", cases=len(before), at=began))
 
@@ -143,12 +145,15 @@ def rescore_command(suite_id: str | None, judging: Judging, reports: Reports, st
                 if isinstance(event, CaseFinished):
                     said.update(dict.fromkeys(other_versions(result.attempts, event.result.attempts)))
                     store.add_result(new_id, event.result)
+                    pairs.add(event.result)
                 _tell(writers, event)
 
         asyncio.run(judge_all())
         store.flush()
         ended = datetime.now(UTC)
-        finished = SuiteFinished(at=ended, duration_s=(ended - began).total_seconds(), counts=dict(counts))
+        finished = SuiteFinished(
+            at=ended, duration_s=(ended - began).total_seconds(), counts=dict(counts), contrast=pairs.contrast()
+        )
         _tell(writers, finished)
         close_writers(writers)
     for line in (*said, f"kept as suite {new_id}"):

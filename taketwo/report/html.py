@@ -23,6 +23,7 @@ from taketwo.report.aligned import AlignedTurn, align_attempt, telling_attempt
 from taketwo.report.call_view import MOST_EMBEDDED, CallView, FindRecording, Played, call_view, embedded
 from taketwo.report.drawing import TEMPLATES, environment
 from taketwo.report.gathered import Gathered, finish
+from taketwo.report.score_figures import ScoreFigure, ScoreFigures
 from taketwo.run import Run
 from taketwo.verdict import Attempt
 
@@ -102,11 +103,19 @@ def _page(gathered: Gathered, find_recording: FindRecording) -> str:
             counts=counts,
             bar=list(_bar(counts)),
             due=words.due_in_words(gathered.due()),
+            scores=list(_scores(gathered)),
             clusters=clusters(event.result for event in gathered.in_order()),
             style=Markup(style),
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         )
     )
+
+
+def _scores(gathered: Gathered) -> Iterator[ScoreFigure]:
+    figures = ScoreFigures()
+    for event in gathered.in_order():
+        figures.add(event.result)
+    return figures.figures()
 
 
 def view_of(event: CaseFinished, attempt: Attempt | None = None) -> CaseView:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from statistics import fmean
+from typing import NamedTuple
 
 from taketwo.report.words import counted, plain
 from taketwo.stats.components import Components, Nested, components
+from taketwo.stats.intervals import bootstrap_mean
 from taketwo.verdict import CaseResult, Score
 
 WANTED = {
@@ -16,6 +18,33 @@ WANTED = {
     "judge": "each attempt was judged once, so it is within the agent's: --judge-repeats 3",
 }
 """What it takes to tell each part of the noise."""
+
+
+SEED = 20_261_117
+"""The same results give the same intervals."""
+
+
+class ScoreFigure(NamedTuple):
+    """What one evaluator gave over the cases of a suite."""
+
+    name: str
+    """Its name."""
+    evaluator: str
+    """Its version."""
+    cases: int
+    """How many cases have it; of labels, how many were given."""
+    mean: float | None = None
+    """The mean over the cases; None for labels."""
+    low: float | None = None
+    """Lower end of the 95 % interval of the mean; None for a single case and for labels."""
+    high: float | None = None
+    """Upper end."""
+    least: float | None = None
+    """The least; None for labels."""
+    most: float | None = None
+    """The most."""
+    labels: tuple[tuple[str, int], ...] = ()
+    """Each label with how often it was given."""
 
 
 class ScoreFigures:
@@ -41,6 +70,24 @@ class ScoreFigures:
         for key, values in numbers.items():
             self._numbers[key].append(fmean(values))
             self._nested[key].append(_nested(result, key))
+
+    def figures(self) -> Iterator[ScoreFigure]:
+        """Each number as a row of a table, and each label with how often it was given."""
+        for (name, evaluator), values in self._numbers.items():
+            interval = bootstrap_mean(values, seed=SEED) if len(values) > 1 else None
+            yield ScoreFigure(
+                name=name,
+                evaluator=evaluator,
+                cases=len(values),
+                mean=fmean(values),
+                low=None if interval is None else interval.low,
+                high=None if interval is None else interval.high,
+                least=min(values),
+                most=max(values),
+            )
+        for (name, evaluator), labels in self._labels.items():
+            told = tuple(labels.most_common())
+            yield ScoreFigure(name=name, evaluator=evaluator, cases=sum(labels.values()), labels=told)
 
     def lines(self) -> Iterator[str]:
         """`csat: 7.2 on average, 4 to 9 (12 cases, csat/1 openai:…)`."""

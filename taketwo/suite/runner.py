@@ -248,6 +248,7 @@ class _Open:
             attempts=new,
             against=old,
             contrast=contrast,
+            repeats=self._repeats.to_builtins(),
         )
         return CaseFinished(case=case, result=result)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from taketwo.compare.compare import compare
 from taketwo.compare.severity import TABLE, Weight
 from taketwo.conversation import Conversation
@@ -13,8 +15,10 @@ from taketwo.evals.evaluator import Context, Evaluator, evaluate
 from taketwo.run import Ending, Run
 from taketwo.scenario import Case
 from taketwo.store.feedback import Feedback
+from taketwo.suite.contrast import contrast_of, floor_of, with_contrast
 from taketwo.suite.decide import decide
 from taketwo.suite.repeats import Repeats
+from taketwo.value import prepared
 from taketwo.verdict import Attempt, CaseResult, Score, Unscored
 
 PRODUCTION = "production"
@@ -53,11 +57,26 @@ def as_feedback(score: Score, at: datetime) -> Feedback:
 async def rescore(
     result: CaseResult, case: Case, evaluators: Sequence[Evaluator], severities: Mapping[str, Weight] = TABLE
 ) -> CaseResult:
-    """The result as it is with today's expectations, evaluators and rules, from the runs as they were kept."""
+    """The result as it is with today's expectations, evaluators and rules, from the runs as they were kept.
+
+    Repeats count as when it was run, and what the old agent did is held against the new one anew.
+    """
     new = [await _rescored(attempt.run, case, evaluators, severities) for attempt in result.attempts]
     old = [await _rescored(attempt.run, case, evaluators, severities) for attempt in result.against]
-    verdict = decide(case, new, repeats=Repeats(most=max(1, len(new))))
-    return result.but(kept=case.kept, attempts=tuple(new), against=tuple(old), verdict=verdict)
+    repeats = Repeats(most=max(1, len(new)))
+    if result.repeats is not None:
+        repeats = msgspec.convert(result.repeats, prepared(Repeats))
+    is_against = result.contrast is not None
+    floor = floor_of(case, result.against[0].run.agent, old) if result.against else None
+    verdict = decide(case, new, repeats=repeats, floor=floor)
+    contrast = contrast_of(case, old, new) if is_against else None
+    return result.but(
+        kept=case.kept,
+        attempts=tuple(new),
+        against=tuple(old),
+        verdict=verdict if contrast is None else with_contrast(verdict, contrast),
+        contrast=contrast,
+    )
 
 
 async def _rescored(run: Run, case: Case, evaluators: Sequence[Evaluator], severities: Mapping[str, Weight]) -> Attempt:

@@ -10,6 +10,7 @@ import made_results as made
 import pytest
 
 from taketwo.report.html import HtmlWriter
+from taketwo.verdict import Score
 
 INLINE = {"ins", "del", "span", "b", "code"}
 VOID = {"meta", "rect", "br", "link"}
@@ -163,3 +164,18 @@ def test_every_attempt_and_every_figure_is_there(tmp_path: Path) -> None:
 
 def test_a_case_that_could_not_be_replayed_is_on_the_page(tmp_path: Path) -> None:
     assert "replays/broken.scenario.yaml:7: a case needs an id" in Read(page(tmp_path, made.errored())).text
+
+
+def test_numbers_and_labels_of_evaluators_are_a_table(tmp_path: Path) -> None:
+    finished = made.passed()
+    (attempt,) = finished.result.attempts
+    scores = (
+        Score(name="csat <b>", value=7.25, evaluator="csat/1 m"),
+        Score(name="pair", value="better", evaluator="better/1 m"),
+        Score(name="polite", value=True, evaluator="mine"),
+    )
+    scored = finished.but(result=finished.result.but(attempts=(attempt.but(scores=scores),)))
+    read = Read(page(tmp_path, scored))
+    assert "csat <b> 7.25 one case 7.25, 7.25 1 csat/1 m" in read.text
+    assert "pair better 1× 1 better/1 m" in read.text
+    assert Read(page(tmp_path, made.passed())).text.count("95 % interval") == 0

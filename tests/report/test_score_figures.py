@@ -53,3 +53,13 @@ def test_the_noise_of_the_agent_and_of_the_judge_are_told_apart_where_repeats_al
     )
     _, once = lines(both)
     assert "judge cannot be told (each attempt was judged once, so it is within the agent's: --judge-repeats 3)" in once
+
+
+def test_a_table_has_the_mean_with_its_interval_and_the_labels() -> None:
+    gathered = ScoreFigures()
+    for one in (result(4.0, 6.0), result(9.0), result("better")):
+        gathered.add(one)
+    number, label = gathered.figures()
+    assert (number.mean, number.least, number.most, number.cases) == (7.0, 5.0, 9.0, 2)
+    assert number.low is not None and 5.0 <= number.low <= 7.0 <= number.high <= 9.0
+    assert (label.mean, label.labels, label.cases) == (None, (("better", 1),), 1)

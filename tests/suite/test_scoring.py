@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from taketwo.freeze.files import save
-from taketwo.scenario import Case, Scenario
+from taketwo.scenario import Case, MustNotSay, MustSay, Scenario
 from taketwo.store import open_store
 from taketwo.suite.calibration import calibration
 from taketwo.suite.contrast import Pairs, contrast_of
@@ -92,6 +92,33 @@ def test_kept_runs_are_judged_anew_without_running_anything(folder: Path) -> Non
     (latest,) = store.results(store.suites()[0].id)
     assert store.result(latest.attempts[0].run.id) == latest
     store.close()
+
+
+def test_judging_anew_holds_both_agents_against_each_other_anew_and_keeps_how_often_it_was_run(folder: Path) -> None:
+    (folder / "shop.py").write_text("def old(messages):\n    return 'I see.'\n" + AGENT.replace("reply", "new"))
+    case = Case(id="where", recorded=TALK, expected=(MustSay(text="Bern"),))
+    save(Scenario(name="parcels", cases=(case,)), folder / "p.scenario.yaml")
+    file = str(folder / "p.scenario.yaml")
+    taketwo(folder, "replay", file, "--agent", "shop:new", "--against", "shop:old", "--repeat", "auto:6")
+    before = latest(folder)
+    assert (before.contrast.old.passed, before.contrast.new.passed) == (0, 0)
+    assert before.verdict.kind == "changed", "it fails as before"
+    # What the old agent says is right from now on; the new one says something else.
+    save(Scenario(name="parcels", cases=(case.but(expected=(MustNotSay(text="can't"),)),)), folder / "p.scenario.yaml")
+    told = taketwo(folder, "rescore", "--html", "r.html", code=1)
+    after = latest(folder)
+    old, new = after.contrast.old, after.contrast.new
+    assert (old.passed, old.runs, new.passed) == (len(after.against), len(after.against), 0)
+    assert after.contrast.p_worse < before.contrast.p_worse and after.verdict.kind == "fail"
+    assert after.repeats == before.repeats and after.repeats["until"] == "sure"
+    assert "the old agent fails in 0 of" in told
+
+
+def latest(folder: Path) -> CaseResult:
+    store = open_store(f"sqlite:///{folder}/store.sqlite3")
+    (result,) = store.results(store.suites()[0].id)
+    store.close()
+    return result
 
 
 def test_evaluators_are_held_against_what_people_said(folder: Path) -> None:
