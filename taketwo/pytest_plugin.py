@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, assert_never
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".scenario.yaml", ".scenario.yml")
 VERDICT, REASON, NEXT_STEP = "taketwo_verdict", "taketwo_reason", "taketwo_next_step"
+DUE = "taketwo_past_review"
 FROM_CACHE = "taketwo_from_cache"
 """Properties of a test's report: they survive pytest-xdist, and `--junitxml` writes them."""
 SECTION = "taketwo"
@@ -166,6 +168,18 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.section(f"taketwo: {len(reports)} {kind}", yellow=True)
             for report in reports:
                 terminalreporter.write_line("\n".join(_summary(report)))
+    _tell_due(terminalreporter)
+
+
+def _tell_due(terminalreporter: Any) -> None:
+    """The cases past their review date, in one line."""
+    all_of = (report for reports in terminalreporter.stats.values() for report in reports)
+    calls = (report for report in all_of if getattr(report, "when", None) == "call")
+    due = [text for report in calls for name, text in report.user_properties if name == DUE]
+    if due:
+        from taketwo.report.words import past_review
+
+        terminalreporter.write_line(f"taketwo: {past_review(due)}")
 
 
 def _tell_cached(terminalreporter: Any, config: pytest.Config) -> None:
@@ -191,13 +205,13 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterator[ScenarioItem | UnreadableItem]:
         """One item a case; one that fails when the file cannot be read, so that all other tests run."""
-        from taketwo.freeze.files import load, locate
+        from taketwo.freeze.files import read
         from taketwo.report.words import plain
         from taketwo.suite.case_ids import CaseIds
         from taketwo.suite.runner import SuiteCase
 
         try:
-            scenario, lines = load(self.path), locate(self.path)
+            scenario, lines, _ = read(self.path)
         except TakeTwoError as error:
             yield UnreadableItem.from_parent(self, name="unreadable", why=plain(str(error)))
             return
@@ -271,11 +285,13 @@ class ScenarioItem(pytest.Item):
         return one
 
     def _judge(self, event: CaseFinished) -> None:
-        from taketwo.report.words import outcome_in_words, plain
+        from taketwo.report.words import due_case, outcome_in_words, plain
 
         verdict = event.result.verdict
         kind = event.counts_as
         self.user_properties.append((VERDICT, kind))
+        if event.result.kept.is_due(datetime.now(UTC).date()):
+            self.user_properties.append((DUE, due_case(event.result)))
         if verdict.kind == "pass" and kind == "pass":
             return
         self.user_properties.append((REASON, outcome_in_words(event.result)))

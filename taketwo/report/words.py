@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -246,12 +246,20 @@ def outcome_in_words(result: CaseResult) -> str:
 
 def due_in_words(due: Sequence[CaseResult]) -> str | None:
     """`past their review date: dana-refund (2026-11-01, refunds), …`; None where nothing is due."""
-    if not due:
+    return past_review(due_case(one) for one in sorted(due, key=lambda one: (one.kept.review_on, one.case_id)))
+
+
+def due_case(result: CaseResult) -> str:
+    """`dana-refund (2026-11-01, refunds)`."""
+    said = [str(part) for part in (result.kept.review_on, result.kept.owner) if part is not None]
+    return plain(f"{result.case_id} ({', '.join(said)})")
+
+
+def past_review(cases: Iterable[str]) -> str | None:
+    """The cases, as `due_case` tells each, in one line; None for none."""
+    told = list(cases)
+    if not told:
         return None
-    told = []
-    for result in sorted(due, key=lambda result: (result.kept.review_on, result.case_id)):
-        said = [str(part) for part in (result.kept.review_on, result.kept.owner) if part is not None]
-        told.append(plain(f"{result.case_id} ({', '.join(said)})"))
     more = f" and {len(told) - MOST_DUE} more" if len(told) > MOST_DUE else ""
     return f"past {'its' if len(told) == 1 else 'their'} review date: {', '.join(told[:MOST_DUE])}{more}"
 

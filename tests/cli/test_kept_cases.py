@@ -115,6 +115,7 @@ def test_pytest_skips_a_failing_case_in_quarantine_and_says_why(site: Path) -> N
     assert done.returncode == 0, done.stdout
     assert "1 passed, 1 skipped" in done.stdout
     assert "taketwo: 1 quarantined" in done.stdout
+    assert "taketwo: past their review date: good (2020-01-01, greeters), bad (2020-01-01, greeters)" in done.stdout
     assert "the greeter is being rebuilt" in done.stdout
 
 
