@@ -81,13 +81,15 @@ def freeze_command(
     )
     for case in scenario.cases:
         insist_on_sense(case)
-    scenario = promotion.promoted(scenario, path)
+    promoted, originals = promotion.promoted(scenario, path)
     if promotion.is_preview:
         return
     # Recordings first: a file without its sound would be half a test.
-    heard = list(keep_audio(scenario, path, store_url or settings().store))
-    for written in (*save(scenario, path), *heard):
+    heard = keep_audio(scenario, promoted, path, store_url or settings().store, originals, settings())
+    for written in (*save(heard.scenario, path), *heard.written):
         click.echo(f"wrote {written}")
+    for why in heard.left_out:
+        click.echo(f"left out: {why}", err=True)
     if not expected:
         click.echo(
             "It has no expectations yet: a replay will show what changed. Add some with --must-call or in the file."

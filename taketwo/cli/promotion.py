@@ -45,10 +45,10 @@ class Asked(Value):
 
         return redact_text(name, _redactor(settings())) if self.redact else name
 
-    def promoted(self, scenario: Scenario, path: Path) -> Scenario:
-        """The scenario as it may be kept. Raises PromotionRefused, LeakFound."""
+    def promoted(self, scenario: Scenario, path: Path) -> tuple[Scenario, Sequence[str]]:
+        """The scenario as it may be kept, and what was taken out of it. Raises PromotionRefused, LeakFound."""
         if not self.redact:
-            return scenario
+            return scenario, ()
         from taketwo.suite.promote import files_of, insist_on_no_leak, insist_on_proof, look_again
 
         done = asyncio.run(self._promote(scenario))
@@ -60,7 +60,7 @@ class Asked(Value):
         if not look.is_full:
             click.echo("without 'taketwo[privacy]' only what was replaced is looked for a second time", err=True)
         insist_on_no_leak(look, str(path))
-        return done.scenario
+        return done.scenario, [one.original for one in done.replaced]
 
     async def _promote(self, scenario: Scenario) -> Promotion:
         from taketwo.replay.agents import closing_agents, open_agent

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import click
 
 from taketwo.config import Settings
+from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, MissingExtra
 from taketwo.replay.agents import Agent, open_agent
 from taketwo.scenario import Scenario
 from taketwo.store.addresses import folder_of
 from taketwo.suite.runner import SuiteCase
-from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of
+from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of, with_recording, without_recording
 
 Audio: TypeAlias = Literal["original", "synthesised", "text"]
 
@@ -83,19 +84,66 @@ class Phone:
         )
 
 
-def keep_audio(scenario: Scenario, file: Path, store_url: str) -> Iterator[Path]:
-    """Copy the recordings of a scenario's calls beside its file; gives what was written."""
+class KeptAudio(NamedTuple):
+    """What became of the recordings of a scenario's calls."""
+
+    scenario: Scenario
+    """The scenario with the recordings under their new names."""
+    written: list[Path]
+    """What was written."""
+    left_out: list[str]
+    """Why recordings were left out, each in words."""
+
+
+def keep_audio(
+    before: Scenario, after: Scenario, file: Path, store_url: str, originals: Sequence[str], here: Settings
+) -> KeptAudio:
+    """Keep the recordings of a scenario's calls beside its file, without what was taken out of their transcripts.
+
+    before, after: the scenario as it was captured, and as it is kept. originals: what was taken out.
+    """
     kept, beside = Recordings([folder_of(store_url)]), Recordings([file.parent / AUDIO_FOLDER])
-    for case in scenario.cases:
-        for name in names_of(case.recorded):
+    written, left_out, cases = list[Path](), list[str](), []
+    for was, case in zip(before.cases, after.cases, strict=True):
+        recorded = case.recorded
+        for name in names_of(recorded):
             source = kept.find(name)
-            if source is not None and beside.find(name) is None:
-                beside.keep(source.read_bytes())
-                yield beside.find(name) or source
+            if source is None:
+                continue
+            body = source.read_bytes() if not originals else _redacted(was.recorded, recorded, source, originals, here)
+            if body is None:
+                left_out.append(f"{case.id}: nobody can say where its recording has what was taken out of its words")
+                recorded = without_recording(recorded, name)
+                continue
+            new = beside.keep(body)
+            recorded = with_recording(recorded, name, new)
+            written += [found for found in (beside.find(new),) if found is not None]
+        cases.append(case.but(recorded=recorded))
     hint = file.parent / AUDIO_FOLDER / ".gitattributes"
     if hint.parent.is_dir() and not hint.exists():
         hint.write_text(LARGE_FILES, encoding="utf-8")
-        yield hint
+        written.append(hint)
+    return KeptAudio(after.but(cases=tuple(cases)), list(dict.fromkeys(written)), left_out)
+
+
+def _redacted(
+    was: Conversation, now: Conversation, source: Path, originals: Sequence[str], here: Settings
+) -> bytes | None:
+    """The recording without what was taken out of the words; None where it must be left out."""
+    try:
+        from taketwo.voice.audio import read_sound, wav_bytes
+        from taketwo.voice.opening import engines_at_hand
+        from taketwo.voice.parties import apart
+        from taketwo.voice.redacting import changed_lines, without_personal_sound
+    except ModuleNotFoundError as error:
+        raise MissingExtra("voice", needed_for="taking personal data out of a recording") from error
+    if not any(changed_lines(was, now)):
+        return source.read_bytes()
+    recogniser, speaker = engines_at_hand(here.speech_url, here.speech_key)
+    sound = without_personal_sound(
+        was, now, apart(read_sound(source), was), originals=originals, speaker=speaker, recogniser=recogniser
+    )
+    return None if sound is None else wav_bytes(sound)
 
 
 def _folders(store_url: str, cases: Iterable[SuiteCase]) -> Sequence[Path]:

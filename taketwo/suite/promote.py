@@ -17,6 +17,7 @@ import msgspec
 
 from taketwo.capture.leaks import Leak, find_leaks, masked
 from taketwo.capture.redact import Redactor, Report, redact_json, redact_text
+from taketwo.conversation import Conversation, Say
 from taketwo.errors import BadSetting, LeakFound, MissingExtra, PromotionRefused
 from taketwo.events import CaseErrored, CaseFinished
 from taketwo.freeze.files import SCHEMA_FILE, save
@@ -262,9 +263,26 @@ def _redacted(case: Case, redactor: Redactor, report: Report, known: Mapping[str
     return done.but(
         id=case.id,
         kept=case.kept.but(quarantine=done.kept.quarantine),
-        recorded=done.recorded.but(project=case.recorded.project),
+        recorded=_without_words(case.recorded, done.recorded).but(project=case.recorded.project),
         origin=done.origin.but(project=case.origin.project),
     )
+
+
+def _without_words(before: Conversation, after: Conversation) -> Conversation:
+    """Lines that say something else without the times of their words: single words show what no rule knows alone."""
+    turns = []
+    for old, new in zip(before.turns, after.turns, strict=True):
+        user = new.user
+        if user is not None and user.audio is not None and old.user is not None and old.user.text != user.text:
+            user = user.but(audio=user.audio.but(words=()))
+        steps = tuple(
+            now.but(audio=now.audio.but(words=()))
+            if isinstance(now, Say) and now.audio is not None and isinstance(was, Say) and was.text != now.text
+            else now
+            for was, now in zip(old.steps, new.steps, strict=True)
+        )
+        turns.append(new.but(user=user, steps=steps))
+    return after.but(turns=tuple(turns))
 
 
 def _ids(before: Sequence[Case], after: Sequence[Case], redactor: Redactor) -> list[str]:

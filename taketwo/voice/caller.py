@@ -202,15 +202,20 @@ def _heard_at(told: Stretch, spoken: Sequence[Stretch], limits: tuple[float, flo
 
 
 def _bed(parties: Parties | None) -> Samples:
-    """The noise of the line while nobody speaks; silence where the recording has no pause."""
+    """The noise of the caller's line."""
     if parties is None or parties.agent is None:
         return np.zeros(HEARING_RATE, dtype=np.float32)
-    edges = [0.0, *(at for one in parties.caller_speech for at in one), len(parties.caller) / HEARING_RATE]
+    return noise_bed(parties.caller, parties.caller_speech)
+
+
+def noise_bed(channel: Samples, speech: Sequence[Stretch]) -> Samples:
+    """The noise of a line while its party is silent; silence where it never is."""
+    edges = [0.0, *(at for one in speech for at in one), len(channel) / HEARING_RATE]
     pauses = [Stretch(start + 0.1, end - 0.1) for start, end in zip(edges[::2], edges[1::2], strict=True)]
     longest = max(pauses, key=lambda one: one.length_s)
     if longest.length_s < _BED_S:
         return np.zeros(HEARING_RATE, dtype=np.float32)
     start = round(longest.start_s * HEARING_RATE)
-    piece = parties.caller[start : start + min(round(longest.length_s * HEARING_RATE), 2 * HEARING_RATE)]
+    piece = channel[start : start + min(round(longest.length_s * HEARING_RATE), 2 * HEARING_RATE)]
     # Forwards and backwards, so that it has no seam when it is repeated.
     return np.concatenate([piece, piece[::-1]])

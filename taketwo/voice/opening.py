@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from taketwo.errors import MissingExtra
 from taketwo.replay.agents import Agent
 from taketwo.replay.agents.platforms import named
 from taketwo.voice.agent import VoiceAgent
@@ -71,6 +72,15 @@ def open_voice_agent(
 def open_recogniser(speech_url: str | None = None, speech_key: str | None = None) -> Recogniser:
     """What understands speech: the endpoint where there is one, else an engine of this machine. Raises MissingExtra."""
     return Whisper() if speech_url is None else SpeechToTextEndpoint(speech_url, api_key=speech_key)
+
+
+def engines_at_hand(speech_url: str | None, speech_key: str | None) -> tuple[Recogniser | None, Speaker | None]:
+    """Who listens and who speaks, as far as somebody can: None without an endpoint and the extra `voice`."""
+    try:
+        recogniser, speaker, _ = _engines(speech_url, speech_key)
+    except MissingExtra:
+        return None, None
+    return recogniser, speaker
 
 
 def _engines(url: str | None, key: str | None) -> tuple[Recogniser, Speaker, Speaker]:

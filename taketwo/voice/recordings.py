@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from taketwo.conversation import Conversation, Say
+from taketwo.conversation import Conversation, Gap, Say
 from taketwo.value import content_hash
 
 AUDIO_FOLDER: Final = "audio"
@@ -65,6 +65,19 @@ def names_of(conversation: Conversation) -> Sequence[str]:
 
 def with_recording(conversation: Conversation, was: str, name: str) -> Conversation:
     """The conversation with a recording under its new name."""
+    changed = _renamed(conversation, was, name)
+    return changed.but(metadata={**conversation.metadata, "recording": name})
+
+
+def without_recording(conversation: Conversation, name: str) -> Conversation:
+    """The conversation without that recording, and with a gap that says so."""
+    changed = _renamed(conversation, name, None)
+    metadata = {key: value for key, value in conversation.metadata.items() if key != "recording" or value != name}
+    gap = Gap(where="metadata.recording", why="the recording was left out: it says what was taken out of the words")
+    return changed.but(metadata=metadata, gaps=(*conversation.gaps, gap))
+
+
+def _renamed(conversation: Conversation, was: str, name: str | None) -> Conversation:
     turns = []
     for turn in conversation.turns:
         user = turn.user
@@ -77,7 +90,7 @@ def with_recording(conversation: Conversation, was: str, name: str) -> Conversat
             for step in turn.steps
         )
         turns.append(turn.but(user=user, steps=steps))
-    return conversation.but(turns=tuple(turns), metadata={**conversation.metadata, "recording": name})
+    return conversation.but(turns=tuple(turns))
 
 
 def suffix_of(body: bytes) -> str:
