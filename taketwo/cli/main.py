@@ -18,6 +18,7 @@ COMMANDS = {
     "traces": ("taketwo.cli.look", "List captured traces."),
     "calls": ("taketwo.cli.look", "List captured voice calls."),
     "show": ("taketwo.cli.look", "Show one conversation."),
+    "assistant": ("taketwo.cli.assistant", "Show what of a call's assistant has been changed since."),
     "freeze": ("taketwo.cli.keep", "Keep conversations as scenario files for your repository."),
     "describe": ("taketwo.cli.describe", "Make a scenario file of situations that you describe."),
     "suites": ("taketwo.cli.suites", "List kept cases: why each exists, who owns it, what does not count."),
