@@ -29,7 +29,7 @@ from taketwo.replay.stuck import Stuck
 from taketwo.replay.tools import DEFAULT_POLICY, ToolPolicy, ToolWorld
 from taketwo.replay.traits import Knowledge
 from taketwo.replay.user import Line, Unanswerable, UserSide
-from taketwo.replay.user_side import DEFAULT_USERS, Users, user_mode, user_side
+from taketwo.replay.user_side import DEFAULT_USERS, Users, by_meaning, user_mode, user_side
 from taketwo.replay.watch import Outcome as Watched
 from taketwo.replay.watch import Watch
 from taketwo.run import Ending, Run
@@ -86,7 +86,7 @@ async def replay(
     Raises AgentUnreachable when the agent could not be asked, ToolRefused when one of its tools was called where the
     replay cannot be seen, BadSetting for a mode or a turn that there is not.
     """
-    how = users if isinstance(users, Users) else Users(user_mode(users))
+    how = users if isinstance(users, Users) else Users(user_mode(users), similarity=by_meaning)
     one = _Replay(case, agent, limits, tools, user_side(how, case.recorded), scope, stand_in, now)
     one.hold(held_turns(case.recorded, from_turn) if from_turn != 1 else ())
     began = now()
