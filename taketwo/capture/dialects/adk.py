@@ -42,10 +42,14 @@ def read(span: Span) -> Reading:
     reading = otel_genai.read(span).but(rule="adk")
     if span.name == "invocation" or span.name.startswith(("agent_run", "invoke_agent")):
         name = reading.agent or _named_in(span.name)
+        # OpenInference writes each model call of a run to the span of the run: whole are only the values of the last.
+        if attributes.get("openinference.span.kind") == "LLM":
+            last = as_object(attributes.get("input.value")) or {}
+            return _model(attributes, reading.but(agent=name), last, attributes.get("output.value"))
         return reading.but(kind="agent", agent=name)
     given = as_object(attributes.get(REQUEST))
-    if given and (contents := given.get("contents")) is not None:
-        return _model(attributes, reading, given, contents)
+    if given and "contents" in given:
+        return _model(attributes, reading, given, attributes.get(RESPONSE))
     if span.name == "call_llm":
         reading = reading.but(kind="model")
     if reading.request is not None:
@@ -58,15 +62,15 @@ def _named_in(name: str) -> str | None:
     return rest.strip("[]") or None
 
 
-def _model(attributes: Mapping[str, JSON], reading: Reading, given: dict[str, JSON], contents: JSON) -> Reading:
+def _model(attributes: Mapping[str, JSON], reading: Reading, given: dict[str, JSON], answer: JSON) -> Reading:
     config = as_object(given.get("config")) or {}
-    gave = as_object(attributes.get(RESPONSE)) or {}
+    gave = as_object(answer) or {}
     content = gave.get("content")
     counted = as_object(gave.get("usage_metadata")) or {}
     return reading.but(
         kind="model",
         evidence="messages",
-        request=without_context(read_messages(contents)),
+        request=without_context(read_messages(given.get("contents"))),
         request_rule=REQUEST,
         response=read_messages(content, "assistant") if content is not None else None,
         response_rule=RESPONSE,

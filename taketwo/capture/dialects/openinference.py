@@ -162,6 +162,7 @@ NO_SETTINGS = {
     *("model", "model_name", "tools", "functions", "messages", "input", "output", "instructions", "system", "id"),
     *("created_at", "object", "usage", "status", "base_url", "_type", "stream", "stream_options", "metadata"),
     *("error", "incomplete_details", "text", "user", "store", "background", "truncation", "service_tier"),
+    *("http_options", "system_instruction"),
 }
 """What instrumentations put among the settings although it is none."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from taketwo.capture.dialects import marks
-from taketwo.capture.dialects.loose_json import Unreadable, looks_like_json, parse, text_of
+from taketwo.capture.dialects.loose_json import Unreadable, looks_like_json, loosely, parse, text_of
 from taketwo.capture.reading import Message, Role, ToolCall, ToolResult
 from taketwo.conversation import Attachment
 from taketwo.value import JSON
@@ -25,6 +25,9 @@ ATTACHMENT_KINDS = {
     "media": "file",
 }
 """Types of parts that are something other than words."""
+
+BEDROCK_BLOCK = '[{"json":'
+"""How a result of Bedrock begins that was written down as a text, blocks and all."""
 
 _TEXT_TYPES = {"text", "input_text", "output_text", "refusal", "string", "markdown"}
 _THINKING_TYPES = {"reasoning", "thinking", "redacted_thinking", "reasoning_text", "summary_text", "thought"}
@@ -204,6 +207,9 @@ def read_result(part: dict[str, JSON], value: JSON) -> ToolResult:
 
 def result_value(content: JSON) -> JSON:
     """What a tool gave back: the text where it is one text part, else the value as it is."""
+    if isinstance(content, str) and content.startswith(BEDROCK_BLOCK):
+        blocks = loosely(content)
+        return content if isinstance(blocks, str) else result_value(blocks)
     if isinstance(content, list) and len(content) == 1 and isinstance(part := content[0], dict):
         if set(part) <= {"text", "content", "type", "cache_control", "annotations"}:
             text = part.get("text", part.get("content"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
@@ -12,7 +13,7 @@ from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.openinference import ASIDES, KINDS, NO_SETTINGS, read_family
 from taketwo.capture.dialects.otel_genai import usage
 from taketwo.capture.dialects.tool_spans import execution, failure
-from taketwo.capture.reading import Lacks, Message, Reading
+from taketwo.capture.reading import Lacks, Message, Reading, ToolResult
 from taketwo.conversation import ToolDefinition
 from taketwo.span import Span
 from taketwo.value import JSON
@@ -21,6 +22,8 @@ PREFIXES = ("gen_ai.input.messages.", "llm.input_messages."), ("gen_ai.output.me
 """Of requests and of responses: today's and those of versions before 1.0."""
 
 TRANSCRIPT = "conversation.transcript."
+
+_DECODER = json.JSONDecoder()
 
 
 def reads(span: Span) -> bool:
@@ -64,7 +67,7 @@ def _model(span: Span, reading: Reading) -> Reading:
     attributes = span.attributes
     request, request_rule, lacks = _messages(attributes, PREFIXES[0], span.dropped_attributes)
     response, response_rule, _ = _messages(attributes, PREFIXES[1])
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(_with_results(request)) if request is not None else (None, None)
     known = request is not None or response is not None
     return usage(attributes, reading).but(
         evidence="flat" if known else "nothing",
@@ -82,6 +85,40 @@ def _model(span: Span, reading: Reading) -> Reading:
         output_tokens=_count(attributes, "gen_ai.usage.output_tokens", "llm.token_count.completion"),
         hidden=marks.DROPPED if span.dropped_attributes else marks.LEFT_OUT,
     )
+
+
+def _with_results(request: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The request with tool results for what stands there as said by the user: so it writes what Gemini's tools gave.
+
+    A message right behind tool calls that holds one JSON object for each of them, and not a word besides, is no user's.
+    """
+    found: list[Message] = []
+    for message in request:
+        calls = found[-1].calls if found else ()
+        given = _objects(message.text) if message.role == "user" and calls and not message.results else ()
+        if len(given) == len(calls) > 0:
+            results = tuple(
+                ToolResult(id=call.id, name=call.name, value=text) for call, text in zip(calls, given, strict=True)
+            )
+            message = message.but(role="tool", text="", results=results)
+        found.append(message)
+    return tuple(found)
+
+
+def _objects(text: str) -> tuple[str, ...]:
+    """The JSON objects that a text is made of, each as it is written; none where there is anything else in it."""
+    found: list[str] = []
+    rest = text.strip()
+    while rest:
+        try:
+            value, end = _DECODER.raw_decode(rest)
+        except ValueError:
+            return ()
+        if not isinstance(value, dict):
+            return ()
+        found.append(rest[:end])
+        rest = rest[end:].lstrip()
+    return tuple(found)
 
 
 def _messages(
