@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
@@ -17,6 +17,9 @@ from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.search import Search
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary
 from taketwo.verdict import CaseResult
+
+if TYPE_CHECKING:
+    from taketwo.store.database import Database
 
 
 class Store(Protocol):
@@ -161,16 +164,10 @@ def open_store(url: str) -> Store:
     Raises BadSetting for any other kind, StoreUnavailable, MissingExtra.
     """
     kind, _, rest = url.partition(":")
-    if kind == "sqlite" and rest.startswith("///") and len(rest) > 3:
-        from taketwo.store.sqlite_database import SqliteDatabase
+    if (database := open_database(url)) is not None:
         from taketwo.store.tables import TableStore
 
-        return TableStore(SqliteDatabase(rest[3:]))
-    if url.startswith(POSTGRESQL):
-        from taketwo.store.postgresql import PostgresDatabase
-        from taketwo.store.tables import TableStore
-
-        return TableStore(PostgresDatabase(postgres_address(url)))
+        return TableStore(database)
     if kind == "archive" and rest.startswith("///") and len(rest) > 3:
         from taketwo.store.archive import ArchiveStore
 
@@ -179,8 +176,23 @@ def open_store(url: str) -> Store:
         from taketwo.store.memory import MemoryStore
 
         return MemoryStore()
+    known = url if "@" not in url else f"{kind}://…"  # it may hold a password
     raise BadSetting(
-        f"no store can be opened with {url!r}",
+        f"no store can be opened with {known!r}",
         where="store",
         todo="use sqlite:///PATH, postgresql://USER@HOST/DATABASE, archive:///PATH or memory:",
     )
+
+
+def open_database(url: str) -> Database | None:
+    """The database of a URL; None where the store of it has none. Raises BadSetting, StoreUnavailable, MissingExtra."""
+    kind, _, rest = url.partition(":")
+    if kind == "sqlite" and rest.startswith("///") and len(rest) > 3:
+        from taketwo.store.sqlite_database import SqliteDatabase
+
+        return SqliteDatabase(rest[3:])
+    if url.startswith(POSTGRESQL):
+        from taketwo.store.postgresql import PostgresDatabase
+
+        return PostgresDatabase(postgres_address(url))
+    return None

@@ -153,6 +153,9 @@ class Database(Protocol):
     def count_on(self, connection: Connection) -> None:
         """Give new rows keys beyond those that are there: they were written with keys."""
 
+    def has_table(self, connection: Connection, name: str) -> bool:
+        """Whether there is a table of that name."""
+
     def erase(self) -> None:
         """See that nothing is left of rows that were deleted. Raises StoreBusy, StoreUnavailable."""
 

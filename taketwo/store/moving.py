@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from taketwo.errors import AlreadyThere, BadSetting, StoreUnavailable
-from taketwo.store import open_store
+from taketwo.store import open_database
 from taketwo.store.addresses import shown
 from taketwo.store.database import Connection, Database, OpenConnection
-from taketwo.store.tables import TableStore
+from taketwo.store.tables import MOVING, TableStore
 
 ROWS_AT_ONCE: Final = 200
 """Rows that are written in one transaction."""
@@ -67,9 +67,6 @@ TABLES: Final = (
 )
 """All tables that hold what nothing else tells, each after those that it refers to."""
 
-_MARK: Final = "moving"
-"""A table that is there as long as a store is being filled."""
-
 
 @dataclass(frozen=True, slots=True)
 class Moved:
@@ -91,7 +88,10 @@ def move(source_url: str, target_url: str, *, tell: Callable[[str, int], None] =
     Raises BadSetting for stores that have no tables, AlreadyThere where the new one holds something else,
     StoreUnavailable, also where the two differ afterwards.
     """
-    with closing(_opened(source_url)) as old, closing(_opened(target_url)) as new:
+    with (
+        closing(_opened(source_url, is_being_filled=False)) as old,
+        closing(_opened(target_url, is_being_filled=True)) as new,
+    ):
         old.flush()
         source, target = old.database, new.database
         if source.where == target.where:
@@ -107,7 +107,7 @@ def move(source_url: str, target_url: str, *, tell: Callable[[str, int], None] =
         moved = _compared(source, target, tell)
         _index(new, tell)
         with _connected(target) as writing:
-            _written(writing, f"DROP TABLE {_MARK}")
+            _written(writing, f"DROP TABLE {MOVING}")
     return Moved(*moved, recordings)
 
 
@@ -122,12 +122,10 @@ def _index(store: TableStore, tell: Callable[[str, int], None]) -> None:
             return
 
 
-def _opened(url: str) -> TableStore:
-    store = open_store(url)
-    if not isinstance(store, TableStore):
-        store.close()
+def _opened(url: str, *, is_being_filled: bool) -> TableStore:
+    if (database := open_database(url)) is None:
         raise BadSetting("only stores in SQLite and PostgreSQL are moved", where=shown(url))
-    return store
+    return TableStore(database, is_being_filled=is_being_filled)
 
 
 @contextmanager
@@ -138,20 +136,20 @@ def _connected(database: Database) -> Iterator[OpenConnection]:
 
 def _begin(writing: OpenConnection, source: str, target: Database) -> None:
     """Mark the new store as one that is being filled, or see that it is the one which was."""
-    _written(writing, f"CREATE TABLE IF NOT EXISTS {_MARK} (source TEXT NOT NULL)")
-    before = [name for (name,) in writing.execute(f"SELECT source FROM {_MARK}")]
+    _written(writing, f"CREATE TABLE IF NOT EXISTS {MOVING} (source TEXT NOT NULL)")
+    before = [name for (name,) in writing.execute(f"SELECT source FROM {MOVING}")]
     if before == [source]:
         return
     held = [table.name for table in TABLES if writing.execute(f"SELECT 1 FROM {table.name} LIMIT 1").fetchone()]
     if before or held:
         if not before:
-            _written(writing, f"DROP TABLE {_MARK}")
+            _written(writing, f"DROP TABLE {MOVING}")
         raise AlreadyThere(
             f"is being filled from {before[0]}" if before else "holds something already",
             where=target.where,
             todo="name an empty store",
         )
-    _written(writing, f"INSERT INTO {_MARK} (source) VALUES (?)", (source,))
+    _written(writing, f"INSERT INTO {MOVING} (source) VALUES (?)", (source,))
 
 
 def _written(writing: OpenConnection, statement: str, values: tuple[Any, ...] = ()) -> None:

@@ -237,6 +237,11 @@ class PostgresDatabase:
             sequence = f"pg_get_serial_sequence('{SCHEMA}.{table}', '{key}')"
             connection.execute(f"SELECT setval({sequence}, coalesce(max({key}), 0) + 1, false) FROM {table}")
 
+    def has_table(self, connection: Connection, name: str) -> bool:
+        """See `Database`."""
+        (found,) = connection.execute("SELECT to_regclass(?) IS NOT NULL", (f"{SCHEMA}.{name}",)).fetchone()
+        return bool(found)
+
     def erase(self) -> None:
         """Make the space of deleted rows free to be written over; who reads or writes does not wait for it.
 

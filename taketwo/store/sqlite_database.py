@@ -154,6 +154,10 @@ class SqliteDatabase:
     def count_on(self, connection: Connection) -> None:
         """See `Database`. SQLite does so by itself."""
 
+    def has_table(self, connection: Connection, name: str) -> bool:
+        """See `Database`."""
+        return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone() is not None
+
     def erase(self) -> None:
         """Write the file anew: moved rows leave copies behind in it that SQLite never overwrites.
 

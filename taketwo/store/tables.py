@@ -52,6 +52,9 @@ MOST_LOOKS = 5
 CATCH_UP_S = 5.0
 """How long what other processes have acknowledged is waited for, where it must be there."""
 
+MOVING = "moving"
+"""A table that is there as long as another store is being moved into this one, see moving.py."""
+
 MOST_ENVELOPES = 512
 """How many envelopes are remembered; a process of an agent has one or two."""
 
@@ -59,8 +62,8 @@ MOST_ENVELOPES = 512
 class TableStore:
     """Keeps everything in tables."""
 
-    def __init__(self, database: Database) -> None:
-        """Open the database. Raises StoreUnavailable."""
+    def __init__(self, database: Database, *, is_being_filled: bool = False) -> None:
+        """Open the database. Raises StoreUnavailable, also where another one is being moved into it, unless told so."""
         self.database = database
         self._readers = Readers(database)
         self._writer = Writer(database)
@@ -74,8 +77,15 @@ class TableStore:
         )
         settle = partial(self._read, wait=True)
         self.search = TableSearch(self._readers, self._writer, self._read, settle, database.dialect)
-        with self._readers.snapshot():
-            pass
+        with self._readers.snapshot() as connection:
+            is_whole = is_being_filled or not database.has_table(connection, MOVING)
+        if not is_whole:
+            self.close()
+            raise StoreUnavailable(
+                "another store is being moved here, and not all of it has come",
+                where=database.where,
+                todo="call `taketwo store migrate` again, which goes on, or name another store",
+            )
 
     @property
     def url(self) -> str:

@@ -182,3 +182,5 @@ def test_what_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
 
     with pytest.raises(StoreUnavailable, match=r"project: .* were to be moved"):
         move(one, other, tell=change)
+    with pytest.raises(StoreUnavailable, match="not all of it has come"):
+        open_store(other)

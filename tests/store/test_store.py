@@ -392,6 +392,12 @@ def test_many_threads_may_write_and_read_at_once(store: Store) -> None:
 # Opening
 
 
+def test_an_address_of_another_kind_is_named_without_its_password() -> None:
+    with pytest.raises(BadSetting, match="mysql://…") as refused:
+        open_store("mysql://me:s3cr3t@db/talks")
+    assert "s3cr3t" not in str(refused.value)
+
+
 @pytest.mark.parametrize("url", ["", "mysql://x", "sqlite:", "sqlite:///", "memory:x", "/tmp/file"])
 def test_only_known_kinds_of_stores_are_opened(url: str) -> None:
     with pytest.raises(BadSetting, match=r"archive:///PATH or memory:"):
