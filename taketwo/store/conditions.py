@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from taketwo.select.fields import Entry, Flag, Moment, Name, Number, Period, Words, field_of, fold, name_pattern
@@ -29,9 +29,18 @@ class Condition(NamedTuple):
     """Whether it chooses just what the filter does; otherwise it chooses more, and each has to be looked at."""
 
 
-def condition(wanted: Filter, projects: Sequence[str], dialect: Dialect) -> Condition:
-    """The condition of a filter; `projects` are the names of all projects."""
-    writing = _Writing(projects, dialect)
+def condition(
+    wanted: Filter,
+    projects: Sequence[str],
+    dialect: Dialect,
+    is_common: Callable[[str, str], bool] = lambda field, name: False,
+) -> Condition:
+    """The condition of a filter; `projects` are the names of all projects.
+
+    is_common: whether so many have that name of that field that it is better to look at each row for it, until a page is
+    full, than to gather all that have it.
+    """
+    writing = _Writing(projects, dialect, is_common)
     sql, is_exact = writing.written(wanted)
     return Condition(sql, writing.values, is_exact)
 
@@ -68,13 +77,17 @@ EVERY_ROW: Final = "TRUE"
 _ALWAYS: Final = (EVERY_ROW, True)
 _LEFT_OPEN: Final = ("TRUE", False)
 
+_MARKED_ROW: Final = (
+    "EXISTS (SELECT 1 FROM mark WHERE kind = '{0}' AND {1} AND mark.conversation_id = f.conversation_id)"
+)
 _MARK: Final = "f.conversation_id IN (SELECT conversation_id FROM mark WHERE kind = '{0}' AND {1})"
 
 
 class _Writing:
     """Writes conditions and collects their values."""
 
-    def __init__(self, projects: Sequence[str], dialect: Dialect) -> None:
+    def __init__(self, projects: Sequence[str], dialect: Dialect, is_common: Callable[[str, str], bool]) -> None:
+        self._is_common = is_common
         self.values: dict[str, Any] = {}
         self._projects = projects
         self._dialect = dialect
@@ -97,7 +110,8 @@ class _Writing:
                 return _LEFT_OPEN
 
     def _joined(self, word: str, parts: Iterable[Filter]) -> tuple[str, bool]:
-        written = [self.written(part) for part in parts]
+        # What a row itself says is asked first: other tables need not be looked into where it decides.
+        written = sorted((self.written(part) for part in parts), key=lambda one: "SELECT" in one[0])
         return word.join(f"({sql})" for sql, _ in written), all(is_exact for _, is_exact in written)
 
     def _asked(self, asked: Asked) -> tuple[str, bool]:
@@ -134,7 +148,8 @@ class _Writing:
             among = ", ".join(f":{one}" for one in fitting)
             return f"f.project_id IN (SELECT id FROM project WHERE name IN ({among}))" if fitting else "FALSE"
         if field in MARKED:
-            return _MARK.format(field, self._is("name", name))
+            shape = _MARKED_ROW if "*" not in name and self._is_common(field, name) else _MARK
+            return shape.format(field, self._is("name", name))
         # Never null, so that NOT may stand before it, and found by an index where there is one.
         column = f'f."{field}"'
         return f"({self._is(column, name)} AND {column} IS NOT NULL)"

@@ -68,6 +68,10 @@ UPDATE conversation SET indexed = settled, summary = :summary WHERE id = :id
 -- Deleted words lie around in older segments until these are merged.
 INSERT INTO talk (talk) VALUES ('optimize')
 
+-- name: marks_counted
+-- How many have a name, as far as it matters.
+SELECT count(*) FROM (SELECT 1 FROM mark WHERE kind = :kind AND name = :name LIMIT :most) AS some
+
 -- name: found
 -- A page in any order. In that of time the index has it; in others the facts in short are sorted, and only what is shown
 -- is fetched: a sort that carried the summaries along would take ten times as long.
@@ -105,8 +109,31 @@ FROM facts AS f
 WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
 GROUP BY number
 
+-- name: stretch
+-- One stretch of everything: a range of the facts in short is added up without sorting any of it.
+SELECT count(*) AS conversations, count(*) FILTER (WHERE f.errors > 0) AS errors, coalesce(sum(f.turns), 0) AS turns,
+       count(f.latency) AS known, sum(f.latency) AS latency
+FROM facts AS f
+WHERE f.project_id IN (SELECT id FROM project WHERE CAST(:project AS TEXT) IS NULL OR name = :project)
+  AND f.first_ns >= :since_ns AND f.first_ns < :until_ns
+
+-- name: middle_latencies
+-- The one or two in the middle of a stretch.
+SELECT f.latency FROM facts AS f
+WHERE f.project_id IN (SELECT id FROM project WHERE CAST(:project AS TEXT) IS NULL OR name = :project)
+  AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND f.latency IS NOT NULL
+ORDER BY f.latency LIMIT :limit OFFSET :before
+
+-- name: stretch_grades
+-- The scores of one stretch of everything.
+SELECT g.name, count(*) AS count, avg(g.value) AS mean, min(g.is_flag) AS is_flag
+FROM grade AS g
+WHERE g.project_id IN (SELECT id FROM project WHERE CAST(:project AS TEXT) IS NULL OR name = :project)
+  AND g.first_ns >= :since_ns AND g.first_ns < :until_ns
+GROUP BY g.name
+
 -- name: graded
--- The scores of a timeline, out of their index alone where all of them are asked for.
+-- The scores of a timeline of conversations that were chosen.
 SELECT (g.first_ns - :since_ns) / :step_ns AS number, g.name, count(*) AS count, avg(g.value) AS mean,
        min(g.is_flag) AS is_flag
 FROM grade AS g

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from statistics import median
+from statistics import fmean, median
 from typing import Any, Final
 
 import msgspec
@@ -44,6 +44,10 @@ GRADES_OF: Final = """g.conversation_id IN (
     WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
 )"""
 """Scores of conversations that a condition chooses."""
+COMMON: Final = 2_000
+"""A name that so many conversations have is looked for row by row: a page is full before many were looked at."""
+MOST_MEDIANS: Final = 10_000
+"""Medians of stretches that are remembered."""
 MOST_READ_FIRST: Final = 200
 """Conversations that are read before a search, because something came for them just now."""
 
@@ -66,6 +70,7 @@ class TableSearch:
         self._settle = settle
         self._dialect = dialect
         self._turn = 0
+        self._medians: dict[tuple[str | None, int, int, int, float], float] = {}
 
     def conversations(
         self,
@@ -79,7 +84,8 @@ class TableSearch:
         """See `Search`."""
         place_in(order, after)
         self.catch_up(project, MOST_READ_FIRST)
-        asked = self._condition(chosen)
+        # In any other order all that fit are gathered anyway, to be sorted.
+        asked = self._condition(chosen, by_row=order == NEWEST_FIRST and limit is not None)
         rows = self._pages(asked, project, order, after, limit)
         if not asked.is_exact:
             rows = (row for row in rows if self._fits(chosen, row["key"]))
@@ -110,7 +116,10 @@ class TableSearch:
         self.catch_up(project, MOST_READ_FIRST)
         asked = self._condition(chosen)
         step_ns = step_s * 1_000_000_000
-        times = {"since_ns": moment_ns(since), "until_ns": moment_ns(until), "step_ns": step_ns, "project": project}
+        until_ns = moment_ns(until)
+        times = {"since_ns": moment_ns(since), "until_ns": until_ns, "step_ns": step_ns, "project": project}
+        if asked.sql == EVERY_ROW:
+            return self._stretches(project, starts, until_ns, step_ns)
         if asked.is_exact:
             return self._summed(asked, times, starts)
         text = SEARCH["counted"].format(scope=_scope(project, "f"), condition=asked.sql)
@@ -161,9 +170,15 @@ class TableSearch:
             else:
                 self._writer.do(partial(index_again, key=key))
 
-    def _condition(self, chosen: Filter) -> Condition:
+    def _condition(self, chosen: Filter, *, by_row: bool = False) -> Condition:
         with self._readers.snapshot() as connection:
-            return condition(chosen, [name for (name,) in connection.execute(SQL["projects"])], self._dialect)
+
+            def is_common(field: str, name: str) -> bool:
+                wanted = {"kind": field, "name": name, "most": COMMON}
+                return by_row and bool(connection.execute(SEARCH["marks_counted"], wanted).fetchone()[0] == COMMON)
+
+            projects = [name for (name,) in connection.execute(SQL["projects"])]
+            return condition(chosen, projects, self._dialect, is_common)
 
     def _summed(self, asked: Condition, times: dict[str, Any], starts: list[datetime]) -> list[Stretch]:
         """A timeline added up where the facts lie, the empty stretches too."""
@@ -171,13 +186,8 @@ class TableSearch:
         text = SEARCH["summed"].format(scope=scope, condition=asked.sql, latencies=self._dialect.latencies)
         with self._readers.snapshot() as connection:
             rows = {row["number"]: row for row in _rows(connection.execute(text, {**asked.values, **times}))}
-        # Most charts are of everything, and then the index of the scores is all that is read.
-        graded = self._graded(
-            EVERY_ROW
-            if asked.sql == EVERY_ROW
-            else GRADES_OF.format(scope=_scope(times["project"], "f"), condition=asked.sql),
-            {**asked.values, **times},
-        )
+        of_some = GRADES_OF.format(scope=scope, condition=asked.sql)
+        graded = self._graded(of_some, {**asked.values, **times})
         empty = {"conversations": 0, "errors": 0, "turns": 0, "latencies": "[]"}
         found = [(at, rows.get(number, empty), graded.get(number, {})) for number, at in enumerate(starts)]
         return [
@@ -193,6 +203,41 @@ class TableSearch:
             )
             for at, row, scores in found
         ]
+
+    def _stretches(self, project: str | None, starts: list[datetime], until_ns: int, step_ns: int) -> list[Stretch]:
+        """A timeline of everything, stretch by stretch: most charts are of everything, and of much of it."""
+        found = []
+        with self._readers.snapshot() as connection:
+            for at in starts:
+                since_ns = moment_ns(at)
+                times = {"project": project, "since_ns": since_ns, "until_ns": min(since_ns + step_ns, until_ns)}
+                conversations, errors, turns, known, latency = connection.execute(SEARCH["stretch"], times).fetchone()
+                grades = connection.execute(SEARCH["stretch_grades"], times).fetchall() if conversations else ()
+                found.append(
+                    Stretch(
+                        at=at,
+                        conversations=conversations,
+                        errors=errors,
+                        turns=turns,
+                        latency_ms=self._median(connection, times, known, latency) if known else None,
+                        scores={
+                            name: Graded(count=count, mean=mean, is_flag=bool(is_flag))
+                            for name, count, mean, is_flag in grades
+                        },
+                    )
+                )
+        return found
+
+    def _median(self, connection: Connection, times: dict[str, Any], known: int, total: float) -> float:
+        """The median of a stretch. One of which number and sum are the same as before is not sorted again."""
+        sign = (times["project"], times["since_ns"], times["until_ns"], known, total)
+        if (middle := self._medians.get(sign)) is None:
+            if len(self._medians) >= MOST_MEDIANS:
+                self._medians.clear()
+            wanted = {**times, "limit": 2 - known % 2, "before": (known - 1) // 2}
+            middle = fmean(value for (value,) in connection.execute(SEARCH["middle_latencies"], wanted))
+            self._medians[sign] = middle
+        return middle
 
     def _graded(self, chosen: str, values: dict[str, Any]) -> dict[int, dict[str, Graded]]:
         """The scores by stretch and name."""
