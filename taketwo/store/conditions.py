@@ -37,8 +37,8 @@ def condition(
 ) -> Condition:
     """The condition of a filter; `projects` are the names of all projects.
 
-    is_common: whether so many have that name of that field that it is better to look at each row for it, until a page is
-    full, than to gather all that have it.
+    is_common: whether so many have that name of that field that it is better to look at each row for it, until a page
+    is full, than to gather all that have it.
     """
     writing = _Writing(projects, dialect, is_common)
     sql, is_exact = writing.written(wanted)

@@ -70,7 +70,7 @@ INSERT INTO talk (talk) VALUES ('optimize')
 
 -- name: marks_counted
 -- How many have a name, as far as it matters.
-SELECT count(*) FROM (SELECT 1 FROM mark WHERE kind = :kind AND name = :name LIMIT :most) AS some
+SELECT count(*) FROM (SELECT 1 FROM mark WHERE kind = :kind AND name = :name LIMIT :most) AS found
 
 -- name: found
 -- A page in any order. In that of time the index has it; in others the facts in short are sorted, and only what is shown
