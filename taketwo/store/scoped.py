@@ -310,7 +310,11 @@ class ScopedDocuments:
     def remove(self, kind: str, *, id: str | None = None, parent: str | None = None) -> int:
         """See `Documents`."""
         if id is not None:
-            self.get(kind, id)
+            try:
+                there = self._documents.get(kind, id)
+            except NotFound:
+                return 0
+            self._seen(there)
         for document in self._documents.find(kind, parent=parent, limit=1) if parent is not None else ():
             self._seen(document)
         return self._documents.remove(kind, id=id, parent=parent)

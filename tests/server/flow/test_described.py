@@ -162,3 +162,17 @@ def test_rows_by_a_model_are_refused_where_there_is_none() -> None:
     session = create_replay_session(flow, CreateReplaySession(project_id="shop", select_all=True))
     with pytest.raises(BadSetting, match="no language model"):
         generate_scenario(flow, session.id, GenerateScenario(no_of_rows=8, by_model=True))
+
+
+def test_a_scenario_that_nothing_was_gathered_of_is_deleted_with_its_rows(client: httpx.Client) -> None:
+    made = described(client, name="short-lived").json()["scenario"]
+    rows = client.get(f"/api/scenarios/{made['id']}/rows").json()["rows"]
+    assert client.delete(f"/api/scenarios/{made['id']}").status_code == 204
+    assert client.get(f"/api/scenarios/{made['id']}").status_code == 404
+    assert client.get(f"/api/rows/{rows[0]['id']}").status_code == 404
+
+
+def test_selecting_only_what_is_elsewhere_names_it(client: httpx.Client) -> None:
+    answer = client.post("/api/replay-sessions", json={"project_id": "shop", "ids": ["nobody-7"]})
+    assert answer.status_code == 404 and "nobody-7" in answer.json()["detail"]
+    assert answer.json()["field"] == "ids"
