@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from taketwo.suite.cache import Cache
     from taketwo.suite.case_ids import CaseIds
     from taketwo.suite.runner import SuiteCase
+    from taketwo.voice.phone import Telephony
 
 SUFFIXES = (".scenario.yaml", ".scenario.yml")
 VERDICT, REASON, NEXT_STEP = "taketwo_verdict", "taketwo_reason", "taketwo_next_step"
@@ -71,6 +72,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--taketwo-shard", metavar="I/N", help="of these cases only the I-th of N parts")
     parser.addini("taketwo_agent", "the agent to replay *.scenario.yaml against, if --taketwo-agent is not given")
+    parser.addini(
+        "taketwo_audio", "how calls are replayed: original, synthesised or text (default: as the agent takes it)"
+    )
     parser.addini("taketwo_timeout", "how long the agent may take for one turn, in seconds (default: 60)")
     parser.addini(
         "taketwo_on_miss",
@@ -275,7 +279,7 @@ class ScenarioItem(pytest.Item):
             return known
         found: list[CaseFinished | CaseErrored] = []
         with watching_files():
-            async with _opened(setup) as agent:
+            async with _opened(setup, self.path) as agent:
                 async for event in run_suite([self.suite_case], agent, concurrency=1, **setup.how):
                     if isinstance(event, CaseFinished | CaseErrored):
                         found.append(event)
@@ -414,6 +418,10 @@ class Setup(NamedTuple):
     """What time the agent sees."""
     cache: Cache | None
     """What is known of earlier runs; None where nothing can be kept."""
+    telephony: Telephony
+    """How calls are made."""
+    calls: Path
+    """The folder for recordings of new calls."""
 
 
 _SETUP = pytest.StashKey[Setup]()
@@ -437,16 +445,23 @@ def _setup(config: pytest.Config) -> Setup:
         from taketwo.config import agent_access, load_settings
         from taketwo.replay.engine import Limits
         from taketwo.replay.tools import ToolPolicy
+        from taketwo.store.addresses import folder_of
         from taketwo.suite.repeats import read_repeats
+        from taketwo.voice.phone import Audio, Telephony
 
         settings = load_settings(os.environ, config.rootpath)
         spec = config.option.taketwo_agent or config.getini("taketwo_agent") or settings.agent
         if not spec:
             raise BadSetting(NO_AGENT, todo=WHERE_TO_SAY_IT)
+        telephony = Telephony(
+            audio=_ini(config, "taketwo_audio", None, Audio | None),
+            agent_key=settings.agent_key,
+            speech_url=settings.speech_url,
+            speech_key=settings.speech_key,
+        )
+        usual_s = telephony.turn_timeout_s(spec, settings.turn_timeout_s)
         how = {
-            "limits": Limits(
-                turn_timeout_s=_ini(config, "taketwo_timeout", settings.turn_timeout_s, Annotated[float, Meta(gt=0)])
-            ),
+            "limits": Limits(turn_timeout_s=_ini(config, "taketwo_timeout", usual_s, Annotated[float, Meta(gt=0)])),
             "tools": ToolPolicy(on_miss=_ini(config, "taketwo_on_miss", "stop", OnMiss)),
             "users": _users(config, settings),
             "repeat": read_repeats(config.getini("taketwo_repeat") or "1"),
@@ -455,7 +470,13 @@ def _setup(config: pytest.Config) -> Setup:
         }
         access = agent_access(settings, os.environ)
         config.stash[_SETUP] = Setup(
-            spec, access, how, settings.clock, _cache(config, spec, access, how, settings.clock)
+            spec,
+            access,
+            how,
+            settings.clock,
+            None if telephony.speaks_with(spec) else _cache(config, spec, access, how, settings.clock),
+            telephony,
+            folder_of(settings.store),
         )
     return config.stash[_SETUP]
 
@@ -513,12 +534,18 @@ def _ini(config: pytest.Config, name: str, default: object, kind: Any) -> Any:
 
 
 @asynccontextmanager
-async def _opened(setup: Setup) -> AsyncIterator[Agent]:
-    """The agent, opened in the loop that it will be used in, since its connections belong to that loop."""
-    from taketwo.replay.agents import closing_agents, open_agent
-    from taketwo.replay.clock import clock
+async def _opened(setup: Setup, file: Path) -> AsyncIterator[Agent]:
+    """The agent, opened in the loop that it will be used in, since its connections belong to that loop.
 
-    agent = open_agent(setup.spec, **setup.access)
+    file: the scenario, beside which recordings lie.
+    """
+    from taketwo.replay.agents import closing_agents
+    from taketwo.replay.clock import clock
+    from taketwo.voice.phone import open_for_calls
+    from taketwo.voice.recordings import AUDIO_FOLDER
+
+    folders = (setup.calls, file.parent / AUDIO_FOLDER)
+    agent = open_for_calls(setup.spec, setup.telephony, folders, **setup.access)
     with clock(setup.clock):
         async with closing_agents(agent):
             yield agent

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import click
 
 from taketwo.config import Settings
 from taketwo.conversation import Conversation
-from taketwo.errors import BadSetting, MissingExtra
-from taketwo.replay.agents import Agent, open_agent
+from taketwo.errors import MissingExtra
+from taketwo.replay.agents import Agent
 from taketwo.scenario import Scenario
 from taketwo.store.addresses import folder_of
 from taketwo.suite.runner import SuiteCase
+from taketwo.voice.phone import Audio, Telephony, open_for_calls
 from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of, with_recording, without_recording
 
-Audio: TypeAlias = Literal["original", "synthesised", "text"]
-
-SPOKEN_TURN_S = 240.0
-"""Seconds that a spoken turn may take when nobody says otherwise: it takes as long as it is spoken."""
 LARGE_FILES = """# Recordings are large: with `git lfs install` they are kept beside the history and not in it.
 *.wav filter=lfs diff=lfs merge=lfs -text
 *.mp3 filter=lfs diff=lfs merge=lfs -text
@@ -28,9 +25,6 @@ LARGE_FILES = """# Recordings are large: with `git lfs install` they are kept be
 *.flac filter=lfs diff=lfs merge=lfs -text
 """
 """What lies beside the recordings of a scenario, for git."""
-
-ONLY_SPOKEN_WITH = ("ws://", "wss://", "livekit:")
-"""SPECs of agents that take no words."""
 
 audio_option = click.option(
     "--audio",
@@ -45,43 +39,25 @@ class Phone:
 
     def __init__(self, here: Settings, audio: Audio | None, store_url: str, cases: Iterable[SuiteCase]) -> None:
         """cases: whose scenario files may have recordings beside them."""
-        self._here = here
-        self._audio = audio
-        self.recordings = Recordings(_folders(store_url, cases))
+        self._usual_s = here.turn_timeout_s
+        self._telephony = Telephony(
+            audio=audio, agent_key=here.agent_key, speech_url=here.speech_url, speech_key=here.speech_key
+        )
+        self._folders = _folders(store_url, cases)
+        self.recordings = Recordings(self._folders)
         """Of the calls that are replayed, and of the new ones."""
 
     def speaks_with(self, spec: str) -> bool:
         """Whether the agent is called. Raises BadSetting where it cannot be spoken with otherwise."""
-        is_voice = spec.startswith(ONLY_SPOKEN_WITH)
-        if is_voice and self._audio == "text":
-            raise BadSetting("this agent can only be spoken with", where=spec, todo="leave --audio out")
-        return is_voice or self._audio in ("original", "synthesised")
+        return self._telephony.speaks_with(spec)
 
     def turn_timeout_s(self, spec: str) -> float:
         """How long a turn may take if nobody says otherwise."""
-        usual_s = self._here.turn_timeout_s
-        return max(SPOKEN_TURN_S, usual_s) if self.speaks_with(spec) else usual_s
+        return self._telephony.turn_timeout_s(spec, self._usual_s)
 
     def open(self, spec: str, **how: Any) -> Agent:
-        """The agent that a SPEC names; how: what `open_agent` is told of one that reads and writes.
-
-        Raises BadSetting, AgentUnreachable, MissingExtra.
-        """
-        if not self.speaks_with(spec):
-            return open_agent(spec, **how)
-        try:
-            from taketwo.voice.opening import open_voice_agent
-        except ModuleNotFoundError as error:
-            raise MissingExtra("voice", needed_for="replaying a call with a voice") from error
-        return open_voice_agent(
-            spec,
-            self.recordings,
-            text_agent=lambda spec: open_agent(spec, **how),
-            mode="synthesised" if self._audio == "synthesised" else "original",
-            api_key=self._here.agent_key,
-            speech_url=self._here.speech_url,
-            speech_key=self._here.speech_key,
-        )
+        """The agent that a SPEC names; see `open_for_calls`."""
+        return open_for_calls(spec, self._telephony, self._folders, **how)
 
 
 class KeptAudio(NamedTuple):

@@ -1,0 +1,66 @@
+"""Whether an agent is spoken with, and how it is opened then; needs none of the engines before one is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from taketwo.errors import BadSetting, MissingExtra
+from taketwo.replay.agents import Agent, open_agent
+from taketwo.value import Value
+from taketwo.voice.recordings import Recordings
+
+Audio: TypeAlias = Literal["original", "synthesised", "text"]
+ONLY_SPOKEN_WITH: Final = ("ws://", "wss://", "livekit:")
+"""SPECs of agents that take no words."""
+SPOKEN_TURN_S: Final = 240.0
+"""Seconds that a spoken turn may take when nobody says otherwise: it takes as long as it is spoken."""
+
+
+class Telephony(Value):
+    """How calls are made."""
+
+    audio: Audio | None = None
+    """With the caller's recorded voice, a synthetic one, or in words; None for what the agent takes."""
+    agent_key: str | None = None
+    """Bearer key of the agent under test."""
+    speech_url: str | None = None
+    """An OpenAI-compatible endpoint that hears and speaks; None for the engines of this machine."""
+    speech_key: str | None = None
+    """Its key."""
+
+    def speaks_with(self, spec: str) -> bool:
+        """Whether the agent is called. Raises BadSetting where it cannot be spoken with otherwise."""
+        if spec.startswith(ONLY_SPOKEN_WITH):
+            if self.audio == "text":
+                raise BadSetting("this agent can only be spoken with", where=spec, todo="do not ask for words")
+            return True
+        return self.audio in ("original", "synthesised")
+
+    def turn_timeout_s(self, spec: str, usual_s: float) -> float:
+        """How long a turn may take if nobody says otherwise."""
+        return max(SPOKEN_TURN_S, usual_s) if self.speaks_with(spec) else usual_s
+
+
+def open_for_calls(spec: str, telephony: Telephony, folders: Sequence[Path], **how: Any) -> Agent:
+    """The agent that a SPEC names, with a voice where calls are made.
+
+    folders: where recordings are looked for; those of new calls go into the first. how: what `open_agent` is told of
+    one that reads and writes. Raises BadSetting, AgentUnreachable, MissingExtra.
+    """
+    if not telephony.speaks_with(spec):
+        return open_agent(spec, **how)
+    try:
+        from taketwo.voice.opening import open_voice_agent
+    except ModuleNotFoundError as error:
+        raise MissingExtra("voice", needed_for="replaying a call with a voice") from error
+    return open_voice_agent(
+        spec,
+        Recordings(folders),
+        text_agent=lambda spec: open_agent(spec, **how),
+        mode="synthesised" if telephony.audio == "synthesised" else "original",
+        api_key=telephony.agent_key,
+        speech_url=telephony.speech_url,
+        speech_key=telephony.speech_key,
+    )
