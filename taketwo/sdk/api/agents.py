@@ -80,7 +80,7 @@ class AgentContent(Asked):
     """What a version of an agent consists of."""
 
     spec: Annotated[str, Meta(max_length=2_000)] | None = None
-    """How the server reaches it: `prompt:`, or a URL; null when only the user's own process does."""
+    """How the server reaches it: `prompt:`, a URL, `vapi:` or `retell:`; null when only the user's own process does."""
     overrides: dict[str, JSON] = {}
     """What it is sent besides; wins over the fields below."""
     system_prompt: Text | None = None

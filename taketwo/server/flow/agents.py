@@ -36,7 +36,7 @@ VERSIONS = Shelf(
     ),
 )
 
-REACHED_BY_THE_SERVER = ("prompt:", "http://", "https://")
+REACHED_BY_THE_SERVER = ("prompt:", "http://", "https://", "ws://", "wss://", "vapi:", "retell:")
 """How the SPECs begin that run nobody's code here. The others import or start programs."""
 
 MadeFrom: TypeAlias = Literal["recordings", "person"]
@@ -207,7 +207,7 @@ def insist_on_reach(spec: str | None) -> None:
     raise BadSetting(
         f"the server does not reach an agent by {spec!r}, as that would run its code here",
         where="spec",
-        todo="use prompt: or a URL, or run the test from your own process with taketwo.simulate",
+        todo="use prompt:, a URL, vapi: or retell:, or run the test from your own process with taketwo.simulate",
     )
 
 

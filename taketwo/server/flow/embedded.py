@@ -16,7 +16,8 @@ from datetime import timedelta
 from typing import Any, assert_never
 
 from taketwo.errors import TakeTwoError
-from taketwo.replay.agents import Agent, closing_agents, open_agent
+from taketwo.replay.agents import Agent, closing_agents
+from taketwo.replay.engine import DEFAULT_LIMITS, Limits
 from taketwo.replay.preflight import reach_of
 from taketwo.sdk.api.executions import (
     CallExecution,
@@ -46,6 +47,8 @@ from taketwo.server.flow.shelf import Flow, new_id
 from taketwo.server.gateway import gateway
 from taketwo.server.nearby import bound
 from taketwo.server.own_spans import OwnSpans
+from taketwo.store.addresses import folder_of
+from taketwo.voice.phone import Telephony, open_for_calls
 
 LOOK_AGAIN_S = 5.0
 """How often it looks for what others left."""
@@ -162,7 +165,8 @@ class Embedded:
     async def _run_execution(self, flow: Flow, id: str) -> None:
         async with agent_of(flow, id, self._access) as agent:
             if agent is not None:
-                await work(FlowRows(flow, id, self._name), Worker(self._name, agent, self._concurrency))
+                worker = Worker(self._name, agent, self._concurrency, limits_of(agent))
+                await work(FlowRows(flow, id, self._name), worker)
 
 
 def take_step(flow: Flow, work: Work) -> None:
@@ -195,13 +199,21 @@ async def agent_of(flow: Flow, execution_id: str, access: Mapping[str, Any]) -> 
         if reach_of(execution.agent) == "elsewhere":
             reach["tools_url"] = await stack.enter_async_context(gateway(stack.enter_context(bound())))
         try:
-            agent = await asyncio.to_thread(open_agent, execution.agent, overrides=execution.overrides, **reach)
+            calls = Telephony(agent_key=reach.get("api_key")), [folder_of(flow.store.url)]
+            agent = await asyncio.to_thread(
+                open_for_calls, execution.agent, *calls, overrides=execution.overrides, **reach
+            )
         except TakeTwoError as error:
             await asyncio.to_thread(fail_execution, flow, execution_id, str(error), error.todo)
             yield None
             return
         await stack.enter_async_context(closing_agents(agent))
         yield agent
+
+
+def limits_of(agent: Agent) -> Limits:
+    """What a turn of it may take: one that is spoken takes as long as it is spoken."""
+    return Limits(turn_timeout_s=Telephony().turn_timeout_s(agent.spec, DEFAULT_LIMITS.turn_timeout_s))
 
 
 class FlowRows:

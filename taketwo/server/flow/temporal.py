@@ -26,7 +26,7 @@ from taketwo.sdk.api.executions import CallExecution, ClaimedRow, ClaimedRows, R
 from taketwo.sdk.working import Worker as Hands
 from taketwo.sdk.working import work as do_rows
 from taketwo.server.flow.alerts import Delivery
-from taketwo.server.flow.embedded import Embedded, agent_of, take_step
+from taketwo.server.flow.embedded import Embedded, agent_of, limits_of, take_step
 from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN, finish_if_done, report_row, take_call
 from taketwo.server.flow.executor import Work, WorkKind
 from taketwo.server.flow.run_tests import case_of
@@ -182,7 +182,7 @@ class Activities:
             return
         async with agent_of(flow, call.test_execution_id, self._access) as agent:
             if agent is not None:
-                await do_rows(_OneRow(flow, call, name), Hands(name, agent, 1))
+                await do_rows(_OneRow(flow, call, name), Hands(name, agent, 1, limits_of(agent)))
 
     def _open_rows(self, execution_id: str) -> list[str]:
         return [call.id for state in OPEN for call in CALLS.parts(self._flow, execution_id, state=state)][:PAGE]
