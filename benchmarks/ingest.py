@@ -168,7 +168,7 @@ def bytes_of(store: str) -> int:
         import psycopg
 
         sizes = "SELECT sum(pg_total_relation_size(relid)) FROM pg_statio_user_tables WHERE schemaname = 'taketwo'"
-        with psycopg.connect(store) as connection:
+        with psycopg.connect(store.partition("?")[0]) as connection:
             return int(connection.execute(sizes).fetchone()[0])
     folder = Path(store.removeprefix("sqlite:///")).parent
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -181,6 +181,7 @@ def main() -> None:
     parser.add_argument("--spans-a-request", type=int, default=SPANS_A_REQUEST)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--journal", action="store_true", help="with a journal before PostgreSQL, as a file has one")
     parser.add_argument("--servers", type=int, default=1, help="how many servers share the store")
     parser.add_argument("--grpc", action="store_true", help="send over gRPC instead of HTTP")
     arguments = parser.parse_args()
@@ -197,6 +198,7 @@ def main() -> None:
         if arguments.store == "postgresql":
             store, database_pid = running.enter_context(postgresql(Path(folder)))
             pids.append(database_pid)
+            store += f"?journal={folder}/arrivals" if arguments.journal else ""
         servers = [running.enter_context(running_server(store)) for _ in range(arguments.servers)]
         pids += [pid for pid, _, _ in servers]
         before = sum(map(cpu_seconds, pids))
