@@ -58,8 +58,13 @@ MOST_NESTED: Final = 40
 MOST_TEXTS_IN_TEXTS: Final = 5
 """So often JSON may stand in a text inside JSON."""
 
+MOST_ROUNDS: Final = 4
+"""So often a text that changes is looked at again; hardly any changes twice."""
+
 _MASK: Final = "\ue000"
 """Stands over what has been found, so that nothing else is found in it; no finder takes it for a letter or a digit."""
+_BESIDE: Final = frozenset(" \t\r\n.,;!?()\"'")
+"""What may stand beside a pseudonym without anything being read into both together."""
 _TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')
 """The strings and numbers of a JSON text, in turn."""
 _MAY_MATTER: Final = re.compile(r"[\d@:=]|[A-Za-z]{3} [A-Z\d]|PRIVATE KEY|earer|asic")
@@ -130,7 +135,14 @@ class Redactor:
     def _redacted(self, text: str) -> Redacted:
         if not self._detectors and not _MAY_MATTER.search(text):
             return Redacted(text, text, ())
-        return _replace(text, self._finders, self.put)
+        done = _replace(text, self._finders, self.put)
+        # Beside a letter or a sign a pseudonym may end what hid something else: then it is looked at until it stands.
+        for _ in range(MOST_ROUNDS if done.replaced and done.is_tight else 0):
+            again = _replace(done.text, self._finders, self.put)
+            if again.text == done.text:
+                break
+            done = Redacted(again.text, again.masked, done.replaced + again.replaced, again.is_tight)
+        return done
 
     def _quoted(self, text: str) -> Iterator[Found]:
         return (found for found in find_quoted(text) if self.wants(found.kind))
@@ -158,6 +170,8 @@ class Redacted(msgspec.Struct, frozen=True):
     """The same with everything that was found covered, so that nothing more is found in it."""
     replaced: tuple[tuple[str, str, str], ...]
     """Kind, original and pseudonym of each thing that was replaced."""
+    is_tight: bool = False
+    """Whether something stands beside one of them that may be read together with it."""
 
 
 def redact_text(text: str, redactor: Redactor, report: Report | None = None) -> str:
@@ -440,7 +454,11 @@ def _replace(text: str, finders: Iterable[Finder], put: Callable[[str, str], str
     claimed.sort()
     new = [(one, put(one.kind, text[one.start : one.end])) for one in claimed]
     replaced = tuple((one.kind, before, after) for one, after in new if after != (before := text[one.start : one.end]))
-    return Redacted(_spliced(text, new), _spliced(masked, [(one, _MASK * len(after)) for one, after in new]), replaced)
+    covered = _spliced(masked, [(one, _MASK * len(after)) for one, after in new])
+    beside = {
+        sign for one in claimed for sign in (text[max(one.start - 1, 0) : one.start], text[one.end : one.end + 1])
+    }
+    return Redacted(_spliced(text, new), covered, replaced, not beside - {""} <= _BESIDE)
 
 
 def _spliced(text: str, new: Iterable[tuple[Found, str]]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from taketwo.conversation import Conversation
+from taketwo.conversation import Conversation, Say
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -34,5 +34,6 @@ def _named(conversation: Conversation) -> Iterator[str | None]:
         if turn.user is not None:
             yield turn.user.audio.file if turn.user.audio else None
             yield from (attachment.sha256 for attachment in turn.user.attachments)
+        yield from (step.audio.file for step in turn.steps if isinstance(step, Say) and step.audio is not None)
     for value in conversation.metadata.values():
         yield value if isinstance(value, str) else None

@@ -80,6 +80,11 @@ def test_redacting_again_changes_nothing() -> None:
         assert not report
 
 
+@pytest.mark.parametrize("text", ["Bearer 0PASSWORD=0@0.0", "0@0.ªA://:0@"])
+def test_a_pseudonym_is_nothing_that_is_looked_for(text: str) -> None:
+    assert once(once(text)) == once(text) != text
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(

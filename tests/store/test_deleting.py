@@ -12,7 +12,7 @@ from made_spans import PROTOBUF, START_NS, chat_span, raw_logs, raw_spans, text,
 
 from taketwo.capture.otlp import read_spans
 from taketwo.comparison import Comparison, Metrics
-from taketwo.conversation import Audio, Conversation, Turn, UserLine
+from taketwo.conversation import Audio, Conversation, Say, Turn, UserLine
 from taketwo.errors import NotFound
 from taketwo.run import Ending, Run
 from taketwo.span import RawSpan
@@ -295,6 +295,18 @@ def test_kept_audio_goes_with_the_last_conversation_that_refers_to_it(in_file: S
     assert in_file.delete_session("call-1") == Deleted(conversations=1, recordings=1)
     assert [path.name for path in folder.iterdir()] == [f"{shared}.wav"]
     assert in_file.delete_session("call-2").recordings == 1
+    assert not list(folder.iterdir())
+
+
+def test_the_agents_recorded_voice_goes_as_the_users_does(in_file: Store, file: Path) -> None:
+    answered = content_hash("what the agent said")
+    folder = recordings_folder(file)
+    folder.mkdir()
+    (folder / f"{answered}.wav").write_bytes(b"what the agent said")
+    said = Turn(index=0, user=UserLine(text="Hi"), steps=(Say(text="Hello", audio=Audio(file=answered)),))
+    call = Conversation(id="call-1", project="p", user_id="ann", channel="voice", turns=(said,))
+    in_file.put_conversation(call)
+    assert in_file.delete_user("ann", "p").recordings == 1
     assert not list(folder.iterdir())
 
 
