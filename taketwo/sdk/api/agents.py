@@ -57,7 +57,7 @@ class AgentVersion(Value):
     """`recordings`: it says what was recorded, and each row is replayed with its own; `person`: somebody wrote it, and
     what it says is sent instead of what was recorded."""
     spec: str | None = None
-    """How the server reaches it: `prompt:`, or a URL; None when only the user's own process does."""
+    """How the server reaches it: `prompt:`, a URL, `vapi:` or `retell:`; None when only the user's own process does."""
     overrides: dict[str, JSON] = {}
     """What it is sent besides: `temperature`, …; wins over the fields below."""
     system_prompt: str | None = None
