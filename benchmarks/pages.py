@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx
 from ingest import by_http, running_server, send
-from machine import describe, percentile
+from machine import cpu_seconds, describe, percentile
 from million import Sender
 
 from taketwo.conversation import Call, Conversation, Say, Turn, UserLine
@@ -128,9 +128,12 @@ def pages(names: list[str], numbers: random.Random) -> Iterator[tuple[str, list[
         "sessions of a project": "/sessions?project=default",
         "filtered by a frequent word": "/sessions?project=default&filter=refund",
         "filtered by tool and turns": "/sessions?project=default&filter=tool:check_status+turns>=1",
+        "filtered by four conditions": "/sessions?project=default&filter="
+        "tool:check_status+tool:find_order+latency>10+turns>=1",
         "filtered, nothing found": "/sessions?project=default&filter=zzabsentzz",
         "the slowest first": "/sessions?project=default&sort=-latency",
         "charts of a month": "/charts?project=default&over=month",
+        "charts of a week above a list": "/charts?project=default",
         "what is new": "/news?project=default&newest=default/none",
         "suggestions": "/api/filters/suggestions?project=default&text=tool:",
         "traces": "/traces?project=default",
@@ -139,27 +142,38 @@ def pages(names: list[str], numbers: random.Random) -> Iterator[tuple[str, list[
         "replays": "/replays",
         "scenarios": "/scenarios",
         "tests": "/tests",
+        "what no test covers": "/tests/uncovered?project=default",
+        "schedules": "/schedules",
+        "agents": "/agents",
+        "evaluators": "/evaluators",
+        "projects": "/settings",
+        "keys": "/keys",
+        "health": "/status",
         "start": "/start",
     }
     yield from ((name, [path] * TIMES) for name, path in same.items())
     yield "one user's sessions", [f"/sessions?project=default&filter=user:user-{n:04}" for n in range(TIMES)]
     yield "conversation", [f"/sessions/{name}?project=default" for name in some]
     yield "its spans", [f"/sessions/{name}?project=default&view=spans" for name in some]
+    yield "its feedback", [f"/sessions/{name}?project=default&view=feedback" for name in some]
     yield "keep", [f"/keep?id={name}&project=default" for name in some]
+    yield "preview of the kept file", [f"/keep/preview?id={name}&project=default" for name in some]
 
 
-def measure(client: httpx.Client, name: str, addresses: list[str]) -> None:
-    """Print what a page takes on the server, its sending included."""
+def measure(client: httpx.Client, name: str, addresses: list[str], pid: int) -> None:
+    """Print what a page takes on the server, its sending included, and what it costs: a busy machine takes longer."""
     client.get(addresses[0]).raise_for_status()
     times = []
+    busy = cpu_seconds(pid)
     for address in addresses:
         begin = time.perf_counter()
         answer = client.get(address)
         times.append((time.perf_counter() - begin) * 1e3)
         answer.raise_for_status()
-    size = len(answer.content) / 1024
+    size, busy = len(answer.content) / 1024, (cpu_seconds(pid) - busy) / len(addresses) * 1e3
     print(
-        f"{name:32} p50 {percentile(times, 0.5):6.1f} ms   p99 {percentile(times, 0.99):6.1f} ms   {size:6.0f} KiB",
+        f"{name:32} p50 {percentile(times, 0.5):6.1f} ms   p99 {percentile(times, 0.99):6.1f} ms   "
+        f"processor {busy:6.1f} ms   {size:6.0f} KiB",
         flush=True,
     )
 
@@ -205,13 +219,13 @@ def main() -> None:
         made = replayed(store, store.conversation(names[0]).project, numbers.sample(names, REPLAYED))
         long = replayed(store, "long", ["long-talk"])
         store.close()
-        with running_server(url) as (_, address, _):
+        with running_server(url) as (pid, address, _):
             with httpx.Client(base_url=f"http://{address}", headers={"accept": "text/html"}, timeout=60) as client:
                 for name, addresses in pages(names, numbers):
-                    measure(client, name, addresses)
+                    measure(client, name, addresses, pid)
                 for name, path_of_page in made.items():
-                    measure(client, name, [path_of_page] * TIMES)
-                measure(client, f"row of {LONG_TURNS} turns", [long["row"]] * 20)
+                    measure(client, name, [path_of_page] * TIMES, pid)
+                measure(client, f"row of {LONG_TURNS} turns", [long["row"]] * 20, pid)
             first_paint(f"http://{address}{long['row']}")
     packed = {name: len(asset.packed) for name, asset in assets().items()}
     print(f"script and style, compressed: {sum(packed.values()) / 1024:.1f} KiB ({', '.join(packed)})")

@@ -15,6 +15,7 @@ from made_spans import chat_span, raw_spans
 from taketwo.conversation import Agent, Call, Conversation, Gap, Say, ToolDefinition, Turn, UserLine
 from taketwo.server.pages import conversation_address
 from taketwo.store import Store, open_store
+from taketwo.store.feedback import Feedback
 from taketwo.store.keys import create_key
 
 Visiting: TypeAlias = Callable[..., AbstractContextManager[Visit]]
@@ -61,6 +62,8 @@ def store() -> Store:
     store.put_conversation(hostile(EVIL, EVIL))
     store.put_conversation(hostile("long", LONG))
     store.add_spans("default", raw_spans(chat_span(1, 1, session="spans"), chat_span(2, 1, session="spans")))
+    store.add_feedback("long", Feedback(name=EVIL, value=EVIL, comment=EVIL, given_by=EVIL))
+    store.add_feedback("spans", Feedback(name=EVIL, value=2.5, turn=0))
     return store
 
 
@@ -86,6 +89,12 @@ PAGES = [
     conversation_address("spans", "default", view="spans"),
     "/keep?id=spans&project=default",
     "/nowhere",
+    "/charts",
+    "/charts?filter=tool:(",
+    "/schedules",
+    conversation_address("long", "default", view="feedback"),
+    conversation_address("spans", "default", feedback="0"),
+    "/keep/preview?id=spans&project=default",
 ]
 
 
