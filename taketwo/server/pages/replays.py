@@ -158,8 +158,9 @@ class Replays:
         if not (repeat.isascii() and repeat.isdigit() and 0 < int(repeat[:4]) <= 100):
             raise BadSetting(f"{repeat!r} is no number of repeats", where="repeat", todo="name one from 1 to 100")
         evaluators = tuple(texts_of(form, "evaluator"))
+        named = tuple(line.strip() for line in text_of(form, "named").splitlines() if line.strip())
         if session.run_test_id is not None:
-            asked = UpdateRunTest(agent_version=number, repeat=int(repeat), evaluator_ids=evaluators)
+            asked = UpdateRunTest(agent_version=number, repeat=int(repeat), evaluator_ids=evaluators, evaluators=named)
             return update_run_test(self._flow, session.run_test_id, asked)
         assert session.agent_definition_id is not None and session.scenario_id is not None, "looked at before"
         name = SCENARIOS.get(self._flow, session.scenario_id).name
@@ -174,6 +175,7 @@ class Replays:
                         scenario_ids=(session.scenario_id,),
                         repeat=int(repeat),
                         evaluator_ids=evaluators,
+                        evaluators=named,
                         replay_session_id=session.id,
                     ),
                 )

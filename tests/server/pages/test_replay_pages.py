@@ -134,6 +134,14 @@ def test_an_agent_in_a_process_of_its_own_is_run_by_the_lines_on_the_page(client
     assert "run 1" in client.get(test).text
 
 
+def test_judges_and_measures_are_named_one_a_line_and_shown_again(client: httpx.Client) -> None:
+    replay = with_scenario(client)
+    test = posted(client, f"{replay}/run", reach="own", named="edit\n\n no_loop: 3 ")
+    made = client.get(f"/api/run-tests/{test.rpartition('/')[2]}").json()
+    assert made["evaluators"] == ["edit", "no_loop: 3"]
+    assert "edit\nno_loop: 3</textarea>" in client.get(f"{replay}?step=agent").text
+
+
 def test_a_run_that_goes_on_is_followed_and_can_be_cancelled(client: httpx.Client, store: Store) -> None:
     test = posted(client, f"{with_scenario(client)}/run", reach="own")
     made = client.post(f"/api/run-tests/{test.rpartition('/')[2]}/executions", json={"runner": "sdk"}).json()
@@ -158,6 +166,7 @@ def test_the_prompt_is_compared_word_by_word_while_it_is_written(client: httpx.C
         ({"reach": ""}, "no way to reach an agent"),
         ({"reach": "url", "url": "cmd:rm -rf /"}, "no address of an agent"),
         ({"reach": "prompt", "repeat": "0"}, "no number of repeats"),
+        ({"reach": "own", "named": "edit\nnonsense"}, "no evaluator"),
     ],
 )
 def test_a_form_that_cannot_be_done_says_why(client: httpx.Client, fields: dict[str, str], words: str) -> None:
