@@ -216,10 +216,11 @@ class Cases(Collection[SuiteCase]):
     def __iter__(self) -> Iterator[SuiteCase]:
         """One after the other."""
         for number in range(self._count):
-            yield SuiteCase(_case(number), scenario="benchmark")
+            yield SuiteCase(conversation_case(number), scenario="benchmark")
 
 
-def _case(number: int) -> Case:
+def conversation_case(number: int) -> Case:
+    """One of them as a case."""
     recorded = Conversation(
         id=f"recorded-{number}", agent=AGENT, turns=tuple(_turn(number, position) for position in range(TURNS))
     )

@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,11 +23,12 @@ from taketwo.replay import current
 from taketwo.replay.agents import Agent, closing_agents, open_agent
 from taketwo.replay.engine import Limits
 from taketwo.report import Writer, close_writers
-from taketwo.sdk.api.executions import CallExecution, TestExecution
-from taketwo.sdk.api.results import CaseAndResult
-from taketwo.sdk.client import DEFAULT_URL, Client
-from taketwo.sdk.simulate import Session
 from taketwo.value import JSON, Value
+
+if TYPE_CHECKING:
+    from taketwo.sdk.api.executions import CallExecution, TestExecution
+    from taketwo.sdk.client import Client
+    from taketwo.sdk.simulate import Session
 
 
 class Served(Value):
@@ -89,6 +90,10 @@ def replay_served(
 async def _replayed(
     served: Served, agent: Agent, evaluators: Sequence[Evaluator], writers: Sequence[Writer], here: Settings
 ) -> SuiteFinished:
+    # Not at the top: what speaks to a server takes a tenth of a second to import, and most replays need none.
+    from taketwo.sdk.client import DEFAULT_URL, Client
+    from taketwo.sdk.simulate import Session
+
     current.never_go_live()
     concurrency = served.concurrency or here.concurrency
     client = Client(served.url or here.server or DEFAULT_URL, key=here.server_key, connections=concurrency + 5)
@@ -134,5 +139,7 @@ async def _run(session: Session, served: Served, writers: Sequence[Writer], coun
 async def _event(client: Client, call: CallExecution) -> CaseFinished | CaseErrored:
     if call.status != "completed":
         return CaseErrored(name=call.case_id, error=call.ended_reason or call.status)
+    from taketwo.sdk.api.results import CaseAndResult
+
     found = await client.get(f"/call-executions/{call.id}/result", CaseAndResult)
     return CaseFinished(case=found.case, result=found.result)
