@@ -69,7 +69,10 @@ class Store(Protocol):
     def summaries(
         self, project: str | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[ConversationSummary]:
-        """What a listing shows of each conversation, the newest first; `after` is the cursor of the last one seen."""
+        """What a listing shows of each conversation, the newest first; `after` is the cursor of the last one seen.
+
+        A trace of something else, such as a health check, is a conversation without a turn, and in no listing of them.
+        """
 
     def traces(
         self, project: str | None = None, *, limit: int | None = None, after: str | None = None

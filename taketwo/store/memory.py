@@ -106,7 +106,7 @@ class MemoryStore:
     def conversations(self, project: str | None = None, *, limit: int | None = None) -> Iterator[Conversation]:
         """See `Store`."""
         with self._lock:
-            newest = [conversation for _, _, conversation in self._listing(project)]
+            newest = [conversation for _, _, conversation in self._listing(project) if conversation.turns]
         return islice(newest, limit)
 
     def summaries(
@@ -117,7 +117,7 @@ class MemoryStore:
             rows = [
                 summarise(conversation).but(cursor=cursor(first_ns, number))
                 for first_ns, number, conversation in self._listing(project)
-                if (first_ns, number) < place(after)
+                if conversation.turns and (first_ns, number) < place(after)
             ]
         return islice(rows, limit)
 

@@ -161,19 +161,22 @@ ORDER BY trace.first_ns, trace.id
 SELECT kind, body FROM chunk WHERE trace_id = ? ORDER BY id
 
 -- name: page_of_conversations
--- Newest first from a place on; the index has this order, so a page costs the same anywhere.
-SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled, first_ns, summary
+-- Newest first from a place on; the index has this order, so a page costs the same anywhere. What was read and has no
+-- turn is no conversation, but a trace of something else.
+SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled, conversation.first_ns, summary
 FROM conversation JOIN project ON project.id = conversation.project_id
-WHERE (first_ns, conversation.id) < (:first_ns, :id)
-ORDER BY first_ns DESC, conversation.id DESC LIMIT :limit
+WHERE (conversation.first_ns, conversation.id) < (:first_ns, :id)
+  AND NOT EXISTS (SELECT 1 FROM facts WHERE facts.conversation_id = conversation.id AND facts.turns = 0 AND changes = settled)
+ORDER BY conversation.first_ns DESC, conversation.id DESC LIMIT :limit
 
 -- name: page_of_conversations_in_project
 -- The same by the index of one project.
-SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled, first_ns, summary
+SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled, conversation.first_ns, summary
 FROM conversation JOIN project ON project.id = conversation.project_id
 WHERE conversation.project_id = (SELECT id FROM project WHERE name = :project)
-  AND (first_ns, conversation.id) < (:first_ns, :id)
-ORDER BY first_ns DESC, conversation.id DESC LIMIT :limit
+  AND (conversation.first_ns, conversation.id) < (:first_ns, :id)
+  AND NOT EXISTS (SELECT 1 FROM facts WHERE facts.conversation_id = conversation.id AND facts.turns = 0 AND changes = settled)
+ORDER BY conversation.first_ns DESC, conversation.id DESC LIMIT :limit
 
 -- name: page_of_traces
 -- Newest first from a place on. What belongs to no conversation, such as the spans of an agent in a replay, is no

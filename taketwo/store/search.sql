@@ -78,7 +78,7 @@ SELECT count(*) FROM (SELECT 1 FROM mark WHERE kind = :kind AND name = :name LIM
 SELECT chosen.key, chosen.value, project.name AS project, conversation.summary
 FROM (
     SELECT f.conversation_id AS key, {value} AS value, f.project_id FROM facts AS f
-    WHERE {scope} AND ({condition}) AND ({value}, f.conversation_id) {beyond} (:value, :key)
+    WHERE {scope} AND f.turns > 0 AND ({condition}) AND ({value}, f.conversation_id) {beyond} (:value, :key)
     ORDER BY {value} {way}, f.conversation_id {way} LIMIT :limit
 ) AS chosen
 JOIN conversation ON conversation.id = chosen.key JOIN project ON project.id = chosen.project_id
@@ -99,14 +99,14 @@ ORDER BY first_ns DESC, id DESC LIMIT :limit
 -- name: counted
 -- The rows of a timeline, out of the facts in short.
 SELECT f.conversation_id AS key, f.first_ns, f.errors, f.turns, f.latency FROM facts AS f
-WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
+WHERE {scope} AND f.turns > 0 AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
 
 -- name: summed
 -- The same added up by stretches, where facts alone decide; the latencies of a stretch as a JSON list, for their median.
 SELECT (f.first_ns - :since_ns) / :step_ns AS number, count(*) AS conversations, count(*) FILTER (WHERE f.errors > 0) AS errors,
        sum(f.turns) AS turns, {latencies} AS latencies
 FROM facts AS f
-WHERE {scope} AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
+WHERE {scope} AND f.turns > 0 AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND ({condition})
 GROUP BY number
 
 -- name: stretch
@@ -115,7 +115,7 @@ SELECT count(*) AS conversations, count(*) FILTER (WHERE f.errors > 0) AS errors
        count(f.latency) AS known, sum(f.latency) AS latency
 FROM facts AS f
 WHERE f.project_id IN (SELECT id FROM project WHERE CAST(:project AS TEXT) IS NULL OR name = :project)
-  AND f.first_ns >= :since_ns AND f.first_ns < :until_ns
+  AND f.first_ns >= :since_ns AND f.first_ns < :until_ns AND f.turns > 0
 
 -- name: middle_latencies
 -- The one or two in the middle of a stretch.

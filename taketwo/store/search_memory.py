@@ -52,7 +52,7 @@ class MemorySearch:
         rows = [
             ((sorted_by(order, one, first_ns), number), one)
             for first_ns, number, one in self._listing(project)
-            if chosen.matches(one)
+            if one.turns and chosen.matches(one)
         ]
         rows.sort(key=lambda row: row[0], reverse=order.descending)
         left = (row for row in rows if (row[0] < after_place if order.descending else row[0] > after_place))
@@ -95,7 +95,7 @@ class MemorySearch:
         rows = (
             _row(first_ns, one)
             for first_ns, _, one in self._listing(project)
-            if begin <= first_ns < end and chosen.matches(one)
+            if one.turns and begin <= first_ns < end and chosen.matches(one)
         )
         return stretches(rows, since=since, until=until, step_s=step_s)
 

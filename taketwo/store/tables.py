@@ -388,7 +388,9 @@ class TableStore:
             return [row for row in rows if found.get(row["id"], row) is not None]
 
         for row in self._pages(settled_page, after, limit):
-            yield row, found.get(row["id"])
+            reading = found.get(row["id"])
+            if reading is None or reading.turns:
+                yield row, reading
 
     def _trace(self, row: _Row) -> TraceSummary:
         with self._readers.snapshot() as connection:

@@ -157,7 +157,7 @@ def test_what_is_older_than_its_project_keeps_it_expires(store: Store) -> None:
     store.add_spans("p", raw_spans(old, new, *long))
     store.add_spans("kept", raw_spans(old))
     store.put_conversation(Conversation(id="old-file", project="p", started_at=STARTED, ended_at=STARTED))
-    store.put_conversation(Conversation(id="no-time", project="p"))
+    store.put_conversation(Conversation(id="no-time", project="p", turns=(Turn(index=0, reply="Hello?"),)))
     store.add_result("suite", result("old", "run-one"))
     store.flush()
     store.set_project("p", ProjectSettings(keep_for_days=30))

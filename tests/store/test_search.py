@@ -388,3 +388,14 @@ def test_times_before_spans_are_those_of_their_own_clock(store: Store) -> None:
     store.add_spans("p", raw_spans(chat_span(1, 1, session="s")))
     began = datetime.fromtimestamp(START_NS // 1_000_000_000, UTC)
     assert found(store, f"started:{began:%Y-%m-%d}") == ["s"]
+
+
+def test_a_trace_of_something_else_is_in_no_list_of_conversations(store: Store) -> None:
+    health = chat_span(1, 1, session="nothing")
+    health.name = "GET /health"
+    del health.attributes[:]
+    store.add_spans("p", raw_spans(health, chat_span(2, 1, session="talk")))
+    assert [row.id for row in store.summaries("p")] == ["talk"]
+    assert [row.id for row in store.search.conversations(parse(""), "p")] == ["talk"]
+    assert [one.id for one in store.conversations("p")] == ["talk"]
+    assert len(list(store.traces("p"))) == 2
