@@ -42,6 +42,7 @@ fmt: $(STAMP)  ## format and mend what can be mended
 
 bench: $(STAMP)  ## the figures of docs/performance.md, on this machine
 	$(BIN)/python benchmarks/replay.py
+	$(BIN)/python benchmarks/suite.py
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/read.py
 	$(BIN)/python benchmarks/compare.py
