@@ -25,6 +25,9 @@ SHORTEST_SECRET: Final = 4
 LONGEST: Final = 20_000
 """Characters of a message or of a traceback that are written: an error may quote a whole body."""
 
+ESCAPED: Final = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+"""What JSON lets stand although terminals and readers of lines take it for a command or the end of a line."""
+
 FIELDS: Final = "taketwo"
 """Under this name records carry what a program should find by itself: `extra={FIELDS: {...}}`."""
 
@@ -64,7 +67,8 @@ class Lines(logging.Formatter):
         message, trace = self._told(record.getMessage()), self._told(self._trace(record))
         if self._format == "json":
             told = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": message, **fields}
-            return json.dumps(told | ({"traceback": trace} if trace else {}), ensure_ascii=False)
+            line = json.dumps(told | ({"traceback": trace} if trace else {}), ensure_ascii=False)
+            return line.translate(ESCAPED)
         more = "".join(f" {name}={plain(str(value))}" for name, value in fields.items())
         lines = "".join(f"\n    {plain(line)}" for line in trace.splitlines())
         return f"{at} {record.levelname.lower()} {record.name}: {plain(message)}{more}{lines}"

@@ -73,7 +73,7 @@ def test_what_came_in_and_what_was_answered_is_counted(serving_both: Callable[..
         channel.unary_unary(EXPORT)(good, timeout=5)
         client.get("/api/sessions/none-of-this-name")
         client.get("/such/a/place/is/not")
-        client.request("FROBNICATE", "/health")
+        client.request("PROPFIND", "/health")
         found = figures(client)
     assert found["taketwo_ingest_requests_total traces 200 http"] == 2
     assert found["taketwo_ingest_requests_total traces 400 http"] == 1

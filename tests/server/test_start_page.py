@@ -32,9 +32,9 @@ def test_an_empty_server_shows_how_to_begin(serving: Serving) -> None:
 def test_the_first_span_is_seen(serving: Serving) -> None:
     store = open_store("memory:")
     with serving(store) as client:
-        assert "every 1s" in client.get("/start/arrived").text
+        assert "every 1s" in client.get("/start/arrived", headers=PAGE).text
         store.add_spans("default", raw_spans(chat_span(1, 1, session="one")))
-        seen = client.get("/start/arrived").text
+        seen = client.get("/start/arrived", headers=PAGE).text
         assert "A span has been received" in seen and "hx-trigger" not in seen
 
 
@@ -43,7 +43,7 @@ def test_only_newer_spans_are_news_on_a_server_that_has_some(serving: Serving) -
     store.add_spans("default", raw_spans(chat_span(1, 1, session="one")))
     with serving(store) as client:
         newest = client.get("/start.json").json()["newest"]
-        assert "Waiting for the next span" in client.get("/start/arrived", params={"newest": newest}).text
+        assert "Waiting for the next span" in client.get("/start/arrived", params={"newest": newest}, headers=PAGE).text
 
 
 def test_a_dropped_file_is_imported(serving: Serving) -> None:
