@@ -2,10 +2,11 @@
 
 One store lives through all of it. Each time a server is started on it, given work, and killed in the middle: as a
 whole, or the process that answers, or the one beside it that writes. In turn: while spans come in, while they are read
-into conversations, while a scenario is made, while rows are replayed, and while a store of an older version is brought
-to today's form. Each time the file must be sound afterwards and hold every span that was acknowledged; in the end every
-replay session and execution that was acknowledged must be done; and no row may have begun more often than it was handed
-out, as the agent itself counts. Ends with 1 where anything of that is not so.
+into conversations, while a scenario is made, while rows are replayed, while a store of an older version is brought to
+today's form, and while all of it is moved to another store. Each time the file must be sound afterwards and hold every
+span that was acknowledged; in the end every replay session and execution that was acknowledged must be done; and no row
+may have begun more often than it was handed out, as the agent itself counts. Ends with 1 where anything of that is not
+so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -215,6 +217,23 @@ class Trial:
             self._expect(file.execute("SELECT count(*) FROM trace").fetchone() == (traces,), "a migration lost traces")
         self._look(old)
 
+    def moving(self) -> None:
+        """All of the store into another one, killed on the way and begun again; it compares the two itself."""
+        new = self._folder / "new.sqlite3"
+        for gone in self._folder.glob("new.sqlite3*"):
+            shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+        command = [sys.executable, "-m", "taketwo", "store", "migrate", self.url, f"sqlite:///{new}"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(self.dice.uniform(0.5, 4.0))
+        process.kill()
+        process.wait()
+        again = subprocess.run(command, capture_output=True, text=True, check=False)
+        self._expect(again.returncode == 0, f"moving did not go on: {again.stderr[-300:]}")
+        with closing(sqlite3.connect(new)) as file:
+            there = dict(file.execute("SELECT trace_id, spans FROM trace"))
+        self._expect(all(there.get(trace) == spans for trace, spans in self.acknowledged.items()), "moving lost spans")
+        self._look(new)
+
     def _meanwhile(
         self,
         server: Server,
@@ -361,14 +380,16 @@ def main() -> int:
     agent = Agent()
     with tempfile.TemporaryDirectory() as folder, agent.served() as model:
         trial = Trial(Path(folder), given.seed, model, agent)
-        work = (trial.ingest, trial.reconstruction, trial.generation, trial.replay, None)
+        served = (trial.ingest, trial.reconstruction, trial.generation, trial.replay)
+        alone = (trial.migration, trial.moving)
         began = time.monotonic()
         for moment in range(given.moments):
-            if (what := work[moment % len(work)]) is None:
-                trial.migration()
-            else:
-                what(Server(trial.url))
+            number = moment % (len(served) + len(alone))
+            if number < len(served):
+                served[number](Server(trial.url))
                 trial.after_a_kill()
+            else:
+                alone[number - len(served)]()
         trial.at_the_end()
         print(
             f"{given.moments} kills in {time.monotonic() - began:.0f} s: {sum(trial.acknowledged.values()):,} spans "

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -37,6 +37,8 @@ MEASURED_EVERY_S = 2.0
 WARM_AFTER = 0.2
 MEMORY_WITHIN = 0.10
 ROWS = 20
+PAGES = ("/sessions", "/sessions?filter=order", "/traces", "/tests", "/status", "/sessions.json", "/users")
+STORED_WITHIN_S = 120
 FRESH = 6
 """So many bytes of a trace's id also stand in the name of its session."""
 BODIES = 50
@@ -54,6 +56,7 @@ class Soak:
         self.sent_s: list[tuple[float, float]] = []
         self.pages_s: list[tuple[float, float]] = []
         self.memory: list[tuple[float, float]] = []
+        self.by_page: defaultdict[str, list[float]] = defaultdict(list)
         self.executions: list[str] = []
         self._began = time.monotonic()
         self._lock = threading.Lock()
@@ -93,15 +96,16 @@ class Soak:
 
     def look(self) -> None:
         """Pages at a fixed rate, whether or not those before have come."""
-        paths = ["/sessions", "/sessions?filter=order", "/traces", "/tests", "/status", "/sessions.json", "/users"]
         planned, number = time.monotonic(), 0
         with httpx.Client(base_url=self.server.address, timeout=60, headers={"accept": "text/html"}) as client:
             while not self.stop.is_set():
                 begin = time.monotonic()
-                status = client.get(paths[number % len(paths)]).status_code
+                path = PAGES[number % len(PAGES)]
+                status = client.get(path).status_code
                 with self._lock:
                     self.answers[status] += 1
                     self.pages_s.append((self.at(), time.monotonic() - begin))
+                    self.by_page[path].append(1000 * (time.monotonic() - begin))
                 number += 1
                 planned = max(planned + 1 / PAGES_A_SECOND, time.monotonic() - 1)
                 self.stop.wait(max(0.0, planned - time.monotonic()))
@@ -200,6 +204,22 @@ def main() -> int:
     return 1 if wrong else 0
 
 
+def left(soak: Soak, path: Path) -> tuple[int, str]:
+    """How many acknowledged traces are not in the store once what waits beside it is stored, and how the file is."""
+    until = time.monotonic() + STORED_WITHIN_S
+    while True:
+        store = open_store(f"sqlite:///{path}")
+        store.flush()
+        store.close()
+        with closing(sqlite3.connect(path)) as file:
+            there = {trace for (trace,) in file.execute("SELECT trace_id FROM trace")}
+            (sound,) = file.execute("PRAGMA integrity_check").fetchone()
+        lost = len(soak.acknowledged - there)
+        if not lost or time.monotonic() > until:
+            return lost, sound
+        time.sleep(0.5)
+
+
 def found_wrong(soak: Soak, path: Path, begin: float, took_s: float) -> int:
     """Print what was seen, and give how much of it is wrong."""
     middle = begin + took_s / 2
@@ -209,19 +229,15 @@ def found_wrong(soak: Soak, path: Path, begin: float, took_s: float) -> int:
     )
     told("requests of senders", soak.sent_s, begin, middle)
     told("pages", soak.pages_s, begin, middle)
+    for path, figures in soak.by_page.items():
+        print(f"  {path}: p50 {percentile(figures, 0.5):.0f} ms, p99 {percentile(figures, 0.99):.0f} ms")
     warm = [mib for at, mib in soak.memory if at >= begin + WARM_AFTER * took_s]
     after, last = median(warm[: len(warm) // 4]), median(warm[-(len(warm) // 4) :])
     print(f"memory after the first fifth {after:.0f} MiB, at the end {last:.0f} MiB ({last / after - 1:+.1%})")
     ask = soak.server.client
     states = Counter(ask.get(f"/api/test-executions/{id}").json()["status"] for id in soak.executions)
     soak.server.end()
-    store = open_store(f"sqlite:///{path}")
-    store.flush()
-    store.close()
-    with closing(sqlite3.connect(path)) as file:
-        there = {trace for (trace,) in file.execute("SELECT trace_id FROM trace")}
-        (sound,) = file.execute("PRAGMA integrity_check").fetchone()
-    lost = len(soak.acknowledged - there)
+    lost, sound = left(soak, path)
     print(f"{len(soak.acknowledged):,} traces acknowledged, {lost} lost; the file is {sound}")
     print(f"{len(soak.executions)} executions of {ROWS} rows: {dict(states)}")
     wrong = [

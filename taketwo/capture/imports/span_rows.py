@@ -151,9 +151,9 @@ _CODES: Final[dict[bool | None, trace_pb2.Status.StatusCode.ValueType]] = {
 
 def _moment(what: str, value: JSON) -> int:
     try:
-        if (found := nanoseconds(value)) <= LAST_NS:
+        if 0 <= (found := nanoseconds(value)) <= LAST_NS:
             return found
-        raise ValueError("it lies after the year 2262")
+        raise ValueError("it lies before the year 1970 or after 2262")
     except (ValueError, OverflowError) as error:
         raise TraceUnreadable(f"the {clean_text(what)} cannot be {str(value)[:40]!r}") from error
 

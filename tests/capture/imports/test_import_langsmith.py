@@ -118,3 +118,11 @@ def test_a_bad_run_inside_another_is_named_with_its_place() -> None:
     bad, good = read("langsmith", json.dumps([{**RUN, "child_runs": [{"name": "lost"}, {**RUN, "id": "2"}]}]).encode())
     assert bad == Unread(where="item 1, child run 1", why="the run has no id")
     assert len(good.spans) == 2
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
+def test_a_moment_that_no_trace_can_have_is_named_and_the_rest_is_read(moment: str) -> None:
+    other = RUN | {"id": "1af76519-16cd-43dd-8448-eb211c80319c", "start_time": moment}
+    received = read("langsmith", "\n".join(json.dumps(run) for run in (RUN, other)).encode())
+    (unread,) = (one for one in received if isinstance(one, Unread))
+    assert "start" in unread.why and len(received) == 2
