@@ -119,6 +119,8 @@ def _moment(text: str | None, where: str) -> datetime | None:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise BadSetting(f"{text!r} is no moment", where=where, todo="as in 2026-11-17T10:30:00Z") from error
+    if not 1970 < at.year < 2262:  # nothing that is stored lies elsewhere, and a day more or less must be a moment too
+        raise BadSetting(f"nothing was captured in the year {at.year}", where=where, todo="as in 2026-11-17T10:30:00Z")
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 

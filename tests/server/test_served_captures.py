@@ -282,6 +282,8 @@ def test_sessions_are_filtered_and_sorted_page_by_page(found: httpx.Client) -> N
         ("users", "project"),
         ("timeline?since=yesterday", "no moment"),
         ("timeline?step=0", "seconds"),
+        ("timeline?until=0001-01-01", "year 1"),
+        ("timeline?since=9999-12-31T23:59:59-14:00", "year 9999"),
     ],
 )
 def test_what_cannot_be_asked_is_explained(found: httpx.Client, asked: str, said: str) -> None:
