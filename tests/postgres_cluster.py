@@ -44,7 +44,7 @@ class Cluster:
 
     def url(self, database: str = "postgres", *, password: str = "") -> str:
         name = f"taketwo:{password}" if password else "taketwo"
-        return f"postgresql://{name}@127.0.0.1:{self._port}/{database}?recordings={self._folder}-{database}.audio"
+        return f"postgresql://{name}@127.0.0.1:{self._port}/{database}?recordings={self._folder}/{database}.audio"
 
     def start(self) -> None:
         """Also where it runs already."""
