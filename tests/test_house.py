@@ -49,6 +49,12 @@ def test_a_module_is_named_after_what_is_inside_and_keeps_to_the_house_style(mod
     assert not problems
 
 
+def test_no_two_files_of_tests_have_one_name() -> None:
+    # pytest imports them by their names alone, and cannot import the second.
+    names = sorted(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert not {name for name in names if names.count(name) > 1}
+
+
 @pytest.mark.parametrize(
     "module", [span, graph, conversation, scenario, run, comparison, verdict, events], ids=lambda m: m.__name__
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,19 +39,19 @@ def site(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(site: Path) -> Run:
     def run(*arguments: str, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
-        def limited() -> None:
-            if largest_file is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
+        command = [sys.executable, "-m", "taketwo", *arguments]
+        if largest_file is not None:
+            # By a process between: this one may have threads, which a fork with code of ours in it does not bear.
+            limit = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest_file},) * 2)"
+            command = [sys.executable, "-c", f"{limit}; os.execv(sys.argv[1], sys.argv[1:])", *command]
         environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(site / "home")}
         return subprocess.run(
-            [sys.executable, "-m", "taketwo", *arguments],
+            command,
             cwd=site,
             env={**environment, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
             timeout=60,
-            preexec_fn=limited,
         )
 
     return run
