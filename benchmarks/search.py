@@ -17,7 +17,7 @@ from pathlib import Path
 
 from machine import describe, percentile
 
-from taketwo.conversation import Agent, Call, Conversation, Say, Tokens, Turn, UserLine
+from taketwo.conversation import Agent, Call, Conversation, Gap, Outcome, Say, Tokens, Turn, UserLine
 from taketwo.select.filters import parse
 from taketwo.store import Store, open_store
 from taketwo.store.search import Order
@@ -34,6 +34,15 @@ QUESTIONS = (
     "turns>5",
     "said:refund -tool:issue_refund unanswered:yes",
 )
+FIELDS = (
+    *("said:refund", "replied:zzabsentzz", "argument:4242", "result:shipped", "argument.order_id:A-4242"),
+    *("argument.amount>99.9", "tool:issue_refund", "tool:check_*", "failed:issue_refund", "score:csat", "score.csat<2"),
+    *("score.mood:cross", "tag:beta", "tag:v*", "user:user-42", "user:user-4*", "session:session-0042*"),
+    *("id:session-000042", "project:def*", "agent:desk", "model:gpt-*", "channel:text", "ended:hangup"),
+    *("error:yes", "error:no", "gap:yes", "gap:no", "unanswered:yes", "turns:5", "calls>=20", "errors>2", "gaps>1"),
+    *("latency>4990", "tokens>18000", "cost>1", "started:2026-11-17", "started<2026-10-20"),
+)
+"""Each field that filters know, at least once."""
 
 
 def conversation(number: int, numbers: random.Random, words: list[str]) -> Conversation:
@@ -45,6 +54,12 @@ def conversation(number: int, numbers: random.Random, words: list[str]) -> Conve
         user_id=f"user-{numbers.randrange(2_000)}",
         started_at=at,
         agent=Agent(name="desk", model="gpt-4o"),
+        outcome=Outcome(
+            ended_reason="hangup" if numbers.random() < 0.01 else None,
+            scores={"csat": numbers.randrange(1, 6), "mood": "cross" if numbers.random() < 0.05 else "calm"},
+        ),
+        gaps=(Gap(where="turns[0]", why="cut off"),) * (numbers.random() < 0.05),
+        metadata={"tags": ["beta"] if numbers.random() < 0.02 else [f"v{numbers.randrange(40)}"]},
         turns=tuple(_turn(index, at, numbers, words) for index in range(5)),
     )
 
@@ -87,6 +102,8 @@ def ask_store(store: Store) -> None:
     def found(text: str, order: Order = Order()) -> Callable[[], object]:  # noqa: B008  # a value
         return lambda: list(store.search.conversations(parse(text), "default", order=order, limit=50))
 
+    for text in FIELDS:
+        ask(f"50 sessions with {text}", [found(text)] * 11)
     for text in QUESTIONS:
         ask(f"50 sessions with {text}", [found(text)] * 20)
     ask("the 50 slowest sessions", [found("", Order(by="latency"))] * 20)
