@@ -74,7 +74,7 @@ def speech(samples: Samples) -> list[Stretch]:
         speaks = is_loud and _speaks(probability, speaks)
         heard.append(speaks)
     edges = np.flatnonzero(np.diff(np.array([*heard, False], dtype=np.int8)))
-    rough = [Stretch(a * CHUNK_S, b * CHUNK_S) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    rough = [Stretch(int(a) * CHUNK_S, int(b) * CHUNK_S) for a, b in zip(edges[::2], edges[1::2], strict=True)]
     sharp = sharpened(samples, joined(rough, BREATH_S))
     return list(_without_clicks(joined(sharp, BREATH_S)))
 

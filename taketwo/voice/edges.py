@@ -115,7 +115,7 @@ def _edge(
     voice = float(np.percentile(long.energies[long.frame(rough.start_s) : long.frame(rough.end_s)].mean(axis=1), 95))
     ratio_db = 10 * np.log10(max(voice, 1e-20) / max(float(usual.mean()) * louder + long.floor, 1e-20))
     noisy = float(np.clip((_CLEAN_DB - ratio_db) / (_CLEAN_DB - _NOISY_DB), 0.0, 1.0))
-    return exact_s + (rough_s - exact_s) * noisy
+    return float(exact_s + (rough_s - exact_s) * noisy)
 
 
 def _spoken(runs: Sequence[tuple[int, int]], first: int, last: int) -> tuple[int, int] | None:

