@@ -12,7 +12,7 @@ from taketwo.cli.settings import json_option, opened_store, project_option, sett
 from taketwo.cli.targets import conversations_of
 from taketwo.conversation import Agent, Conversation
 from taketwo.errors import BadSetting
-from taketwo.evals.contracts import Proposal, breach, contract_in_words, mine
+from taketwo.evals.contracts import LEAST_SUPPORT, Proposal, breach, contract_in_words, mine
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.traits import Knowledge
 from taketwo.report.words import counted, plain
@@ -25,6 +25,10 @@ file_option = click.option(
     show_default=True,
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file that accepted contracts live in.",
+)
+
+NOTHING_HOLDS = (
+    f"nothing to propose: a contract must hold in {LEAST_SUPPORT} conversations, and be about a tool that may write"
 )
 
 
@@ -51,7 +55,10 @@ def mine_contracts(
     conversations are taken.
     """
     accepted = set(read_contracts(file))
-    for one in _proposals(targets, project, store_url):
+    proposals = _proposals(targets, project, store_url)
+    if not proposals:
+        click.echo(NOTHING_HOLDS, err=True)
+    for one in proposals:
         if as_json:
             click.echo(json.dumps({"text": contract_in_words(one.contract), **one.to_builtins()}, ensure_ascii=False))
             continue

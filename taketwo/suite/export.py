@@ -13,11 +13,13 @@ from taketwo.scenario import Case, Expectation, MustCall, MustNotCall, MustNotSa
 
 PYTEST: Final = '''"""{name}: exported from a scenario of Take Two; needs pytest alone.
 
-AGENT names a function `package.module:name` from a list of chat messages to the next one, in OpenAI's form. Its tools
-get what they gave in the recording; a call that was not recorded gets an error.
+AGENT names a function `package.module:name` from a list of chat messages to the next one, in OpenAI's form,
+plain or async. Its tools get what they gave in the recording; a call that was not recorded gets an error.
 """
 
+import asyncio
 import importlib
+import inspect
 import json
 import os
 
@@ -26,6 +28,21 @@ import pytest
 CASES = json.loads(r\'\'\'
 {cases}
 \'\'\')
+
+
+def asked(agent, messages):
+    said = agent([dict(message) for message in messages])
+    if inspect.isawaitable(said):
+        said = asyncio.run(result_of(said))
+    if not hasattr(said, "get"):
+        # An agent that runs its tools by itself would really run them, and pass whatever must not be called.
+        why = f"AGENT gave {{type(said).__name__}}, no chat message: its tool calls cannot be seen"
+        pytest.fail(why, pytrace=False)
+    return said
+
+
+async def result_of(awaitable):
+    return await awaitable
 
 
 def play(case):
@@ -37,7 +54,7 @@ def play(case):
     for line in case["user"]:
         messages.append({{"role": "user", "content": line}})
         for _ in range(50):
-            said = agent([dict(message) for message in messages])
+            said = asked(agent, messages)
             messages.append(said)
             if not said.get("tool_calls"):
                 break

@@ -97,6 +97,13 @@ def test_a_canary_that_cannot_read_its_cases_or_journal_says_where(run: Run, tmp
     assert not (tmp_path / "other.jsonl").exists()
 
 
+def test_contracts_that_hold_too_seldom_are_not_met_with_silence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_text('{"messages": [{"role": "user", "content": "Hi"}]}\n', encoding="utf-8")
+    mined = run("contracts", "mine", "one.jsonl")
+    assert mined.returncode == 0 and not mined.stdout
+    assert "nothing to propose: a contract must hold in 5 conversations" in mined.stderr
+
+
 def test_contracts_are_mined_accepted_listed_and_checked(run: Run, tmp_path: Path) -> None:
     write_log(tmp_path / "good.jsonl", (refund(number) for number in range(12)))
     write_log(tmp_path / "bad.jsonl", (refund(number, verified=number != 99) for number in (98, 99)))

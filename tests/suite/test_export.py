@@ -37,15 +37,27 @@ def scenario() -> Scenario:
     return freeze([talk], name="status", at=datetime.now(UTC), expected=expected, why="It 'was' \\ wrong")
 
 
-@pytest.mark.parametrize(("tool", "code"), [("check_status", 0), ("issue_refund", 1)])
-def test_the_pytest_file_runs_without_take_two(tool: str, code: int, tmp_path: Path) -> None:
+def run_exported(agent: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     (tmp_path / "test_status.py").write_text(pytest_file(scenario()), encoding="utf-8")
-    (tmp_path / "desk.py").write_text(AGENT.replace("TOOL", tool), encoding="utf-8")
+    (tmp_path / "desk.py").write_text(agent, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:taketwo", "-p", "no:cacheprovider", "test_status.py"]
     environment = {**os.environ, "AGENT": "desk:agent", "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+@pytest.mark.parametrize(("tool", "code"), [("check_status", 0), ("issue_refund", 1)])
+def test_the_pytest_file_runs_without_take_two(tool: str, code: int, kind: str, tmp_path: Path) -> None:
+    done = run_exported(AGENT.replace("TOOL", tool).replace("def", kind), tmp_path)
     assert done.returncode == code, done.stdout + done.stderr
     assert "import taketwo" not in (tmp_path / "test_status.py").read_text(encoding="utf-8")
+
+
+def test_the_pytest_file_refuses_an_agent_whose_calls_it_cannot_see(tmp_path: Path) -> None:
+    done = run_exported("async def agent(messages):\n    return 'It is delivered.'\n", tmp_path)
+    assert done.returncode == 1
+    assert "AGENT gave str, no chat message: its tool calls cannot be seen" in done.stdout
+    assert "Traceback" not in done.stdout and "AttributeError" not in done.stdout
 
 
 def test_the_chat_log_is_imported_as_the_same_conversation(tmp_path: Path) -> None:
