@@ -111,7 +111,13 @@ def serve(
 def _config(app: Starlette) -> uvicorn.Config:
     """How it is served; whoever started the process says how logs are written."""
     return uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=FINISH_WITHIN_S
+        app,
+        # Where uvloop is installed a pipe that is closed raises RuntimeError, and the sender would be told 500.
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=FINISH_WITHIN_S,
     )
 
 
