@@ -6,6 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# Before gRPC is imported: it would write a line of its own into the output of every process that a test starts.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 import hypothesis
 import pytest
 from postgres_cluster import Cluster, emptied

@@ -395,7 +395,8 @@ async def test_an_agent_that_hangs_is_stopped_in_time(agent: Callable[..., Any])
     assert time.perf_counter() - began < 0.5
     assert (done.ending.reason, done.ending.detail) == ("timed_out", "no answer to turn 1 within 0.05 s")
     assert said(done) == [None]
-    assert done.conversation.turns[0].latency_ms >= 50  # type: ignore[operator]  # measured
+    # A timer of the event loop may ring a little before its time by another clock.
+    assert done.conversation.turns[0].latency_ms >= 45  # type: ignore[operator]  # measured
 
 
 @pytest.mark.slow
@@ -409,7 +410,9 @@ async def test_an_agent_that_catches_even_its_cancellation_is_given_up() -> None
                 rounds += 1
                 await asyncio.sleep(60)
             except BaseException:
-                pass
+                # Python itself closes it at the end of the process, and would wait for it forever.
+                if rounds > 1_000:
+                    return "tired"
 
     done = await run(DANA, stubborn, limits=Limits(turn_timeout_s=0.05))
     assert done.ending.reason == "timed_out"
