@@ -80,9 +80,10 @@ def test_a_project_that_wants_none_is_left_alone(store: Store) -> None:
 def test_evaluators_that_cannot_be_opened_keep_nobody_from_serving(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
+    before = threading.active_count()
     with Scorer(store, lambda: open_evaluators(["tone"], lambda: None, folder=Path())):
         until(lambda: "needs a language model" in caplog.text)
-    assert threading.active_count() < 10
+    assert threading.active_count() <= before
 
 
 def test_the_sample_is_a_share_and_always_the_same() -> None:
