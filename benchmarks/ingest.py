@@ -138,9 +138,9 @@ def by_grpc(address: str, bodies: Iterator[bytes]) -> Iterator[float]:
             yield time.perf_counter() - begin
 
 
-def send(bodies: list[bytes], connections: int, ways: Iterator[Way]) -> list[float]:
+def send(bodies: list[bytes], connections: int, *ways: Way) -> list[float]:
     """Send all bodies over several connections, each in the next of the ways; gives how long each took in seconds."""
-    waiting = iter(bodies)
+    waiting, next_way = iter(bodies), cycle(ways)
     lock = threading.Lock()
 
     def next_body() -> bytes | None:
@@ -148,7 +148,7 @@ def send(bodies: list[bytes], connections: int, ways: Iterator[Way]) -> list[flo
             return next(waiting, None)
 
     with ThreadPoolExecutor(connections) as threads:
-        senders = [threads.submit(lambda way: list(way(iter(next_body, None))), next(ways)) for _ in range(connections)]
+        senders = [threads.submit(list, next(next_way)(iter(next_body, None))) for _ in range(connections)]
         return [took for sender in senders for took in sender.result()]
 
 
@@ -203,8 +203,8 @@ def main() -> None:
         pids += [pid for pid, _, _ in servers]
         before = sum(map(cpu_seconds, pids))
         begin = time.perf_counter()
-        ways = cycle(partial(by_grpc, rpc) if arguments.grpc else partial(by_http, http) for _, http, rpc in servers)
-        times = send(bodies, arguments.connections, ways)
+        ways = [partial(by_grpc, rpc) if arguments.grpc else partial(by_http, http) for _, http, rpc in servers]
+        times = send(bodies, arguments.connections, *ways)
         took, spent = time.perf_counter() - begin, sum(map(cpu_seconds, pids)) - before
         opened = open_store(store)
         readable = time_until_readable(opened, spans, begin)

@@ -11,10 +11,11 @@ import argparse
 import os
 import random
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from read import SPANS_A_SESSION, SPANS_A_TRACE, session
 
-from taketwo.store import open_store
+from taketwo.errors import NotFound
+from taketwo.span import RawSpan
+from taketwo.store import Store, open_store
 
 TEMPLATES = 20
 WORDS = 50_000
@@ -113,6 +116,23 @@ def ask(what: str, questions: Sequence[Callable[[], object]]) -> None:
     print(f"{what}: p50 {percentile(times, 0.5):.1f} ms, p99 {percentile(times, 0.99):.1f} ms", flush=True)
 
 
+def wait_until_readable(store: str, session: str) -> None:
+    """Wait until a session that was sent is there as a whole: arrivals are stored in their order."""
+    with closing(open_store(store)) as opened:
+        until = time.monotonic() + 120
+        while len(_spans_of(opened, session)) < SPANS_A_SESSION:
+            if time.monotonic() > until:
+                sys.exit(f"{session} was acknowledged and is not there")
+            time.sleep(0.05)
+
+
+def _spans_of(opened: Store, session: str) -> list[RawSpan]:
+    try:
+        return opened.raw_spans(session, "default")
+    except NotFound:
+        return []
+
+
 def started(store: str) -> float:
     """Seconds until a new server answers."""
     begin = time.perf_counter()
@@ -138,11 +158,12 @@ def main() -> None:
                 bodies = sender.bodies((arguments.spans - arguments.burst) // SPANS_A_SESSION // arguments.rounds)
                 sent += sum(map(len, bodies))
                 many = len(bodies) * SPANS_A_SESSION * SESSIONS_A_REQUEST
-                with timed(f"round {number + 1}", number=many, unit="spans", pid=pid):
+                with timed(f"round {number + 1}, until they can be read", number=many, unit="spans", pid=pid):
                     send(bodies, 4, partial(by_http, address))
+                    wait_until_readable(store, sender.names[-1])
             bodies = sender.bodies(arguments.burst // SPANS_A_SESSION)
             sent += sum(map(len, bodies))
-            with timed("burst", number=arguments.burst, unit="spans", pid=pid):
+            with timed("burst, until acknowledged", number=arguments.burst, unit="spans", pid=pid):
                 send(bodies, 8, partial(by_http, address))
             bodies = sender.bodies(200, traces_a_body=1)
             sent += sum(map(len, bodies))
