@@ -7,17 +7,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import BoundedSemaphore, local
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
 from taketwo.errors import StoreBusy
 from taketwo.store.chunks import Packed
+from taketwo.store.filed import Doomed, Envelopes, Forgotten
 from taketwo.value import JSON
-
-if TYPE_CHECKING:
-    from taketwo.store.deleting import Doomed, Forgotten
-    from taketwo.store.settling import Envelopes
 
 BUSY_TIMEOUT_S: Final = 5.0
 """How long one process waits for another's transaction."""

@@ -12,34 +12,15 @@ from taketwo.store import chunks
 from taketwo.store.arrivals import keep, leave, project_key
 from taketwo.store.bodies import unpacked
 from taketwo.store.database import Connection
+from taketwo.store.filed import Doomed, Envelopes, Forgotten
 from taketwo.store.grouping import Material
 from taketwo.store.indexing import SEARCH, forget_facts
 from taketwo.store.project import Deleted
-from taketwo.store.settling import Envelopes, Row, material_of_trace, row_of
+from taketwo.store.settling import material_of_trace, row_of
 from taketwo.store.statements import SQL
 from taketwo.verdict import CaseResult
 
 PAGE_OF_CHUNKS: Final = 200
-
-
-class Doomed(msgspec.Struct, frozen=True):
-    """A conversation that is to be deleted."""
-
-    row: Row
-    """As it was when it was looked at."""
-    part: Material | None
-    """Its own spans and log records; None where no other conversation has any of its traces."""
-
-
-class Forgotten(msgspec.Struct, frozen=True):
-    """What came of deleting some conversations."""
-
-    deleted: Deleted
-    """What is gone."""
-    envelopes: frozenset[bytes]
-    """Envelopes of spans that are gone; others may still have them."""
-    changed: tuple[int, ...]
-    """Keys of conversations that changed meanwhile and are still there."""
 
 
 def forget(connection: Connection, doomed: Sequence[Doomed], envelope: Envelopes) -> Forgotten:

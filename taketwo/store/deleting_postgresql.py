@@ -8,9 +8,9 @@ from typing import Final
 
 from taketwo.store import chunks
 from taketwo.store.database import Connection
-from taketwo.store.deleting import Doomed, Forgotten, forget
+from taketwo.store.deleting import forget
+from taketwo.store.filed import Doomed, Envelopes, Forgotten
 from taketwo.store.project import Deleted
-from taketwo.store.settling import Envelopes
 from taketwo.store.statements import named_statements
 
 DELETING: Final = named_statements(Path(__file__).with_name("deleting_postgresql.sql"))

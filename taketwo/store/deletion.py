@@ -12,18 +12,17 @@ from taketwo.store.bodies import unpacked
 from taketwo.store.chunks import LOGS, unpack_logs
 from taketwo.store.database import Connection, Database, Readers
 from taketwo.store.deleting import (
-    Doomed,
-    Forgotten,
     drop_envelopes,
     forget_results,
     forget_trace,
     has_shared_traces,
     look_for,
 )
+from taketwo.store.filed import Doomed, Envelopes, Forgotten
 from taketwo.store.grouping import Material, groups, part_of
 from taketwo.store.project import Deleted
 from taketwo.store.recordings import recordings_of, remove
-from taketwo.store.settling import Envelopes, material_of, row_of
+from taketwo.store.settling import material_of, row_of
 from taketwo.store.statements import SQL
 from taketwo.store.writer import Writer
 from taketwo.verdict import CaseResult

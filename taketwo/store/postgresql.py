@@ -16,13 +16,12 @@ from taketwo.store.addresses import PostgresAddress, unreadable
 from taketwo.store.arrivals_postgresql import keep_together
 from taketwo.store.chunks import Packed
 from taketwo.store.database import BUSY_TIMEOUT_S, Connection, Dialect, NameOf, Rows, Values
-from taketwo.store.deleting import Doomed, Forgotten
 from taketwo.store.deleting_postgresql import forget_together
 from taketwo.store.documents_tables import DOCUMENTS
+from taketwo.store.filed import Doomed, Envelopes, Forgotten
 from taketwo.store.indexing import SEARCH
 from taketwo.store.migrate_postgresql import SCHEMA, migrate
 from taketwo.store.redacting import KEY_BYTES, new_key
-from taketwo.store.settling import Envelopes
 from taketwo.store.statements import SQL, named_statements
 
 WRITING: Final = 0x74616B32

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
 
 import msgspec
 
@@ -14,6 +13,7 @@ from taketwo.store.arrivals import join, leave, open_conversation, project_key
 from taketwo.store.bodies import packed
 from taketwo.store.database import Connection
 from taketwo.store.facts import Facts, facts_of
+from taketwo.store.filed import Envelopes, Row
 from taketwo.store.grouping import Group, Material, decoded, groups, read, together
 from taketwo.store.indexing import index
 from taketwo.store.links import Links, links
@@ -24,26 +24,6 @@ MOST_CANDIDATES = 20
 
 ENDS, BEGINS = 0, 1
 """The two roles of a link; the numbers are on disk."""
-
-Envelopes: TypeAlias = Callable[[bytes], bytes]
-"""Finds an envelope by its hash."""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A conversation as it is filed."""
-
-    id: int
-    """Its key."""
-    project: str
-    """Its project."""
-    name: str
-    """Its id."""
-    origin: str
-    """`session`, `trace` or `import`."""
-    changes: int
-    """Grows with whatever arrives."""
-    settled: int
-    """The value of `changes` when it was last read out of its spans."""
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -14,12 +14,12 @@ from taketwo.errors import StoreBusy, StoreUnavailable
 from taketwo.store.arrivals import keep
 from taketwo.store.chunks import Packed
 from taketwo.store.database import BUSY_TIMEOUT_S, Connection, Dialect, NameOf
-from taketwo.store.deleting import Doomed, Forgotten, forget
+from taketwo.store.deleting import forget
+from taketwo.store.filed import Doomed, Envelopes, Forgotten
 from taketwo.store.indexing import SEARCH
 from taketwo.store.migrate import migrate
 from taketwo.store.recordings import recordings_folder
 from taketwo.store.redacting import store_key
-from taketwo.store.settling import Envelopes
 
 LOG_WAIT_S: Final = 5.0
 """How long a deletion waits for readers who keep the write-ahead log from being cut off."""
