@@ -229,8 +229,8 @@ def found_wrong(soak: Soak, path: Path, begin: float, took_s: float) -> int:
     )
     told("requests of senders", soak.sent_s, begin, middle)
     told("pages", soak.pages_s, begin, middle)
-    for path, figures in soak.by_page.items():
-        print(f"  {path}: p50 {percentile(figures, 0.5):.0f} ms, p99 {percentile(figures, 0.99):.0f} ms")
+    for page, figures in soak.by_page.items():
+        print(f"  {page}: p50 {percentile(figures, 0.5):.0f} ms, p99 {percentile(figures, 0.99):.0f} ms")
     warm = [mib for at, mib in soak.memory if at >= begin + WARM_AFTER * took_s]
     after, last = median(warm[: len(warm) // 4]), median(warm[-(len(warm) // 4) :])
     print(f"memory after the first fifth {after:.0f} MiB, at the end {last:.0f} MiB ({last / after - 1:+.1%})")
