@@ -19,7 +19,7 @@ test-all: $(STAMP_SLOW)  ## every test: servers, browsers, other frameworks, loa
 check: $(STAMP)  ## formatter, linters, types, import contracts, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy taketwo
+	$(BIN)/mypy taketwo benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_house.py tests/test_docs.py tests/test_dependencies.py
 

@@ -62,8 +62,8 @@ def best_ms(work: Callable[[], object]) -> float:
 def aligned(one: Conversation, other: Conversation) -> object:
     """The alignment of the turns alone."""
     alphabet = Alphabet()
-    sides = ([WeighedTurn(turn, alphabet) for turn in side.turns] for side in (one, other))
-    return align(*sides, LikenessOfTurns(), moves_below=MOVED_TURNS_BELOW)
+    ours, theirs = ([WeighedTurn(turn, alphabet) for turn in side.turns] for side in (one, other))
+    return align(ours, theirs, LikenessOfTurns(), moves_below=MOVED_TURNS_BELOW)
 
 
 def conversation(dice: random.Random, turns: int) -> Conversation:

@@ -106,7 +106,7 @@ def read(server: subprocess.Popen[str], address: str, sessions: int) -> None:
     dice = random.Random(7)
     with httpx.Client(base_url=address, timeout=30) as client:
         test = client.get("/api/run-tests", params={"name": "bench"}).json()["run_tests"][0]
-    paths = [
+    paths: list[Callable[[], str]] = [
         lambda: f"/api/sessions/session-{dice.randrange(sessions)}?project=shop",
         lambda: "/api/sessions?project=shop&limit=50",
         lambda: f"/api/scenarios/{test['scenario_ids'][0]}/rows?limit=20",

@@ -68,7 +68,7 @@ NASTY: tuple[Any, ...] = (
     ),
     *([], {}, [[]], [None], {"": None}, [1, "2", {"three": 3}]),
 )
-HEADERS = (
+HEADERS: tuple[dict[str, str], ...] = (
     {},
     {"accept": "text/html"},
     {"accept": "application/json"},

@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def receiver() -> Callable[[bytes], None]:
         body = _cut_up(bodies[data.ConsumeIntInRange(0, len(bodies) - 1)], data)
         for read in (read_spans, read_logs):
             for content_type in (PROTOBUF, JSON_TYPE):
-                _may_refuse(lambda read=read, content_type=content_type: read(body, content_type))
+                _may_refuse(partial(read, body, content_type))
         checked, found = _may_refuse(lambda: check_spans(body, "p")), _may_refuse(lambda: read_spans(body, PROTOBUF))
         assert (checked is None) == (found is None)
         if checked is not None and found is not None:

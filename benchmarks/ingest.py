@@ -24,7 +24,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from itertools import cycle
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 from database import postgresql
@@ -131,7 +131,7 @@ def by_http(address: str, bodies: Iterator[bytes]) -> Iterator[float]:
 def by_grpc(address: str, bodies: Iterator[bytes]) -> Iterator[float]:
     """The same over gRPC, where a refusal ends the benchmark."""
     with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
-        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        export: Any = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
         for body in bodies:
             begin = time.perf_counter()
             export(body, timeout=60)
@@ -169,7 +169,8 @@ def bytes_of(store: str) -> int:
 
         sizes = "SELECT sum(pg_total_relation_size(relid)) FROM pg_statio_user_tables WHERE schemaname = 'taketwo'"
         with psycopg.connect(store.partition("?")[0]) as connection:
-            return int(connection.execute(sizes).fetchone()[0])
+            (size,) = connection.execute(sizes).fetchone() or (0,)
+            return int(size)
     folder = Path(store.removeprefix("sqlite:///")).parent
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 

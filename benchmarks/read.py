@@ -69,7 +69,11 @@ def _turn(name: str, start_ns: int, history: list[dict[str, object]], numbers: r
     rounds = (SPANS_A_TRACE - 2) // 2
     for number in range(rounds):
         call = {"id": numbers.randbytes(6).hex(), "name": "check_status", "arguments": {"order_id": f"A-{number}"}}
-        asked = {"role": "assistant", "parts": [{"type": "tool_call", **call}], "finish_reason": "tool_calls"}
+        asked: dict[str, object] = {
+            "role": "assistant",
+            "parts": [{"type": "tool_call", **call}],
+            "finish_reason": "tool_calls",
+        }
         at = start_ns + number * 1_000_000_000
         spans.append(_chat(trace, numbers.randbytes(8), root, at, history, asked))
         tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "check_status"}

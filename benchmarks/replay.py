@@ -141,7 +141,7 @@ async def in_jobs(count: int, *, concurrency: int, latency_s: float) -> Counter[
     with tempfile.TemporaryDirectory() as folder:
         store: Store = open_store(f"sqlite:///{Path(folder) / 'results.sqlite3'}")
         command = [sys.executable, __file__, "job", str(latency_s)]
-        how = {"agent": "desk", "concurrency": concurrency, "store": store, "suite_id": "benchmark"}
+        how: dict[str, Any] = {"agent": "desk", "concurrency": concurrency, "store": store, "suite_id": "benchmark"}
         await _count(run_in_jobs(list(Cases(count)), command, JOBS, **how), verdicts)
         store.close()
     return verdicts

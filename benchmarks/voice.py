@@ -136,7 +136,7 @@ def sound_of(
 ) -> Sound:
     """The recording of such a call, with noise so many dB below each voice."""
     count = round((max(end for *_, end in lines) + 1) * HEARING_RATE)
-    channels = {party: np.zeros(count, dtype=np.float32) for party in ("caller", "agent")}
+    channels: dict[str, Samples] = {party: np.zeros(count, dtype=np.float32) for party in ("caller", "agent")}
     said: dict[str, list[Samples]] = {party: [] for party in channels}
     for party, text, start, end in lines:
         samples = voices.line(party, text)[: round((end - start) * HEARING_RATE)]
@@ -355,7 +355,11 @@ def sockets() -> None:
         server.terminate()
         server.join()
     lateness = [run.conversation.metadata["frame_lateness_p99_ms"] for run in runs]
-    spoken_s = sum((run.conversation.ended_at - run.conversation.started_at).total_seconds() for run in runs)
+    spoken_s = sum(
+        (talk.ended_at - talk.started_at).total_seconds()
+        for talk in (run.conversation for run in runs)
+        if talk.ended_at and talk.started_at
+    )
     print(
         f"{AT_A_TIME} calls at a time: ended { ({run.ending.reason for run in runs}) }, frames late by p99 "
         f"{statistics.median(lateness):.1f} ms (worst call {max(lateness):.1f}), calls with an underrun at 60 ms of "

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import grpc
@@ -132,6 +132,38 @@ def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(server_process
     store = open_store(url)
     assert sum(trace.spans for trace in store.traces()) == 8_999
     store.close()
+
+
+@pytest.mark.slow
+def test_what_was_acknowledged_in_a_burst_is_in_the_file_itself_as_soon_as_the_server_has_stopped(
+    server_process, tmp_path: Path
+) -> None:
+    path = tmp_path / "store.sqlite3"
+    server = server_process(f"sqlite:///{path}")
+    acknowledged: list[int] = []
+    numbers = iter(range(1, 1_000_000))
+
+    def send() -> None:
+        with httpx.Client(base_url=server.address, headers=SENT, timeout=60) as client, suppress(httpx.TransportError):
+            while True:
+                number = next(numbers)
+                spans = [chat_span(number, span, padding="x" * 20_000) for span in range(1, 40)]
+                if client.post("/v1/traces", content=trace_request(*spans)).status_code == 200:
+                    acknowledged.append(number)
+
+    with ThreadPoolExecutor(6) as threads:
+        sending = [threads.submit(send) for _ in range(6)]
+        while len(acknowledged) < 60:  # more than is stored at once waits in the journal by then
+            time.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        for one in sending:
+            one.result()
+    assert server.process.wait(60) == 0
+    # Not by opening the store, which would first take over what was left.
+    with closing(sqlite3.connect(path)) as file:
+        there = {trace.hex(): spans for trace, spans in file.execute("SELECT trace_id, spans FROM trace")}
+    assert {number for number in acknowledged if there.get(f"{number:032x}") != 39} == set()
+    assert not list(tmp_path.glob("*arrivals*/*.journal"))
 
 
 @pytest.mark.slow
