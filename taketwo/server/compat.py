@@ -33,7 +33,8 @@ from taketwo.server.api.operation import misplaced
 from taketwo.server.flow import replay_sessions as sessions
 from taketwo.server.flow.agents import version
 from taketwo.server.flow.chats import Chats, Post, Said, read_messages
-from taketwo.server.flow.executions import CALLS, EXECUTIONS, cancel_execution, execute, list_rows, with_counts
+from taketwo.server.flow.executions import CALLS, EXECUTIONS, cancel_execution, execute, with_counts
+from taketwo.server.flow.hand_outs import list_rows
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.results import results, transcripts
 from taketwo.server.flow.run_tests import EVALUATORS, create_run_test, run_test_named

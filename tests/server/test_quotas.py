@@ -25,7 +25,8 @@ from taketwo.capture.otlp import read_spans
 from taketwo.errors import TooFast
 from taketwo.sdk.api.executions import ClaimRows, ExecuteRunTest, ReportRow
 from taketwo.server.flow.allowances import book, insist_on_money, spent_today
-from taketwo.server.flow.executions import LEASE_S, claim_rows, execute, report_row
+from taketwo.server.flow.executions import execute
+from taketwo.server.flow.hand_outs import LEASE_S, claim_rows, report_row
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.limits import Limits
 from taketwo.server.quotas import MEASURED_FOR_S, Quotas

@@ -22,7 +22,7 @@ from taketwo.sdk.api.results import CaseAndResult, ComparedExecutions, Results, 
 from taketwo.server.api.operation import File, Given, Operation, Page, PageOfProject, listing, page_of
 from taketwo.server.api.run_tests import TestExecutions
 from taketwo.server.flow import executions as flow
-from taketwo.server.flow import results
+from taketwo.server.flow import hand_outs, results
 from taketwo.server.flow.executions import CALLS, EXECUTIONS
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.shelf import Listed
@@ -175,7 +175,7 @@ OPERATIONS = (
         "Workers",
         "claim_rows",
         "Take rows to replay, under a lease.",
-        lambda given: flow.claim_rows(given.flow, given.id, given.body),
+        lambda given: hand_outs.claim_rows(given.flow, given.id, given.body),
         ClaimedRows,
         ClaimRows,
     ),
@@ -185,7 +185,7 @@ OPERATIONS = (
         "Workers",
         "renew_leases",
         "Say that rows are still worked on.",
-        lambda given: flow.renew_leases(given.flow, given.id, given.body),
+        lambda given: hand_outs.renew_leases(given.flow, given.id, given.body),
         RenewedLeases,
         RenewLeases,
     ),
@@ -232,7 +232,7 @@ OPERATIONS = (
         "Workers",
         "report_row",
         "Report the replays of a row, or why there are none.",
-        lambda given: flow.report_row(given.flow, given.id, given.body),
+        lambda given: hand_outs.report_row(given.flow, given.id, given.body),
         CallExecution,
         ReportRow,
     ),

@@ -22,7 +22,8 @@ from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.sdk.api.executions import CallExecution, ReportRow, TestExecution
-from taketwo.server.flow.executions import CALLS, EXECUTIONS, report_row, take_call
+from taketwo.server.flow.executions import CALLS, EXECUTIONS
+from taketwo.server.flow.hand_outs import report_row, take_call
 from taketwo.server.flow.run_tests import case_of
 from taketwo.server.flow.shelf import Flow, Place, Shelf
 from taketwo.value import JSON, Value

@@ -29,18 +29,10 @@ from taketwo.sdk.api.executions import (
 )
 from taketwo.sdk.working import Worker, work
 from taketwo.server.flow.alerts import Delivery, send_news
-from taketwo.server.flow.executions import (
-    EXECUTIONS,
-    OPEN,
-    claim_rows,
-    fail_abandoned,
-    fail_execution,
-    judge_again,
-    renew_leases,
-    report_row,
-)
+from taketwo.server.flow.executions import EXECUTIONS, OPEN, fail_abandoned, fail_execution, judge_again
 from taketwo.server.flow.executor import Work
 from taketwo.server.flow.generate import make_scenario
+from taketwo.server.flow.hand_outs import claim_rows, renew_leases, report_row
 from taketwo.server.flow.replay_sessions import SESSIONS, copy_conversations
 from taketwo.server.flow.schedules import run_what_is_due
 from taketwo.server.flow.shelf import Flow, new_id

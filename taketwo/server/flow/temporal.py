@@ -27,8 +27,9 @@ from taketwo.sdk.working import Worker as Hands
 from taketwo.sdk.working import work as do_rows
 from taketwo.server.flow.alerts import Delivery
 from taketwo.server.flow.embedded import Embedded, agent_of, limits_of, take_step
-from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN, finish_if_done, report_row, take_call
+from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN, finish_if_done
 from taketwo.server.flow.executor import Work, WorkKind
+from taketwo.server.flow.hand_outs import report_row, take_call
 from taketwo.server.flow.run_tests import case_of
 from taketwo.server.flow.shelf import Flow
 

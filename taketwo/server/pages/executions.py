@@ -20,15 +20,7 @@ from taketwo.sdk.api.replay_sessions import ReplaySession
 from taketwo.sdk.api.results import Results
 from taketwo.sdk.api.run_tests import RunTest
 from taketwo.server.flow.agents import AGENTS, version
-from taketwo.server.flow.executions import (
-    CALLS,
-    EXECUTIONS,
-    OPEN,
-    cancel_execution,
-    execute,
-    execution_now,
-    rerun,
-)
+from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN, cancel_execution, execute, execution_now, rerun
 from taketwo.server.flow.replay_sessions import SESSIONS
 from taketwo.server.flow.results import compare_executions, results, trend
 from taketwo.server.flow.run_tests import RUN_TESTS

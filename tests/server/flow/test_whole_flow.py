@@ -22,20 +22,16 @@ from taketwo.server.flow.agents import AGENTS, VERSIONS
 from taketwo.server.flow.embedded import FlowRows
 from taketwo.server.flow.executions import (
     CALLS,
-    LEASE_S,
-    MOST_HAND_OUTS,
     cancel_execution,
-    claim_rows,
     execute,
     execution_now,
     fail_abandoned,
     judge_again,
-    renew_leases,
-    report_row,
     rerun,
 )
 from taketwo.server.flow.gathered import scenario_now
 from taketwo.server.flow.generate import make_scenario
+from taketwo.server.flow.hand_outs import LEASE_S, MOST_HAND_OUTS, claim_rows, renew_leases, report_row
 from taketwo.server.flow.judging import RESULTS
 from taketwo.server.flow.replay_sessions import (
     SESSIONS,
