@@ -16,9 +16,16 @@ Tier: TypeAlias = Literal["exact", "canonical", "volatile", "state", "synthesise
 `miss`: nothing did."""
 
 DivergenceKind: TypeAlias = Literal[
-    "tool_missed", "tool_reused", "call_out_of_order", "calls_left_out", "agent_failed", "agent_silent"
+    "tool_missed",
+    "tool_reused",
+    "write_repeated",
+    "call_out_of_order",
+    "calls_left_out",
+    "agent_failed",
+    "agent_silent",
 ]
-"""How a replay leaves the recording."""
+"""How a replay leaves the recording. `write_repeated`: a write was made more often than recorded, and got the recorded
+answer once more."""
 
 
 class StepPlace(Value):
@@ -129,7 +136,8 @@ class Fidelity(Value):
     tools: float | None = None
     """How sure the answers of the tools are, those from the state of the world left out; None without any."""
     state: float | None = None
-    """How sure the answers from the state of the world are; None without any."""
+    """How sure the answers from the state of the world are, and no surer than a write made more often than recorded;
+    None without any."""
     clock: float | None = None
     """Whether the agent is told the recorded date; None when the recording has none."""
     prefix: float | None = None

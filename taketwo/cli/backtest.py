@@ -137,6 +137,7 @@ def _as_json(test: ToolBacktest) -> dict[str, object]:
         "whole": test.whole().to_builtins(),
         "by_tier": [share.to_builtins() for share in test.by_tier()],
         "by_tool": [share.to_builtins() for share in test.by_tool()],
+        "below_equal_arguments": [share.name for share in test.below()],
         "curve": [{"least_confidence": level, **share.to_builtins()} for level, share in test.curve()],
         "calls": [call.to_builtins() for call in test.calls],
     }
@@ -150,6 +151,8 @@ def _lines(test: ToolBacktest) -> Iterator[str]:
     yield from (_line(share) for share in test.by_tier())
     yield "by tool"
     yield from (_line(share) for share in test.by_tool())
+    below = ", ".join(share.name for share in test.below())
+    yield f"  below equal arguments: {below or 'none'}"
     yield "at least so sure"
     yield from (_line(share) for _, share in test.curve())
 

@@ -153,6 +153,7 @@ class _Replay:
             knowledge=Knowledge(recordings, case.recorded.agent, tools.declared, current.REGISTERED),
             own_id=case.recorded.id,
             least_confidence=tools.least_confidence,
+            repeats_write=tools.repeats_write,
         )
         self.session = Session(
             world,

@@ -47,15 +47,17 @@ def fidelity(run: Run, recorded: Conversation, before: int | None = None) -> Fid
     rungs = Counter[Rung](answer.rung for answer in users)
     if ending is not None and ending.reason == "unanswerable":
         rungs["unanswerable"] += 1
+    again = {(one.turn_index, one.step_index) for one in run.divergences if one.kind == "write_repeated"}
+    repeated = [answer for answer in tools if (answer.place.turn_index, answer.place.step_index) in again]
     states = [_weight(answer) for answer in tools if answer.tier == "state"]
-    others = [_weight(answer) for answer in tools if answer.tier != "state"]
+    others = [_weight(answer) for answer in tools if answer.tier != "state" and answer not in repeated]
     prefix = min(_common_turns(run, users, ending), end)
     total = max(min(len(recorded.turns), end), prefix)
     has_dates = recorded.started_at is not None or any(turn.user and turn.user.at for turn in recorded.turns)
     return of_parts(
         user=_mean([RUNG_WEIGHTS[rung] for rung in rungs.elements()]),
         tools=_mean(others),
-        state=_mean(states),
+        state=_state(states, [_weight(answer) for answer in repeated]),
         clock=1.0 if has_dates else None,
         prefix=prefix / total if total else None,
     ).but(
@@ -79,6 +81,12 @@ def of_parts(
         score *= 1.0 if part is None else part
     score *= 1 - PREFIX_SHARE + PREFIX_SHARE * (1.0 if prefix is None else prefix)
     return Fidelity(score=score, user=user, tools=tools, state=state, clock=clock, prefix=prefix)
+
+
+def _state(states: Sequence[float], repeated: Sequence[float]) -> float | None:
+    """The mean; but whatever comes after a write made again stands on what that is taken to have done."""
+    mean = _mean(states)
+    return min((*repeated, *(() if mean is None else (mean,))), default=None)
 
 
 def _weight(answer: ToolAnswer) -> float:

@@ -12,6 +12,7 @@ from taketwo.replay.clock import real_time_ns
 from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
 from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
 from taketwo.replay.journal import Journal
+from taketwo.replay.results import has_failed
 from taketwo.replay.stand_in import Made, Missing, StandIn
 from taketwo.replay.tools import Found, ToolPolicy, ToolWorld
 from taketwo.replay.user import Line
@@ -330,8 +331,13 @@ class Session(Scene):
         if recorded is None or found.tier == "state":
             return
         if found.reused:
+            tool = recorded.call.tool
+            is_write = self._world.writes(tool) is True and not has_failed(recorded.call)
+            less_often = f"`{tool}` was recorded less often with these arguments"
             self._diverged(
-                "tool_reused", f"`{recorded.call.tool}` was recorded less often with these arguments", place.step_index
+                "write_repeated" if is_write else "tool_reused",
+                (is_write and found.why) or less_often,
+                place.step_index,
             )
         elif recorded.other_conversation is None and (why := self._order.broken_by(recorded)):
             self._diverged("call_out_of_order", why, place.step_index)

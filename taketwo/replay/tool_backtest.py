@@ -75,6 +75,12 @@ class ToolBacktest(Value):
             for name, _ in Counter(c.tool for c in self.calls).most_common()
         ]
 
+    def below(self) -> list[Share]:
+        """The tools of which a look-up of equal arguments answers more, or more of them rightly."""
+        return [
+            tool for tool in self.by_tool() if tool.answered < tool.exact_answered or tool.agreed < tool.exact_agreed
+        ]
+
     def by_tier(self) -> list[Share]:
         """Tier by tier, the most frequent first."""
         return [

@@ -111,10 +111,12 @@ class GatewayTools:
 def tools_alone(recorded: Conversation) -> Session:
     """The tools of a recording without a replay around them: whoever calls them is told of a miss, and goes on."""
     own = RecordedCalls([recorded])
-    world = ToolWorld(own, knowledge=Knowledge([own], recorded.agent), own_id=recorded.id)
+    policy = ToolPolicy(on_miss="error")
+    knowledge = Knowledge([own], recorded.agent)
+    world = ToolWorld(own, knowledge=knowledge, own_id=recorded.id, repeats_write=policy.repeats_write)
     session = Session(
         world,
-        ToolPolicy(on_miss="error"),
+        policy,
         tool_calls_per_turn=ANY_CALLS,
         now=lambda: datetime.now(UTC),
         offered=offered(recorded),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from taketwo.conversation import Call
@@ -20,6 +20,8 @@ CONFIDENCE = {
     "exact": 0.99,
     "canonical": 0.97,
     "write after another past": 0.5,
+    "write seen repeated": 0.85,
+    "write made again": 0.2,
     "refused alike": 0.9,
     "volatile": 0.9,
     "volatile by its kind": 0.7,
@@ -51,6 +53,12 @@ class ToolPolicy(Value):
     """How long tools take: 0 for no time, 1 for as long as recorded, 0.5 for half of that."""
     declared: Declared = Declared()
     """What a person says of the tools, which outweighs what is learned."""
+
+    def repeats_write(self, tool: str) -> bool:
+        """Whether a write made more often than recorded gets the recorded answer once more, hardly sure; not where
+        somebody else is to answer what the recording cannot.
+        """
+        return self.on_miss == "stop" and tool not in self.live
 
 
 DEFAULT_POLICY = ToolPolicy()
@@ -105,16 +113,19 @@ class ToolWorld:
         knowledge: Knowledge | None = None,
         own_id: str | None = None,
         least_confidence: float = 0.0,
+        repeats_write: Callable[[str], bool] = lambda tool: True,
     ) -> None:
         """own: the case's calls. scope: further recorded calls, asked after those; those of `own_id` are left out.
 
         knowledge: what is known of the tools; learned from these recordings when left out.
+        repeats_write: see `ToolPolicy.repeats_write`.
         """
         self._indexes = [own] if scope is None else [own, scope]
         self._own = own
         self._own_id = own_id
         self._knowledge = knowledge or Knowledge(self._indexes)
         self._least_confidence = least_confidence
+        self._repeats_write = repeats_write
         self._made: list[Write] = []
         self._histories: dict[tuple[int, str | None], History] = {}
         # By identity: calls that are equal in every field still answer one after the other.
@@ -124,19 +135,24 @@ class ToolWorld:
         """What this call gets in the turn at this recorded position.
 
         Equal arguments win over equal meaning; among equal calls the one recorded in this turn wins, then the first
-        that has not answered yet. When all have, a read is answered by the last one again, and a write is a miss. A
-        read is only answered from a past that is the replay's own, see `world_state`.
+        that has not answered yet. When all have, a read is answered by the last one again; so is a write, but marked
+        and hardly sure, unless the recordings show that a second one comes back the same. A read is only answered from
+        a past that is the replay's own, see `world_state`.
         """
         asked = Asked(tool, arguments, text, turn_index, self._knowledge.writes(tool))
         found = self._found(asked)
         if found.given is None:
             return found
         if found.confidence < self._least_confidence:
-            return Found(tier="miss", miss=_too_unsure(found))
+            return Found(tier="miss", miss=_too_unsure(found, is_write=asked.writes is True))
         if found.recorded is not None and found.tier != "state":
             self._used.add(id(found.recorded))
         if asked.writes:
-            self.has_written(found.given.but(arguments=arguments, arguments_text=text), found.recorded)
+            written = found.given.but(arguments=arguments, arguments_text=text)
+            if found.reused and not self._knowledge.repeats(tool):
+                self.was_written_unseen(written)
+            else:
+                self.has_written(written, found.recorded)
         return found
 
     def has_written(self, call: Call, recorded: Recorded | None = None) -> None:
@@ -220,9 +236,18 @@ class ToolWorld:
             # What was refused has changed nothing, so it is refused again.
             tier_again: Literal["exact", "canonical"] = "exact" if exact else "canonical"
             return self._given(tier_again, last, tier_again, reused=True)
-        times = max(len(exact), len(alike))
+        return self._made_again(asked, last, max(len(exact), len(alike)), "exact" if exact else "canonical")
+
+    def _made_again(self, asked: Asked, last: Recorded, times: int, tier: Tier) -> Found:
+        """A write that has answered as often as it was recorded: its answer once more, but never as if it were sure."""
+        if seen := self._knowledge.repeats(asked.tool):
+            why = f"made again, `{asked.tool}` came back the same in {seen} of {seen} recordings of it"
+            return self._given(tier, last, "write seen repeated", reused=True, why=why)
         said = f"recorded {'once' if times == 1 else f'{times} times'}, asked once more, and `{asked.tool}` writes"
-        return Found(tier="miss", miss=_miss("used_up", last, (said,)))
+        if not self._repeats_write(asked.tool):
+            return Found(tier="miss", miss=_miss("used_up", last, (said,)))
+        why = f"{said}: the recorded answer again, and nobody knows what the tool would do now"
+        return self._given(tier, last, "write made again", reused=True, why=why)
 
     def _unused(self, group: Sequence[Recorded], turn_index: int | None) -> Recorded | None:
         unused = [recorded for recorded in group if id(recorded) not in self._used]
@@ -441,13 +466,11 @@ def _lacking(there: Sequence[Write], here: Sequence[Write], when: str) -> list[s
     return lines
 
 
-def _too_unsure(found: Found) -> Miss:
+def _too_unsure(found: Found, *, is_write: bool) -> Miss:
     said = f"an answer of the tier `{found.tier}` would be only {found.confidence:.2f} sure"
-    return (
-        Miss(kind="other_arguments", differences=(said,))
-        if found.recorded is None
-        else _miss("other_arguments", found.recorded, (said,))
-    )
+    if found.recorded is None:
+        return Miss(kind="other_arguments", differences=(said,))
+    return _miss("used_up" if is_write and found.reused else "other_arguments", found.recorded, (said,))
 
 
 def _other_arguments(of_tool: Sequence[Recorded], asked: Asked) -> Miss:

@@ -110,6 +110,7 @@ class Knowledge:
         self._kinds: dict[str, tuple[bool | None, str]] = {}
         self._volatile: dict[str, Volatile] = {}
         self._shared: dict[str, bool | None] = {}
+        self._repeats: dict[str, int] = {}
         self._written: dict[str, Written | None] = {}
         self._effects: dict[tuple[str, str], Effect] | None = None
 
@@ -171,6 +172,16 @@ class Knowledge:
         if any(without(one.call.arguments, names) != without({}, frozenset()) for one in recorded):
             return None
         return first if not has_failed(first.call) and all(agree(first.call, one.call) for one in recorded) else None
+
+    def repeats(self, tool: str) -> int:
+        """How often the same write, made again with no other write to what it names in between, came back the same; 0
+        too where it once did not.
+        """
+        if tool not in self._repeats:
+            again = [_made_again(tool, index, self.writes) for index in self._recordings]
+            same, different = (sum(part) for part in zip(*again, strict=True)) if again else (0, 0)
+            self._repeats[tool] = 0 if different else same
+        return self._repeats[tool]
 
     def effect(self, write: str, read: str) -> Effect | None:
         """How this read behaved after this write; None when that was never seen."""
@@ -290,6 +301,20 @@ def _repeated(calls: Sequence[Recorded]) -> Iterator[Repeat]:
         if key in last:
             yield calls[last[key]], calls[last[key] + 1 : position], one
         last[key] = position
+
+
+def _made_again(tool: str, index: RecordedCalls, writes: Callable[[str], bool | None]) -> tuple[int, int]:
+    """How often a successful write came back the same when it was made again, and how often not."""
+    same = different = 0
+    for before, between, after in _repeats(index):
+        if before.call.tool != tool or has_failed(before.call):
+            continue
+        made = [one.call for one in between if writes(one.call.tool) is not False and not has_failed(one.call)]
+        if any(_touch(write, after.call) for write in made):
+            continue
+        equal = agree(before.call, after.call)
+        same, different = same + equal, different + (not equal)
+    return same, different
 
 
 def _shared(index: RecordedCalls, tool: str, writes: Callable[[str], bool | None]) -> tuple[int, int]:

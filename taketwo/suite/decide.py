@@ -211,7 +211,13 @@ def _judge(case: Case, attempt: Attempt, policy: Policy, within: Tolerance) -> J
     mattering = sorted((change for change in above if not within.excuses(change)), key=_gravity)
     seen = [Reason(text=change_in_words(c), turn_index=c.replayed_turn, severity=c.severity) for c in mattering]
     by_itself = _excused(len(above) - len(mattering))
-    smaller = (*by_itself, *_intended(case, attempt, above), *_read_errors(attempt.run), *_wording(attempt))
+    smaller = (
+        *by_itself,
+        *_intended(case, attempt, above),
+        *_read_errors(attempt.run),
+        *_repeated_writes(attempt.run),
+        *_wording(attempt),
+    )
     if failed and (not unlike or any(_stands(reason, case, attempt.run, policy) for reason in failed)):
         return _judged("fail", failed, (*open_ends, *seen, *smaller), after_failure(case))
     if open_ends:
@@ -332,6 +338,13 @@ def _read_errors(run: Run) -> Iterator[Reason]:
             what = call.in_words if isinstance(call, Call) else "a call"
             text = f"turn {answer.place.turn_index + 1}: {what} had no recorded answer, and the agent read an error"
             yield Reason(text=text, turn_index=answer.place.turn_index, severity="minor")
+
+
+def _repeated_writes(run: Run) -> Iterator[Reason]:
+    for one in run.divergences:
+        if one.kind == "write_repeated":
+            text = f"turn {one.turn_index + 1}: a write was made once more than recorded: {one.why}"
+            yield Reason(text=text, turn_index=one.turn_index, severity="major")
 
 
 def _wording(attempt: Attempt) -> Iterator[Reason]:

@@ -85,12 +85,14 @@ def test_a_back_test_answers_each_run_from_the_other_of_its_task_and_says_what_a
     shares = [point["answered"] for point in trials["curve"]]
     assert shares == sorted(shares)
     assert shares[-1] == 40
+    assert trials["below_equal_arguments"] == others["below_equal_arguments"] == []
 
 
 def test_tools_that_are_left_out_are_not_counted(shops: str) -> None:
     shown = run("backtest", "tools", shops, "--leave-out", "calculate", "--leave-out", "hand_over")
     assert "calculate" not in shown
     assert "answered from one conversation of the same task" in shown
+    assert "below equal arguments: none" in shown
 
 
 def test_bad_input_is_one_clear_line(shops: str, tmp_path: Path) -> None:

@@ -162,10 +162,17 @@ async def test_a_tool_that_was_never_recorded_is_told_with_those_that_were() -> 
     )
 
 
-async def test_a_second_refund_is_a_miss_as_the_recording_holds_only_one() -> None:
+async def test_a_second_refund_is_never_answered_as_if_it_were_the_first() -> None:
     twice = changed(4, call("issue_refund", {"order_id": "A-1042"}), reply="Refunded again")
     done = await run(DANA, ScriptedAgent(twice))
-    assert (done.ending.reason, done.tool_answers[-1].miss.kind) == ("missed", "used_up")  # type: ignore[union-attr]  # a miss
+    assert (done.ending.reason, done.tool_answers[-1].confidence) == ("completed", 0.2)
+    assert (kinds(done)[-1], done.divergences[-1].turn_index) == ("write_repeated", 4)
+    assert "nobody knows what the tool would do now" in done.divergences[-1].why
+    assert done.fidelity is not None
+    assert done.fidelity.state == pytest.approx(0.2 / 0.99)
+    assert done.fidelity.score < 0.5
+    done = await run(DANA, ScriptedAgent(twice), tools=ToolPolicy(on_miss="error"))
+    assert done.tool_answers[-1].miss.kind == "used_up"  # type: ignore[union-attr]  # a miss
 
 
 async def test_by_policy_the_agent_reads_an_error_instead_and_goes_on() -> None:

@@ -12,6 +12,7 @@ from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import replay
 from taketwo.replay.fidelity import fidelity, of_parts
 from taketwo.replay.tools import ToolPolicy
+from taketwo.replay.traits import Declared
 from taketwo.run import Run
 from taketwo.scenario import Case, MustSay
 from taketwo.suite.decide import decide
@@ -51,6 +52,16 @@ async def test_the_unchanged_agent_is_replayed_with_full_fidelity() -> None:
         {"exact": 2},
         3,
     )
+
+
+async def test_a_write_made_once_more_than_recorded_leaves_the_verdict_open_and_says_so() -> None:
+    twice = TALK.but(turns=(*TALK.turns[:2], turn("Thanks!", call("resend", {"id": "A-1"}), reply="Bye.").but(index=2)))
+    done = await run(twice, tools=ToolPolicy(declared=Declared(writes=("resend",))))
+    verdict = judged(done)
+    assert verdict.kind == "inconclusive"
+    assert "the state of the world is unsure" in verdict.reasons[0].text
+    assert any("a write was made once more than recorded: recorded once, asked" in one.text for one in verdict.reasons)
+    assert any("resend(id=A-1) is called now" in one.text for one in verdict.reasons)
 
 
 async def test_missed_calls_and_invented_ground_cost() -> None:

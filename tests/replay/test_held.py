@@ -76,8 +76,8 @@ async def test_what_was_written_in_a_held_turn_is_not_written_again() -> None:
         )
     )
     done = await fork(again, 4)
-    assert done.ending.reason == "missed"
-    assert "used up" in (done.ending.detail or "")
+    assert [one.kind for one in done.divergences] == ["write_repeated"]
+    assert "asked once more" in done.divergences[0].why
 
 
 async def test_what_is_unknown_of_the_held_turns_stays_unknown() -> None:

@@ -7,17 +7,20 @@ from hypothesis import strategies as st
 
 from taketwo.conversation import Conversation, Gap
 from taketwo.replay.recorded_calls import RecordedCalls
-from taketwo.replay.tools import Found, ToolWorld
+from taketwo.replay.tools import DEFAULT_POLICY, Found, ToolPolicy, ToolWorld
 from taketwo.replay.traits import Declared, Knowledge
 from taketwo.run import StepPlace
 from taketwo.testing import call, conversation, together, turn
 
 
-def world(recorded: Conversation, *others: Conversation, writes: tuple[str, ...] = ()) -> ToolWorld:
+def world(
+    recorded: Conversation, *others: Conversation, writes: tuple[str, ...] = (), policy: ToolPolicy = DEFAULT_POLICY
+) -> ToolWorld:
     scope = RecordedCalls(others, are_others=True) if others else None
     own = RecordedCalls([recorded])
     indexes = [own] if scope is None else [own, scope]
-    return ToolWorld(own, scope, knowledge=Knowledge(indexes, recorded.agent, Declared(writes=writes)))
+    knowledge = Knowledge(indexes, recorded.agent, Declared(writes=writes))
+    return ToolWorld(own, scope, knowledge=knowledge, repeats_write=policy.repeats_write)
 
 
 def given_back(found: Found) -> Any:
@@ -57,14 +60,46 @@ def test_among_equal_calls_the_one_recorded_in_this_turn_wins() -> None:
     assert given_back(world(STATUS).answer("check_status", {"order_id": "A-1"}, turn_index=2)) == "on its way"
 
 
-def test_a_write_is_not_answered_more_often_than_it_was_recorded() -> None:
+def test_a_write_made_more_often_than_recorded_is_marked_and_hardly_sure() -> None:
     asked = world(STATUS, writes=("refund",))
     assert given_back(asked.answer("refund", {"order_id": "A-2", "amount": 20}, 3)) == "R-1"
     again = asked.answer("refund", {"order_id": "A-2", "amount": 20.0}, 3)
-    assert again.tier == "miss"
-    assert again.miss is not None
-    assert again.miss.kind == "used_up"
-    assert again.miss.nearest == StepPlace(turn_index=3, step_index=0)
+    assert (again.tier, given_back(again), again.reused, again.confidence) == ("canonical", "R-1", True, 0.2)
+    assert again.why is not None
+    assert "recorded once, asked once more" in again.why
+    assert "nobody knows what the tool would do now" in again.why
+
+
+def test_a_write_made_again_is_a_miss_where_somebody_else_is_to_answer() -> None:
+    for policy in (ToolPolicy(on_miss="error"), ToolPolicy(on_miss="stand_in"), ToolPolicy(live=("refund",))):
+        asked = world(STATUS, writes=("refund",), policy=policy)
+        asked.answer("refund", {"order_id": "A-2", "amount": 20}, 3)
+        again = asked.answer("refund", {"order_id": "A-2", "amount": 20.0}, 3)
+        assert again.miss is not None
+        assert again.miss.kind == "used_up"
+        assert again.miss.nearest == StepPlace(turn_index=3, step_index=0)
+
+
+def test_what_is_read_after_a_write_made_again_is_no_record_from_before_it() -> None:
+    recorded = conversation(
+        turn("?", call("get_order", {"order_id": "A-2"}, result={"order_id": "A-2", "refunds": 0})),
+        turn("?", call("refund", {"order_id": "A-2"}, result={"order_id": "A-2", "refunds": 1})),
+        turn("?", call("get_order", {"order_id": "A-2"}, result={"order_id": "A-2", "refunds": 1})),
+    )
+    asked = world(recorded, writes=("refund",))
+    for _ in range(2):
+        asked.answer("refund", {"order_id": "A-2"}, 1)
+    assert asked.answer("get_order", {"order_id": "A-2"}, 2).tier == "miss"
+
+
+def test_a_write_that_came_back_the_same_when_made_again_does_so_once_more() -> None:
+    set_low = call("set_priority", {"ticket": "T-1", "priority": "low"}, result={"ok": True})
+    twice = conversation(turn("?", set_low, set_low, reply="Low."), id="other")
+    once = conversation(turn("?", set_low, reply="Low."))
+    asked = world(once, twice, writes=("set_priority",))
+    answers = [asked.answer("set_priority", {"ticket": "T-1", "priority": "low"}, 0) for _ in range(2)]
+    assert [found.confidence for found in answers] == [0.99, 0.85]
+    assert answers[1].why == "made again, `set_priority` came back the same in 1 of 1 recordings of it"
 
 
 def test_an_unused_call_of_the_same_meaning_comes_before_using_one_again() -> None:
