@@ -8,13 +8,13 @@ from pathlib import Path
 from taketwo.capture.fetch import FetchLimits, fetch
 from taketwo.config import Settings
 from taketwo.conversation import Conversation
-from taketwo.errors import BadSetting, MissingExtra, NotFound, TraceUnreadable
+from taketwo.errors import BadSetting, MissingExtra, TraceUnreadable
 from taketwo.store import Store
 from taketwo.store.addresses import folder_of
-from taketwo.store.importing import Tally
+from taketwo.store.importing import Tally, kept_already
 from taketwo.value import content_hash
 from taketwo.voice.keeping import with_kept_recordings
-from taketwo.voice.recordings import Recordings, with_recording
+from taketwo.voice.recordings import Recordings
 
 SOUNDS = (".wav", ".mp3", ".ogg", ".opus", ".flac")
 """How the names of recordings end."""
@@ -27,18 +27,17 @@ def keeping_recordings(
     recordings = Recordings([folder_of(store.url)])
 
     def keep(conversation: Conversation) -> Conversation:
-        url = conversation.metadata.get("recording")
-        if limits is None or not isinstance(url, str):
+        if limits is None:
             return conversation
-        known = _known(store, project, conversation.id)
-        if known is not None and recordings.find(known) is not None:
-            return with_recording(conversation, url, known)
-        return with_kept_recordings(conversation, recordings, lambda one: fetch(one, limits))
+        before = kept_already(store, conversation.id, project)
+        return with_kept_recordings(conversation, recordings, lambda one: fetch(one, limits), before)
 
     return keep
 
 
-def import_recording(store: Store, path: Path, project: str, tally: Tally, here: Settings) -> None:
+def import_recording(
+    store: Store, path: Path, project: str, tally: Tally, here: Settings, *, caller_channel: int = 0
+) -> None:
     """Hear a recording and keep what was said. Raises TraceUnreadable, MissingExtra."""
     try:
         from taketwo.voice.audio import read_sound
@@ -46,15 +45,19 @@ def import_recording(store: Store, path: Path, project: str, tally: Tally, here:
         from taketwo.voice.opening import open_recogniser
     except ModuleNotFoundError as error:
         raise MissingExtra("voice", needed_for="hearing a recording") from error
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise TraceUnreadable(f"the file cannot be read: {error.strerror}", where=str(path)) from error
     sound = read_sound(path)
+    body = path.read_bytes()
     recogniser = open_recogniser(here.speech_url, here.speech_key)
     name = content_hash(body)
     try:
-        heard = hear(sound, name, recogniser, id=f"{path.stem}-{name[:12]}", transcript=_beside(path))
+        heard = hear(
+            sound,
+            name,
+            recogniser,
+            id=f"{path.stem}-{name[:12]}",
+            transcript=_beside(path),
+            caller_channel=caller_channel,
+        )
     except TraceUnreadable as error:
         raise TraceUnreadable(error.what, where=str(path), todo=error.todo) from error
     Recordings([folder_of(store.url)]).keep(body)
@@ -73,16 +76,6 @@ def import_from(
         raise BadSetting(f"no key for {platform}", where="--from", todo=f"set {variable} to a private key")
     for item in pull(platform, key, base_url=base_url, most=most):
         tally.take(store, item, project)
-
-
-def _known(store: Store, project: str, id: str) -> str | None:
-    """What the recording of a call that is in the store already is called there."""
-    try:
-        found = store.conversation(id, project)
-    except NotFound:
-        return None
-    name = found.metadata.get("recording")
-    return name if found.id == id and isinstance(name, str) else None
 
 
 def _beside(path: Path) -> list[tuple[str, str]]:

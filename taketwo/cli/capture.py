@@ -203,6 +203,13 @@ def _announce(listening: Listening, url: str) -> None:
 @click.option("--base-url", metavar="URL", help="Where the platform's API is, if not at its usual place.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many calls of a platform.")
 @click.option("--no-recordings", is_flag=True, help="Leave recordings where they are; their addresses expire.")
+@click.option(
+    "--caller-channel",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="Which channel of a plain recording has the caller; a transcript beside it tells this, too.",
+)
 @click.option("--private-addresses", is_flag=True, help="Fetch recordings from private networks, too.")
 @click.option("--project", metavar="P", help="Project to put them in.  [default: default]")
 @store_option
@@ -213,6 +220,7 @@ def import_command(
     base_url: str | None,
     limit: int | None,
     no_recordings: bool,
+    caller_channel: int,
     private_addresses: bool,
     project: str | None,
     store_url: str | None,
@@ -244,9 +252,8 @@ def import_command(
     limits = None if no_recordings else FetchLimits(private=private_addresses)
     with opened_store(store_url) as store:
         keep = keeping_recordings(store, into, limits)
-        tallies = [
-            _import(str(path), keep, partial(_read, store, path, file_format, into, here)) for path in _files(paths)
-        ]
+        read = partial(_read, store, here=here, file_format=file_format, caller_channel=caller_channel - 1)
+        tallies = [_import(str(path), keep, partial(read, path, into)) for path in _files(paths)]
         if platform is not None:
             asking = partial(import_from, store, platform, into, here=here, base_url=base_url, most=limit)
             tallies.append(_import(platform, keep, asking))
@@ -254,9 +261,18 @@ def import_command(
         raise SystemExit(2)
 
 
-def _read(store: Store, path: Path, file_format: str | None, project: str, here: Settings, tally: Tally) -> None:
+def _read(
+    store: Store,
+    path: Path,
+    project: str,
+    *,
+    here: Settings,
+    file_format: str | None,
+    caller_channel: int,
+    tally: Tally,
+) -> None:
     if file_format is None and path.suffix.lower() in SOUNDS:
-        import_recording(store, path, project, tally, here)
+        import_recording(store, path, project, tally, here, caller_channel=caller_channel)
     else:
         import_file(store, path, file_format, project, tally)
 

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,6 +23,7 @@ from taketwo.errors import TakeTwoError, TraceUnreadable
 from taketwo.server.receiver import PROJECT_HEADERS
 from taketwo.store import Store
 from taketwo.store.addresses import folder_of
+from taketwo.store.importing import kept_already
 from taketwo.value import JSON, Value, clean_json
 from taketwo.voice.keeping import with_kept_recordings
 from taketwo.voice.recordings import Recordings
@@ -30,6 +31,9 @@ from taketwo.voice.recordings import Recordings
 FRESH_S: Final = 300.0
 """A signature with a time is good for so many seconds before and after."""
 DEFAULT_PROJECT: Final = "default"
+TOLD_SO_FAR: Final = "told_so_far"
+"""Key of a call's metadata while webhooks have not told all of it: how much they have."""
+_ALL: Final = 9
 
 
 class WebhookSecrets(Value):
@@ -88,12 +92,16 @@ class Webhooks:
     def _keep(self, platform: str, body: bytes, project: str) -> Response:
         """What came is on disk when it is answered, and its recording is fetched at once, as its address expires."""
         try:
-            conversation = _READERS[platform](clean_json(json.loads(body)))
-            if conversation is None:
+            told = _READERS[platform](clean_json(json.loads(body)))
+            if told is None:
                 return JSONResponse({"kept": False})
+            conversation = told.conversation.but(project=project)
+            before = kept_already(self._store, conversation.id, project)
+            if before is not None and told.rank < _rank_of(before):
+                return JSONResponse({"kept": False, "id": conversation.id, "new": False})
             recordings = Recordings([folder_of(self._store.url)])
-            kept = with_kept_recordings(conversation, recordings, lambda url: fetch(url, self._limits))
-            new = self._store.put_conversation(kept.but(project=project))
+            fetched = with_kept_recordings(conversation, recordings, lambda url: fetch(url, self._limits), before)
+            new = self._store.put_conversation(fetched)
         except (ValueError, RecursionError) as error:
             return _told(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {error}")
         except TraceUnreadable as error:
@@ -151,25 +159,50 @@ def _differs(secret: str, signed: bytes, digest: str, algorithm: str = "sha256")
     return None if hmac.compare_digest(right.encode(), digest.strip().lower().encode()) else "the signature is wrong"
 
 
-def _of_vapi(value: JSON) -> Conversation | None:
+class _Told(NamedTuple):
+    """What a webhook tells of a call."""
+
+    conversation: Conversation
+    rank: int
+    """How much it says; the same call may be told again, and in another order."""
+
+
+def _of_vapi(value: JSON) -> _Told | None:
     message = vapi.server_message(value)
     if message is None:
         raise TraceUnreadable("this is no server message of Vapi's")
-    return None if message.call is None else vapi.conversation_of(message.call, Ids("vapi"), message.rank)
+    return (
+        None
+        if message.call is None
+        else _told_so_far(vapi.conversation_of(message.call, Ids("vapi"), message.rank), message.rank, most=2)
+    )
 
 
-def _of_retell(value: JSON) -> Conversation | None:
+def _of_retell(value: JSON) -> _Told | None:
     found = retell.webhook(value) if isinstance(value, dict) else None
-    return None if found is None else retell.conversation_of(found[2], Ids("retell"))
+    return None if found is None else _told_so_far(retell.conversation_of(found[2], Ids("retell")), found[0], most=3)
 
 
-def _of_elevenlabs(value: JSON) -> Conversation | None:
+def _of_elevenlabs(value: JSON) -> _Told | None:
     if isinstance(value, dict) and value.get("type") not in (None, "post_call_transcription"):
         return None
-    return elevenlabs.conversation_of(value, Ids("elevenlabs"))
+    return _Told(elevenlabs.conversation_of(value, Ids("elevenlabs")), _ALL)
 
 
-_READERS: Final[dict[str, Callable[[JSON], Conversation | None]]] = {
+def _told_so_far(conversation: Conversation, rank: int, *, most: int) -> _Told:
+    """Notes in the conversation how much was told, unless it is all that is ever told."""
+    if rank >= most:
+        return _Told(conversation, _ALL)
+    return _Told(conversation.but(metadata={**conversation.metadata, TOLD_SO_FAR: rank}), rank)
+
+
+def _rank_of(kept: Conversation) -> int:
+    """How much was told of a call that is kept."""
+    rank = kept.metadata.get(TOLD_SO_FAR)
+    return rank if isinstance(rank, int) else _ALL
+
+
+_READERS: Final[dict[str, Callable[[JSON], _Told | None]]] = {
     "vapi": _of_vapi,
     "retell": _of_retell,
     "elevenlabs": _of_elevenlabs,

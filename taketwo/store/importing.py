@@ -9,7 +9,7 @@ from typing import assert_never
 from taketwo.capture.imports.imported import Imported, Unread
 from taketwo.capture.otlp import ReceivedLogs, ReceivedSpans
 from taketwo.conversation import Conversation
-from taketwo.errors import TraceUnreadable
+from taketwo.errors import NotFound, TraceUnreadable
 from taketwo.store import Store
 
 
@@ -60,6 +60,15 @@ class Tally:
             self.new += store.put_conversation(conversation)
         except TraceUnreadable as error:
             self.leave_out(Unread(where=conversation.id, why=str(error)))
+
+
+def kept_already(store: Store, id: str, project: str) -> Conversation | None:
+    """The conversation of exactly that id, as it is in the store; None where it is not."""
+    try:
+        found = store.conversation(id, project)
+    except NotFound:
+        return None
+    return found if found.id == id else None
 
 
 def import_file(store: Store, path: Path, format: str | None, project: str, tally: Tally) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taketwo.voice.audio import HEARING_RATE, Samples
 from taketwo.voice.edges import sharpened
@@ -24,6 +25,8 @@ SHORTEST_S: Final = 0.12
 SYLLABLE_S: Final = 0.05
 NEAR_S: Final = 1.0
 """Nearer than this to a word, a syllable belongs to it."""
+_AWAKE: Final = 32
+"""Chunks on either side of a sound that are listened to although they are silent."""
 BREATH_S: Final = 0.2
 """Shorter pauses are part of speaking."""
 
@@ -68,15 +71,31 @@ def _speaks(probability: float, spoke: bool) -> bool:
 def speech(samples: Samples) -> list[Stretch]:
     """The times in which somebody speaks, of one channel at 16,000 samples a second. Raises MissingExtra."""
     padded = np.concatenate([samples, np.zeros(CHUNK, dtype=np.float32)])
-    heard, speaks = [False], False
-    for place, probability in enumerate(Silero().hear(padded)):
-        is_loud = float(np.max(np.abs(padded[place * CHUNK : (place + 1) * CHUNK]))) >= QUIET
-        speaks = is_loud and _speaks(probability, speaks)
+    chunks = padded[: len(padded) // CHUNK * CHUNK].reshape(-1, CHUNK)
+    loud = np.array([float(np.max(np.abs(chunk))) >= QUIET for chunk in chunks])
+    heard, speaks = list[bool](), False
+    for is_loud, probability in zip(loud, _probabilities(chunks, loud), strict=True):
+        speaks = bool(is_loud) and _speaks(probability, speaks)
         heard.append(speaks)
-    edges = np.flatnonzero(np.diff(np.array([*heard, False], dtype=np.int8)))
-    rough = [Stretch(int(a) * CHUNK_S, int(b) * CHUNK_S) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    rough = [Stretch(first * CHUNK_S, last * CHUNK_S) for first, last in _runs(np.array(heard))]
     sharp = sharpened(samples, joined(rough, BREATH_S))
     return list(_without_clicks(joined(sharp, BREATH_S)))
+
+
+def _runs(signs: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """The first place of each run of signs, and the one after its last."""
+    turns = np.flatnonzero(np.diff(np.concatenate([[False], signs, [False]]).astype(np.int8)))
+    return zip(turns[::2].tolist(), turns[1::2].tolist(), strict=True)
+
+
+def _probabilities(chunks: Samples, loud: NDArray[np.bool_]) -> Samples:
+    """How probable speech is in each chunk; long silence is not listened to, as hours of it would take minutes."""
+    found: Samples = np.zeros(len(chunks), dtype=np.float32)
+    model = Silero()
+    near = np.convolve(loud, np.ones(2 * _AWAKE + 1))[_AWAKE : _AWAKE + len(loud)] > 0.5
+    for first, last in _runs(near):
+        found[first:last] = model.hear(chunks[first:last].reshape(-1))
+    return found
 
 
 def _without_clicks(stretches: Sequence[Stretch]) -> Iterator[Stretch]:

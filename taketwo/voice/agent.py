@@ -80,7 +80,7 @@ class VoiceAgent:
         self._now = now
         self._calls: dict[str, _Call] = {}
         self._hearing = asyncio.Lock()
-        self._known: dict[Path, Parties] = {}
+        self._known: dict[tuple[Path, str], Parties] = {}
 
     async def respond(self, exchange: Exchange) -> Reply:
         """Play the caller's line when it is due, and hear the agent until it ends or is interrupted."""
@@ -124,11 +124,12 @@ class VoiceAgent:
         if file is None:
             return None, Gap(where="metadata.recording", why="the recorded call has no recording that is kept here")
         try:
-            if file not in self._known:
+            key = file, recorded.id
+            if key not in self._known:
                 while len(self._known) >= MOST_KNOWN:
                     self._known.pop(next(iter(self._known)))
-                self._known[file] = apart(read_sound(file), recorded)
-            return self._known[file], None
+                self._known[key] = apart(read_sound(file), recorded)
+            return self._known[key], None
         except TraceUnreadable as error:
             return None, Gap(where="metadata.recording", why=str(error))
 

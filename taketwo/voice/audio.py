@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import os
+from collections.abc import Sequence
+from mmap import ACCESS_COPY, mmap
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import IO, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,9 @@ HEARING_RATE: Final = 16_000
 """Samples a second of everything that is listened to: what speech models take."""
 LONGEST_S: Final = 2 * 60 * 60.0
 """Seconds of the longest recording that is read."""
+_FRAMES_AT_ONCE: Final = 1 << 20
+_MOST_CLAIMED: Final = 0xFFFFFFFF
+"""The greatest length that a WAV can name."""
 _FULL_SCALE: Final = 32767.0
 _MU: Final = 255.0
 
@@ -51,40 +57,71 @@ def read_sound(source: Path | bytes, *, longest_s: float = LONGEST_S) -> Sound:
     soundfile = _soundfile()
     where = str(source) if isinstance(source, Path) else "the recording"
     try:
-        body = source.read_bytes() if isinstance(source, Path) else source
-    except OSError as error:
-        raise TraceUnreadable(f"the recording cannot be read: {error.strerror}", where=where) from error
-    try:
-        with soundfile.SoundFile(io.BytesIO(with_true_length(body))) as file:
+        with _opened(source) as body, soundfile.SoundFile(body) as file:
             if file.frames > longest_s * file.samplerate:
                 length = f"{file.frames / file.samplerate / 60:.0f} minutes"
                 raise TooLarge(
                     f"the recording is {length} long", where=where, todo=f"cut it below {longest_s / 60:.0f}"
                 )
-            read: NDArray[np.float32] = file.read(dtype="float32", always_2d=True)
-            rate = int(file.samplerate)
+            channels, rate = _channels(file), int(file.samplerate)
+    except OSError as error:
+        raise TraceUnreadable(f"the recording cannot be read: {error.strerror}", where=where) from error
     except soundfile.SoundFileError as error:
         raise TraceUnreadable(f"this is no sound that can be read: {error}", where=where) from error
-    if not len(read):
+    if not len(channels[0]):
         raise TraceUnreadable("the recording holds no sound", where=where)
-    return Sound(tuple(np.ascontiguousarray(read[:, at]) for at in range(read.shape[1])), rate)
+    return Sound(channels, rate)
+
+
+def _opened(source: Path | bytes) -> IO[bytes] | mmap:
+    """What a recording is read from, a WAV with its true length; of a file only what is read of it is in memory.
+
+    Raises OSError.
+    """
+    if isinstance(source, bytes):
+        return io.BytesIO(with_true_length(source))
+    with source.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return io.BytesIO()
+        body = mmap(file.fileno(), 0, access=ACCESS_COPY)  # what is written to it stays in memory
+    for at, value in _true_lengths(body):
+        body[at : at + 4] = value
+    return body
+
+
+def _channels(file: Any) -> tuple[Samples, ...]:
+    """All channels of an open file, piece by piece, so that hours of sound are in memory once."""
+    channels = [np.zeros(file.frames, dtype=np.float32) for _ in range(file.channels)]
+    at = 0
+    while at < file.frames and len(piece := file.read(_FRAMES_AT_ONCE, dtype="float32", always_2d=True)):
+        for channel, samples in zip(channels, piece.T, strict=True):
+            channel[at : at + len(piece)] = samples
+        at += len(piece)
+    return tuple(channel[:at] for channel in channels)
 
 
 def with_true_length(body: bytes) -> bytes:
     """A WAV whose header promises more than there is, with the lengths as they are; everything else as it is."""
+    for at, value in _true_lengths(body):
+        body = body[:at] + value + body[at + 4 :]
+    return body
+
+
+def _true_lengths(body: bytes | mmap) -> Sequence[tuple[int, bytes]]:
+    """Where a WAV has which lengths instead of those that it claims; nothing where they are true, or it is no WAV."""
     if body[:4] != b"RIFF" or body[8:12] != b"WAVE":
-        return body
+        return ()
     at = 12
     while at + 8 <= len(body):
         kind, length = body[at : at + 4], int.from_bytes(body[at + 4 : at + 8], "little")
         if kind == b"data":
             there = len(body) - at - 8
             if length <= there and length:
-                return body
-            size = (len(body) - 8).to_bytes(4, "little")
-            return body[:4] + size + body[8 : at + 4] + there.to_bytes(4, "little") + body[at + 8 :]
+                return ()
+            lengths = (4, len(body) - 8), (at + 4, there)
+            return [(place, min(value, _MOST_CLAIMED).to_bytes(4, "little")) for place, value in lengths]
         at += 8 + length + length % 2
-    return body
+    return ()
 
 
 def wav_bytes(sound: Sound) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 from taketwo.conversation import Audio, Conversation, Gap, UserLine
 from taketwo.value import Value
 from taketwo.voice.audio import HEARING_RATE, Samples, loudness, resampled
-from taketwo.voice.parties import Parties, said_by_agent
+from taketwo.voice.parties import Parties, said_by_agent, shifted
 from taketwo.voice.speak import SPEAKING_RATE, Speaker
 from taketwo.voice.stretches import Stretch
 from taketwo.voice.telephone import Telephone
@@ -128,7 +128,7 @@ class Caller:
     def _stretch(self, turn: int) -> Stretch | None:
         """When the line of a recorded turn was spoken: what was heard where the transcript has it, or near it."""
         user = self._recorded.turns[turn].user
-        audio = user.audio if user else None
+        audio = self._audio(user)
         if audio is None or audio.start_s is None:
             return None
         told = Stretch(audio.start_s, audio.end_s if audio.end_s is not None else audio.start_s + _NEAR_S)
@@ -136,12 +136,17 @@ class Caller:
             return told if audio.end_s is not None else None
         return _heard_at(told, self._parties.caller_speech, self._limits(turn)) or told
 
+    def _audio(self, line: UserLine | None) -> Audio | None:
+        """When a line was spoken by its transcript, in the times of the recording."""
+        audio = None if line is None else line.audio
+        return audio if audio is None or self._parties is None else shifted(audio, self._parties.late_s)
+
     def _limits(self, turn: int) -> tuple[float, float]:
         """Between which times the line of a turn must lie: after the line before, before the line after."""
         starts = [
-            (place, one.user.audio)
+            (place, audio)
             for place, one in enumerate(self._recorded.turns)
-            if one.user is not None and one.user.audio is not None and one.user.audio.start_s is not None
+            if (audio := self._audio(one.user)) is not None and audio.start_s is not None
         ]
         before = max((_end(audio) for place, audio in starts if place < turn), default=0.0)
         after = min((audio.start_s or 0.0 for place, audio in starts if place > turn), default=float("inf"))

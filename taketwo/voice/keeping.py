@@ -10,12 +10,20 @@ from taketwo.voice.recordings import Recordings, names_of, with_recording
 
 
 def with_kept_recordings(
-    conversation: Conversation, recordings: Recordings, fetch: Callable[[str], bytes]
+    conversation: Conversation,
+    recordings: Recordings,
+    fetch: Callable[[str], bytes],
+    before: Conversation | None = None,
 ) -> Conversation:
     """The conversation with its recordings kept and called by their hash; a gap for each that cannot be had.
 
-    Raises OSError where they cannot be written.
+    before: the same call as it was kept when it came before; its recording is not fetched again, as its address may
+    have expired by now. Raises OSError where they cannot be written.
     """
+    known = None if before is None else before.metadata.get("recording")
+    named = conversation.metadata.get("recording")
+    if isinstance(named, str) and isinstance(known, str) and recordings.find(known) is not None:
+        return with_recording(conversation, named, known)
     for url in _urls(names_of(conversation)):
         try:
             name = recordings.keep(fetch(url))

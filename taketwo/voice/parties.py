@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from taketwo.conversation import Conversation, Gap, Say
+from taketwo.conversation import Audio, Conversation, Gap, Say
 from taketwo.voice.activity import speech
 from taketwo.voice.audio import HEARING_RATE, Samples, Sound
-from taketwo.voice.stretches import Stretch
+from taketwo.voice.stretches import Stretch, joined
+from taketwo.voice.timing import TURN_GAP_S
 
-FITS: Final = 0.4
-"""Share of a transcript's times in which somebody must speak for it to be of this recording."""
+FITS: Final = 0.65
+"""Share of a transcript's times in which the right party must speak for it to be of this recording: of calls about the
+same things, one in twenty fits another one's recording so well."""
+_FITS_WELL: Final = 0.85
+"""From this share on no shift is looked for, and below it none is believed."""
+_MOST_LATE_S: Final = 3.0
+"""How far a transcript may be shifted against its recording: some platforms count from when it rang."""
+_SHIFT_S: Final = 0.25
+"""Steps in which that is looked for; one alone is no more than what times of transcripts are off by anyway."""
 CLEARLY: Final = 0.15
 """By how much the other channel must fit better for the channels to be swapped."""
 
@@ -31,6 +39,17 @@ class Parties(NamedTuple):
     """What is wrong with it."""
     belongs: bool = True
     """Whether the transcript is of this recording."""
+    late_s: float = 0.0
+    """How much later than its transcript says everything is heard, in seconds."""
+
+
+class _Fit(NamedTuple):
+    """How well a transcript fits."""
+
+    share: float
+    """Of its times in which the right party speaks, from 0 to 1."""
+    late_s: float
+    """If they are taken so many seconds later."""
 
 
 def apart(sound: Sound, conversation: Conversation | None = None) -> Parties:
@@ -47,24 +66,42 @@ def apart(sound: Sound, conversation: Conversation | None = None) -> Parties:
         return Parties(heard.channels[0], None, tuple(said[0]), tuple(said[1]), (gap,))
     voices = [tuple(speech(channel)) for channel in heard.channels[:2]]
     straight, crossed = (_fit(said, voices[at], voices[1 - at]) for at in (0, 1))
-    swapped = crossed > straight + CLEARLY and crossed >= FITS
+    swapped = crossed.share > straight.share + CLEARLY and crossed.share >= FITS
     caller, agent = (1, 0) if swapped else (0, 1)
-    fits = max(straight, crossed) if swapped else straight
+    fit = crossed if swapped else straight
+    belongs = not any(said) or fit.share >= FITS
     return Parties(
         heard.channels[caller],
         heard.channels[agent],
         voices[caller],
         voices[agent],
-        tuple(_gaps(said[0], fits, swapped)),
-        not said[0] or fits >= FITS,
+        tuple(_gaps(fit, belongs=belongs, swapped=swapped)),
+        belongs,
+        fit.late_s if belongs else 0.0,
     )
 
 
 def _fit(
     said: tuple[Sequence[Stretch], Sequence[Stretch]], caller: Sequence[Stretch], agent: Sequence[Stretch]
-) -> float:
-    """How well the transcript fits if these are caller and agent, from 0 to 1."""
-    both = [share_within(one, voice) for one, voice in zip(said, (caller, agent), strict=True) if one]
+) -> _Fit:
+    """How well the transcript fits if these are caller and agent, at the shift at which it does so best."""
+    # A line of a transcript goes on while its speaker takes breath.
+    spoken = [joined(voice, TURN_GAP_S) for voice in (caller, agent)]
+    at_once = _Fit(_share(said, spoken, 0.0), 0.0)
+    if at_once.share >= _FITS_WELL or not any(said):
+        return at_once
+    steps = round(_MOST_LATE_S / _SHIFT_S)
+    shifts = (place * _SHIFT_S for place in range(-steps, steps + 1) if abs(place) > 1)
+    best = max((_Fit(_share(said, spoken, late_s), late_s) for late_s in shifts), key=lambda fit: fit.share)
+    return best if best.share >= _FITS_WELL else at_once
+
+
+def _share(said: Sequence[Sequence[Stretch]], spoken: Sequence[Sequence[Stretch]], late_s: float) -> float:
+    both = [
+        share_within([Stretch(each.start_s + late_s, each.end_s + late_s) for each in one], voice)
+        for one, voice in zip(said, spoken, strict=True)
+        if one
+    ]
     return sum(both) / len(both) if both else 0.0
 
 
@@ -77,14 +114,28 @@ def share_within(said: Sequence[Stretch], spoken: Sequence[Stretch]) -> float:
     return inside / whole if whole else 0.0
 
 
-def _gaps(said: Sequence[Stretch], fits: float, swapped: bool) -> Iterator[Gap]:
+def _gaps(fit: _Fit, *, belongs: bool, swapped: bool) -> Iterator[Gap]:
+    where = "metadata.recording"
     if swapped:
-        yield Gap(where="metadata.recording", why="the channels are swapped: the caller is on the second one")
-    if said and fits < FITS:
+        yield Gap(where=where, why="the channels are swapped: the caller is on the second one")
+    if not belongs:
         yield Gap(
-            where="metadata.recording",
-            why=f"the transcript does not belong to this recording: somebody speaks in {fits:.0%} of its lines' times",
+            where=where,
+            why=f"the transcript does not belong to this recording: its speaker is heard in {fit.share:.0%} of the "
+            "times of its lines",
         )
+    elif fit.late_s:
+        early = "early" if fit.late_s > 0 else "late"
+        yield Gap(where=where, why=f"the times of the transcript are {abs(fit.late_s):g} s {early}: they were shifted")
+
+
+def shifted(audio: Audio, by_s: float) -> Audio:
+    """The same words so much later."""
+    return audio.but(
+        start_s=None if audio.start_s is None else audio.start_s + by_s,
+        end_s=None if audio.end_s is None else audio.end_s + by_s,
+        words=tuple(word.but(start_s=word.start_s + by_s, end_s=word.end_s + by_s) for word in audio.words),
+    )
 
 
 def said_by_caller(conversation: Conversation) -> Iterator[Stretch]:

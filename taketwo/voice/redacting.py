@@ -14,7 +14,7 @@ import numpy as np
 from taketwo.conversation import Audio, Conversation, Say
 from taketwo.voice.audio import HEARING_RATE, Samples, Sound, loudness, resampled
 from taketwo.voice.caller import noise_bed, trimmed
-from taketwo.voice.parties import Parties
+from taketwo.voice.parties import Parties, shifted
 from taketwo.voice.recognise import Recogniser
 from taketwo.voice.speak import SPEAKING_RATE, Speaker
 from taketwo.voice.stretches import Stretch
@@ -68,7 +68,7 @@ def spans_of(lines: Iterable[Line], parties: Parties, *, whole: bool = False) ->
         return None
     found: list[Span] = []
     for line in lines:
-        audio = line.audio
+        audio = None if line.audio is None else shifted(line.audio, parties.late_s)
         if audio is None or audio.start_s is None or audio.end_s is None:
             return None
         by_word = [] if whole else list(_by_words(line, audio))

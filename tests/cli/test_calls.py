@@ -117,8 +117,47 @@ def test_a_transcript_beside_a_recording_is_laid_over_what_is_heard_unless_it_ha
     ]
     (tmp_path / "call.txt").write_text("Agent: Hello.\n")
     run("import", "call.wav")
+    assert "the transcript has other turns than the recording" in str(shown(run, row["id"])["gaps"])
+    (tmp_path / "call.txt").write_text("Agent: Your bill is ready.\nUser: Taxes?\nAgent: Paid.\nUser: Fine, bye.\n")
+    run("import", "call.wav")
     gaps = shown(run, row["id"])["gaps"]
-    assert any("the transcript has other turns than the recording" in gap["why"] for gap in gaps)
+    assert any(
+        gap["why"] == "the transcript may not belong to this recording: 0% of its words are heard there" for gap in gaps
+    )
+
+
+def written(*lines: tuple[str, float]) -> str:
+    return "".join(f"{'Agent' if text in AGENT else 'User'}: {text}\n" for text, _ in lines)
+
+
+def test_a_caller_on_the_second_channel_is_known_by_the_transcript_or_told(run: Any, tmp_path: Path) -> None:
+    sound = laid_out(*LINES)[0]
+    (tmp_path / "call.wav").write_bytes(wav_bytes(Sound(sound.channels[::-1], sound.rate)))
+    lines = [None, CALLER[0], CALLER[1]]
+
+    def asked() -> list[str | None]:
+        (row,) = json.loads(run("calls", "--json").stdout)
+        turns = shown(run, row["id"])["turns"]
+        assert {turn["user"]["audio"]["channel"] for turn in turns if turn["user"]} == {1}
+        return [turn["user"] and turn["user"]["text"] for turn in turns]
+
+    run("import", "call.wav", "--caller-channel", "2")
+    assert asked() == lines
+    (tmp_path / "call.txt").write_text(written(*LINES))
+    run("import", "call.wav")
+    assert asked() == lines
+    (row,) = json.loads(run("calls", "--json").stdout)
+    assert "the channels are swapped: the caller is on the second one" in str(shown(run, row["id"])["gaps"])
+
+
+@pytest.mark.parametrize("claimed", [0xFFFFFFFF, 0])
+def test_a_wav_whose_length_is_false_is_heard_to_its_end(run: Any, tmp_path: Path, claimed: int) -> None:
+    body = wav_bytes(laid_out(*LINES)[0])
+    at = body.index(b"data") + 4
+    (tmp_path / "call.wav").write_bytes(body[:at] + claimed.to_bytes(4, "little") + body[at + 4 :])
+    assert "1 conversation read, 1 new" in run("import", "call.wav").output
+    (row,) = json.loads(run("calls", "--json").stdout)
+    assert row["turns"] == 3
 
 
 def test_what_no_call_can_be_heard_in_is_named_and_the_others_go_in(run: Any, tmp_path: Path) -> None:
@@ -147,6 +186,18 @@ def test_the_recording_of_a_platforms_call_is_fetched_once_and_kept_by_its_hash(
     assert kept["turns"][1]["user"]["audio"]["file"] == kept["metadata"]["recording"]
     assert shown_after(run, "import", "call.json") == kept
     assert Platform.asked.count("/call.wav") == 1
+
+
+def test_a_recording_whose_address_has_expired_is_a_gap_and_one_that_was_kept_stays(
+    run: Any, tmp_path: Path, platform: str
+) -> None:
+    expired = json.dumps(SAMPLE).replace("https://recordings.example/call-stereo.wav", f"{platform}/gone.wav?key=1")
+    (tmp_path / "call.json").write_text(expired)
+    gaps = str(shown_after(run, "import", "call.json", "--private-addresses")["gaps"])
+    assert "the recording was not kept: the answer is 410: it may have expired" in gaps
+    (tmp_path / "good.json").write_text(expired.replace("gone.wav", "call.wav").replace("?key=1", ""))
+    kept = shown_after(run, "import", "good.json", "--private-addresses")["metadata"]["recording"]
+    assert shown_after(run, "import", "call.json", "--private-addresses")["metadata"]["recording"] == kept
 
 
 def shown_after(run: Any, *arguments: str) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from starlette.testclient import TestClient
 from taketwo.server.app import create_app
 from taketwo.server.webhooks import WebhookSecrets
 from taketwo.store import open_store
+from taketwo.store.addresses import folder_of
 from taketwo.store.memory import MemoryStore
+from taketwo.voice.recordings import Recordings, with_recording
 
 SAMPLES = Path(__file__).parent.parent / "data" / "imports"
 MESSAGES = [json.loads(line) for line in (SAMPLES / "vapi-messages.jsonl").read_text().splitlines()]
@@ -110,6 +112,41 @@ def test_what_was_said_so_far_is_kept_until_the_report_comes_and_other_messages_
     assert [gap.where for gap in store.conversation("0f0e9d8c-call-2").gaps if gap.where == "outcome"] == ["outcome"]
     assert send("end-of-call-report")["new"]
     assert not [gap for gap in store.conversation("0f0e9d8c-call-2").gaps if gap.where == "outcome"]
+
+
+def test_a_message_that_comes_late_or_again_does_not_take_away_what_the_report_has_told(
+    client: TestClient, store: MemoryStore
+) -> None:
+    update = next(m for m in MESSAGES if m["message"]["type"] == "conversation-update")
+    assert update["message"]["call"]["id"] == REPORT["message"]["call"]["id"]
+    assert post(client, "vapi", BODY, x_vapi_secret="hush").json()["kept"]
+    whole = store.conversation("0f0e9d8c-call-2")
+    late = post(client, "vapi", json.dumps(without_recording(update)).encode(), x_vapi_secret="hush")
+    assert late.json() == {"kept": False, "id": "0f0e9d8c-call-2", "new": False}
+    assert store.conversation("0f0e9d8c-call-2") == whole
+
+
+def test_retells_webhooks_in_another_order_end_with_the_analysed_call(client: TestClient, store: MemoryStore) -> None:
+    stamp = str(int(time.time() * 1000))
+    for event in ("call_analyzed", "call_ended", "call_analyzed"):
+        body = json.dumps(without_recording(next(one for one in RETELL if one["event"] == event))).encode()
+        signature = f"v={stamp},d={signed('key_1', body + stamp.encode())}"
+        assert post(client, "retell", body, x_retell_signature=signature).status_code == 200
+        assert store.conversation("call_retell_1").outcome.scores
+
+
+def test_a_webhook_that_comes_again_when_its_recording_has_expired_leaves_the_kept_one(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    recordings = Recordings([folder_of(store.url)])
+    body = json.dumps(REPORT).replace("https://recordings.example/call-stereo.wav", "http://127.0.0.1:9/call.wav")
+    client = TestClient(create_app(store, webhooks=SECRETS), base_url="http://127.0.0.1")
+    post(client, "vapi", body.encode(), x_vapi_secret="hush")
+    came = store.conversation("0f0e9d8c-call-2")
+    name = recordings.keep(b"RIFF, and what was fetched in time")
+    store.put_conversation(with_recording(came, str(came.metadata["recording"]), name))
+    assert post(client, "vapi", body.encode(), x_vapi_secret="hush").json()["kept"]
+    assert store.conversation("0f0e9d8c-call-2").metadata["recording"] == name
+    store.close()
 
 
 def test_retells_webhooks_are_kept_by_the_signature_over_the_bytes_as_they_came(

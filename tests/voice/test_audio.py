@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,27 @@ def test_there_is_no_speaking_in_silence_and_noise() -> None:
     assert speech(np.zeros(HEARING_RATE, dtype=np.float32)) == []
     assert speech(np.zeros(0, dtype=np.float32)) == []
     assert len(clip(AGENT[0]))
+
+
+def test_five_hours_of_a_wav_are_refused_by_its_head(tmp_path: Path) -> None:
+    """The file is as long as it says, and nothing of it is on disk: reading it would be noticed."""
+    file, length = tmp_path / "five.wav", 5 * 3600 * 16_000 * 4
+    head = wav_bytes(Sound((np.zeros(1, dtype=np.float32),) * 2, 16_000))[:-4]
+    file.write_bytes(head[:4] + (36 + length).to_bytes(4, "little") + head[8:-4] + length.to_bytes(4, "little"))
+    with file.open("r+b") as written:
+        written.truncate(len(head) + length)
+    tracemalloc.start()
+    with pytest.raises(TooLarge, match="300 minutes"):
+        read_sound(file)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_words_are_found_on_both_sides_of_a_silence_that_is_not_listened_to() -> None:
+    sound, _ = laid_out((CALLER[0], 1.0), (CALLER[1], 120.0))
+    near, _ = laid_out((CALLER[0], 1.0), (CALLER[1], 6.0))
+    found, beside = speech(sound.channels[0]), speech(near.channels[0])
+    assert len(found) == len(beside) == 2
+    assert found[0] == pytest.approx(beside[0], abs=0.001)
+    assert found[1].start_s == pytest.approx(beside[1].start_s + 114.0, abs=0.02)
+    assert found[1].end_s == pytest.approx(beside[1].end_s + 114.0, abs=0.02)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from spoken_calls import AGENT, CALLER, clip, recorded_call, spoken_desk, texts,
 
 from taketwo.conversation import Conversation, Say
 from taketwo.errors import BadSetting
+from taketwo.replay.agents import Exchange
 from taketwo.replay.engine import replay
 from taketwo.scenario import Case
-from taketwo.voice.audio import HEARING_RATE, read_sound
+from taketwo.voice.agent import Patience
+from taketwo.voice.audio import HEARING_RATE, Samples, Sound, read_sound, wav_bytes
 from taketwo.voice.parties import apart
-from taketwo.voice.recordings import Recordings
+from taketwo.voice.recordings import Recordings, with_recording
 from taketwo.voice.timing import CALL_METRICS, speaking_turns
+from taketwo.voice.transports import Received
 
 
 @pytest.fixture
@@ -120,6 +124,39 @@ async def test_an_agent_that_never_speaks_has_failed(recordings: Recordings) -> 
     assert run.conversation.metadata["recording"]
 
 
+class TalksOn:
+    """An agent that speaks from the first frame on, whatever happens."""
+
+    is_paced = False
+
+    def __init__(self) -> None:
+        self._at = 0
+
+    async def open(self, exchange: Exchange) -> None: ...
+
+    def attend(self, exchange: Exchange) -> None: ...
+
+    async def exchange(self, frame: Samples) -> Received:
+        spoken = np.take(clip(AGENT[2]), range(self._at, self._at + len(frame)), mode="wrap")
+        self._at += len(frame)
+        return Received(audio=spoken)
+
+    async def played(self, marks: Sequence[str]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+async def test_an_agent_that_never_stops_has_failed_and_what_it_said_until_then_is_kept(
+    recordings: Recordings,
+) -> None:
+    agent = voice_agent(recordings, TalksOn, patience=Patience(for_an_end_s=15))
+    run = await replay(Case(id="call", recorded=usual_call(recordings)), agent)
+    assert run.ending.reason == "agent_failed"
+    assert "the agent did not stop speaking for 15 s" in (run.ending.detail or "")
+    file = recordings.of(run.conversation)
+    assert file is not None and read_sound(file).length_s >= 15
+
+
 async def test_what_is_not_recorded_is_spoken_by_another_voice_and_said_to_be(recordings: Recordings) -> None:
     recorded = usual_call(recordings).but(metadata={})
     nowhere = recorded.but(
@@ -147,3 +184,44 @@ async def test_a_transcript_that_does_not_belong_to_the_recording_is_noticed_and
     assert run.ending.reason == "completed"
     assert run.conversation.gaps[0].why.startswith("the transcript does not belong to this recording")
     assert run.conversation.metadata["caller_audio"]["synthesised"] == 1
+
+
+async def test_a_transcript_of_another_call_is_not_taken_for_this_one(recordings: Recordings) -> None:
+    """Somebody speaks at most of its times, and not who it says."""
+    recorded = recorded_call(recordings, (AGENT[2], 0.5), (CALLER[0], 7.0), (AGENT[2], 10.5), (CALLER[1], 17.0))
+    other = recorded_call(recordings, (CALLER[0], 0.5), (AGENT[2], 3.5), (CALLER[0], 9.5), (AGENT[2], 12.5))
+    file = recordings.of(recorded)
+    assert file is not None
+    assert apart(read_sound(file), recorded).gaps == ()
+    (gap,) = apart(read_sound(file), other).gaps
+    assert gap.why.startswith("the transcript does not belong to this recording: its speaker is heard in ")
+
+
+@pytest.mark.parametrize("late_s", [-1.5, 2.0])
+async def test_a_transcript_that_counts_from_another_moment_is_shifted_and_the_recorded_voice_is_heard(
+    recordings: Recordings, late_s: float
+) -> None:
+    lines = ((AGENT[0], 2.5), (CALLER[0], 6.0), (AGENT[1], 10.0), (CALLER[1], 13.2))
+    recorded = recorded_call(recordings, *lines, shift_s=-late_s)
+    run = await replay(Case(id="call", recorded=recorded), voice_agent(recordings))
+    assert run.conversation.metadata["caller_audio"] == {"original": 2, "synthesised": 0}
+    early = "early" if late_s > 0 else "late"
+    assert f"the times of the transcript are {abs(late_s):g} s {early}: they were shifted" in [
+        gap.why for gap in run.conversation.gaps
+    ]
+    assert texts(run.conversation)[1][0] == CALLER[0]
+
+
+async def test_swapped_channels_are_noticed_by_the_transcript_and_the_caller_is_still_the_caller(
+    recordings: Recordings,
+) -> None:
+    recorded = usual_call(recordings)
+    file = recordings.of(recorded)
+    assert file is not None
+    sound = read_sound(file)
+    name = recordings.keep(wav_bytes(Sound(sound.channels[::-1], sound.rate)))
+    swapped = with_recording(recorded, str(recorded.metadata["recording"]), name)
+    run = await replay(Case(id="call", recorded=swapped), voice_agent(recordings))
+    assert texts(run.conversation) == texts(recorded)
+    assert run.conversation.metadata["caller_audio"] == {"original": 3, "synthesised": 0}
+    assert "the channels are swapped: the caller is on the second one" in [gap.why for gap in run.conversation.gaps]
