@@ -119,7 +119,7 @@ _OFFERS = re.compile(r"\b(?:options?|choices?|available|alternatives?|following|
 _ITEM = re.compile(r"^\s*(?:[#>]+\s*)?(?:(?P<number>\d{1,2})[.)]|[-*•+])\s+(?P<text>.*)$")
 _SENTENCE = re.compile(r"[^.?!\n]*(?:[.?!](?=\S)[^.?!\n]*)*(?:[.?!]+|$)")
 _TAIL = re.compile(
-    r"\b(?:so (?:that|i|we)|in order|that you|which you|you(?:'d| would| want| wish| are| were| have|r trip)|if (?:you"
+    r"\b(?:so (?:that|i|we)|in order|that you|which you|you(?:'d| would| want| wish| are| were| have)|if (?:you"
     r"|any|applicable)"
     r"|to (?:proceed|help|assist|continue|access|locate|verify|complete|look|find|check)|from your|before|,? (?:and"
     r"|so) (?:i|we)(?:'ll|'d| will| can| would)?|(?:i|we) (?:can|will|could)|because|as well so)\b.*",

@@ -172,7 +172,7 @@ _ACTS: tuple[tuple[Act, re.Pattern[str]], ...] = tuple(
         (
             "refuse",
             r"\b(?:do not|don't|won't|not) (?:want|need|like|wish|have to)\b|^(?:no|nope|neither|none)\b"
-            r"|\bnot interested\b|\bno \w+ insurance\b",
+            r"|\bnot interested\b",
         ),
         (
             "agree",
@@ -210,6 +210,7 @@ _THANKS_ONLY = re.compile(r"[?]|\b(?:can|could|would|need|want) (?:you|i)\b", re
 _CONTACT = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+|(?<!\w)\+?\d[\d ()./-]{7,}\d(?!\w)")
 _NAMED = re.compile(r"\b(?:my name is|i'm|i am|this is|it's|name's|for|named)\s+([A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")
 _NAMES = re.compile(r"(?<=[a-z,] )(?!I\b)[A-Z][\w'-]*[a-z](?: [A-Z][\w'-]*[a-z])*")
+_PHONE = stems("phone")
 _KIND_WORDS = {
     "date": "date",
     "time": "time",
@@ -281,14 +282,19 @@ def _statement(
     needs: tuple[Need, ...],
     used: list[tuple[str, Stems, frozenset[str]]],
 ) -> Statement:
-    # An address is one fact, whatever stands inside it.
-    facts = tuple(facts_in(_CONTACT.sub(lambda found: " " * len(found[0]), text)))
     about = stems(text)
-    values = {fact.value for fact in facts}
-    folded = text.casefold()
     answers = set(about)
     for need in needs:
         answers |= need.about
+    asked_by = frozenset(answers)
+
+    def is_contact(spelt: str) -> bool:
+        return "@" in spelt or _is_phone(spelt, asked_by, used)
+
+    # An address is one fact, whatever stands inside it.
+    facts = tuple(facts_in(_CONTACT.sub(lambda one: " " * len(one[0]) if is_contact(one[0]) else one[0], text)))
+    values = {fact.value for fact in facts}
+    folded = text.casefold()
     for spelt, names, its_values in used:
         if (its_values and its_values <= values) or (
             len(spelt) > 2 and re.search(rf"(?<!\w){re.escape(spelt)}(?!\w)", folded)
@@ -298,13 +304,22 @@ def _statement(
         answers |= {"id"} if fact.kind == "number" and len(fact.value) > 3 else set()
         answers |= stems(_KIND_WORDS.get(fact.kind, ""))
     for found in _CONTACT.finditer(text):
-        answers |= stems("email address" if "@" in found[0] else "phone")
+        if is_contact(found[0]):
+            answers |= stems("email address") if "@" in found[0] else _PHONE
     if _NAMED.search(text):
         answers |= stems("name")
     denies = bool(_DENIES.search(text.replace("’", "'")))
     return Statement(
         text, turn_index, start, start + len(text), _act(text), number, facts, about, frozenset(answers), denies
     )
+
+
+def _is_phone(spelt: str, answers: Stems, used: list[tuple[str, Stems, frozenset[str]]]) -> bool:
+    """Whether digits are a number to call: not what a tool took for something else, nor bare digits unasked for."""
+    names = frozenset().union(*(names for text, names, _ in used if text == spelt.casefold()))
+    if names:
+        return names >= _PHONE
+    return not spelt.isdigit() or answers >= _PHONE
 
 
 def _act(text: str) -> Act:
@@ -359,11 +374,12 @@ def _known_facts(statement: Statement) -> Iterator[KnownFact]:
     """The values of one statement; where it has none that is typed, the statement itself if it decides something."""
     slot = " ".join(sorted(statement.answers - statement.about)) or " ".join(sorted(statement.about)[:4])
     found = False
+    contacts = [one for one in _CONTACT.finditer(statement.text) if "@" in one[0] or statement.answers >= _PHONE]
     for fact, start, end in placed_facts(statement.text):
-        if fact.kind:
+        if fact.kind and not any(one.start() <= start and end <= one.end() for one in contacts):
             found = True
             yield _known(statement, slot, fact.kind, start, end)
-    for contact in _CONTACT.finditer(statement.text):
+    for contact in contacts:
         found = True
         yield _known(statement, slot, "email" if "@" in contact[0] else "phone", *contact.span())
     for name in _NAMED.finditer(statement.text):

@@ -10,6 +10,7 @@ import msgspec
 
 from taketwo.canonical import canonical
 from taketwo.conversation import Call
+from taketwo.replay.ids import ids_in, is_id, is_nonce
 from taketwo.value import JSON, same_json
 
 FAILURE = re.compile(r"\s*\W{0,3}(?:error|exception|failed|failure|traceback)\b", re.IGNORECASE)
@@ -56,3 +57,33 @@ def agree(one: Call, other: Call) -> bool:
         return True
     first, second = parsed(one.result), parsed(other.result)
     return same_json(first, second) or canonical(first) == canonical(second)
+
+
+def same_effect(one: Call, other: Call) -> bool:
+    """Whether two writes with the same arguments did the same: what came back is equal but for ids and moments that the
+    tool made up, such as a confirmation number.
+    """
+    if agree(one, other):
+        return True
+    if has_failed(one) or has_failed(other):
+        return False
+    given = frozenset(ids_in(one.arguments)) | frozenset(ids_in(other.arguments))
+    return _same_but_made_up(canonical(parsed(one.result)), canonical(parsed(other.result)), "", given)
+
+
+def _same_but_made_up(one: Any, other: Any, name: str, given: frozenset[str]) -> bool:
+    """given: ids that were asked with, which nobody has made up."""
+    match one, other:
+        case dict(), dict():
+            return one.keys() == other.keys() and all(
+                _same_but_made_up(one[key], other[key], key, given) for key in one
+            )
+        case list(), list():
+            pairs = zip(one, other, strict=False)
+            return len(one) == len(other) and all(_same_but_made_up(*pair, name, given) for pair in pairs)
+        case _:
+            return bool(one == other) or all(_is_made_up(side, name, given) for side in (one, other))
+
+
+def _is_made_up(value: Any, name: str, given: frozenset[str]) -> bool:
+    return (is_nonce(value) or is_id(name, value)) and str(value).strip().casefold() not in given

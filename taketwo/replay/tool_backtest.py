@@ -8,7 +8,7 @@ from itertools import permutations
 
 from taketwo.conversation import Conversation
 from taketwo.replay.recorded_calls import RecordedCalls, unreadable
-from taketwo.replay.results import agree
+from taketwo.replay.results import agree, same_effect
 from taketwo.replay.tools import ToolWorld
 from taketwo.replay.traits import Declared, Knowledge
 from taketwo.run import Tier
@@ -49,7 +49,7 @@ class Share(Value):
     answered: int
     """How many were answered."""
     agreed: int
-    """How many of those got what they really got."""
+    """How many of those got what they really got, or, being writes, did the same."""
     exact_answered: int
     """How many a look-up of equal arguments answers."""
     exact_agreed: int
@@ -76,10 +76,10 @@ class ToolBacktest(Value):
         ]
 
     def below(self) -> list[Share]:
-        """The tools of which a look-up of equal arguments answers more, or more of them rightly."""
-        return [
-            tool for tool in self.by_tool() if tool.answered < tool.exact_answered or tool.agreed < tool.exact_agreed
-        ]
+        """The tools for which a look-up of equal arguments does better: more of its answers are right, or it gives more
+        answers of which no smaller share is right.
+        """
+        return [tool for tool in self.by_tool() if _is_below(tool)]
 
     def by_tier(self) -> list[Share]:
         """Tier by tier, the most frequent first."""
@@ -158,17 +158,26 @@ def _answered(
         found = world.answer(call.tool, call.arguments, turn_index, unreadable(call))
         if found.given is None and world.writes(call.tool):
             world.was_written_unseen(call)
+        # Two writes that did the same may have made up two numbers for it.
+        same = same_effect if world.writes(call.tool) else agree
         equal = index.exact(call.tool, call.arguments, unreadable(call))
         yield Answered(
             tool=call.tool,
             tier=found.tier,
             confidence=found.confidence,
-            agrees=None if found.given is None else agree(found.given, call),
-            exact_agrees=agree(equal[0].call, call) if equal else None,
+            agrees=None if found.given is None else same(found.given, call),
+            exact_agrees=same(equal[0].call, call) if equal else None,
             conversation=asked.id,
             answered_from=answered_from,
             why=found.why if found.miss is None else "; ".join((found.miss.kind, *found.miss.differences)),
         )
+
+
+def _is_below(tool: Share) -> bool:
+    if tool.agreed < tool.exact_agreed:
+        return True
+    as_sure = tool.exact_agreed * tool.answered >= tool.agreed * tool.exact_answered
+    return tool.answered < tool.exact_answered and tool.exact_agreed > 0 and as_sure
 
 
 def _share(name: str, calls: Sequence[Answered]) -> Share:

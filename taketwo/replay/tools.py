@@ -12,7 +12,7 @@ from taketwo.replay.recorded_calls import Recorded, RecordedCalls
 from taketwo.replay.results import has_failed, parsed, written_like
 from taketwo.replay.traits import Declared, Knowledge
 from taketwo.replay.volatile import Refusals, without
-from taketwo.replay.world_state import History, Write, as_write, echoed, patched, same_past, touches
+from taketwo.replay.world_state import History, Write, aims_at, as_write, echoed, patched, same_past, touches
 from taketwo.run import Miss, Tier
 from taketwo.value import JSON, Value
 
@@ -29,6 +29,7 @@ CONFIDENCE = {
     "echo": 0.75,
     "patch seen": 0.85,
     "patch": 0.6,
+    "only mentioned": 0.7,
     "worked out": 0.98,
     "constant": 0.85,
 }
@@ -197,6 +198,8 @@ class ToolWorld:
                 return found
         if asked.text is None and (found := self._worked_out(asked) or self._constant(asked)):
             return found
+        if not asked.writes and (found := self._only_mentioned(asked, stale)):
+            return found
         return Found(tier="miss", miss=self._left_behind(asked, stale) if stale else self._missed(asked))
 
     # The same arguments
@@ -292,6 +295,28 @@ class ToolWorld:
             return True
         return same_past(self._touching(asked, before, recorded), self._touching(asked, self._made, recorded))
 
+    def _only_mentioned(self, asked: Asked, stale: Sequence[Recorded]) -> Found | None:
+        """A read whose past differs only in writes to other things that mention what it asks for, as an order mentions
+        its customer, and that no recording shows to change it.
+        """
+        for recorded in stale:
+            before = self._touching(asked, self._history(self._index_of(recorded), recorded).before(recorded), recorded)
+            now = self._touching(asked, self._made, recorded)
+            mentions = [write for write in (*before, *now) if not aims_at(write, asked.arguments)]
+            aimed = [[write for write in past if aims_at(write, asked.arguments)] for past in (before, now)]
+            if mentions and same_past(*aimed) and not any(self._has_changed(one.tool, asked.tool) for one in mentions):
+                why = f"{', '.join(sorted({f'`{one.tool}`' for one in mentions}))} only mentions what this asks for"
+                reused = id(recorded) in self._used
+                return self._given("exact", recorded, "only mentioned", reused=reused, why=why)
+        return None
+
+    def _has_changed(self, write: str, read: str) -> bool:
+        effect = self._knowledge.effect(write, read)
+        return effect is not None and effect.changed > 0
+
+    def _index_of(self, recorded: Recorded) -> RecordedCalls:
+        return self._own if recorded.other_conversation is None else self._indexes[-1]
+
     def _touching(self, asked: Asked, writes: Sequence[Write], recorded: Recorded | None) -> list[Write]:
         result = None if recorded is None else recorded.call.result
         return [
@@ -353,9 +378,12 @@ class ToolWorld:
         if record is None:
             return None
         effects = [self._knowledge.effect(write.tool, asked.tool) for write in writes]
+        is_seen = all(effect is not None and effect.patched[0] for effect in effects)
+        if not is_seen and not all(aims_at(write, asked.arguments) for write in writes):
+            # An order's new address is not its customer's.
+            return None
         if any(effect is not None and effect.patched[1] for effect in effects):
             return None
-        is_seen = all(effect is not None and effect.patched[0] for effect in effects)
         self._used.add(id(recorded))
         why = f"as recorded, with what {', '.join(f'`{write.tool}`' for write in writes)} wrote"
         return self._state(record, recorded, recorded, "patch seen" if is_seen else "patch", why)
@@ -434,8 +462,7 @@ class ToolWorld:
     def _left_behind(self, asked: Asked, stale: Sequence[Recorded]) -> Miss:
         """The call is recorded, but before or after writes that this replay has, or has not, made."""
         recorded = stale[-1]
-        index = next(index for index in self._indexes if any(one is recorded for one in index.of_tool(asked.tool)))
-        then = self._touching(asked, self._history(index, recorded).before(recorded), recorded)
+        then = self._touching(asked, self._history(self._index_of(recorded), recorded).before(recorded), recorded)
         now = self._touching(asked, self._made, recorded)
         return _miss(
             "after_divergence", recorded, (*_lacking(then, now, "recorded after"), *_lacking(now, then, "asked after"))

@@ -355,11 +355,19 @@ def _effects(
 ) -> dict[tuple[str, str], Effect]:
     counted: Counter[tuple[str, str, str]] = Counter()
     for index in recordings:
-        for before, between, after in _repeats(index):
-            if not writes(after.call.tool):
-                _count(counted, before.call, [one.call for one in between if writes(one.call.tool)], after.call)
+        kinds = frozenset(tool for tool in index.tools if writes(tool))
+        counted.update(index.once(("effects", kinds), partial(_counted, index, kinds)))
     pairs = {(write, read) for write, read, _ in counted}
     return {pair: _effect(counted, *pair) for pair in pairs}
+
+
+def _counted(index: RecordedCalls, writing: frozenset[str]) -> Counter[tuple[str, str, str]]:
+    """writing: the tools that change the world."""
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for before, between, after in _repeats(index):
+        if after.call.tool not in writing:
+            _count(counted, before.call, [one.call for one in between if one.call.tool in writing], after.call)
+    return counted
 
 
 def _effect(counted: Counter[tuple[str, str, str]], write: str, read: str) -> Effect:
@@ -376,14 +384,18 @@ def _count(counted: Counter[tuple[str, str, str]], before: Call, between: Sequen
         return
     outcome = "unchanged" if agree(before, after) else "changed"
     tools = {write.tool for write in touching}
+    last = touching[-1]
+    told = parsed(after.result)
+    echo = echoed(last, after.arguments, told)
+    if outcome == "unchanged" and echo is not None and _means_same(echo, told):
+        # It wrote what stood there already; that is no sign that it writes nothing of this.
+        counted[last.tool, after.tool, "echo"] += 1
+        return
     if outcome == "unchanged" or len(tools) == 1:
         # What changed after several tools says of none of them that it did it.
         counted.update((write, after.tool, outcome) for write in tools)
     if outcome == "unchanged":
         return
-    last = touching[-1]
-    told = parsed(after.result)
-    echo = echoed(last, after.arguments, told)
     if echo is not None:
         counted[last.tool, after.tool, "echo" if _means_same(echo, told) else "no echo"] += 1
     patch = patched(parsed(before.result), touching) if len(tools) == 1 else None

@@ -30,6 +30,8 @@ class Write(NamedTuple):
     """Its arguments, equal where they mean the same."""
     ids: frozenset[str]
     """What it names, in arguments and result."""
+    aims: frozenset[str]
+    """What it names in its arguments alone."""
     call: Call
     """The call with its result."""
     recorded: Recorded | None
@@ -45,6 +47,12 @@ def touches(write: Write, arguments: Arguments, result: JSON) -> bool:
     """Whether a write names something that a read asks for; one that names nothing is told by what it gave back."""
     asked = set(ids_in(arguments))
     return not write.ids.isdisjoint(asked or set(ids_in(parsed(result))))
+
+
+def aims_at(write: Write, arguments: Arguments) -> bool:
+    """Whether a write was asked to change what a read asks for, and does not only mention it in what it gave back."""
+    asked = set(ids_in(arguments))
+    return not asked or not write.aims or not write.aims.isdisjoint(asked)
 
 
 def echoed(write: Call, arguments: Arguments, known: JSON) -> dict[str, JSON] | None:
@@ -100,7 +108,8 @@ class History:
 
 def as_write(call: Call, recorded: Recorded | None = None) -> Write:
     """A call that has changed the world. recorded: what it was answered from."""
-    return Write(call.tool, canonical_key(call.arguments, keep_ids=True), ids_of(call), call, recorded)
+    key = canonical_key(call.arguments, keep_ids=True)
+    return Write(call.tool, key, ids_of(call), frozenset(ids_in(call.arguments)), call, recorded)
 
 
 def same_past(one: Sequence[Write], other: Sequence[Write]) -> bool:
