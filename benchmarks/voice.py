@@ -25,6 +25,7 @@ import numpy as np
 from machine import describe
 from websockets.asyncio.server import ServerConnection, serve
 
+from taketwo.blobs.folder import FolderBlobs
 from taketwo.conversation import Audio, Conversation
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import Limits, replay
@@ -261,7 +262,7 @@ def loop() -> None:
     errors: list[float] = []
     factors: list[float] = []
     for seed in range(4):
-        recordings = Recordings([Path(tempfile.mkdtemp())])
+        recordings = Recordings([FolderBlobs(Path(tempfile.mkdtemp()))])
         lines = made_call(seed, interruptions=False)
         case = Case(id="call", recorded=recorded(lines, recordings))
         agent = VoiceAgent(
@@ -274,11 +275,11 @@ def loop() -> None:
         began = time.perf_counter()
         run = asyncio.run(replay(case, agent, users="verbatim", limits=Limits(turn_timeout_s=600)))
         took = time.perf_counter() - began
-        file = recordings.of(run.conversation)
-        assert file is not None and run.ending.reason == "completed", run.ending
-        heard = apart(read_sound(file))
-        length = read_sound(file).length_s
-        was = _pauses(apart(read_sound(recordings.of(case.recorded) or file)))
+        found = recordings.of(run.conversation)
+        assert found is not None and run.ending.reason == "completed", run.ending
+        heard = apart(read_sound(found.body))
+        length = read_sound(found.body).length_s
+        was = _pauses(apart(read_sound((recordings.of(case.recorded) or found).body)))
         now = _pauses(heard)
         errors += (
             [abs(one - other) * 1000 for one, other in zip(was, now, strict=False)] if len(was) == len(now) else []
@@ -326,7 +327,7 @@ def _agent_server(port: Any, late: Any, answers: list[bytes]) -> None:
 
 async def _sockets(port: int) -> list[Run]:
     """Calls in real time, all at once."""
-    recordings = Recordings([Path(tempfile.mkdtemp())])
+    recordings = Recordings([FolderBlobs(Path(tempfile.mkdtemp()))])
     case = Case(id="call", recorded=recorded(made_call(1, interruptions=False)[:6], recordings))
     agent = VoiceAgent(
         "sockets", lambda: WebSocketCall(f"ws://127.0.0.1:{port}"), recordings, recogniser=None, speaker=None

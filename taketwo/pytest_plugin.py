@@ -18,6 +18,7 @@ import pytest
 from taketwo.errors import BadSetting, TakeTwoError
 
 if TYPE_CHECKING:
+    from taketwo.blobs import Blobs
     from taketwo.config import Settings
     from taketwo.evals.evaluator import Evaluator
     from taketwo.events import CaseErrored, CaseFinished
@@ -420,8 +421,8 @@ class Setup(NamedTuple):
     """What is known of earlier runs; None where nothing can be kept."""
     telephony: Telephony
     """How calls are made."""
-    calls: Path
-    """The folder for recordings of new calls."""
+    calls: Blobs
+    """Where recordings of new calls go."""
 
 
 _SETUP = pytest.StashKey[Setup]()
@@ -445,7 +446,7 @@ def _setup(config: pytest.Config) -> Setup:
         from taketwo.config import agent_access, load_settings
         from taketwo.replay.engine import Limits
         from taketwo.replay.tools import ToolPolicy
-        from taketwo.store.addresses import folder_of
+        from taketwo.store.addresses import blobs_of
         from taketwo.suite.repeats import read_repeats
         from taketwo.voice.phone import Audio, Telephony
 
@@ -476,7 +477,7 @@ def _setup(config: pytest.Config) -> Setup:
             settings.clock,
             None if telephony.speaks_with(spec) else _cache(config, spec, access, how, settings.clock),
             telephony,
-            folder_of(settings.store),
+            blobs_of(settings.store),
         )
     return config.stash[_SETUP]
 
@@ -539,13 +540,14 @@ async def _opened(setup: Setup, file: Path) -> AsyncIterator[Agent]:
 
     file: the scenario, beside which recordings lie.
     """
+    from taketwo.blobs.folder import FolderBlobs
     from taketwo.replay.agents import closing_agents
     from taketwo.replay.clock import clock
     from taketwo.voice.phone import open_for_calls
     from taketwo.voice.recordings import AUDIO_FOLDER
 
-    folders = (setup.calls, file.parent / AUDIO_FOLDER)
-    agent = open_for_calls(setup.spec, setup.telephony, folders, **setup.access)
+    places = (setup.calls, FolderBlobs(file.parent / AUDIO_FOLDER))
+    agent = open_for_calls(setup.spec, setup.telephony, places, **setup.access)
     with clock(setup.clock):
         async with closing_agents(agent):
             yield agent

@@ -11,6 +11,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import hypothesis
 import pytest
+from object_storage import ObjectStorage, in_environment
 from postgres_cluster import Cluster, emptied
 from stores import EVERY_STORE, IN_TABLES
 
@@ -47,6 +48,16 @@ def cluster() -> Iterator[Cluster]:
 def database_url(cluster: Cluster) -> str:
     """A database of the tests' own, with whatever the last test left in it."""
     return cluster.database("tests")
+
+
+@pytest.fixture(scope="session")
+def object_storage() -> Iterator[ObjectStorage]:
+    """An S3-compatible server that all tests share, named by the environment; whoever stops it starts it again."""
+    pytest.importorskip("obstore", reason="needs the extra 's3'")
+    made = ObjectStorage()
+    with in_environment(made.environment):
+        yield made
+    made.remove()
 
 
 @pytest.fixture

@@ -68,13 +68,19 @@ def test_as_it_is_one_pod_serves_a_file_on_a_volume_of_its_own() -> None:
     (container,) = server["template"]["spec"]["containers"]
     assert volume["metadata"]["name"] in {mount["name"] for mount in container["volumeMounts"]}
     environment = {one["name"]: one for one in container["env"]}
-    assert environment["TAKETWO_STORE"]["value"].startswith("sqlite:////data/")
+    assert environment["TAKETWO_STORE"]["value"] == "sqlite:////data/taketwo.sqlite3"
     reference = environment["TAKETWO_ADMIN_KEY"]["valueFrom"]["secretKeyRef"]
     assert reference["name"] == found["Secret"]["metadata"]["name"]
     store = open_store("memory:")
     made = base64.b64decode(found["Secret"]["data"][reference["key"]]).decode()
     assert keep_given_key(store.documents, made, NOW).may("admin")
     store.close()
+
+
+def test_recordings_go_into_a_bucket_where_one_is_named() -> None:
+    container = rendered("store.blobs=s3://talks/prod")["StatefulSet"]["spec"]["template"]["spec"]["containers"][0]
+    environment = {one["name"]: one for one in container["env"]}
+    assert environment["TAKETWO_STORE"]["value"] == "sqlite:////data/taketwo.sqlite3?blobs=s3://talks/prod"
 
 
 def test_with_everything_pods_share_a_database_and_workers_replay() -> None:

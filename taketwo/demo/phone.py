@@ -17,7 +17,7 @@ from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.store import open_store
-from taketwo.store.addresses import folder_of
+from taketwo.store.addresses import blobs_of
 from taketwo.testing import conversation, turn
 from taketwo.voice.agent import VoiceAgent
 from taketwo.voice.recognise import Whisper
@@ -34,14 +34,14 @@ NOISE_DB = 18.0
 
 def main(store_url: str) -> None:
     """Make the call and keep it with its recording."""
-    recordings = Recordings([folder_of(store_url)])
+    recordings = Recordings([blobs_of(store_url)])
     run = asyncio.run(_called(recordings))
     store = open_store(store_url)
     try:
         store.put_conversation(as_captured(run))
     finally:
         store.close()
-    print(f"{CALL_ID} is over; its recording is in {recordings.of(run.conversation)}")
+    print(f"{CALL_ID} is over; its recording is in {blobs_of(store_url).where}")
 
 
 async def _called(recordings: Recordings) -> Run:

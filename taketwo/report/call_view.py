@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from taketwo.comparison import TurnPair
@@ -16,6 +15,7 @@ from taketwo.report.call_figures import Figure, call_figures
 
 if TYPE_CHECKING:
     from taketwo.voice.audio import Sound
+    from taketwo.voice.recordings import Recording
 
 BUCKETS: Final = 500
 """Points of a wave."""
@@ -25,7 +25,7 @@ MOST_EMBEDDED: Final = 20
 """Calls whose sound a report carries inside."""
 _PAD_S: Final = 0.15
 
-FindRecording = Callable[[Conversation], Path | None]
+FindRecording = Callable[[Conversation], "Recording | None"]
 """Gives the recording of a conversation; None where there is none."""
 
 
@@ -79,7 +79,7 @@ def call_view(
     calls: Sequence[tuple[str, Conversation]],
     pairs: Sequence[TurnPair] | None,
     find: FindRecording,
-    played: Callable[[Path, Sound], Played],
+    played: Callable[[Recording, Sound], Played],
 ) -> CallView | None:
     """How these calls are drawn, by name; None where none of them can be heard.
 
@@ -92,9 +92,11 @@ def call_view(
         if sound is None:
             hear.append(lambda turn: None)
             continue
-        file, heard = sound
-        access = played(file, heard)
-        sides.append(Side(name, heard.length_s, tuple(map(_wave, heard.channels[:2])), access.whole, file.name))
+        recording, heard = sound
+        access = played(recording, heard)
+        sides.append(
+            Side(name, heard.length_s, tuple(map(_wave, heard.channels[:2])), access.whole, recording.file_name)
+        )
         hear.append(partial(_heard, access=access))
     if not sides:
         return None
@@ -105,7 +107,7 @@ def call_view(
     )
 
 
-def embedded(file: Path, sound: Sound) -> Played:
+def embedded(recording: Recording, sound: Sound) -> Played:
     """The sound inside the page itself, small enough to be sent on."""
     return Played(whole=_data_url(sound, 0.0, sound.length_s), stretch=lambda start, end: _data_url(sound, start, end))
 
@@ -140,14 +142,14 @@ def _heard(turn: Turn, access: Played) -> Heard | None:
     return Heard(turn.index + 1, user, turn.reply, start, end, access.stretch(start, end))
 
 
-def _sound(file: Path | None) -> tuple[Path, Sound] | None:
+def _sound(recording: Recording | None) -> tuple[Recording, Sound] | None:
     """The recording; None where it cannot be read here, which the gaps of the conversation say."""
-    if file is None:
+    if recording is None:
         return None
     try:
         from taketwo.voice.audio import read_sound
 
-        return file, read_sound(file)
+        return recording, read_sound(recording.body)
     except (ModuleNotFoundError, MissingExtra, TraceUnreadable):
         return None
 

@@ -10,7 +10,6 @@ import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from markupsafe import Markup
@@ -29,6 +28,7 @@ from taketwo.verdict import Attempt
 
 if TYPE_CHECKING:
     from taketwo.voice.audio import Sound
+    from taketwo.voice.recordings import Recording
 
 
 class HtmlWriter:
@@ -132,7 +132,7 @@ def view_of(event: CaseFinished, attempt: Attempt | None = None) -> CaseView:
 
 
 def calls_of(
-    view: CaseView, find: FindRecording, played: Callable[[Path, Sound], Played] = embedded
+    view: CaseView, find: FindRecording, played: Callable[[Recording, Sound], Played] = embedded
 ) -> CallView | None:
     """Both calls of a case, to be heard; None where none can be."""
     attempt = view.attempt

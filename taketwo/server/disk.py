@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from taketwo.store.addresses import sqlite_address
+
 
 def store_bytes(url: str) -> int | None:
     """Bytes of the store's file and its log; None where it is no file."""
@@ -26,4 +28,5 @@ def free_bytes(url: str) -> int | None:
 
 
 def _path(url: str) -> Path | None:
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+    file = sqlite_address(url)
+    return None if file is None else Path(file.path)

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from starlette.requests import Request
@@ -22,7 +23,7 @@ from taketwo.conversation import Conversation
 from taketwo.errors import TakeTwoError, TraceUnreadable
 from taketwo.server.receiver import PROJECT_HEADERS
 from taketwo.store import Store
-from taketwo.store.addresses import folder_of
+from taketwo.store.addresses import blobs_of
 from taketwo.store.importing import kept_already
 from taketwo.value import JSON, Value, clean_json
 from taketwo.voice.keeping import with_kept_recordings
@@ -30,6 +31,8 @@ from taketwo.voice.recordings import Recordings
 
 FRESH_S: Final = 300.0
 """A signature with a time is good for so many seconds before and after."""
+BACK_IN_S: Final = 5
+"""After so many seconds a store that is away may be back."""
 DEFAULT_PROJECT: Final = "default"
 TOLD_SO_FAR: Final = "told_so_far"
 """Key of a call's metadata while webhooks have not told all of it: how much they have."""
@@ -99,15 +102,15 @@ class Webhooks:
             before = kept_already(self._store, conversation.id, project)
             if before is not None and told.rank < _rank_of(before):
                 return JSONResponse({"kept": False, "id": conversation.id, "new": False})
-            recordings = Recordings([folder_of(self._store.url)])
+            recordings = Recordings([blobs_of(self._store.url)])
             fetched = with_kept_recordings(conversation, recordings, lambda url: fetch(url, self._limits), before)
             new = self._store.put_conversation(fetched)
         except (ValueError, RecursionError) as error:
             return _told(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {error}")
         except TraceUnreadable as error:
             return _told(HTTPStatus.BAD_REQUEST, str(error))
-        except (TakeTwoError, OSError) as error:
-            return _told(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        except TakeTwoError as error:
+            return _told(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": str(BACK_IN_S)})
         return JSONResponse({"kept": True, "id": conversation.id, "new": new})
 
 
@@ -214,6 +217,6 @@ _SIGNED: Final[dict[str, Callable[[str, Mapping[str, str], bytes, float], str | 
 }
 
 
-def _told(status: HTTPStatus, detail: str) -> Response:
+def _told(status: HTTPStatus, detail: str, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
     body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    return Response(json.dumps(body), status, {"content-type": "application/problem+json"})
+    return Response(json.dumps(body), status, {**headers, "content-type": "application/problem+json"})

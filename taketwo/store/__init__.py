@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
 from taketwo.span import RawLog, RawSpan
-from taketwo.store.addresses import POSTGRESQL, postgres_address
+from taketwo.store.addresses import POSTGRESQL, postgres_address, sqlite_address
 from taketwo.store.documents import Documents
 from taketwo.store.feedback import Feedback
 from taketwo.store.project import Deleted, ProjectSettings
@@ -139,7 +139,7 @@ class Store(Protocol):
         """What the spans and log records of a project take, as they are kept; may look at each piece of them."""
 
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
-        """Delete a conversation with everything of it: spans, log records, results of its replays, kept audio.
+        """Delete a conversation with everything of it: spans, log records, results of its replays, recordings.
 
         The id is what `conversation` takes. Raises NotFound, NotUnique.
         """
@@ -189,11 +189,10 @@ def open_store(url: str) -> Store:
 
 def open_database(url: str) -> Database | None:
     """The database of a URL; None where the store of it has none. Raises BadSetting, StoreUnavailable, MissingExtra."""
-    kind, _, rest = url.partition(":")
-    if kind == "sqlite" and rest.startswith("///") and len(rest) > 3:
+    if (file := sqlite_address(url)) is not None:
         from taketwo.store.sqlite_database import SqliteDatabase
 
-        return SqliteDatabase(rest[3:])
+        return SqliteDatabase(file.path, file.blobs)
     if url.startswith(POSTGRESQL):
         from taketwo.store.postgresql import PostgresDatabase
 

@@ -8,15 +8,28 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
+from taketwo.blobs import Blobs, open_blobs
 from taketwo.errors import BadSetting
 from taketwo.store.recordings import recordings_folder
 
 POSTGRESQL: Final = ("postgresql://", "postgres://")
 """How addresses of PostgreSQL databases begin."""
+BLOBS: Final = "blobs"
+"""Names in an address where recordings are kept: a folder, or `s3://BUCKET/PREFIX`."""
 RECORDINGS: Final = "recordings"
-"""Names the folder of the recordings in such an address."""
+"""The same in addresses of PostgreSQL databases, as it was called first."""
 JOURNAL: Final = "journal"
 """Names the folder of the journals in such an address."""
+_OWN: Final = (BLOBS, RECORDINGS, JOURNAL)
+
+
+class SqliteAddress(NamedTuple):
+    """The address of a SQLite file."""
+
+    path: str
+    """The file."""
+    blobs: str | None
+    """Where recordings are kept; None for a folder beside the file."""
 
 
 class PostgresAddress(NamedTuple):
@@ -28,10 +41,18 @@ class PostgresAddress(NamedTuple):
     """The same without what is secret."""
     driver_url: str
     """The same without what the driver does not know."""
-    recordings: Path
-    """The folder of the recordings: that of the address, else one in the user's data folder."""
+    blobs: str
+    """Where recordings are kept: as the address says, else in a folder in the user's data folder."""
     journal: Path | None
     """The folder of the journals; None where the address names none."""
+
+
+def sqlite_address(url: str) -> SqliteAddress | None:
+    """The parts of `sqlite:///PATH?blobs=…`; None for an address of another kind."""
+    kind, _, rest = url.partition(":///")
+    # A file may have any name, so nothing but this one word ends it.
+    path, _, blobs = rest.partition(f"?{BLOBS}=")
+    return SqliteAddress(path, blobs or None) if kind == "sqlite" and path else None
 
 
 def postgres_address(url: str) -> PostgresAddress:
@@ -40,15 +61,15 @@ def postgres_address(url: str) -> PostgresAddress:
     user, at, host = network.rpartition("@")
     name = user.partition(":")[0]
     options = parse_qsl(query, keep_blank_values=True)
-    own = {key: Path(value).expanduser() for key, value in options if key in (RECORDINGS, JOURNAL) and value}
-    known = urlencode([(key, value) for key, value in options if key not in (RECORDINGS, JOURNAL)])
+    own = {key: value for key, value in options if key in _OWN and value}
+    known = urlencode([(key, value) for key, value in options if key not in _OWN])
     plain = re.sub(r"[^\w.-]+", "-", f"{host}{path}").strip("-") or "postgresql"
     return PostgresAddress(
         url=url,
         where=f"{scheme}://{name}{at}{host}{path}",
         driver_url=urlunsplit((scheme, network, path, known, "")),
-        recordings=own.get(RECORDINGS) or Path.home() / ".local/share/taketwo" / f"{plain}.audio",
-        journal=own.get(JOURNAL),
+        blobs=own.get(BLOBS) or own.get(RECORDINGS) or str(Path.home() / ".local/share/taketwo" / f"{plain}.audio"),
+        journal=Path(own[JOURNAL]).expanduser() if JOURNAL in own else None,
     )
 
 
@@ -79,14 +100,18 @@ def shown(url: str) -> str:
     return postgres_address(url).where if url.startswith(POSTGRESQL) else url
 
 
-def folder_of(url: str) -> Path:
-    """Where the recordings of the store at this URL lie; a folder for temporary files where it is only in memory."""
+def blobs_of(url: str) -> Blobs:
+    """Where the recordings of the store at this URL are; in a folder for temporary files where it is only in memory.
+
+    Raises BadSetting, MissingExtra.
+    """
     if url.startswith(POSTGRESQL):
-        return postgres_address(url).recordings
-    kind, _, path = url.partition("///")
-    if kind in {"sqlite:", "archive:"}:
-        return recordings_folder(Path(path))
-    return Path(tempfile.gettempdir()) / "taketwo.audio"
+        return open_blobs(postgres_address(url).blobs)
+    if (file := sqlite_address(url)) is not None and file.blobs is not None:
+        return open_blobs(file.blobs)
+    path = file.path if file is not None else url.partition("archive:///")[2]
+    folder = recordings_folder(Path(path).expanduser()) if path else Path(tempfile.gettempdir()) / "taketwo.audio"
+    return open_blobs(str(folder.absolute()))
 
 
 def unreadable() -> BadSetting:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,16 +14,17 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
+from taketwo.blobs.folder import FolderBlobs
 from taketwo.conversation import Conversation
 from taketwo.errors import AlreadyThere, MissingExtra, NotFound, StoreUnavailable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import Store
-from taketwo.store.addresses import folder_of
+from taketwo.store.addresses import blobs_of
 from taketwo.store.feedback import Feedback
 from taketwo.store.memory import MemoryStore
 from taketwo.store.project import ProjectSettings
-from taketwo.store.recordings import recordings_folder, recordings_of
-from taketwo.voice.recordings import Recordings, names_of
+from taketwo.store.recordings import copy_blobs, recordings_folder, recordings_of
+from taketwo.voice.recordings import names_of
 
 ROWS_AT_ONCE: Final = 64
 """Conversations that are in memory together while a file is written or read."""
@@ -156,10 +156,12 @@ def put_back(path: Path, store: Store) -> PutBack:
 
 
 def copy_recordings_back(path: Path, store: Store) -> int:
-    """Copy the recordings that lie beside an archive to the store's; gives how many were new. Raises OSError."""
-    beside = recordings_folder(path)
-    files = sorted(file for file in beside.iterdir() if file.is_file()) if beside.is_dir() else []
-    return _copy(files, folder_of(store.url))
+    """Copy the recordings that lie beside an archive to the store's; gives how many were new.
+
+    Raises StoreUnavailable.
+    """
+    beside = FolderBlobs(recordings_folder(path))
+    return len(copy_blobs(beside, blobs_of(store.url), beside.names()))
 
 
 def _give(store: Store, project: str, id: str, given: Feedback) -> bool:
@@ -250,22 +252,9 @@ def _different(store: Store, archive: Store, meant: Sequence[tuple[str, str]]) -
 
 
 def _copy_recordings(store: Store, path: Path, meant: Sequence[tuple[str, str]]) -> int:
-    kept = Recordings([folder_of(store.url)])
     conversations = (store.conversation(id, project) for project, id in meant)
     names = {name for one in conversations for name in (*recordings_of(one), *names_of(one))}
-    return _copy([file for name in sorted(names) if (file := kept.find(name)) is not None], recordings_folder(path))
-
-
-def _copy(files: Sequence[Path], folder: Path) -> int:
-    new = [file for file in files if not (folder / file.name).exists()]
-    if new:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for file in new:
-        # Under another name first, so that nobody finds half of it.
-        half = folder / f".{file.name}.half"
-        shutil.copyfile(file, half)
-        half.replace(folder / file.name)
-    return len(new)
+    return len(copy_blobs(blobs_of(store.url), FolderBlobs(recordings_folder(path)), sorted(names)))
 
 
 Item = TypeVar("Item")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from taketwo.blobs import Blobs
+from taketwo.blobs.folder import FolderBlobs
 from taketwo.errors import BadSetting, StoreUnavailable
-from taketwo.store.addresses import shown
-from taketwo.store.recordings import recordings_folder
+from taketwo.store.addresses import blobs_of, shown, sqlite_address
+from taketwo.store.recordings import copy_blobs, recordings_folder
 from taketwo.store.sqlite_database import SqliteDatabase
 from taketwo.store.tables import TableStore
 
@@ -23,19 +24,20 @@ def back_up(url: str, to: Path) -> list[Path]:
     The copy is the store as it was at one moment, whoever writes meanwhile, and is checked before it takes its place.
     Raises BadSetting for a store of another kind and where the copy exists, StoreUnavailable.
     """
-    kind, _, path = url.partition("///")
-    if kind != "sqlite:":
+    source_file = sqlite_address(url)
+    if source_file is None:
         raise BadSetting("only SQLite stores are copied here", where=shown(url), todo="use the database's own tools")
     if to.exists():
         raise BadSetting("is there already", where=str(to), todo="name a new file")
-    _catch_up(Path(path))
+    path = Path(source_file.path).expanduser()
+    _catch_up(path)
     unfinished = to.with_name(f".{to.name}.unfinished")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         unfinished.unlink(missing_ok=True)
         # A file that is not there must not be made by asking for a copy of it.
         with (
-            closing(sqlite3.connect(f"file:{Path(path).resolve()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)) as source,
             closing(sqlite3.connect(unfinished)) as copy,
         ):
             source.backup(copy, pages=PAGES_AT_A_TIME)
@@ -43,9 +45,11 @@ def back_up(url: str, to: Path) -> list[Path]:
         if said != "ok":
             raise StoreUnavailable(f"the copy is damaged: {said}", where=str(to), todo="is the disk sound?")
         unfinished.replace(to)
-        return [to, *_recordings(recordings_folder(Path(path)), recordings_folder(to))]
+        return [to, *_recordings(blobs_of(url), recordings_folder(to))]
     except (sqlite3.Error, OSError) as error:
-        raise StoreUnavailable(f"cannot be copied: {error}", where=path, todo="is there room on the disk?") from error
+        raise StoreUnavailable(
+            f"cannot be copied: {error}", where=str(path), todo="is there room on the disk?"
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -57,8 +61,6 @@ def _catch_up(path: Path) -> None:
             store.flush()
 
 
-def _recordings(source: Path, target: Path) -> list[Path]:
-    if not source.is_dir():
-        return []
-    shutil.copytree(source, target, dirs_exist_ok=True)
-    return [target]
+def _recordings(source: Blobs, target: Path) -> list[Path]:
+    copy_blobs(source, FolderBlobs(target), source.names())
+    return [target] if target.is_dir() else []

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
+from taketwo.blobs import Blobs
 from taketwo.errors import StoreBusy
 from taketwo.store.chunks import Packed
 from taketwo.store.filed import Doomed, Envelopes, Forgotten
@@ -114,8 +115,8 @@ class Database(Protocol):
     """What people are told."""
     dialect: Dialect
     """How its statements are written."""
-    recordings: Path
-    """The folder of the recordings."""
+    blobs: Blobs
+    """Where recordings are kept."""
     arrivals: Path | None
     """The folder of journals: what came faster than it could be stored; None where other machines must see that."""
     keeps_together: bool

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from taketwo.conversation import Conversation
-from taketwo.errors import StoreBusy, StoreUnavailable
+from taketwo.errors import StoreBusy
 from taketwo.store.bodies import unpacked
 from taketwo.store.chunks import LOGS, unpack_logs
 from taketwo.store.database import Connection, Database, Readers
@@ -21,7 +21,7 @@ from taketwo.store.deleting import (
 from taketwo.store.filed import Doomed, Envelopes, Forgotten
 from taketwo.store.grouping import Material, groups, part_of
 from taketwo.store.project import Deleted
-from taketwo.store.recordings import recordings_of, remove
+from taketwo.store.recordings import recordings_of
 from taketwo.store.settling import material_of, row_of
 from taketwo.store.statements import SQL
 from taketwo.store.writer import Writer
@@ -141,14 +141,14 @@ class Deletion:
             raise StoreBusy("others delete at the same time", where=self._database.where, todo="try again in a moment")
 
     def _recordings(self, keys: Sequence[int]) -> frozenset[str]:
-        if not self._database.recordings.is_dir():
+        if not any(True for _ in self._database.blobs.names()):
             return frozenset()
         found = (self._read(key) for key in keys)
         return frozenset(name for one in found if one is not None for name in recordings_of(one))
 
     def _recordings_of_results(self, ids: Collection[str]) -> frozenset[str]:
         """The recordings of replays of these conversations: the caller's voice is in them, too."""
-        if not self._database.recordings.is_dir():
+        if not any(True for _ in self._database.blobs.names()):
             return frozenset()
         with self._readers.snapshot() as connection:
             bodies = connection.execute(SQL["result_bodies"]).fetchall()
@@ -166,10 +166,7 @@ class Deletion:
         if not recordings:
             return 0
         needed = {name for one in others for name in recordings_of(one)}
-        try:
-            return remove(self._database.recordings, recordings - needed)
-        except OSError as error:
-            raise StoreUnavailable(f"a recording cannot be removed: {error}", where=self._database.where) from error
+        return sum(self._database.blobs.delete(name) for name in sorted(recordings - needed))
 
 
 def _forget_lone(traces: Sequence[int], connection: Connection) -> frozenset[bytes]:

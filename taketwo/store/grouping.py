@@ -1,19 +1,15 @@
-"""Which spans make a conversation together, and the conversation that they tell.
-
-What reads spans is imported when there are some: most commands open a store and read none.
-"""
+"""Which spans make a conversation together, and the conversation that they tell."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
+from taketwo.capture.otlp import decode_log, decode_span
+from taketwo.capture.reconstruct import reconstruct
+from taketwo.capture.sessions import Session, sessions
 from taketwo.conversation import Conversation
 from taketwo.span import LogRecord, RawLog, RawSpan, Span
 from taketwo.value import Value
-
-if TYPE_CHECKING:
-    from taketwo.capture.sessions import Session
 
 
 class Material(Value):
@@ -45,15 +41,11 @@ class Group(Value):
 
 def decoded(material: Material) -> tuple[list[Span], list[LogRecord]]:
     """The material with its attributes."""
-    from taketwo.capture.otlp import decode_log, decode_span
-
     return list(map(decode_span, material.spans)), list(map(decode_log, material.logs))
 
 
 def groups(material: Material) -> list[Group]:
     """The conversations in the material; spans of simulators and log records without spans make none."""
-    from taketwo.capture.sessions import sessions
-
     found: dict[str, Group] = {}
     for session in sessions(*decoded(material)):
         if session.id is None and not session.spans:
@@ -66,8 +58,6 @@ def groups(material: Material) -> list[Group]:
 
 def read(group: Group, project: str) -> Conversation:
     """The conversation that a group tells."""
-    from taketwo.capture.reconstruct import reconstruct
-
     session_id = group.name if group.is_session else None
     conversation = reconstruct(group.spans, group.logs, project=project, session_id=session_id)
     return conversation.but(id=group.name, session_id=session_id)

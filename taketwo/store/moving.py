@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,6 +14,7 @@ from taketwo.errors import AlreadyThere, BadSetting, StoreUnavailable
 from taketwo.store import open_database
 from taketwo.store.addresses import shown
 from taketwo.store.database import Connection, Database, OpenConnection
+from taketwo.store.recordings import copy_blobs
 from taketwo.store.tables import MOVING, TableStore
 
 ROWS_AT_ONCE: Final = 200
@@ -77,7 +76,7 @@ class Moved:
     hashed: str
     """The hash of all of them, in order."""
     recordings: int
-    """Files with sound."""
+    """Recordings."""
 
 
 def move(source_url: str, target_url: str, *, tell: Callable[[str, int], None] = lambda what, number: None) -> Moved:
@@ -101,14 +100,16 @@ def move(source_url: str, target_url: str, *, tell: Callable[[str, int], None] =
             for table in TABLES:
                 _copy(reading, writing, table, tell)
             target.count_on(writing)
-        recordings = _copy_recordings(source.recordings, target.recordings)
+        recordings = list(source.blobs.names())
+        if source.blobs.where != target.blobs.where:
+            copy_blobs(source.blobs, target.blobs, recordings)
         if (key := source.kept_key()) is not None:
             target.keep_key(key)
         moved = _compared(source, target, tell)
         _index(new, tell)
         with _connected(target) as writing:
             _written(writing, f"DROP TABLE {MOVING}")
-    return Moved(*moved, recordings)
+    return Moved(*moved, len(recordings))
 
 
 def _index(store: TableStore, tell: Callable[[str, int], None]) -> None:
@@ -217,26 +218,3 @@ def _hashed(connection: Connection, table: Table) -> tuple[int, bytes]:
         hashed.update(msgspec.msgpack.encode([list(row) for row in rows]))
         count += len(rows)
     return count, hashed.digest()
-
-
-def _copy_recordings(source: Path, target: Path) -> int:
-    files = sorted(file for file in source.iterdir() if file.is_file()) if source.is_dir() else []
-    for file in files:
-        copy = target / file.name
-        if copy.exists() and copy.stat().st_size == file.stat().st_size:
-            continue
-        target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Under another name first, so that a kill leaves no half of it under its own.
-        half = target / f".{file.name}.half"
-        shutil.copyfile(file, half)
-        if _bytes_hash(half) != _bytes_hash(file):
-            raise StoreUnavailable(
-                f"the copy of {file.name} is not the same", where=str(target), todo="is the disk sound?"
-            )
-        half.replace(copy)
-    return len(files)
-
-
-def _bytes_hash(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "blake2b").digest()

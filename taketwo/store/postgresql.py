@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from taketwo.blobs import open_blobs
 from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable
 from taketwo.store.addresses import PostgresAddress, unreadable
 from taketwo.store.arrivals_postgresql import keep_together
@@ -144,7 +145,7 @@ class PostgresDatabase:
         self._psycopg = _package("psycopg")
         self.url = address.url
         self.where = address.where
-        self.recordings = address.recordings
+        self.blobs = open_blobs(address.blobs)
         self.arrivals = address.journal
         self.errors: tuple[type[Exception], ...] = (self._psycopg.Error,)
         self._conninfo = self._understood(address)

@@ -1,32 +1,42 @@
-"""Audio files that conversations refer to by the hash of their bytes; they lie in a folder beside the store."""
+"""Recordings that conversations refer to by the hash of their bytes."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from taketwo.blobs import Blobs, is_name
 from taketwo.conversation import Conversation, Say
-
-_HASH = re.compile(r"[0-9a-f]{64}")
+from taketwo.errors import StoreUnavailable
+from taketwo.value import content_hash
 
 
 def recordings_folder(store: Path) -> Path:
-    """Where the recordings of a store lie: `HASH`, or `HASH.wav` and the like."""
+    """Where the recordings of a file lie unless its address says otherwise."""
     return store.with_name(f"{store.name}.audio")
 
 
 def recordings_of(conversation: Conversation) -> frozenset[str]:
     """Hashes of the recordings that a conversation refers to."""
-    return frozenset(name for name in _named(conversation) if name is not None and _HASH.fullmatch(name))
+    return frozenset(name for name in _named(conversation) if name is not None and is_name(name))
 
 
-def remove(folder: Path, hashes: Iterable[str]) -> int:
-    """Remove recordings; gives how many files there were. Raises OSError."""
-    files = [file for name in hashes for file in folder.glob(f"{name}*")]
-    for file in files:
-        file.unlink(missing_ok=True)
-    return len(files)
+def copy_blobs(source: Blobs, target: Blobs, names: Iterable[str]) -> list[str]:
+    """Copy what is not there yet, and read it again; gives the names of what was. Raises StoreUnavailable."""
+    new = []
+    for name in names:
+        # What somebody deletes meanwhile is not missed.
+        if target.exists(name) or (body := source.get(name)) is None:
+            continue
+        if target.put(body) != name:
+            target.delete(content_hash(body))
+            raise StoreUnavailable(
+                f"{name} is not what its name says", where=source.where, todo="is the disk sound? Remove it"
+            )
+        if target.get(name) != body:
+            raise StoreUnavailable(f"the copy of {name} is not the same", where=target.where, todo="is the disk sound?")
+        new.append(name)
+    return new
 
 
 def _named(conversation: Conversation) -> Iterator[str | None]:

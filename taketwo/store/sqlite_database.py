@@ -10,7 +10,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from taketwo.blobs import open_blobs
 from taketwo.errors import StoreBusy, StoreUnavailable
+from taketwo.store.addresses import BLOBS
 from taketwo.store.arrivals import keep
 from taketwo.store.chunks import Packed
 from taketwo.store.database import BUSY_TIMEOUT_S, Connection, Dialect, NameOf
@@ -75,14 +77,17 @@ class SqliteDatabase:
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
     """See `Database`."""
 
-    def __init__(self, path: str) -> None:
-        """Make the file and its folder where they are missing. Raises StoreUnavailable."""
+    def __init__(self, path: str, blobs: str | None = None) -> None:
+        """Make the file and its folder where they are missing. Raises StoreUnavailable, BadSetting, MissingExtra.
+
+        blobs: where recordings are kept; None for a folder beside the file.
+        """
         self.path = Path(path).expanduser().absolute()
-        self.url = f"sqlite:///{self.path}"
+        self.url = f"sqlite:///{self.path}{f'?{BLOBS}={blobs}' if blobs else ''}"
         self.where = str(self.path)
+        self.blobs = open_blobs(blobs or str(recordings_folder(self.path)))
         make_file(self.path)
         self.arrivals: Path | None = self.path.with_name(f"{self.path.name}.arrivals")
-        self.recordings = recordings_folder(self.path)
 
     def connect(self, *, only_read: bool = False) -> SqliteConnection:
         """See `Database`."""

@@ -7,11 +7,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias, assert_never
 
+from taketwo.blobs.folder import FolderBlobs
 from taketwo.errors import ScenarioUnreadable
 from taketwo.freeze.files import ScenarioFile, read
 from taketwo.scenario import Case, Kept
 from taketwo.value import Value
-from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of
+from taketwo.voice.recordings import AUDIO_FOLDER, names_of
 
 Demand: TypeAlias = Literal["why", "incident", "kept-by", "owner", "review"]
 """What may be asked of every case: that it says so; and, of its review, that the day is not past."""
@@ -99,8 +100,8 @@ def shortcomings(entry: Entry, demands: Iterable[Demand]) -> Iterator[str]:
 
 
 def _entry(path: Path, found: ScenarioFile, case: Case, today: date) -> Entry:
-    recordings = Recordings([path.parent / AUDIO_FOLDER])
-    heard = [file for name in names_of(case.recorded) if (file := recordings.find(name)) is not None]
+    recordings = FolderBlobs(path.parent / AUDIO_FOLDER)
+    heard = [file for name in names_of(case.recorded) if (file := recordings.file(name)) is not None]
     return Entry(
         file=str(path),
         line=found.lines[case.id],

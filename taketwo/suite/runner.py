@@ -135,7 +135,7 @@ async def run_suite(
     workers = min(concurrency, len(known) * repeats.most)
     terms = Terms(agent, against, repeats, policy, limits, tools, stand_in, users, evaluators, severities, stop)
     work = _Work(known, terms, workers)
-    with collecting_rarely():
+    with _collecting_rarely():
         async with beside(_all_done(work, workers)):
             while (found := await work.results.get()) is not None:
                 tally.add(found)
@@ -144,7 +144,7 @@ async def run_suite(
 
 
 @contextmanager
-def collecting_rarely() -> Iterator[None]:
+def _collecting_rarely() -> Iterator[None]:
     """Let Python look for circular garbage more rarely while many replays are going on.
 
     A thousand of them keep a million objects alive, and walking through those again and again takes a quarter of all

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from taketwo.conversation import Audio, Conversation, Gap, UserLine
 from taketwo.errors import BadSetting, TraceUnreadable
@@ -80,7 +79,7 @@ class VoiceAgent:
         self._now = now
         self._calls: dict[str, _Call] = {}
         self._hearing = asyncio.Lock()
-        self._known: dict[tuple[Path, str], Parties] = {}
+        self._known: dict[tuple[str, str], Parties] = {}
 
     async def respond(self, exchange: Exchange) -> Reply:
         """Play the caller's line when it is due, and hear the agent until it ends or is interrupted."""
@@ -120,15 +119,15 @@ class VoiceAgent:
 
     def _parties(self, recorded: Conversation) -> tuple[Parties | None, Gap | None]:
         """The recording of the call, and why there is none."""
-        file = self._recordings.of(recorded)
-        if file is None:
+        found = self._recordings.of(recorded)
+        if found is None:
             return None, Gap(where="metadata.recording", why="the recorded call has no recording that is kept here")
         try:
-            key = file, recorded.id
+            key = found.name, recorded.id
             if key not in self._known:
                 while len(self._known) >= MOST_KNOWN:
                     self._known.pop(next(iter(self._known)))
-                self._known[key] = apart(read_sound(file), recorded)
+                self._known[key] = apart(read_sound(found.body), recorded)
             return self._known[key], None
         except TraceUnreadable as error:
             return None, Gap(where="metadata.recording", why=str(error))

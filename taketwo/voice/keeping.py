@@ -18,11 +18,11 @@ def with_kept_recordings(
     """The conversation with its recordings kept and called by their hash; a gap for each that cannot be had.
 
     before: the same call as it was kept when it came before; its recording is not fetched again, as its address may
-    have expired by now. Raises OSError where they cannot be written.
+    have expired by now. Raises StoreUnavailable where they cannot be written.
     """
     known = None if before is None else before.metadata.get("recording")
     named = conversation.metadata.get("recording")
-    if isinstance(named, str) and isinstance(known, str) and recordings.find(known) is not None:
+    if isinstance(named, str) and isinstance(known, str) and recordings.has(known):
         return with_recording(conversation, named, known)
     for url in _urls(names_of(conversation)):
         try:

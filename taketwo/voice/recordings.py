@@ -1,56 +1,61 @@
-"""Recordings in folders, named after the hash of their bytes."""
+"""Recordings of calls, named after the hash of their bytes."""
 
 from __future__ import annotations
 
-import os
-import re
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from taketwo.blobs import Blobs, suffix_of
 from taketwo.conversation import Conversation, Gap, Say
 from taketwo.value import content_hash
 
 AUDIO_FOLDER: Final = "audio"
 """Where recordings of kept calls lie beside the scenario files."""
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
-_SUFFIXES: Final = {b"RIFF": ".wav", b"OggS": ".ogg", b"fLaC": ".flac", b"ID3": ".mp3", b"\xff\xfb": ".mp3"}
+
+
+class Recording(NamedTuple):
+    """A recording that was found."""
+
+    name: str
+    """Its hash."""
+    body: bytes
+    """The sound, as it came."""
+
+    @property
+    def file_name(self) -> str:
+        """What a file with it is called."""
+        return f"{self.name}{suffix_of(self.body)}"
 
 
 class Recordings:
-    """Recordings that are looked for in several folders, and kept in the first of them."""
+    """Recordings that are looked for in several places, and kept in the first of them.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        """The folders need not be there yet."""
-        self._folders = tuple(folders)
+    Every method may raise StoreUnavailable.
+    """
+
+    def __init__(self, places: Sequence[Blobs]) -> None:
+        """The first is where new ones go."""
+        self._places = tuple(places)
 
     def keep(self, body: bytes) -> str:
-        """Keep a recording; gives its hash. The same bytes are kept once. Raises OSError."""
+        """Keep a recording; gives its hash. The same bytes are kept once."""
         name = content_hash(body)
-        if self.find(name) is None:
-            folder = self._folders[0]
-            folder.mkdir(parents=True, exist_ok=True)
-            # Under another name first, so that nobody finds half of it.
-            handle, written = tempfile.mkstemp(dir=folder)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(body)
-                Path(written).replace(folder / f"{name}{suffix_of(body)}")
-            finally:
-                Path(written).unlink(missing_ok=True)
-        return name
+        return name if self.has(name) else self._places[0].put(body)
 
-    def find(self, name: str | None) -> Path | None:
-        """The file of that hash; None where there is none."""
-        if name is None or not _HASH.fullmatch(name):
-            return None
-        found = (file for folder in self._folders for file in sorted(folder.glob(f"{name}*")))
-        return next(found, None)
+    def has(self, name: str) -> bool:
+        """Whether there is one of that hash."""
+        return any(place.exists(name) for place in self._places)
 
-    def of(self, conversation: Conversation) -> Path | None:
+    def find(self, name: str | None) -> Recording | None:
+        """The recording of that hash; None where there is none."""
+        found = (place.get(name) for place in self._places if name is not None)
+        body = next((one for one in found if one is not None), None)
+        return None if name is None or body is None else Recording(name, body)
+
+    def of(self, conversation: Conversation) -> Recording | None:
         """The recording of a conversation; None where it is not kept here."""
-        return next((file for name in names_of(conversation) if (file := self.find(name)) is not None), None)
+        found = (self.find(name) for name in names_of(conversation))
+        return next((one for one in found if one is not None), None)
 
 
 def names_of(conversation: Conversation) -> Sequence[str]:
@@ -91,8 +96,3 @@ def _renamed(conversation: Conversation, was: str, name: str | None) -> Conversa
         )
         turns.append(turn.but(user=user, steps=steps))
     return conversation.but(turns=tuple(turns))
-
-
-def suffix_of(body: bytes) -> str:
-    """The ending that files of this kind have; empty where the kind is not known."""
-    return next((suffix for magic, suffix in _SUFFIXES.items() if body.startswith(magic)), "")

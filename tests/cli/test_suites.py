@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from taketwo.blobs.folder import FolderBlobs
 from taketwo.cli.suites import suites_command
 from taketwo.errors import NotFound
 from taketwo.freeze.files import save
@@ -23,7 +24,7 @@ WHOLE = Kept(incident="https://tracker.example/7", by="Dana", owner="greeters", 
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two files with three cases: one in order, one that is due and in quarantine, one of which nothing is said."""
     monkeypatch.chdir(tmp_path)
-    recording = Recordings([tmp_path / "replays" / AUDIO_FOLDER]).keep(b"RIFF....")
+    recording = Recordings([FolderBlobs(tmp_path / "replays" / AUDIO_FOLDER)]).keep(b"RIFF....")
     long = conversation(turn("Hi", reply="Hello!"), system_prompt="Be kind. " * 300)
     heard = long.but(metadata={"recording": recording})
     first = Case(

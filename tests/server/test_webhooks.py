@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from taketwo.server.app import create_app
 from taketwo.server.webhooks import WebhookSecrets
 from taketwo.store import open_store
-from taketwo.store.addresses import folder_of
+from taketwo.store.addresses import blobs_of
 from taketwo.store.memory import MemoryStore
 from taketwo.voice.recordings import Recordings, with_recording
 
@@ -137,7 +137,7 @@ def test_retells_webhooks_in_another_order_end_with_the_analysed_call(client: Te
 
 def test_a_webhook_that_comes_again_when_its_recording_has_expired_leaves_the_kept_one(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
-    recordings = Recordings([folder_of(store.url)])
+    recordings = Recordings([blobs_of(store.url)])
     body = json.dumps(REPORT).replace("https://recordings.example/call-stereo.wav", "http://127.0.0.1:9/call.wav")
     client = TestClient(create_app(store, webhooks=SECRETS), base_url="http://127.0.0.1")
     post(client, "vapi", body.encode(), x_vapi_secret="hush")

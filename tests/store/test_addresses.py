@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from taketwo.store.addresses import folder_of, for_process, is_shared, postgres_address, shown
+from taketwo.errors import BadSetting
+from taketwo.store.addresses import blobs_of, for_process, is_shared, postgres_address, shown
 
 SECRET = "postgresql://me:p%40ss@db.example.com:5433/talks?sslmode=require&recordings=/srv/audio"
 
@@ -27,9 +28,23 @@ def test_a_process_gets_it_where_other_users_cannot_see_it(address: str) -> None
 
 
 def test_recordings_lie_where_the_address_says() -> None:
-    assert folder_of(SECRET) == Path("/srv/audio")
-    assert folder_of("postgresql://me@db/talks") == Path.home() / ".local/share/taketwo/db-talks.audio"
-    assert folder_of("sqlite:////x/store.sqlite3") == Path("/x/store.sqlite3.audio")
+    assert blobs_of(SECRET).where == "/srv/audio"
+    assert blobs_of("postgresql://me@db/talks?blobs=/srv/a").where == "/srv/a"
+    assert blobs_of("postgresql://me@db/talks").where == f"{Path.home()}/.local/share/taketwo/db-talks.audio"
+    assert blobs_of("sqlite:////x/store.sqlite3").where == "/x/store.sqlite3.audio"
+    assert blobs_of("sqlite:////x/store.sqlite3?blobs=/srv/b").where == "/srv/b"
+    assert blobs_of("archive:////x/old.parquet").where == "/x/old.parquet.audio"
+
+
+def test_recordings_may_be_objects_of_a_bucket_whose_address_holds_no_secret() -> None:
+    pytest.importorskip("obstore", reason="needs the extra 's3'")
+    for url in ("sqlite:////x/store.sqlite3?blobs=s3://talks/prod/", "postgresql://me@db/t?blobs=s3://talks/prod"):
+        assert blobs_of(url).where == "s3://talks/prod"
+    with pytest.raises(BadSetting, match="credentials are no part") as raised:
+        blobs_of("sqlite:////x?blobs=s3://key:secret@talks/prod")
+    assert "secret" not in str(raised.value)
+    with pytest.raises(BadSetting, match="no address of a bucket"):
+        blobs_of("sqlite:////x?blobs=s3://")
 
 
 def test_a_journal_is_kept_where_the_address_says_and_only_there() -> None:

@@ -17,7 +17,7 @@ from taketwo.cli.look import sessions_command
 from taketwo.conversation import Conversation, Say, Turn, UserLine
 from taketwo.errors import AlreadyThere, StoreUnavailable
 from taketwo.store import Store, open_store
-from taketwo.store.addresses import folder_of
+from taketwo.store.addresses import blobs_of
 from taketwo.store.archive import put_back, write_archive
 from taketwo.store.feedback import Feedback
 from taketwo.voice.recordings import Recordings
@@ -91,7 +91,7 @@ def test_feedback_to_a_trace_and_spans_of_one_trace_in_two_sessions_survive(stor
 
 
 def test_only_what_ended_before_goes_in_and_recordings_go_with_it(store: Store, tmp_path: Path) -> None:
-    sound = Recordings([folder_of(store.url)]).keep(b"RIFF not much of a sound")
+    sound = Recordings([blobs_of(store.url)]).keep(b"RIFF not much of a sound")
     store.put_conversation(imported("old", recording=sound))
     store.put_conversation(imported("young", at=AT + timedelta(days=9)))
     store.put_conversation(imported("of no time", at=None))
@@ -101,10 +101,10 @@ def test_only_what_ended_before_goes_in_and_recordings_go_with_it(store: Store, 
     store.delete_session("old", "shop")
     archive = open_store(f"archive:///{file}")
     assert [one.id for one in archive.conversations()] == ["old"]
-    assert Recordings([folder_of(archive.url)]).find(sound) is not None
+    assert Recordings([blobs_of(archive.url)]).find(sound) is not None
     ran = CliRunner().invoke(archive_command, ["restore", str(file), "--store", store.url])
     assert ran.output.endswith("1 conversation in the store, 1 recording\n")
-    assert Recordings([folder_of(store.url)]).find(sound) is not None
+    assert Recordings([blobs_of(store.url)]).find(sound) is not None
     assert store.conversation("old").metadata["recording"] == sound
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from taketwo.errors import BadSetting, StoreUnavailable
 from taketwo.store import open_store
+from taketwo.store.addresses import blobs_of
 from taketwo.store.backup import back_up
-from taketwo.store.recordings import recordings_folder
 from taketwo.testing import conversation, turn
 
 TALK = conversation(turn("Hi", reply="Hello!"))
@@ -21,9 +21,7 @@ def test_a_copy_made_while_somebody_writes_is_whole(tmp_path: Path) -> None:
     store = open_store(url)
     for number in range(50):
         store.put_conversation(TALK.but(id=f"before-{number}"))
-    folder = recordings_folder(tmp_path / "store.sqlite3")
-    folder.mkdir()
-    (folder / "abc.wav").write_bytes(b"sound")
+    sound = blobs_of(url).put(b"RIFF sound")
     stop = threading.Event()
 
     def write() -> None:
@@ -44,7 +42,7 @@ def test_a_copy_made_while_somebody_writes_is_whole(tmp_path: Path) -> None:
     ids = {one.id for one in again.conversations()}
     again.close()
     assert {f"before-{number}" for number in range(50)} <= ids
-    assert (recordings_folder(tmp_path / "copy" / "store.sqlite3") / "abc.wav").read_bytes() == b"sound"
+    assert blobs_of(again.url).get(sound) == b"RIFF sound"
 
 
 def test_what_cannot_be_copied_is_said_and_nothing_is_left(tmp_path: Path) -> None:

@@ -20,15 +20,17 @@ from taketwo.conversation import Conversation, Turn, UserLine
 from taketwo.errors import AlreadyThere, BadSetting, StoreUnavailable
 from taketwo.select.filters import parse
 from taketwo.store import Store, open_store
-from taketwo.store.addresses import folder_of
+from taketwo.store.addresses import blobs_of
 from taketwo.store.documents import Document
 from taketwo.store.feedback import Feedback
 from taketwo.store.keys import create_key, key_of
 from taketwo.store.migrate import migrate
 from taketwo.store.moving import TABLES, move
 from taketwo.store.project import ProjectSettings
+from taketwo.value import content_hash
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
+SOUND = b"RIFF not much of a sound"
 _numbers = count(1)
 
 
@@ -57,8 +59,7 @@ def filled(url: str, *, traces: int = 30) -> str:
     store.documents.add(
         [Document(kind="row", id="1", body=b"{}", project="shop", source="desk-1", also_of=("desk-2",), due_at=NOW)]
     )
-    folder_of(url).mkdir(parents=True, exist_ok=True)
-    (folder_of(url) / ("a" * 64)).write_bytes(b"RIFF")
+    blobs_of(url).put(SOUND)
     store.close()
     return secret
 
@@ -107,7 +108,7 @@ def test_a_file_is_moved_to_another(tmp_path: Path) -> None:
     assert moved.rows > 100 and moved.recordings == 1
     before, after = both(one, other)
     assert after == before
-    assert (folder_of(other) / ("a" * 64)).read_bytes() == b"RIFF"
+    assert blobs_of(other).get(content_hash(SOUND)) == SOUND
     goes_on(other, secret)
 
 

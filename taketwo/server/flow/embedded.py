@@ -39,7 +39,7 @@ from taketwo.server.flow.shelf import Flow, new_id
 from taketwo.server.gateway import gateway
 from taketwo.server.nearby import bound
 from taketwo.server.own_spans import OwnSpans
-from taketwo.store.addresses import folder_of
+from taketwo.store.addresses import blobs_of
 from taketwo.voice.phone import Telephony, open_for_calls
 
 LOOK_AGAIN_S = 5.0
@@ -191,7 +191,7 @@ async def agent_of(flow: Flow, execution_id: str, access: Mapping[str, Any]) -> 
         if reach_of(execution.agent) == "elsewhere":
             reach["tools_url"] = await stack.enter_async_context(gateway(stack.enter_context(bound())))
         try:
-            calls = Telephony(agent_key=reach.get("api_key")), [folder_of(flow.store.url)]
+            calls = Telephony(agent_key=reach.get("api_key")), [blobs_of(flow.store.url)]
             agent = await asyncio.to_thread(
                 open_for_calls, execution.agent, *calls, overrides=execution.overrides, **reach
             )

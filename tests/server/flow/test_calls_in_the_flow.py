@@ -31,7 +31,7 @@ from taketwo.server.flow.replay_sessions import create_replay_session, generate_
 from taketwo.server.flow.run_tests import create_run_test
 from taketwo.server.flow.shelf import Flow
 from taketwo.store import open_store
-from taketwo.store.addresses import folder_of
+from taketwo.store.addresses import blobs_of
 from taketwo.voice.activity import Ear
 from taketwo.voice.audio import from_pcm16, pcm16
 from taketwo.voice.recordings import Recordings
@@ -76,7 +76,7 @@ def desk_on_a_socket() -> Iterator[str]:
 
 async def test_a_call_is_selected_made_a_scenario_of_called_again_and_judged(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.db")
-    recordings = Recordings([folder_of(store.url)])
+    recordings = Recordings([blobs_of(store.url)])
     call = recorded_call(recordings, (AGENT[0], 0.3), (CALLER[1], 3.6), (AGENT[3], 5.4))
     store.put_conversation(call.but(project="shop"))
     flow = Flow(store)

@@ -37,7 +37,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- if .Values.store.existingSecret }}
   valueFrom: {secretKeyRef: {name: {{ .Values.store.existingSecret | quote }}, key: url}}
 {{- else }}
-  value: sqlite:////data/taketwo.sqlite3
+  value: sqlite:////data/taketwo.sqlite3{{ with .Values.store.blobs }}?blobs={{ . }}{{ end }}
 {{- end }}
 {{- range $name, $value := .Values.env }}
 - name: {{ $name }}
