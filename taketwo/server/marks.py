@@ -6,8 +6,9 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from taketwo.conversation import Conversation
-from taketwo.errors import AlreadyThere
+from taketwo.errors import AlreadyThere, NotFound
 from taketwo.scenario import Case, Expectation
+from taketwo.store import Store
 from taketwo.store.documents import Document, Documents
 from taketwo.value import Value
 
@@ -49,21 +50,32 @@ def marks_of(documents: Documents, conversation: Conversation) -> Marks:
     return Marks() if found is None else Marks.from_json(found.body)
 
 
-def change_marks(documents: Documents, conversation: Conversation, how: Callable[[Marks], Marks]) -> Marks:
-    """Change what was marked; `how` must be quick. Raises what it raises."""
+def change_marks(store: Store, conversation: Conversation, how: Callable[[Marks], Marks]) -> Marks:
+    """Change what was marked; `how` must be quick. Raises what it raises, NotFound where it is deleted meanwhile."""
 
     def changed(document: Document) -> Document:
         return document.but(body=how(Marks.from_json(document.body)).to_json())
 
+    documents = store.documents
     found = documents.with_key(KIND, conversation.id, conversation.project)
     if found is None:
+        made = _document(conversation, how(Marks()))
         try:
-            documents.add([_document(conversation, how(Marks()))])
+            documents.add([made])
+            _insist_on_captured(store, conversation, made)
             return marks_of(documents, conversation)
         except AlreadyThere:  # somebody else was faster
             found = documents.with_key(KIND, conversation.id, conversation.project)
     assert found is not None, "it is there, or was added just now"
     return Marks.from_json(documents.change(KIND, found.id, changed).body)
+
+
+def _insist_on_captured(store: Store, conversation: Conversation, made: Document) -> None:
+    if not store.captured([conversation.id], conversation.project):
+        store.documents.remove(KIND, id=made.id)
+        raise NotFound(
+            f"conversation {conversation.id!r} was deleted just now", where=f"project {conversation.project}"
+        )
 
 
 def with_mark(mark: Mark) -> Callable[[Marks], Marks]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -61,6 +61,13 @@ class Store(Protocol):
         """The conversation of that session id, trace id, or beginning of one (at least six characters).
 
         Raises NotFound with the nearest ids, NotUnique naming those that it fits.
+        """
+
+    def captured(self, ids: Collection[str], project: str) -> frozenset[str]:
+        """Which of these whole ids are conversations of a project now.
+
+        Whoever keeps something of a conversation asks after that, and drops what is no longer told: a deletion takes
+        away what was kept before it ends, and what is kept later is found here.
         """
 
     def conversations(self, project: str | None = None, *, limit: int | None = None) -> Iterator[Conversation]:

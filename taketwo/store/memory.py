@@ -6,7 +6,7 @@ It reads everything of a project anew whenever something of it has changed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -102,6 +102,11 @@ class MemoryStore:
         with self._lock:
             where, name = self._find(id, project)
             return self._all(where)[name]
+
+    def captured(self, ids: Collection[str], project: str) -> frozenset[str]:
+        """See `Store`."""
+        with self._lock:
+            return frozenset(self._all(project)).intersection(ids) if project in self._projects else frozenset()
 
     def conversations(self, project: str | None = None, *, limit: int | None = None) -> Iterator[Conversation]:
         """See `Store`."""
@@ -215,7 +220,7 @@ class MemoryStore:
                 if (deleted := self._delete_made_of(set(self._redacting.spellings(id)), project)) == Deleted():
                     raise
                 return deleted
-            return self._delete(where, name) + self._delete_made_of({name}, where)
+            return self._delete_all({name}, where)
 
     def delete_user(self, user_id: str, project: str) -> Deleted:
         """See `Store`."""
@@ -226,10 +231,7 @@ class MemoryStore:
             expired = self.documents.sources_of(spelled, project)
             if not names and not expired:
                 raise NotFound(f"there is no conversation of user {user_id!r} in project {project}", where="the store")
-            deleted = self._delete_made_of(names | expired, project)
-            for name in names:
-                deleted += self._delete(project, name)
-            return deleted
+            return self._delete_all(names, project, expired)
 
     def expire(self, now: datetime) -> Deleted:
         """See `Store`."""
@@ -353,6 +355,13 @@ class MemoryStore:
             del there.logs[log]
         there.changed = True
         return Deleted(conversations=1, spans=len(spans))
+
+    def _delete_all(self, names: set[str], project: str, expired: Collection[str] = ()) -> Deleted:
+        """Delete captured conversations, and then whatever was made of them and of some that are expired."""
+        traces = {trace for name in names for trace in names_of(self._all(project)[name])}
+        deleted = sum((self._delete(project, name) for name in names), Deleted())
+        # Last: whoever keeps something of them later finds them gone.
+        return deleted + self._delete_made_of(names.union(traces, expired), project)
 
     def _delete_made_of(self, names: set[str], project: str | None) -> Deleted:
         """Delete whatever was made of these conversations, captured or expired."""

@@ -117,6 +117,11 @@ SELECT conversation.id, project.name AS project, conversation.name, origin, chan
 FROM conversation JOIN project ON project.id = conversation.project_id
 WHERE conversation.name = :name AND (:project IS NULL OR project.name = :project)
 
+-- name: is_captured
+-- By the unique index alone: it is asked for each conversation of which something was kept.
+SELECT 1 FROM conversation
+WHERE name = :name AND project_id = (SELECT id FROM project WHERE project.name = :project)
+
 -- name: conversations_named_like
 -- The beginning of an id was given: a range of the same index, two are enough to know that it is not unique.
 SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled

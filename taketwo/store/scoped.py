@@ -80,6 +80,10 @@ class ScopedStore:
         """See `Store`."""
         return self._store.conversation(id, self._scope.project(project))
 
+    def captured(self, ids: Collection[str], project: str) -> frozenset[str]:
+        """See `Store`."""
+        return self._store.captured(ids, self._scope.named(project))
+
     def conversations(self, project: str | None = None, *, limit: int | None = None) -> Iterator[Conversation]:
         """See `Store`."""
         return self._store.conversations(self._scope.project(project), limit=limit)

@@ -118,6 +118,12 @@ class TableStore:
         """See `Store`."""
         return self._found(id, project)[1]
 
+    def captured(self, ids: Collection[str], project: str) -> frozenset[str]:
+        """See `Store`."""
+        with self._readers.snapshot() as connection:
+            asked = ({"name": id, "project": project} for id in ids)
+            return frozenset(one["name"] for one in asked if connection.execute(SQL["is_captured"], one).fetchone())
+
     def conversations(self, project: str | None = None, *, limit: int | None = None) -> Iterator[Conversation]:
         """See `Store`."""
         for row, reading in islice(self._listed(project, None, limit), limit):
@@ -248,11 +254,20 @@ class TableStore:
 
     def _delete(self, found: Mapping[int, str], ids: Collection[str], project: str | None) -> Deleted:
         """Delete captured conversations, by key, and whatever was made of those of these ids, captured or expired."""
-        copies = Deleted(copies=self.documents.remove_copies(ids, project))
-        deleted = copies + self._deletion.conversations(list(found), ids, self.conversations())
+        ids = {*ids, *self._trace_ids(found)}  # some of it may have been kept when it had only the id of a trace
+        # Before, so that a deletion that is broken off can be asked for again; and after, for what was kept meanwhile
+        # by somebody who still found the conversation. Whoever keeps something later finds it gone, see `captured`.
+        deleted = Deleted(copies=self.documents.remove_copies(ids, project))
+        deleted += self._deletion.conversations(list(found), ids, self.conversations())
+        deleted += Deleted(copies=self.documents.remove_copies(ids, project))
         if deleted != Deleted():
             self.database.erase()
         return deleted
+
+    def _trace_ids(self, keys: Collection[int]) -> set[str]:
+        with self._readers.snapshot() as connection:
+            rows = (row for key in keys for row in connection.execute(SQL["traces_of_conversation"], (key,)).fetchall())
+            return {bytes(trace_id).hex() for _, trace_id in rows}
 
     def expire(self, now: datetime) -> Deleted:
         """See `Store`."""
@@ -500,6 +515,10 @@ def _put_import(connection: Connection, *, conversation: Conversation, body: byt
 
 
 def _put_feedback(connection: Connection, *, key: int, conversation: Conversation, given: Feedback) -> None:
+    if row_of(connection, key) is None:
+        raise NotFound(
+            f"conversation {conversation.id!r} was deleted just now", where=f"project {conversation.project}"
+        )
     row = {
         "project_id": project_key(connection, conversation.project),
         "conversation": conversation.id,

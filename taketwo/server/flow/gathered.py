@@ -161,6 +161,9 @@ def duplicate_scenario(flow: Flow, id: str, asked: DuplicateScenario) -> GraphSc
     copy = original.but(
         id=flow.new_id(), name=asked.name or f"{original.name} copy", version=1, created_at=now, updated_at=now
     )
-    rows = [row.but(id=flow.new_id(), scenario_id=copy.id) for row in ROWS.parts(flow, id)]
-    flow.documents.add([SCENARIOS.document(copy), *map(ROWS.document, rows)])
+    copies = {row.id: row.but(id=flow.new_id(), scenario_id=copy.id) for row in ROWS.parts(flow, id)}
+    flow.documents.add([SCENARIOS.document(copy), *map(ROWS.document, copies.values())])
+    # What was deleted of the original before its copy was kept was deleted with a conversation.
+    for row_id in copies.keys() - {row.id for row in ROWS.parts(flow, id)}:
+        ROWS.remove(flow, copies[row_id].id)
     return scenario_now(flow, copy.id)

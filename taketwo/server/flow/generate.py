@@ -160,9 +160,9 @@ def _keep(
 
 
 def _forget_rows_deleted_meanwhile(flow: Flow, session: ReplaySession, scenario_id: str) -> None:
-    """Drop rows of conversations that were deleted while rows were made of them."""
+    """Drop rows of conversations that were deleted while rows were made of them: their copies went first."""
     there = {copy.source for copy in COPIES.parts(flow, session.id)}
-    for row in ROWS.parts(flow, scenario_id) if there else ():
+    for row in ROWS.parts(flow, scenario_id):
         if not there.issuperset(sources_of(row)):
             ROWS.remove(flow, row.id)
 
@@ -185,7 +185,11 @@ def _ready(flow: Flow, session: ReplaySession, agent_id: str, version: int, left
             updated_at=flow.now(),
         )
 
-    done = SESSIONS.change(flow, session.id, ready)
+    try:
+        done = SESSIONS.change(flow, session.id, ready)
+    except NotFound:  # deleted meanwhile, and its copies with it
+        forget_scenario(flow, session.scenario_id or "")
+        return session
     if done.current_step != "ready" and session.scenario_id is not None:
         forget_scenario(flow, session.scenario_id)
     return done

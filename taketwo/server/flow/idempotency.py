@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from taketwo.errors import AlreadyThere, BadSetting, WrongState
+from taketwo.errors import AlreadyThere, BadSetting, NotFound, WrongState
 from taketwo.server.flow.shelf import Flow, Place, Shelf
 from taketwo.store.documents import ANY
 from taketwo.value import Value
@@ -44,10 +45,8 @@ REQUESTS = Shelf(
     "idempotent_request",
     Once,
     lambda one: _name(one.project, one.key),
-    # What was answered may hold lines of any user.
-    lambda one: Place(
-        project=one.project, due_at=one.begun_at + KEPT_FOR, source=None if one.answered is None else ANY
-    ),
+    # What is answered may hold lines of any user, and be on its way to here while they are deleted.
+    lambda one: Place(project=one.project, due_at=one.begun_at + KEPT_FOR, source=ANY),
 )
 
 
@@ -72,7 +71,8 @@ def once(
         # What was refused may be asked for again, mended, under the same key.
         REQUESTS.remove(flow, name)
         raise
-    REQUESTS.change(flow, name, lambda one: one.but(answered=answered))
+    with suppress(NotFound):  # something was deleted meanwhile, so it is not known whether this still may be told
+        REQUESTS.change(flow, name, lambda one: one.but(answered=answered))
     return answered, False
 
 

@@ -87,9 +87,9 @@ def create_replay_session(flow: Flow, asked: CreateReplaySession) -> ReplaySessi
     flow.documents.add([SELECTIONS.document(selection), SESSIONS.document(session)])
     copied = copy_conversations(flow, session.id)
     if set(copied.left_out) == {"not_found"} and copied.usable == 0:
-        why = next(SELECTED.parts(flow, session.id)).conversation.why
+        said = next(SELECTED.parts(flow, session.id), None)
         delete_replay_session(flow, session.id)
-        raise NotFound(why, where="ids")
+        raise NotFound(said.conversation.why if said else "what was selected is deleted by now", where="ids")
     return copied
 
 
@@ -109,7 +109,11 @@ def copy_conversations(flow: Flow, id: str) -> ReplaySession:
         if session.copied >= session.selected:
             SELECTIONS.remove(flow, id)  # each id stands in the account by now, and goes with its conversation
     except TakeTwoError as error:
-        return fail(flow, id, "init", error)
+        try:
+            return fail(flow, id, "init", error)
+        except NotFound:  # the session was deleted while it was copied
+            _forget_parts(flow, id)
+            raise
     return session
 
 
@@ -176,6 +180,10 @@ def delete_replay_session(flow: Flow, id: str) -> None:
     """Delete it with its copies; scenarios that were made of it stay. Raises NotFound."""
     SESSIONS.get(flow, id)
     SESSIONS.remove(flow, id)
+    _forget_parts(flow, id)
+
+
+def _forget_parts(flow: Flow, id: str) -> None:
     for parts in (COPIES, SELECTED):
         parts.remove_parts(flow, id)
     SELECTIONS.remove(flow, id)

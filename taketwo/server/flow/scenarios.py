@@ -93,6 +93,7 @@ def add_rows(flow: Flow, id: str, asked: AddRows) -> Listed[ScenarioRow]:
         for number, case in enumerate(cases)
     ]
     ROWS.add(flow, *rows)
+    _insist_on_captured(flow, scenario, asked, rows)
     touch(flow, id, rows=len(rows))
     return Listed([row.but(case=None) for row in rows], None)
 
@@ -213,6 +214,16 @@ def _case(flow: Flow, scenario: GraphScenario, asked: AddRow, where: str) -> Cas
         return freeze([conversation], name=scenario.name, at=flow.now()).cases[0]
     except (NotFound, ScenarioUnreadable) as error:
         raise BadSetting(error.what, where=f"{where}.conversation_id", todo=error.todo) from error
+
+
+def _insist_on_captured(flow: Flow, scenario: GraphScenario, asked: AddRows, rows: Sequence[ScenarioRow]) -> None:
+    """Take all rows back where a conversation was deleted while its row was made. Raises BadSetting."""
+    made_of = {row.source: number for number, row in enumerate(rows) if asked.rows[number].case is None and row.source}
+    if deleted := made_of.keys() - flow.store.captured(made_of.keys(), scenario.project):
+        for row in rows:
+            ROWS.remove(flow, row.id)
+        where = f"rows[{min(made_of[source] for source in deleted)}].conversation_id"
+        raise BadSetting("the conversation was deleted just now", where=where, todo="leave it out")
 
 
 def _insist(case: Case, where: str) -> None:

@@ -127,14 +127,43 @@ def copy_part(flow: Flow, part: Part, seen: dict[str, int]) -> list[Selected]:
     seen: what was copied before by fingerprint, with its position; grows by what is copied now.
     """
     looked = [_look_at(flow, part, id, part.first + place, seen) for place, id in enumerate(part.ids)]
-    documents = [SELECTED.document(one) for one, _ in looked]
+    kept = [one for one, _ in looked]
+    documents = [SELECTED.document(one) for one in kept]
     documents += [COPIES.document(copy) for _, copy in looked if copy is not None]
     try:
         flow.documents.add(documents)
     except AlreadyThere:
         # The process died after these were kept and before that was noted.
-        return [SELECTED.get(flow, f"{part.replay_session_id}/{one.conversation.position}") for one, _ in looked]
-    return [one for one, _ in looked]
+        kept = [_kept_before(flow, one) for one in kept]
+    return _without_deleted(flow, part, kept, seen)
+
+
+def _kept_before(flow: Flow, looked: Selected) -> Selected:
+    try:
+        return SELECTED.get(flow, SELECTED.document(looked).id)
+    except NotFound:  # its conversation was deleted since
+        return _gone(looked)
+
+
+def _without_deleted(flow: Flow, part: Part, kept: Sequence[Selected], seen: dict[str, int]) -> list[Selected]:
+    """Drop what was kept of conversations that were deleted meanwhile; gives what is left of each."""
+    sources = {one.source for one in kept if one.source is not None}
+    deleted = sources - flow.store.captured(sources, part.project)
+    for one in kept:
+        if one.source in deleted:
+            place = SELECTED.document(one).id
+            SELECTED.remove(flow, place)
+            COPIES.remove(flow, place)
+            if seen.get(one.fingerprint or "") == one.conversation.position:
+                del seen[one.fingerprint or ""]
+    return [_gone(one) if one.source in deleted else one for one in kept]
+
+
+def _gone(looked: Selected) -> Selected:
+    """What is counted of one that was deleted while it was looked at; nothing of it is kept."""
+    about = SelectedConversation(id="", position=looked.conversation.position, status="usable")
+    base = Selected(replay_session_id=looked.replay_session_id, project=looked.project, conversation=about)
+    return _left_out(base, "not_found", "its conversation was deleted")
 
 
 def fingerprint(conversation: Conversation) -> str:

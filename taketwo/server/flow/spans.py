@@ -57,7 +57,16 @@ def keep_spans_of_rows(flow: Flow, spans: Sequence[RawSpan]) -> list[RawSpan]:
                 call_execution_id=call.id, project=call.project, source=call.source, also_of=call.also_of, span=span
             )
             flow.documents.put(SPANS.document(kept))
+            _forget_if_deleted(flow, call, kept)
     return others
+
+
+def _forget_if_deleted(flow: Flow, call: CallExecution, kept: CallSpan) -> None:
+    """Drop a span whose row went with its conversation while the span came."""
+    try:
+        CALLS.get(flow, call.id)
+    except NotFound:
+        SPANS.remove(flow, SPANS.document(kept).id)
 
 
 def spans_of(flow: Flow, call_id: str, *, limit: int, after: str | None = None) -> Listed[Span]:

@@ -68,7 +68,7 @@ class Keeping:
         conversation = self._conversation(form)
         mark = _mark(form, conversation)
         insist_on_sense(Case(id="this conversation", recorded=conversation, expected=mark.expected))
-        change_marks(self._store.documents, conversation, with_mark(mark))
+        change_marks(self._store, conversation, with_mark(mark))
         address = conversation_address(conversation.id, conversation.project)
         return see_other(f"{address}#turn-{mark.turn_index + 1}")
 
@@ -76,7 +76,7 @@ class Keeping:
         """Say why the conversation is worth keeping."""
         conversation = self._conversation(form)
         why = text_of(form, "why") or None
-        change_marks(self._store.documents, conversation, lambda marks: marks.but(why=why))
+        change_marks(self._store, conversation, lambda marks: marks.but(why=why))
         return see_other(f"/keep?{_query(conversation)}")
 
     def keep(self, request: Request) -> Response:
