@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 from taketwo.capture.dialects import marks
@@ -16,15 +15,33 @@ LEAST = 3
 """How many different texts of the greatest length it takes to tell that a limit made them."""
 
 
-def value_limit(spans: Iterable[Span]) -> int | None:
-    """The length at which the sender's SDK cut texts off, None when it cut none.
+class Longest:
+    """The longest texts among the attributes of spans, which tell whether the sender's SDK cut texts off.
 
     Where several different texts are exactly as long as the longest of all, a limit did it: chance does not.
     """
-    texts = {text for span in spans for text in span.attributes.values() if isinstance(text, str)}
-    lengths = Counter(map(len, texts))
-    longest = max(lengths, default=0)
-    return longest if longest >= SHORTEST and lengths[longest] >= LEAST else None
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._texts: set[str] = set()
+
+    def add(self, spans: Iterable[Span]) -> None:
+        """Look at further spans."""
+        for span in spans:
+            for text in span.attributes.values():
+                if isinstance(text, str) and len(text) >= self._length:
+                    self._add(text)
+
+    def _add(self, text: str) -> None:
+        if len(text) > self._length:
+            self._length = len(text)
+            self._texts.clear()
+        self._texts.add(text)
+
+    @property
+    def limit(self) -> int | None:
+        """The length at which texts were cut off, None when none was."""
+        return self._length if self._length >= SHORTEST and len(self._texts) >= LEAST else None
 
 
 def with_cuts_marked(reading: Reading, limit: int) -> Reading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from taketwo.capture import wrapper
 from taketwo.capture.dialects import combined, own
@@ -12,15 +13,48 @@ from taketwo.capture.utterances import Utterance, alike, utterances
 from taketwo.capture.voices import name_voices
 
 
-def model_calls(found: Sequence[Seen]) -> list[Seen]:
-    """The model calls, each once, in the order of their starts; runs without any stand in for theirs."""
-    calls = _same_response_once(_outermost([seen for seen in found if seen.reading.kind == "model"]))
+class ChangesThePast(Exception):
+    """What came makes something else of what came before, so that all must be read together."""
+
+
+@dataclass(slots=True)
+class Before:
+    """What must be known of the model calls of earlier traces."""
+
+    traces: bool = False
+    """Whether there were any traces."""
+    calls: bool = False
+    """Whether there were any calls but those that runs stand in for."""
+    in_tools: bool = False
+    """Whether all of them were inside of tools."""
+    responses: set[str] = field(default_factory=set)
+    """The providers' ids of their responses."""
+    line: Seen | None = None
+    """The last one of a run of our own recorder's, which a later run may go on from."""
+    went_on: list[Seen] = field(default_factory=list)
+    """Those that were given an id of their response since, by which others go on from them."""
+    voices: list[tuple[str, str | None]] = field(default_factory=list)
+    """The instructions they had, with the name of each one's agent."""
+
+
+def model_calls(found: Sequence[Seen], before: Before | None = None) -> list[Seen]:
+    """The model calls, each once, in the order of their starts; runs without any stand in for theirs.
+
+    `before` is what was found in traces that ended before these began, and learns of these. Raises ChangesThePast.
+    """
+    before = before or Before()
+    calls = _same_response_once(_outermost([seen for seen in found if seen.reading.kind == "model"]), before.responses)
     calls = _without_shadows(calls)
-    _open_tools(calls)
-    calls += _stand_ins(found, calls)
+    if before.in_tools or (before.traces and not before.calls and calls):
+        raise ChangesThePast
+    if not before.calls:
+        before.in_tools = _open_tools(calls)
+    before.calls |= bool(calls)
+    before.traces = True
+    calls += _stand_ins(found, calls, is_alone=not before.calls)
     calls.sort(key=lambda seen: (seen.span.start_ns, seen.order))
-    _chain(calls)
-    name_voices(calls)
+    _chain(calls, before)
+    name_voices(calls, before.voices)
     return calls
 
 
@@ -84,12 +118,14 @@ def _are_one(calls: Sequence[Seen]) -> bool:
     return len(with_content) < 2 or all(_agree(first.reading, other.reading) for other in others)
 
 
-def _same_response_once(calls: list[Seen]) -> list[Seen]:
+def _same_response_once(calls: list[Seen], known: set[str]) -> list[Seen]:
     """One span a response: SDKs emit one of their own beside the instrumentation's, streams a second for the end."""
     by_response: dict[str, Seen] = {}
     kept: list[Seen] = []
     for call in sorted(calls, key=lambda seen: seen.order):
         identity = call.reading.response_id
+        if identity in known:
+            raise ChangesThePast
         other = by_response.get(identity) if identity else None
         if other is not None and _agree(other.reading, call.reading):
             other.reading = combined(other.reading, call.reading)
@@ -97,6 +133,7 @@ def _same_response_once(calls: list[Seen]) -> list[Seen]:
         if identity and other is None:
             by_response[identity] = call
         kept.append(call)
+    known.update(by_response)
     return kept
 
 
@@ -118,13 +155,15 @@ def _is_shadow(call: Seen, telling: Sequence[Seen]) -> bool:
     return False
 
 
-def _open_tools(calls: Sequence[Seen]) -> None:
+def _open_tools(calls: Sequence[Seen]) -> bool:
     """Where every call is inside of a tool, as of an agent that is itself served as one, the tool is the run."""
-    if calls and all(call.tool_above is not None for call in calls):
-        for call in calls:
-            for above in call.ancestors():
-                if above.reading.kind == "tool":
-                    above.reading = above.reading.but(kind="agent", execution=None)
+    if not calls or any(call.tool_above is None for call in calls):
+        return False
+    for call in calls:
+        for above in call.ancestors():
+            if above.reading.kind == "tool":
+                above.reading = above.reading.but(kind="agent", execution=None)
+    return True
 
 
 def _agree(one: Reading, other: Reading) -> bool:
@@ -140,28 +179,32 @@ def _alike(one: tuple[Message, ...] | None, other: tuple[Message, ...] | None) -
     return len(mine) == len(theirs) and all(alike(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
-def _stand_ins(found: Sequence[Seen], calls: Sequence[Seen]) -> list[Seen]:
-    """Runs whose model calls were not captured, as calls that say no more than the run does."""
+def _stand_ins(found: Sequence[Seen], calls: Sequence[Seen], *, is_alone: bool) -> list[Seen]:
+    """Runs whose model calls were not captured, as calls that say no more than the run does.
+
+    `is_alone`: there are no calls, neither in other traces.
+    """
     covered = {seen.span.trace_id for seen in calls}
     runs: dict[int, Seen] = {}
     for seen in found:
         if seen.span.trace_id not in covered and seen.reading.kind in ("agent", "tool") and not seen.is_aside:
             run = seen.run
-            if run.reading.kind == "agent" or not calls:
+            if run.reading.kind == "agent" or is_alone:
                 runs.setdefault(id(run), run)
     stand_ins = [_stand_in(run) for run in runs.values()]
-    return [call for call in stand_ins if not calls or call.reading.request or call.reading.response]
+    return [call for call in stand_ins if is_alone or call.reading.request or call.reading.response]
 
 
-def _chain(calls: Iterable[Seen]) -> None:
+def _chain(calls: Iterable[Seen], before: Before) -> None:
     """A run that was given a line alone goes on from the run before, so that a repeated line is a turn of its own."""
-    before: Seen | None = None
     for call in calls:
-        if call.reading.request_is_line and before is not None:
-            before.reading = before.reading.but(response_id=before.reading.response_id or before.span.span_id)
-            call.reading = call.reading.but(previous_response_id=before.reading.response_id)
+        if call.reading.request_is_line and (last := before.line) is not None:
+            if not last.reading.response_id:
+                last.reading = last.reading.but(response_id=last.span.span_id)
+                before.went_on.append(last)
+            call.reading = call.reading.but(previous_response_id=last.reading.response_id)
         if call.run.reading.rule == own.RULE:
-            before = call
+            before.line = call
 
 
 def _stand_in(run: Seen) -> Seen:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import is_
 
-from taketwo.capture import wrapper
 from taketwo.capture.dialects.loose_json import loosely
 from taketwo.capture.executions import executions, matched
+from taketwo.capture.grown import OWN, Grown, Told
 from taketwo.capture.identity import session_named, user_named
-from taketwo.capture.model_calls import model_calls, templates
 from taketwo.capture.moments import moment
 from taketwo.capture.speakers import agent_of, gaps_of_agent, other_agents
-from taketwo.capture.steps import Notes, turn_of
-from taketwo.capture.talk import Known, choose
-from taketwo.capture.trace_tree import Seen, gather
-from taketwo.capture.transcript import Transcript
+from taketwo.capture.steps import Notes, told_by, turn_of
+from taketwo.capture.talk import choose
+from taketwo.capture.trace_tree import Seen
 from taketwo.capture.turns import Draft, drafts, insert_unasked, number_messages
 from taketwo.conversation import Conversation, Gap, Outcome, Turn
 from taketwo.span import LogRecord, Span
@@ -34,10 +33,17 @@ def reconstruct(
     `session_id` is the session they were filed under, when that is known better than from the spans themselves.
     A conversation without turns means that no span tells of one. Never raises for what is in the spans.
     """
-    found = gather(spans, logs)
-    turns, by_code = _talk(found)
+    grown = Grown()
+    grown.add(spans, logs)
+    return tell(grown, project=project, session_id=session_id)
+
+
+def tell(grown: Grown, *, project: str = "default", session_id: str | None = None) -> Conversation:
+    """The conversation in all the traces that were added; see `reconstruct`."""
+    found = grown.found
+    turns, by_code = _talk(grown)
     notes = Notes()
-    built = tuple(turn_of(turn, index, notes) for index, turn in enumerate(turns))
+    built = tuple(_turn(grown, turn, index, notes) for index, turn in enumerate(turns))
     session = session_id or _session(found)
     calls = [each.call for turn in turns for each in turn.calls]
     agent = agent_of(calls)
@@ -57,15 +63,12 @@ def reconstruct(
     )
 
 
-def _talk(found: Sequence[Seen]) -> tuple[list[Draft], list[Seen]]:
+def _talk(grown: Grown) -> tuple[list[Draft], list[Seen]]:
     """The talk in all model calls as turns, and the tools that no model asked for."""
-    calls = model_calls(found)
-    transcript = Transcript(templates(calls))
-    for call in calls:
-        transcript.place(call)
-    path = choose(transcript, _known(calls))
-    turns = drafts(path, transcript.placed)
-    spans, unasked = matched([node for node in path if node.utterance.kind == "call"], executions(found))
+    path = choose(grown.transcript, grown.known)
+    turns = drafts(path, grown.transcript.placed)
+    asked = [node for node in path if node.utterance.kind == "call"]
+    spans, unasked = matched(asked, executions(grown.found))
     for turn in turns:
         for item in turn.items:
             item.ran = spans.get(id(item.node))
@@ -76,14 +79,15 @@ def _talk(found: Sequence[Seen]) -> tuple[list[Draft], list[Seen]]:
     return turns, by_code
 
 
-def _known(calls: Iterable[Seen]) -> Known:
-    runs = {id(run): run for call in calls for run in [call.run] if run is not call}.values()
-    asked = (wrapper.asked(run.reading.input) for run in runs)
-    answered = (wrapper.answered(run.reading.output) for run in runs)
-    return Known(
-        asked=frozenset(text.strip() for text in asked if text),
-        answered=frozenset(text.strip() for text in answered if text),
-    )
+def _turn(grown: Grown, draft: Draft, index: int, notes: Notes) -> Turn:
+    """The turn at that index, as it was told last where it would be told out of the very same things."""
+    things = told_by(draft)
+    there = grown.told.get(index)
+    if there is None or len(there.by) != len(things) or not all(map(is_, there.by, things)):
+        own = Notes()
+        there = grown.told[index] = Told(things, turn_of(draft, index, own), own.gaps)
+    notes.gaps.extend(there.gaps)
+    return there.turn
 
 
 def _session(found: Sequence[Seen]) -> str | None:
@@ -140,17 +144,6 @@ def _gaps(found: Iterable[Seen], turns: Sequence[Draft]) -> list[Gap]:
     return gaps
 
 
-_OWN = (
-    "metadata",
-    "tag.tags",
-    "langfuse.tags",
-    "langfuse.trace.metadata.",
-    "langfuse.trace.name",
-    "langfuse.trace.tags",
-    "traceloop.association.properties.",
-    "ai.telemetry.metadata.",
-    "mlflow.traceTag.",
-)
 _NOT_OWN = ("session_id", "user_id", "thread_id", "sessionId", "userId", "threadId", "_integration", "_agent_name")
 _KEPT = ("service.name", "service.version", "deployment.environment.name", "deployment.environment", "langfuse.release")
 
@@ -173,7 +166,7 @@ def _metadata(found: Sequence[Seen]) -> dict[str, JSON]:
 def _keep_own(span: Span, kept: dict[str, JSON]) -> None:
     """What the application itself put on the topmost spans, such as tags, a plan or an experiment."""
     for key, value in span.attributes.items():
-        if key.startswith(_OWN) and not key.endswith(_NOT_OWN) and value is not None:
+        if key.startswith(OWN) and not key.endswith(_NOT_OWN) and value is not None:
             kept.setdefault(key, loosely(value))
 
 

@@ -86,6 +86,13 @@ def gaps_of_agent(agent: Agent, turns: Sequence[Turn], calls: Sequence[Seen]) ->
 
 def _all_visible(calls: Sequence[Seen]) -> bool:
     """Whether requests were captured with what instructions they may have had."""
-    return all(
-        call.reading.request is not None and call.reading.request_lacks == "nothing" for call in calls
-    ) and not any(message.flaw for call in calls for message in call.reading.request or ())
+    return all(map(_shows_all, calls))
+
+
+def _shows_all(call: Seen) -> bool:
+    """Looked at once: a long talk is told again when it goes on."""
+    if call.shows_all is None:
+        reading = call.reading
+        is_whole = reading.request is not None and reading.request_lacks == "nothing"
+        call.shows_all = is_whole and not any(message.flaw for message in reading.request or ())
+    return call.shows_all

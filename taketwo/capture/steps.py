@@ -57,6 +57,20 @@ def turn_of(draft: Draft, index: int, notes: Notes) -> Turn:
     )
 
 
+def told_by(draft: Draft) -> list[object]:
+    """All that `turn_of` looks at, so that it need not tell anew what nothing was added to."""
+    things: list[object] = [len(draft.calls), len(draft.lines), len(draft.items), len(draft.hidden), draft.run]
+    things += [each.call for each in draft.calls]
+    for node in (*draft.lines, *(node for _, node in draft.hidden)):
+        things += (node.utterance, node.first)
+    things += [position for position, _ in draft.hidden]
+    for item in draft.items:
+        things += (item.ran, item.asked_by, item.message)
+        if (said := item.node) is not None:
+            things += (said.utterance, said.result, said.told, said.said_by, said.first)
+    return things
+
+
 def _in_time(steps: Sequence[Step]) -> list[Step]:
     """The steps with no text later than the calls after it: tools may run while the model's stream still goes on."""
     ordered: list[Step] = []

@@ -17,9 +17,9 @@ _AGENT = 1_000_000
 class Known:
     """What the spans around the runs say, to tell the talk from what an application asks a model besides."""
 
-    asked: frozenset[str]
+    asked: set[str]
     """Lines of the user, without space around them."""
-    answered: frozenset[str]
+    answered: set[str]
     """What the user was told, without space around it."""
 
 

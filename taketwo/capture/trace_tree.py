@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from taketwo.capture import dialects
-from taketwo.capture.cut import value_limit, with_cuts_marked
+from taketwo.capture.cut import Longest, with_cuts_marked
 from taketwo.capture.reading import Reading
 from taketwo.span import LogRecord, Span, SpanEvent
 
@@ -23,6 +23,8 @@ class Seen:
     order: int = 0
     voice: str = ""
     """Of a model call, what tells which agent it is; see `voices`."""
+    shows_all: bool | None = None
+    """Of a model call, whether its request is all there; None as long as nobody has looked."""
 
     def ancestors(self) -> Iterator[Seen]:
         """The spans above, nearest first."""
@@ -59,11 +61,18 @@ class Seen:
         return next((above.reading.agent for above in self.ancestors() if above.reading.agent), None)
 
 
-def gather(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> list[Seen]:
-    """Every span once, read and linked to its parent, in the order of their starts."""
+def gather(
+    spans: Iterable[Span], logs: Iterable[LogRecord] = (), *, longest: Longest | None = None, before: int = 0
+) -> list[Seen]:
+    """Every span once, read and linked to its parent, in the order of their starts.
+
+    `longest` knows the texts of the spans gathered before these, of which there were `before`.
+    """
     unique = sorted(once(with_logs(spans, logs)), key=lambda span: (span.start_ns, span.end_ns, span.span_id))
-    limit = value_limit(unique)
-    found = [Seen(span, _read(span, limit), order=order) for order, span in enumerate(unique)]
+    longest = longest or Longest()
+    longest.add(unique)
+    limit = longest.limit
+    found = [Seen(span, _read(span, limit), order=order) for order, span in enumerate(unique, before)]
     by_id = {(seen.span.trace_id, seen.span.span_id): seen for seen in found}
     for seen in found:
         parent = by_id.get((seen.span.trace_id, seen.span.parent_id or ""))

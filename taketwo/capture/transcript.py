@@ -167,11 +167,23 @@ class Transcript:
         self._most_pasts = most_pasts
         self.root = Node(Utterance("say"))
         self.placed: list[Placed] = []
-        self._templates = templates
+        self._templates = dict(templates)
+        self._prompts: set[str] = set()
         self._by_response: dict[str, Placed] = {}
         self._latest: dict[int, tuple[int, int]] = {}
         self._without_memory: set[str] = set()
         self._pasts: list[_Past] = []
+
+    def expect(self, templates: Mapping[str, str]) -> bool:
+        """Learn what the user said for further prompts; False where one was met already and taken for their words."""
+        new = {prompt: line for prompt, line in templates.items() if self._templates.get(prompt) != line}
+        self._templates.update(new)
+        return self._prompts.isdisjoint(new)
+
+    def go_on_from(self, call: Seen) -> bool:
+        """Let later calls name the response of a placed one; False where an earlier response has the same id."""
+        placed = next(one for one in reversed(self.placed) if one.call is call)
+        return self._by_response.setdefault(call.reading.response_id or "", placed) is placed
 
     def place(self, call: Seen) -> Placed:
         """Put a model call in its place; calls come in the order of their starts."""
@@ -181,14 +193,19 @@ class Transcript:
             placed = self._place_blindly(call, before)
         else:
             past = self._known_past(reading.request)
-            pieces = [utterances((message,), self._templates) for message in reading.request[len(past.ends) :]]
+            new = reading.request[len(past.ends) :]
+            # What calls repeat is kept once: a long talk is kept as long as it may go on.
+            request = (*past.messages, *new)
+            call.reading = reading.but(request=request)
+            self._prompts.update(message.text for message in new if message.role == "user")
+            pieces = [utterances((message,), self._templates) for message in new]
             said = past.said + [item for piece in pieces for item in piece]
             start = self._start(call, said, before)
             walk = _Walk(start, call, past if start is self.root else _Past())
             at, trimmed = self._follow(walk, said, call)
             if start is self.root and not trimmed:
                 ends = past.ends + list(accumulate(map(len, pieces), initial=len(past.said)))[1:]
-                gone = _Past(reading.request, ends, said, walk.trail).certain(len(past.ends))
+                gone = _Past(request, ends, said, walk.trail).certain(len(past.ends))
                 self._pasts = [gone, *self._pasts][: self._most_pasts]
             at = self._after_hand_off(at, call)
             if reading.request_lacks == "tail":
@@ -200,6 +217,11 @@ class Transcript:
         if reading.response_id:
             self._by_response.setdefault(reading.response_id, placed)
         return placed
+
+    @property
+    def nodes(self) -> int:
+        """How many utterances there are in the tree."""
+        return len(self._latest)
 
     def leaves(self) -> list[Node]:
         """The ends of all branches, the one grown last at the end."""

@@ -13,9 +13,11 @@ LONG_OPENING = 60
 _CHANGING = re.compile(r"\d+|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b", re.IGNORECASE)
 
 
-def name_voices(calls: Iterable[Seen]) -> None:
-    """Give every call the voice it speaks with: the instructions that its agent was seen with first, else its name."""
-    known: list[tuple[str, str | None]] = []
+def name_voices(calls: Iterable[Seen], known: list[tuple[str, str | None]]) -> None:
+    """Give every call the voice it speaks with: the instructions that its agent was seen with first, else its name.
+
+    `known` are the instructions seen before, with the name of each one's agent; new ones are added.
+    """
     for call in calls:
         instructions, name = call.reading.system, call.agent
         if instructions is None:
