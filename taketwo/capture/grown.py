@@ -130,8 +130,14 @@ class Grown:
 
 
 def _light(span: Span) -> Span:
+    if not any(map(_is_long, (span.attributes, *(event.attributes for event in span.events)))):
+        return span
     events = tuple(SpanEvent(name=e.name, at_ns=e.at_ns, attributes=_short(e.attributes)) for e in span.events)
     return span.but(attributes=_short(span.attributes), events=events)
+
+
+def _is_long(attributes: dict[str, JSON]) -> bool:
+    return any(isinstance(value, str) and len(value) > LONGEST_KEPT for value in attributes.values())
 
 
 def _short(attributes: dict[str, JSON]) -> dict[str, JSON]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from taketwo.capture.grown import Grown
 from taketwo.capture.otlp import decode_log, decode_span
-from taketwo.capture.reconstruct import reconstruct
+from taketwo.capture.reconstruct import tell
 from taketwo.capture.sessions import Session, sessions
 from taketwo.conversation import Conversation
 from taketwo.span import LogRecord, RawLog, RawSpan, Span
@@ -56,11 +57,12 @@ def groups(material: Material) -> list[Group]:
     return list(found.values())
 
 
-def read(group: Group, project: str) -> Conversation:
-    """The conversation that a group tells."""
+def read(group: Group, project: str, grown: Grown | None = None) -> Conversation:
+    """The conversation that a group tells; `grown` is where what is found in it is left, for it may go on."""
     session_id = group.name if group.is_session else None
-    conversation = reconstruct(group.spans, group.logs, project=project, session_id=session_id)
-    return conversation.but(id=group.name, session_id=session_id)
+    grown = grown or Grown()
+    grown.add(group.spans, group.logs)
+    return tell(grown, project=project, session_id=session_id).but(id=group.name, session_id=session_id)
 
 
 def part_of(group: Group, material: Material) -> Material:

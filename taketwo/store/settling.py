@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 
+from taketwo.capture.grown import Grown
 from taketwo.conversation import Conversation
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import chunks
@@ -15,6 +17,7 @@ from taketwo.store.database import Connection
 from taketwo.store.facts import Facts, facts_of
 from taketwo.store.filed import Envelopes, Row
 from taketwo.store.grouping import Group, Material, decoded, groups, read, together
+from taketwo.store.growing import Kept, KeptSessions, grow, versions_of
 from taketwo.store.indexing import index
 from taketwo.store.links import Links, links
 from taketwo.store.statements import SQL
@@ -45,12 +48,8 @@ class Finding(msgspec.Struct, frozen=True):
     """The links of the traces of the conversation, by key, where it has no session."""
     candidates: frozenset[int]
     """Keys of other conversations that were looked at because they might belong to it."""
-
-    @property
-    def moves_traces(self) -> bool:
-        """Whether traces are filed elsewhere than where they belong."""
-        is_one = len(self.groups) == len(self.seen) == 1
-        return not (is_one and _is_filed(self.groups[0], self.row, self.traces))
+    moves_traces: bool
+    """Whether traces are filed elsewhere than where they belong."""
 
 
 def row_of(connection: Connection, key: int) -> Row | None:
@@ -64,8 +63,51 @@ def look(
     row: Row,
     envelope: Envelopes,
     finish: Callable[[Conversation], Conversation] = lambda conversation: conversation,
+    sessions: KeptSessions | None = None,
 ) -> Finding:
-    """Find out what the spans of a conversation say; `finish` has the last word."""
+    """Find out what the spans of a conversation say; `finish` has the last word.
+
+    Of `sessions` those that are kept there are grown, and what is found is kept.
+    """
+    if row.origin != "session" or sessions is None:
+        return _look_at_all(connection, row, envelope, finish, Grown())
+    versions = versions_of(connection, row.id)
+    kept = sessions.take(row.id)
+    if kept is not None and kept.name == row.name:
+        material = partial(material_of_trace, connection, envelope=envelope)
+        if (reading := grow(kept, versions, material, row.project)) is not None:
+            sessions.put(row.id, kept._replace(versions=versions))
+            return _as_filed(row, finish(reading))
+    grown = Grown()
+    found = _look_at_all(connection, row, envelope, finish, grown)
+    if not found.moves_traces:
+        sessions.put(row.id, Kept(row.name, versions, grown))
+    return found
+
+
+def _as_filed(row: Row, reading: Conversation) -> Finding:
+    """The finding where a session is what it was, and goes on."""
+    return Finding(
+        row=row,
+        seen={row.id: row.changes},
+        traces={},
+        groups=[],
+        readings={row.name: reading},
+        facts={row.name: facts_of(reading)},
+        links={},
+        candidates=frozenset(),
+        moves_traces=False,
+    )
+
+
+def _look_at_all(
+    connection: Connection,
+    row: Row,
+    envelope: Envelopes,
+    finish: Callable[[Conversation], Conversation],
+    grown: Grown,
+) -> Finding:
+    """Read all that there is; what is found in the conversation itself is left in `grown`."""
     materials = {row: _materials(connection, row.id, envelope)}
     linked: dict[int, Links] = {}
     if row.origin == "trace":
@@ -78,18 +120,19 @@ def look(
     found = [group for group in found if not any(_is_filed(group, one, filed[one]) for one in others)]
     # Of other sessions not all traces were seen, and of a trace that left a session not who may belong to it.
     whole = [group for group in found if (group.name == row.name if row.origin == "session" else not group.is_session)]
-    readings = {group.name: finish(read(group, row.project)) for group in whole}
+    own = {row.name: grown}
+    readings = {group.name: finish(read(group, row.project, own.get(group.name))) for group in whole}
+    seen = [one for one in filed if one not in others]
     return Finding(
         row=row,
-        seen={one.id: one.changes for one in filed if one not in others},
-        traces={
-            trace_id: trace for one, some in filed.items() if one not in others for trace_id, trace in some.items()
-        },
+        seen={one.id: one.changes for one in seen},
+        traces={trace_id: trace for one in seen for trace_id, trace in filed[one].items()},
         groups=found,
         readings=readings,
         facts={name: facts_of(reading) for name, reading in readings.items()},
         links=linked,
         candidates=frozenset(one.id for one in filed if one != row),
+        moves_traces=not (len(found) == len(seen) == 1 and _is_filed(found[0], row, filed[row])),
     )
 
 
@@ -114,6 +157,20 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
     if is_first_look and not others <= finding.candidates:
         return False
     project_id = project_key(connection, finding.row.project)
+    keys = _move(connection, finding, project_id) if finding.moves_traces else {finding.row.name: finding.row.id}
+    for trace, found in finding.links.items():
+        connection.execute(SQL["drop_links"], (trace,))
+        rows = [(project_id, number, role, trace) for role in (ENDS, BEGINS) for number in _hashes(found, role)]
+        connection.executemany(SQL["add_link"], rows)
+    for name, conversation in finding.readings.items():
+        connection.execute(SQL["settle"], (keys[name],))
+        index(connection, keys[name], conversation, finding.facts[name])
+        connection.execute(SQL["put_reading"], (keys[name], packed(conversation)))
+    return True
+
+
+def _move(connection: Connection, finding: Finding, project_id: int) -> dict[str, int]:
+    """File traces where they belong; gives the keys of the conversations by id."""
     keys = {
         group.name: open_conversation(connection, project_id, group.name, "session" if group.is_session else "trace")
         for group in finding.groups
@@ -125,15 +182,7 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
             join(connection, key, trace)
         for key in there - wanted:
             leave(connection, key, trace)
-    for trace, found in finding.links.items():
-        connection.execute(SQL["drop_links"], (trace,))
-        rows = [(project_id, number, role, trace) for role in (ENDS, BEGINS) for number in _hashes(found, role)]
-        connection.executemany(SQL["add_link"], rows)
-    for name, conversation in finding.readings.items():
-        connection.execute(SQL["settle"], (keys[name],))
-        index(connection, keys[name], conversation, finding.facts[name])
-        connection.execute(SQL["put_reading"], (keys[name], packed(conversation)))
-    return True
+    return keys
 
 
 def material_of(connection: Connection, key: int, envelope: Envelopes) -> Material:

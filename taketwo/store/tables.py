@@ -23,6 +23,7 @@ from taketwo.store.documents_tables import TableDocuments
 from taketwo.store.feedback import Feedback, meant, with_scores
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run, trace_range
 from taketwo.store.grouping import Material, groups, part_of
+from taketwo.store.growing import KeptSessions
 from taketwo.store.indexing import SEARCH, feedback_of, index, index_again
 from taketwo.store.listing import cursor, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
@@ -71,6 +72,7 @@ class TableStore:
         self.documents = TableDocuments(self._readers, self._writer)
         self._envelopes: dict[bytes, bytes] = {}
         self._moved = 0
+        self._sessions = KeptSessions()
         self._redacting = Redacting(self.project, database.pseudonyms_key)
         self._deletion = Deletion(
             database, self._readers, self._writer, self._envelope_reader, partial(self._read, wait=True)
@@ -261,6 +263,7 @@ class TableStore:
         deleted += self._deletion.conversations(list(found), ids, self.conversations())
         deleted += Deleted(copies=self.documents.remove_copies(ids, project))
         if deleted != Deleted():
+            self._sessions.forget()
             self.database.erase()
         return deleted
 
@@ -275,6 +278,8 @@ class TableStore:
         for name in self.projects():
             if (days := self.project(name).keep_for_days) is not None:
                 deleted += self._deletion.expire(name, moment_ns(now - timedelta(days=days)), self.conversations())
+        if deleted != Deleted():
+            self._sessions.forget()
         return deleted
 
     def compact(self) -> None:
@@ -365,7 +370,7 @@ class TableStore:
                 return None
             if row.changes == row.settled:
                 return unpacked(_reading(connection, key), Conversation)
-            return look(connection, row, self._envelope_reader(connection), self._redacting.finished)
+            return look(connection, row, self._envelope_reader(connection), self._redacting.finished, self._sessions)
 
     def _settle(self, statement: str, values: dict[str, object], *, wait: bool = True) -> int:
         with self._readers.snapshot() as connection:
