@@ -35,9 +35,9 @@ def _tools(calls: Sequence[Seen]) -> tuple[ToolDefinition, ...]:
     """
     offered = [tool for call in calls for tool in call.reading.tools]
     if not offered:
-        above = [seen for call in calls for seen in call.ancestors()]
-        offered = [tool for seen in above for tool in seen.reading.tools]
-        near = {id(child): child for call in calls for seen in (call, *call.ancestors()) for child in seen.children}
+        around = {id(seen): seen for call in calls for seen in (call, *call.ancestors())}.values()
+        offered = [tool for seen in around for tool in seen.reading.tools]
+        near = {id(child): child for seen in around for child in seen.children}
         offered += [tool for seen in near.values() if seen.reading.kind == "tool" for tool in seen.reading.tools]
     found: dict[str, ToolDefinition] = {}
     for tool in offered:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taketwo.capture.trace_tree import Seen
 from taketwo.capture.transcript import Node, Placed, Transcript
 
 _AGENT = 1_000_000
@@ -87,6 +86,8 @@ def _is_foreign(branch: _Branch, agents: set[str]) -> bool:
 
 
 def _best(options: Sequence[Node], branches: dict[int, _Branch]) -> Node:
+    if len(options) == 1:
+        return options[0]
     one_voice = len({branches[id(option)].voice for option in options}) == 1
     return max(options, key=lambda node: _worth(node, branches[id(node)], one_voice))
 
@@ -112,7 +113,7 @@ def _measured(transcript: Transcript, known: Known) -> dict[int, _Branch]:
     for node in reversed([transcript.root, *transcript.root.below()]):
         branch = _own(node, known)
         for placed in ending.get(id(node), []):
-            _count_call(branch, placed.call, weights)
+            _count_call(branch, placed, weights)
         for child in node.children:
             _count_child(branch, measured[id(child)])
         branch.proven += node.utterance.kind == "user" and node.utterance.text.strip() in known.asked
@@ -128,9 +129,10 @@ def _own(node: Node, known: Known) -> _Branch:
     return _Branch(told=text in known.answered, words=len(text))
 
 
-def _count_call(branch: _Branch, call: Seen, weights: dict[str, int]) -> None:
+def _count_call(branch: _Branch, placed: Placed, weights: dict[str, int]) -> None:
+    call = placed.call
     branch.latest, branch.earliest = max(branch.latest, call.order), min(branch.earliest, call.order)
-    if call.tool_above is None and not call.is_aside:
+    if placed.is_talk:
         branch.talks = True
         if weights[call.voice] > branch.weight:
             branch.voice, branch.weight = call.voice, weights[call.voice]
@@ -139,9 +141,17 @@ def _count_call(branch: _Branch, call: Seen, weights: dict[str, int]) -> None:
 def _count_child(branch: _Branch, child: _Branch) -> None:
     branch.talks |= child.talks
     branch.told |= child.told
-    branch.proven, branch.lines = max(branch.proven, child.proven), max(branch.lines, child.lines)
-    branch.words = max(branch.words, child.words)
-    branch.latest, branch.earliest = max(branch.latest, child.latest), min(branch.earliest, child.earliest)
+    # Written out, for a long talk has thousands of nodes and most of them one child.
+    if child.proven > branch.proven:
+        branch.proven = child.proven
+    if child.lines > branch.lines:
+        branch.lines = child.lines
+    if child.words > branch.words:
+        branch.words = child.words
+    if child.latest > branch.latest:
+        branch.latest = child.latest
+    if child.earliest < branch.earliest:
+        branch.earliest = child.earliest
     if child.weight > branch.weight:
         branch.voice, branch.weight = child.voice, child.weight
 

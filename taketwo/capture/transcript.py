@@ -103,6 +103,8 @@ class Placed:
     """Where its response ends."""
     trimmed: bool = False
     """Whether the request left out what had been said before."""
+    is_talk: bool = True
+    """Whether it is neither inside of a tool nor a guard's or judge's."""
 
 
 class _Step(NamedTuple):
@@ -128,7 +130,7 @@ class _Past:
         """How many messages the request begins with just as well."""
         same = 0
         for mine, theirs in zip(self.messages, request, strict=False):
-            if mine != theirs:
+            if mine is not theirs and mine != theirs:
                 break
             same += 1
         return same
@@ -211,6 +213,7 @@ class Transcript:
             if reading.request_lacks == "tail":
                 at = self._after_lost_tail(self._tip_below(at), call)
             placed = Placed(call, at, at, trimmed=trimmed)
+        placed.is_talk = call.tool_above is None and not call.is_aside
         self._respond(placed)
         placed.at.asked.append(placed)
         self.placed.append(placed)
@@ -249,9 +252,11 @@ class Transcript:
 
     def _known_past(self, request: Sequence[Message]) -> _Past:
         """The longest beginning of a request that one of the requests before had, too."""
-        shared = [(past.shared_with(request), past) for past in self._pasts]
-        most, past = max(shared, key=lambda one: one[0], default=(0, _Past()))
-        return past.beginning(most)
+        most, longest = 0, _Past()
+        for past in self._pasts:
+            if len(past.messages) > most and (shared := past.shared_with(request)) > most:
+                most, longest = shared, past
+        return longest.beginning(most)
 
     def _follow(self, walk: _Walk, said: Sequence[Utterance | ToolResult], call: Seen) -> tuple[Node, bool]:
         """Walk along what is known already and add what is new."""

@@ -82,18 +82,12 @@ def _begins(node: Node, before: Draft) -> bool:
     """Lines of the user in a row are one turn unless a model was asked between them."""
     if node.utterance.kind != "user":
         return False
-    return bool(before.items or before.hidden) or any(
-        _is_talk(each.call) for line in before.lines for each in line.asked
-    )
-
-
-def _is_talk(call: Seen) -> bool:
-    return not call.is_aside and call.tool_above is None
+    return bool(before.items or before.hidden) or any(each.is_talk for line in before.lines for each in line.asked)
 
 
 def _belongs(each: Placed, turn_of: Mapping[int, Draft], voices: set[str]) -> bool:
     """Whether a model call is part of the talk: its answer is in it, or it is another try of the same voice."""
-    if not _is_talk(each.call):
+    if not each.is_talk:
         return False
     return each.end is each.at or id(each.end) in turn_of or each.call.voice in voices
 
@@ -155,7 +149,7 @@ def number_messages(turn: Draft) -> None:
 
 def _asks_at(node: Node | None) -> Placed | None:
     """The model call of the talk whose request ends at a node."""
-    return next((each for each in node.asked if _is_talk(each.call)), None) if node is not None else None
+    return next((each for each in node.asked if each.is_talk), None) if node is not None else None
 
 
 def _is_new_message(before: Item, item: Item, asker: Placed | None) -> bool:

@@ -35,8 +35,6 @@ class Facts(msgspec.Struct, frozen=True):
     """Names of fields that hold several."""
     grades: tuple[Grade, ...]
     """Scores that charts can be drawn of."""
-    texts: tuple[str, ...]
-    """The words of each field that holds texts, in the order of `TEXTS`."""
 
 
 TEXTS: Final = tuple(name for name, field in FIELDS.items() if isinstance(field, Words))
@@ -53,7 +51,6 @@ def facts_of(conversation: Conversation) -> Facts:
         columns={"user_id": conversation.user_id, **{name: _column(name, conversation) for name in COLUMNS}},
         marks=frozenset(_marks(conversation)),
         grades=grades_of(conversation),
-        texts=texts_of(conversation),
     )
 
 
@@ -67,7 +64,7 @@ def grades_of(conversation: Conversation) -> tuple[Grade, ...]:
 
 
 def texts_of(conversation: Conversation) -> tuple[str, ...]:
-    """The words of each field that holds texts."""
+    """The words of each field that holds texts, in the order of `TEXTS`."""
     return tuple(_words(name, conversation) for name in TEXTS)
 
 

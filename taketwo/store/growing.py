@@ -18,7 +18,7 @@ MOST_BYTES: Final = 32 * 2**20
 """About the memory of what is kept."""
 
 Version: TypeAlias = tuple[bytes, int, int, int]
-"""What tells whether anything came for a trace: its id, number and bytes of its chunks, and the newest of them."""
+"""What tells whether anything came for a trace: its id, number of spans and of chunks, and the newest of these."""
 
 
 class Kept(NamedTuple):
@@ -68,7 +68,7 @@ class KeptSessions:
 def versions_of(connection: Connection, key: int) -> dict[int, Version]:
     """The traces of a conversation as they are now."""
     found = connection.execute(SQL["versions_of_traces"], (key,)).fetchall()
-    return {trace: (bytes(trace_id), chunks, size, newest) for trace, trace_id, chunks, size, newest in found}
+    return {trace: (bytes(trace_id), spans, chunks, newest) for trace, trace_id, spans, chunks, newest in found}
 
 
 def grow(

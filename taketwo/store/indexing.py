@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Set
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from taketwo.store.summary import summarise
 
 SEARCH: Final = named_statements(Path(__file__).with_name("search.sql"))
 """The statements about facts and words, by name."""
+TURNS_A_ROW: Final = 8
+"""Turns whose words are one row of the full-text index: a talk that goes on rewrites the last row only."""
 
 
 def index(connection: Connection, key: int, conversation: Conversation, facts: Facts | None = None) -> None:
@@ -29,22 +32,51 @@ def index(connection: Connection, key: int, conversation: Conversation, facts: F
     if given:
         conversation, facts = with_scores(conversation, given), None
     facts = facts or facts_of(conversation)
-    old = _old_texts(connection, key) if indexed else None
+    place = {"conversation_id": key, "project_id": project_id, "first_ns": first_ns}
     if indexed:
         connection.execute(SEARCH["drop_facts"], (key,))
-        connection.execute(SEARCH["drop_marks"], (key,))
-        connection.execute(SEARCH["drop_grades"], (key,))
-    place = {"conversation_id": key, "project_id": project_id, "first_ns": first_ns}
     connection.execute(SEARCH["add_facts"], {**facts.columns, "id": facts.columns["id"] or name, **place})
-    connection.executemany(SEARCH["add_mark"], [(*mark, key) for mark in sorted(facts.marks, key=repr)])
-    grades = [(project_id, first_ns, name, value, int(is_flag), key) for name, value, is_flag in facts.grades]
-    connection.executemany(SEARCH["add_grade"], grades)
-    if old != facts.texts:
-        if old is not None:
-            connection.execute(SEARCH["drop_words"], _words(key, old))
-        connection.execute(SEARCH["add_words"], _words(key, facts.texts))
+    grades = {(project_id, first_ns, name, value, int(is_flag)) for name, value, is_flag in facts.grades}
+    _change(connection, key, ("marks_of", "drop_mark", "add_mark"), facts.marks, indexed)
+    _change(connection, key, ("grades_of", "drop_grade", "add_grade"), grades, indexed)
+    _change_words(connection, key, conversation, indexed)
     summary = summarise(conversation).to_json().decode()
     connection.execute(SEARCH["set_indexed"], {"id": key, "summary": summary})
+
+
+def _change(
+    connection: Connection, key: int, statements: tuple[str, str, str], wanted: Set[tuple[Any, ...]], indexed: int
+) -> None:
+    """Write the rows that are not there, and drop those that should not be: most of a talk stays.
+
+    `statements` read the rows of a conversation, drop one and add one.
+    """
+    of, drop, add = statements
+    there = set(map(tuple, connection.execute(SEARCH[of], (key,)).fetchall())) if indexed else set()
+    connection.executemany(SEARCH[drop], [(*row, key) for row in there - wanted])
+    connection.executemany(SEARCH[add], [(*row, key) for row in sorted(wanted - there, key=repr)])
+
+
+def _change_words(connection: Connection, key: int, conversation: Conversation, indexed: int) -> None:
+    """Write the words of the stretches of turns that have changed."""
+    old = _old(connection, key) if indexed else None
+    old_stretches = _stretches(old, indexed) if old is not None else []
+    new_stretches = _stretches(conversation)
+    for number, (was, now) in enumerate(zip_longest(old_stretches, new_stretches)):
+        if was is not None and now is not None and was.turns == now.turns:
+            continue
+        if was is not None:
+            connection.execute(SEARCH["drop_words"], _words(key, number, was))
+        if now is not None:
+            connection.execute(SEARCH["add_words"], _words(key, number, now))
+
+
+def _stretches(conversation: Conversation, indexed: int = 1) -> list[Conversation]:
+    """The conversation by stretches of turns, of which each is a row of words; by one alone before migration 11."""
+    turns = conversation.turns
+    if indexed < 0 or len(turns) <= TURNS_A_ROW:
+        return [conversation]
+    return [conversation.but(turns=turns[begin : begin + TURNS_A_ROW]) for begin in range(0, len(turns), TURNS_A_ROW)]
 
 
 def index_again(connection: Connection, key: int) -> None:
@@ -59,8 +91,9 @@ def forget_facts(connection: Connection, key: int) -> None:
     found = connection.execute(SEARCH["indexed"], (key,)).fetchone()
     if found is None or not found[0]:
         return
-    if (old := _old_texts(connection, key)) is not None:
-        connection.execute(SEARCH["drop_words"], _words(key, old))
+    if (old := _old(connection, key)) is not None:
+        for number, stretch in enumerate(_stretches(old, found[0])):
+            connection.execute(SEARCH["drop_words"], _words(key, number, stretch))
     connection.execute(SEARCH["drop_facts"], (key,))
     connection.execute(SEARCH["drop_marks"], (key,))
     connection.execute(SEARCH["drop_grades"], (key,))
@@ -73,10 +106,11 @@ def feedback_of(connection: Connection, conversation: Conversation) -> list[tupl
     return [(id, Feedback.from_json(body)) for id, body in found]
 
 
-def _old_texts(connection: Connection, key: int) -> tuple[str, ...] | None:
+def _old(connection: Connection, key: int) -> Conversation | None:
+    """The reading that is kept."""
     found = connection.execute(SQL["reading"], (key,)).fetchone()
-    return texts_of(unpacked(found[0], Conversation)) if found is not None else None
+    return unpacked(found[0], Conversation) if found is not None else None
 
 
-def _words(key: int, texts: Sequence[str]) -> dict[str, Any]:
-    return {"key": key, **dict(zip(TEXTS, texts, strict=True))}
+def _words(key: int, number: int, stretch: Conversation) -> dict[str, Any]:
+    return {"key": key, "stretch": number, **dict(zip(TEXTS, texts_of(stretch), strict=True))}

@@ -52,14 +52,18 @@ WHERE left(facts.user_id, 256) = left(:user_id, 256) AND facts.user_id = :user_i
 SELECT * FROM document
 WHERE kind = :kind AND md5(key) = md5(:key) AND key = :key AND coalesce(project, '') = coalesce(:project, '')
 
+-- name: drop_mark
+-- A comparison of nulls.
+DELETE FROM mark WHERE kind = ? AND name = ? AND number IS NOT DISTINCT FROM CAST(? AS double precision) AND conversation_id = ?
+
 -- name: drop_words
 -- They are a row like any other.
-DELETE FROM talk WHERE conversation_id = :key
+DELETE FROM talk WHERE conversation_id = :key AND stretch = :stretch
 
 -- name: add_words
 -- The key of a row is what it says.
-INSERT INTO talk (conversation_id, said, replied, argument, result)
-VALUES (:key, :said, :replied, :argument, :result)
+INSERT INTO talk (conversation_id, stretch, said, replied, argument, result)
+VALUES (:key, :stretch, :said, :replied, :argument, :result)
 
 -- name: put_feedback
 -- The conflict is one of hashes.

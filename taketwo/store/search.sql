@@ -33,10 +33,27 @@ DELETE FROM mark WHERE conversation_id = ?
 -- By the index on conversations.
 DELETE FROM grade WHERE conversation_id = ?
 
+-- name: marks_of
+-- By the index on conversations.
+SELECT kind, name, number FROM mark WHERE conversation_id = ?
+
+-- name: drop_mark
+-- The least and the greatest of an argument change.
+DELETE FROM mark WHERE kind = ? AND name = ? AND number IS ? AND conversation_id = ?
+
+-- name: grades_of
+-- By the index on conversations.
+SELECT project_id, first_ns, name, value, is_flag FROM grade WHERE conversation_id = ?
+
+-- name: drop_grade
+-- A score that was given anew.
+DELETE FROM grade
+WHERE project_id = ? AND first_ns = ? AND name = ? AND value = ? AND is_flag = ? AND conversation_id = ?
+
 -- name: drop_words
--- The words must be those that are there.
+-- The words must be those that are there. The number of a row is the conversation's, and above 40 bits the stretch's.
 INSERT INTO talk (talk, rowid, said, replied, argument, result)
-VALUES ('delete', :key, :said, :replied, :argument, :result)
+VALUES ('delete', :key + (:stretch << 40), :said, :replied, :argument, :result)
 
 -- name: add_facts
 -- Columns are named after the fields of the filter language.
@@ -58,7 +75,8 @@ INSERT INTO grade (project_id, first_ns, name, value, is_flag, conversation_id) 
 
 -- name: add_words
 -- Words only; the texts themselves stay compressed in the reading.
-INSERT INTO talk (rowid, said, replied, argument, result) VALUES (:key, :said, :replied, :argument, :result)
+INSERT INTO talk (rowid, said, replied, argument, result)
+VALUES (:key + (:stretch << 40), :said, :replied, :argument, :result)
 
 -- name: set_indexed
 -- In the transaction that keeps the facts of what was settled.

@@ -44,10 +44,14 @@ class SqliteConnection(sqlite3.Connection):
         self.execute("BEGIN IMMEDIATE")
 
 
+ROW_OF_STRETCH: Final = (1 << 40) - 1
+"""The part of a number of a row of words that is the conversation's, see `add_words`."""
+
+
 def _talk_holds(name_of: NameOf, fields: Sequence[str], words: str) -> str:
     # Words hold letters and digits only, so nothing in them can be read as a query.
     name = name_of(f'{{{" ".join(fields)}}} : "{words}" *')
-    return f"f.conversation_id IN (SELECT rowid FROM talk WHERE talk MATCH :{name})"
+    return f"f.conversation_id IN (SELECT rowid & {ROW_OF_STRETCH} FROM talk WHERE talk MATCH :{name})"
 
 
 def _glob(name: str) -> str:

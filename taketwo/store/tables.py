@@ -359,7 +359,9 @@ class TableStore:
                     raise
                 # Whoever only wants to read need not wait for those who write, or for room on the disk.
                 return found.readings.get(found.row.name)
-            self._moved += done and found.moves_traces
+            if done and not found.moves_traces:
+                return found.readings[found.row.name]
+            self._moved += done
         raise StoreBusy("spans of this conversation arrive faster than it is read", todo="try again in a moment")
 
     def _look(self, key: int) -> Finding | Conversation | None:

@@ -97,7 +97,7 @@ def talks(draw: st.DrawFn) -> list[Trace]:
 
 
 @given(talks(), st.randoms(use_true_random=False), st.booleans())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_talk_grows_to_the_same(talk: list[Trace], numbers: random.Random, in_order: bool) -> None:
     if not in_order:
         numbers.shuffle(talk)

@@ -7,6 +7,7 @@ them all, so that a convention need not know whose messages it carries.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -20,6 +21,9 @@ from taketwo.value import JSON
 
 DEEPEST = 12
 """How many wrappers around a message are looked through."""
+
+SHORTEST_LIST = 2_000
+"""Letters of a list whose beginning is looked for among those that were read before."""
 
 LARGEST_KEPT = 4096
 """Bytes of a message that is kept for the next span."""
@@ -62,19 +66,38 @@ def read_messages(value: JSON, role: Role = "user") -> tuple[Message, ...]:
 def messages_in_list(text: str, role: Role) -> tuple[Message, ...] | None:
     """The messages in the text of a JSON list, None where it is none.
 
-    Every request repeats the ones before it, so most elements were read already.
+    Every request repeats the ones before it, so most elements were read already, and most lists but for their end.
     """
+    before, begin = _read_before(text, role)
     try:
-        elements = _elements(text)
+        elements = _elements("[" + text[begin:] if begin else text)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return None
-    found: list[Message] = []
+    if begin and not elements:
+        return None  # a comma and nothing after it
+    found = list(before)
     for element in elements:
         raw = bytes(element)
         found.extend(_kept(raw, role) if len(raw) <= LARGEST_KEPT else _in_element(raw, role))
-    return tuple(found)
+    listed = tuple(found)
+    if len(text) >= SHORTEST_LIST:
+        _lists.appendleft((text.rstrip()[:-1].rstrip(), role, listed))
+    return listed
 
 
+def _read_before(text: str, role: Role) -> tuple[tuple[Message, ...], int]:
+    """What was read of the beginning of a list, and where the rest of it begins; nothing and 0 where none was."""
+    if len(text) >= SHORTEST_LIST:
+        for beginning, whose, listed in tuple(_lists):
+            if whose == role and text.startswith(beginning):
+                end = len(text) - len(text[len(beginning) :].lstrip())
+                if text[end : end + 1] == ",":
+                    return listed, end + 1
+    return (), 0
+
+
+_lists: deque[tuple[str, Role, tuple[Message, ...]]] = deque(maxlen=4)
+"""The lists read last, each without the bracket at its end: after it a comma is between two elements."""
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 

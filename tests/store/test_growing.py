@@ -1,0 +1,141 @@
+"""A session that goes on is grown where it was read before, and tells what it would tell if it were read at once."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_spans import chat_span, raw_spans
+
+from taketwo.capture.grown import Grown
+from taketwo.select.filters import parse
+from taketwo.span import RawSpan
+from taketwo.store import Store, open_store
+from taketwo.store.growing import Kept, KeptSessions
+from taketwo.store.migrate import migrate
+
+LINES = [f"Line {number} of kettle{number}." for number in range(20)]
+
+
+def turns(count: int, session: str = "desk-1") -> list[list[RawSpan]]:
+    """The spans of each turn, of which every one repeats what was said before."""
+    found, history = [], []
+    for number in range(count):
+        span = chat_span(
+            number + 1, 1, session=session, said=[LINES[number]], answered=f"Answer {number}.", history=tuple(history)
+        )
+        found.append(raw_spans(span))
+        history += [("user", LINES[number]), ("assistant", f"Answer {number}.")]
+    return found
+
+
+def words_of(path: Path) -> list[tuple[str, int, int]]:
+    """Every word of the full-text index, with the rows and the places that have it."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, talk, 'row')")
+        return connection.execute("SELECT term, doc, cnt FROM temp.words ORDER BY term").fetchall()
+
+
+def told(store: Store) -> tuple[str, dict[str, list[str]]]:
+    """The conversation, and what it is found by."""
+    asked = [*(f"said:kettle{number}" for number in range(20)), "turns>8", "tool:x", "-said:kettle3"]
+    found = {text: [row.id for row in store.search.conversations(parse(text), "p")] for text in asked}
+    return store.conversation("desk-1").to_json().decode(), found
+
+
+@given(st.integers(1, 20), st.booleans(), st.randoms(use_true_random=False))
+@settings(max_examples=8, deadline=None)
+def test_turns_in_whatever_order_are_the_same_session_and_the_same_words(
+    tmp_path_factory: object, count: int, in_order: bool, numbers: random.Random
+) -> None:
+    folder = tmp_path_factory.mktemp("stores")  # type: ignore[attr-defined]  # pytest's own type is not public
+    arriving = turns(count)
+    if not in_order:
+        numbers.shuffle(arriving)
+    slowly, at_once = (open_store(f"sqlite:///{folder}/{name}.sqlite3") for name in ("slowly", "at-once"))
+    for spans in arriving:
+        slowly.add_spans("p", spans)
+        slowly.settle()
+    at_once.add_spans("p", [span for spans in arriving for span in spans])
+    at_once.settle()
+    assert told(slowly) == told(at_once)
+    slowly.close()
+    at_once.close()
+    assert words_of(folder / "slowly.sqlite3") == words_of(folder / "at-once.sqlite3")
+
+
+def test_a_span_that_comes_late_is_in_what_was_grown_before(tmp_path: Path) -> None:
+    before = [pair for n in range(3) for pair in (("user", LINES[n]), ("assistant", f"Answer {n}."))]
+    more = chat_span(3, 2, session="desk-1", said=["And my toaster?"], answered="Here.", history=before, after_s=0.5)
+    late = raw_spans(more)
+    slowly, at_once = (open_store(f"sqlite:///{tmp_path}/{name}.sqlite3") for name in ("slowly", "at-once"))
+    for spans in [*turns(3), late]:
+        slowly.add_spans("p", spans)
+        slowly.settle()
+    at_once.add_spans("p", [*late, *(span for spans in turns(3) for span in spans)])
+    talk = slowly.conversation("desk-1")
+    assert "And my toaster?" in [turn.user.text for turn in talk.turns if turn.user]
+    assert talk == at_once.conversation("desk-1")
+    slowly.close()
+    at_once.close()
+
+
+def test_a_session_that_was_deleted_begins_anew(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    store.add_spans("p", turns(1)[0])
+    store.settle()
+    store.delete_session("desk-1")
+    store.add_spans("p", raw_spans(chat_span(2, 1, session="desk-1", said=["Hello."])))
+    store.settle()
+    assert [turn.user.text for turn in store.conversation("desk-1").turns if turn.user] == ["Hello."]
+    store.close()
+
+
+def test_no_more_sessions_are_kept_than_fit() -> None:
+    def kept(size: int) -> Kept:
+        grown = Grown()
+        grown.size = size
+        return Kept("s", {}, grown)
+
+    sessions = KeptSessions(most_bytes=10)
+    for key in (1, 2, 3):
+        sessions.put(key, kept(4))
+    assert [sessions.take(key) is not None for key in (1, 2, 3)] == [False, True, True]
+    sessions.put(4, kept(11))
+    assert sessions.take(4) is None
+
+
+def test_a_long_talk_of_a_file_of_the_version_before_is_found_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    store = open_store(f"sqlite:///{path}")
+    *before, last = turns(12)
+    store.add_spans("p", [span for spans in before for span in spans])
+    store.settle()
+    store.close()
+    _as_before_version_11(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection)
+    connection.close()
+    store = open_store(f"sqlite:///{path}")
+    store.add_spans("p", last)
+    store.settle()
+    assert [row.id for row in store.search.conversations(parse("said:kettle11 said:kettle0"), "p")] == ["desk-1"]
+    store.delete_session("desk-1")
+    store.close()
+    assert words_of(path) == []
+
+
+def _as_before_version_11(path: Path) -> None:
+    """Put the words of the talk into one row, as they lay."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO talk (talk) VALUES ('delete-all')")
+        said = " ¶ ".join(f"line {number} of kettle{number}" for number in range(11))
+        replied = " ¶ ".join(f"answer {number} ¶ answer {number}" for number in range(11))
+        connection.execute(
+            "INSERT INTO talk (rowid, said, replied, argument, result) SELECT id, ?, ?, '', '' FROM conversation",
+            (said, replied),
+        )
+        connection.execute("PRAGMA user_version = 10")
