@@ -39,8 +39,10 @@ def migrate(driver: Any) -> None:
 
 def _version(driver: Any) -> int:
     """The version of the tables; 0 where there are none."""
-    (there,) = driver.execute("SELECT to_regclass(%s) IS NOT NULL", (f"{SCHEMA}.version",)).fetchone()
-    if not there:
+    # Not to_regclass: what it did not find once it may remember as missing in all of a transaction, and others
+    # may have made the table while the lock was waited for.
+    tables = "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'version'"
+    if driver.execute(tables, (SCHEMA,)).fetchone() == (0,):
         return 0
     (version,) = driver.execute(f"SELECT number FROM {SCHEMA}.version").fetchone()
     return int(version)
@@ -69,7 +71,8 @@ def _prepare(driver: Any) -> None:
             todo="make one with: createdb --encoding=UTF8 --template=template0",
         )
     # An administrator may have made it for a user who may not.
-    if driver.execute("SELECT to_regnamespace(%s) IS NULL", (SCHEMA,)).fetchone() == (True,):
+    schemas = "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = %s"
+    if driver.execute(schemas, (SCHEMA,)).fetchone() == (0,):
         driver.execute(f"CREATE SCHEMA {SCHEMA}")
     (there,) = driver.execute("SELECT count(*) FROM pg_extension WHERE extname = %s", (EXTENSION,)).fetchone()
     if not there:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
-from threading import Thread
+from threading import Barrier
 
 import psycopg
 import pytest
@@ -47,14 +48,17 @@ def test_both_databases_have_the_same_newest_version(folder: str) -> None:
     assert newest == migrate.NEWEST == migrate_postgresql.NEWEST
 
 
-def test_several_may_open_a_new_database_at_once(empty: str) -> None:
-    opened: list[Store] = []
-    threads = [Thread(target=lambda: opened.append(open_store(empty))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(opened) == 8
+@pytest.mark.parametrize("time", range(4))
+def test_several_may_open_a_new_database_at_once(empty: str, time: int) -> None:
+    """One makes the tables while the others wait, who must see them then: several tries, as it is chance."""
+    at_once = Barrier(8)
+
+    def open_with_the_others(_: int) -> Store:
+        at_once.wait()
+        return open_store(empty)
+
+    with ThreadPoolExecutor(8) as threads:
+        opened = list(threads.map(open_with_the_others, range(8)))
     for number, store in enumerate(opened):
         store.add_spans("p", raw_spans(chat_span(number + 1, 1, session=f"s-{number}")))
     assert len(list(opened[0].conversations())) == 8
