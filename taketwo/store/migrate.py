@@ -6,13 +6,18 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from taketwo.errors import StoreUnavailable
+from taketwo.store.old_graphs import Execute, take_out_drawn_graphs
 
 APPLICATION_ID = 0x74616B32
 """`tak2`: marks a SQLite file as ours, so that nobody else's database is ever changed."""
 
 _STEPS = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
+
+BEFORE_STEPS: Final[dict[int, Callable[[Execute], None]]] = {11: take_out_drawn_graphs}
+"""What a step needs that cannot be said in SQL, as it is within what is compressed."""
 
 NEWEST = len(_STEPS)
 """The version that this code reads and writes."""
@@ -58,6 +63,8 @@ def _take_step(connection: sqlite3.Connection, *, to: int) -> int:
     version = _version(connection)
     if version >= to:
         return version
+    if (first := BEFORE_STEPS.get(version + 1)) is not None:
+        first(connection.execute)
     for statement in _statements(_STEPS[version].read_text(encoding="utf-8")):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from taketwo.errors import StoreUnavailable
+from taketwo.store.migrate import BEFORE_STEPS
 
 SCHEMA: Final = "taketwo"
 """Where all tables are, so that the database may hold other things, too."""
@@ -58,6 +59,8 @@ def _take_step(driver: Any, *, after: int) -> None:
             _prepare(driver)
         number = min(step for step in _STEPS if step > version)
         driver.execute(f"SET LOCAL search_path = {SCHEMA}, public")
+        if (first := BEFORE_STEPS.get(number)) is not None:
+            first(lambda statement, values: driver.execute(statement.replace("?", "%s"), values))
         driver.execute(_STEPS[number].read_text(encoding="utf-8"))
         driver.execute(f"UPDATE {SCHEMA}.version SET number = %s", (number,))
 
