@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import DEFAULT_POLICY as DEFAULT_TOOLS
 from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.user_side import DEFAULT_USERS, Users
+from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.suite.contrast import contrast_of, floor_of, with_contrast
 from taketwo.suite.decide import DEFAULT_POLICY, Policy, decide, outcome
@@ -34,6 +34,10 @@ from taketwo.verdict import Attempt, CaseResult, Rate, Reason, VerdictKind
 
 CONCURRENCY = 20
 """How many replays run at a time unless told otherwise."""
+MANY = 50
+"""From so many replays at a time on, the next one begins before the last one is judged. Of a thousand that end in the
+same moment each would have to wait with its next agent until all before it were judged; so they are judged while agents
+take their time. Where few go on, each case is done before the next one begins."""
 GIVE_UP_AFTER = 3
 """When so many replays have found the agent unreachable, and none has reached it, the rest is not tried."""
 
@@ -158,11 +162,10 @@ def _collecting_rarely() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-async def attempt(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent) -> Attempt:
-    """One replay of a case with all that was found in it. Raises what `replay` raises."""
-    case = suite_case.case
-    run = await replay(
-        case,
+async def _played(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent) -> Run:
+    """One replay of a case. Raises what `replay` raises."""
+    return await replay(
+        suite_case.case,
         agent,
         attempt=number,
         from_turn=suite_case.from_turn,
@@ -173,6 +176,10 @@ async def attempt(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent
         users=terms.users,
         stop=terms.stop,
     )
+
+
+async def _judged(case: Case, run: Run, terms: Terms) -> Attempt:
+    """A replay with all that is found in it."""
     comparison = compare(
         case.recorded, run.conversation, writes=_writes, severities=terms.severities, cut_short_in=run.cut_short_in
     )
@@ -267,6 +274,14 @@ def _floor_rate(case: Case) -> Rate | None:
     return None if floor is None else Rate(passed=floor.passed, runs=floor.runs, low=0, high=1)
 
 
+class _Replayed(NamedTuple):
+    """What came of an attempt, before anybody has looked at it."""
+
+    case: _Open
+    new: Run
+    old: Run | None
+
+
 class _Work:
     """All that is to be done, handed out attempt by attempt."""
 
@@ -275,10 +290,15 @@ class _Work:
         self.results: asyncio.Queue[CaseFinished | CaseErrored | None] = asyncio.Queue(maxsize=workers)
         self.was_cut_short = False
         self._terms = terms
+        self._workers = workers
+        self._unjudged: asyncio.Queue[_Replayed | None] = asyncio.Queue()
+        # Evaluators wait for models, and they do so side by side only in the workers.
+        self._judges_later = workers >= MANY and not terms.evaluators
         self._cases = iter(cases)
         self._open: dict[int, _Open] = {}
-        self._ready: deque[tuple[_Open, int]] = deque()
-        self._something_new = asyncio.Event()
+        # Each attempt wakes one worker; None at the end goes from one to the next.
+        self._ready: asyncio.Queue[tuple[_Open, int] | None] = asyncio.Queue()
+        self._has_begun_all = False
         self._unreachable = 0
         self._was_reached = False
 
@@ -287,42 +307,58 @@ class _Work:
         while (next_one := await self._next()) is not None:
             case, number = next_one
             if self._terms.stop is not None and self._terms.stop.is_set():
-                self.was_cut_short = True
-                self._something_new.set()
+                self._cut_short()
                 return
-            if case.error is None:
-                await self._replay(case, number)
-            case.under_way -= 1
-            if case.under_way == 0:
-                await self._go_on_with(case)
+            replayed = None if case.error is not None else await self._replayed(case, number)
+            if replayed is not None and self._judges_later and self._unjudged.qsize() < self._workers:
+                self._unjudged.put_nowait(replayed)
+            else:
+                await self._settle(case, replayed)
+
+    async def judge(self) -> None:
+        """Judge what workers leave, one replay whenever all that could go on has gone on."""
+        while (replayed := await self._unjudged.get()) is not None:
+            await self._settle(replayed.case, replayed)
+            await asyncio.sleep(0)
+
+    def no_more_to_judge(self) -> None:
+        """The workers are done, so `judge` may end, too."""
+        self._unjudged.put_nowait(None)
 
     async def _next(self) -> tuple[_Open, int] | None:
         """An attempt of an open case, else the first of a new one; None once nothing can come any more."""
-        while not self._ready:
-            if self.was_cut_short:
-                return None
+        while self._ready.empty() and not self._has_begun_all:
             if (suite_case := next(self._cases, None)) is not None:
                 case = _Open(suite_case, self._terms)
                 self._open[id(case)] = case
                 self._hand_out(case)
-            elif not self._open:
-                return None
             else:
-                self._something_new.clear()
-                await self._something_new.wait()
-        return self._ready.popleft()
+                self._has_begun_all = True
+                self._end_if_over()
+        if (found := await self._ready.get()) is None:
+            self._ready.put_nowait(None)  # for the worker that asks next
+        return found
+
+    def _end_if_over(self) -> None:
+        """Let no worker wait any longer for what cannot come."""
+        if self.was_cut_short or (self._has_begun_all and not self._open):
+            self._ready.put_nowait(None)
+
+    def _cut_short(self) -> None:
+        self.was_cut_short = self._has_begun_all = True
+        self._end_if_over()
 
     def _hand_out(self, case: _Open) -> bool:
         numbers = case.next_attempts()
-        self._ready.extend((case, number) for number in numbers)
-        self._something_new.set()
+        for number in numbers:
+            self._ready.put_nowait((case, number))
         return bool(numbers)
 
     async def _go_on_with(self, case: _Open) -> None:
         """All that was handed out of it is done: more of it, or the result."""
         if not self._hand_out(case):
             del self._open[id(case)]
-            self._something_new.set()
+            self._end_if_over()
             await self._tell(case)
 
     async def tell_the_rest(self) -> None:
@@ -331,16 +367,41 @@ class _Work:
             await self._tell(case)
         await self.results.put(None)
 
-    async def _replay(self, case: _Open, number: int) -> None:
+    async def _replayed(self, case: _Open, number: int) -> _Replayed | None:
+        """The replays of one attempt; None where nothing came of it."""
         if self._unreachable >= GIVE_UP_AFTER and not self._was_reached:
             case.error = f"not tried, as {GIVE_UP_AFTER} replays before could not reach the agent"
-            return
-        try:
-            insist_on_sense(case.suite_case.case)
-            done = await attempt(case.suite_case, number, self._terms, self._terms.agent)
+            return None
+        with self._noting_errors(case):
+            new = await _played(case.suite_case, number, self._terms, self._terms.agent)
             # Side by side, so that a service that drifts does so for both.
             before = self._terms.against
-            old = None if before is None else await attempt(case.suite_case, number, self._terms, before)
+            old = None if before is None else await _played(case.suite_case, number, self._terms, before)
+            self._was_reached = True
+            if new.ending.reason != "cancelled":
+                return _Replayed(case, new, old)
+            self._cut_short()
+        return None
+
+    async def _settle(self, case: _Open, replayed: _Replayed | None) -> None:
+        """Judge what came of an attempt, if anything did, and go on with its case."""
+        if replayed is not None:
+            with self._noting_errors(case):
+                known, terms = case.suite_case.case, self._terms
+                new = await _judged(known, replayed.new, terms)
+                old = None if replayed.old is None else await _judged(known, replayed.old, terms)
+                case.attempts.append(new)
+                if old is not None:
+                    case.against.append(old)
+        case.under_way -= 1
+        if case.under_way == 0:
+            await self._go_on_with(case)
+
+    @contextmanager
+    def _noting_errors(self, case: _Open) -> Iterator[None]:
+        """What goes wrong with one case is told of it, and leaves the others alone."""
+        try:
+            yield
         except AgentUnreachable as error:
             self._unreachable += 1
             case.error = str(error)
@@ -349,14 +410,6 @@ class _Work:
         except Exception as error:  # a bug of ours must not take the results of all other cases along
             log.exception("replaying %s", case.suite_case.case.id)
             case.error = f"Take Two failed: {type(error).__name__}: {error} (please report this, with the log)"
-        else:
-            self._was_reached = True
-            if done.run.ending.reason == "cancelled":
-                self.was_cut_short = True
-            else:
-                case.attempts.append(done)
-                if old is not None:
-                    case.against.append(old)
 
     async def _tell(self, case: _Open) -> None:
         if (event := case.event()) is not None:
@@ -380,7 +433,10 @@ async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def _all_done(work: _Work, workers: int) -> None:
-    async with asyncio.TaskGroup() as group:
-        for _ in range(workers):
-            group.create_task(work.do())
+    async with asyncio.TaskGroup() as judging:
+        judging.create_task(work.judge())
+        async with asyncio.TaskGroup() as replaying:
+            for _ in range(workers):
+                replaying.create_task(work.do())
+        work.no_more_to_judge()
     await work.tell_the_rest()
