@@ -29,6 +29,7 @@ from taketwo.store.listing import cursor, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import Redacting
 from taketwo.store.requests import catch_up
+from taketwo.store.results import Results
 from taketwo.store.search_tables import TableSearch, trace_summary
 from taketwo.store.settling import Finding, file, look, material_of, material_of_trace, row_of
 from taketwo.store.statements import SQL
@@ -69,6 +70,7 @@ class TableStore:
         self._readers = Readers(database)
         self._writer = Writer(database)
         self._arrivals = Writer(database, alone=False) if database.keeps_together else self._writer
+        self._results = Results(self._writer)
         self.documents = TableDocuments(self._readers, self._writer)
         self._envelopes: dict[bytes, bytes] = {}
         self._moved = 0
@@ -181,7 +183,7 @@ class TableStore:
 
     def add_result(self, suite_id: str, result: CaseResult) -> None:
         """See `Store`."""
-        self._writer.later(partial(_add_result, suite_id=suite_id, result=result, at_ns=time.time_ns()))
+        self._results.add(suite_id, result)
 
     def flush(self) -> None:
         """See `Store`."""
@@ -539,13 +541,6 @@ def _put_feedback(connection: Connection, *, key: int, conversation: Conversatio
 def _put_settings(connection: Connection, *, name: str, settings: ProjectSettings) -> None:
     row = {"id": project_key(connection, name), "settings": settings.to_json().decode()}
     connection.execute(SQL["put_project_settings"], row)
-
-
-def _add_result(connection: Connection, *, suite_id: str, result: CaseResult, at_ns: int) -> None:
-    connection.execute(SQL["add_suite"], (suite_id,))
-    row = (suite_id, at_ns, result.verdict.kind, packed(result))
-    (key,) = connection.execute(SQL["add_result"], row).fetchone()
-    connection.executemany(SQL["add_run"], [(attempt.run.id, key) for attempt in result.attempts])
 
 
 def _suites(rows: Sequence[tuple[str, str, int, int, int]]) -> list[SuiteSummary]:

@@ -49,9 +49,11 @@ class Writer:
             raise StoreBusy(where=self._database.where, todo="try again in a moment") from None
         return done.result()
 
-    def later(self, work: Work[object]) -> None:
+    def later(self, work: Work[object]) -> Future[object]:
         """Run the work soon; `flush` tells whether it failed."""
-        self._enqueue(work).add_done_callback(self._remember)
+        done = self._enqueue(work)
+        done.add_done_callback(self._remember)
+        return done
 
     def offer(self, work: Work[object]) -> None:
         """Run the work soon if there is room; nobody hears of it when there is none, or when it fails."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
@@ -38,6 +39,8 @@ MANY = 50
 """From so many replays at a time on, the next one begins before the last one is judged. Of a thousand that end in the
 same moment each would have to wait with its next agent until all before it were judged; so they are judged while agents
 take their time. Where few go on, each case is done before the next one begins."""
+MOMENT_S = 0.002
+"""How long agents that could go on wait at most while others are judged, and one replay more, in seconds."""
 GIVE_UP_AFTER = 3
 """When so many replays have found the agent unreachable, and none has reached it, the rest is not tried."""
 
@@ -316,10 +319,13 @@ class _Work:
                 await self._settle(case, replayed)
 
     async def judge(self) -> None:
-        """Judge what workers leave, one replay whenever all that could go on has gone on."""
+        """Judge what workers leave, for a moment whenever all that could go on has gone on."""
+        began = time.perf_counter()
         while (replayed := await self._unjudged.get()) is not None:
             await self._settle(replayed.case, replayed)
-            await asyncio.sleep(0)
+            if time.perf_counter() - began > MOMENT_S:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
 
     def no_more_to_judge(self) -> None:
         """The workers are done, so `judge` may end, too."""

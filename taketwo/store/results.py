@@ -1,0 +1,74 @@
+"""Results on their way to the disk: those that wait together are written as one piece of work.
+
+A suite of a thousand replays at a time has results for the writer while every core is wanted elsewhere, and each time
+that the writer comes back from the database it has to wait for the other threads of the process.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, wait
+from threading import Lock
+
+from taketwo.store.bodies import packed
+from taketwo.store.database import Connection
+from taketwo.store.statements import SQL
+from taketwo.store.writer import Writer
+from taketwo.verdict import CaseResult
+
+MOST_TOGETHER = 500
+"""So many wait to be written; whoever adds one more waits, too."""
+
+
+class Results:
+    """What is added, until it is written."""
+
+    def __init__(self, writer: Writer) -> None:
+        """writer: writes it."""
+        self._writer = writer
+        self._lock = Lock()
+        self._batch: _Batch | None = None
+
+    def add(self, suite_id: str, result: CaseResult) -> None:
+        """Write it soon; the writer's `flush` tells whether that failed."""
+        row = (suite_id, time.time_ns(), result)
+        with self._lock:
+            batch = self._batch
+            if batch is None or not batch.take_along(row):
+                batch = self._batch = _Batch(row)
+                batch.written = self._writer.later(batch.write)
+                return
+        if batch.is_full and batch.written is not None:
+            wait((batch.written,))
+
+
+class _Batch:
+    """Results that are written together."""
+
+    def __init__(self, row: tuple[str, int, CaseResult]) -> None:
+        self.written: Future[object] | None = None
+        self._rows = [row]
+        self._lock = Lock()
+        self._is_taken = False
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._rows) >= MOST_TOGETHER
+
+    def take_along(self, row: tuple[str, int, CaseResult]) -> bool:
+        """Whether there was still time for it."""
+        with self._lock:
+            if not self._is_taken:
+                self._rows.append(row)
+            return not self._is_taken
+
+    def write(self, connection: Connection) -> None:
+        with self._lock:
+            self._is_taken = True
+        connection.executemany(SQL["add_suite"], [(name,) for name in dict.fromkeys(row[0] for row in self._rows)])
+        runs: list[tuple[str, int]] = []
+        for suite_id, at_ns, result in self._rows:
+            row = (suite_id, at_ns, result.verdict.kind, packed(result))
+            (key,) = connection.execute(SQL["add_result"], row).fetchone()
+            runs += [(attempt.run.id, key) for attempt in result.attempts]
+        connection.executemany(SQL["add_run"], runs)
