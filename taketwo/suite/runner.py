@@ -15,7 +15,6 @@ from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import AgentUnreachable, TakeTwoError
 from taketwo.evals.checks import check
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
-from taketwo.evals.sense import insist_on_sense
 from taketwo.events import CaseErrored, CaseFinished, Event
 from taketwo.replay import current
 from taketwo.replay.agents import Agent

@@ -13,7 +13,8 @@ from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, Suit
 from taketwo.replay.agents import Agent, Exchange, Reply
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.scenario import Case, MustCall, MustSay
-from taketwo.suite.runner import GIVE_UP_AFTER, SuiteCase, run_suite
+from taketwo.suite.repeats import Repeats
+from taketwo.suite.runner import GIVE_UP_AFTER, MANY, SuiteCase, run_suite
 from taketwo.testing import ScriptedAgent, call, conversation, turn
 from taketwo.verdict import CaseResult
 
@@ -353,3 +354,56 @@ async def test_an_error_of_the_store_comes_out_as_it_is() -> None:
 
     with pytest.raises(OSError, match="disk full"):
         await events(cases(3), unchanged(), store=Full())
+
+
+# many at a time
+
+
+async def test_of_many_replays_every_one_is_told_once() -> None:
+    found = await events(greetings(3 * MANY), Counting(0), concurrency=MANY)
+    assert sorted(result.case_id for result in results(found)) == sorted(f"case-{n}" for n in range(3 * MANY))
+
+
+async def test_many_at_a_time_are_no_more_than_allowed() -> None:
+    agent = Counting()
+    await events(greetings(3 * MANY), agent, concurrency=MANY)
+    assert agent.most == MANY
+
+
+async def test_of_many_replays_the_next_one_begins_before_the_last_one_is_judged() -> None:
+    assert await first_told_after(greetings(3 * MANY), concurrency=MANY) > MANY
+
+
+async def test_where_few_go_on_a_case_is_told_before_the_next_one_begins() -> None:
+    assert await first_told_after(greetings(3), concurrency=1) == 1
+
+
+async def first_told_after(some: list[SuiteCase], concurrency: int) -> int:
+    """How many turns the agent had been asked for when the first result came."""
+    agent = Counting(0)
+    suite = run_suite(some, agent, concurrency=concurrency)
+    async for event in suite:
+        if isinstance(event, CaseFinished):
+            break
+    asked = agent.turns
+    await suite.aclose()
+    return asked
+
+
+async def test_many_attempts_are_repeated_until_it_is_sure() -> None:
+    repeats = Repeats(most=3, until="confirmed")
+    found = await events(
+        cases(MANY), CallableAgent(lambda messages: "No idea", "wrong"), concurrency=MANY, repeat=repeats
+    )
+    assert {len(result.attempts) for result in results(found)} == {3}
+
+
+async def test_of_many_replays_those_that_were_done_before_the_stop_count() -> None:
+    stop = asyncio.Event()
+    found: list[Event] = []
+    async for event in run_suite(greetings(3 * MANY), Counting(), concurrency=MANY, stop=stop):
+        found.append(event)
+        if isinstance(event, CaseFinished):
+            stop.set()
+    assert last(found).cancelled
+    assert 0 < len(results(found)) < 3 * MANY
