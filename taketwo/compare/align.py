@@ -56,7 +56,7 @@ def align(recorded: Sequence[T], replayed: Sequence[T], likeness: Likeness[T], *
     tail = _same_at_start(recorded[head:][::-1], replayed[head:][::-1], likeness)
     one, other = recorded[head : len(recorded) - tail], replayed[head : len(replayed) - tail]
     # Ties are broken the same way in both directions, because both look at the pair of sequences from the same side.
-    flipped = (len(one), [*map(likeness.key, one)]) > (len(other), [*map(likeness.key, other)])
+    flipped = _stands_behind(one, other, likeness)
     found = _aligned(other, one, likeness, moves_below) if flipped else _aligned(one, other, likeness, moves_below)
     middle = [Pair(b, a, moved) for a, b, moved in found] if flipped else found
     return [
@@ -74,6 +74,14 @@ def _same_at_start(one: Sequence[T], other: Sequence[T], likeness: Likeness[T]) 
             break
         count += 1
     return count
+
+
+def _stands_behind(one: Sequence[T], other: Sequence[T], likeness: Likeness[T]) -> bool:
+    """Whether it is longer, else comes later by its first content that the other has not."""
+    if len(one) != len(other):
+        return len(one) > len(other)
+    keys = zip(map(likeness.key, one), map(likeness.key, other), strict=True)
+    return next((key > counterpart for key, counterpart in keys if key != counterpart), False)
 
 
 def _aligned(one: Sequence[T], other: Sequence[T], likeness: Likeness[T], moves_below: int) -> list[Pair]:
@@ -99,19 +107,34 @@ def _least_cost(one: Sequence[T], other: Sequence[T], likeness: Likeness[T]) -> 
     that was found inside, every cheapest way lies inside (Ukkonen 1985). Alike sequences are aligned in a narrow band.
     """
     apart, longest = abs(len(one) - len(other)), max(len(one), len(other))
-    reach = min(FIRST_BAND, BAND) + apart
+    reach, widest = FIRST_BAND + apart, min(longest, BAND + apart)
+    # Only the first try is given up: it has the least chance.
+    most = None if reach >= widest else _most(reach, apart)
     while True:
-        cost, pairs = _least_cost_within(reach, one, other, likeness)
-        needed = apart + (cost // GAP - apart) // 2 + 1
-        if reach >= longest or reach >= BAND + apart or needed <= reach:
+        cost, pairs = _least_cost_within(reach, one, other, likeness, most)
+        needed = _reach_for(cost, apart)
+        if pairs is not None and (reach >= widest or needed <= reach):
             return pairs
-        reach = min(needed, BAND + apart)
+        reach, most = min(needed, widest), None
+
+
+def _reach_for(cost: int, apart: int) -> int:
+    """How far from the diagonal a way of this cost may lead; all that lead farther cost more."""
+    return apart + (cost // GAP - apart) // 2 + 1
+
+
+def _most(reach: int, apart: int) -> int:
+    """The most that a way may cost which needs no more than this reach."""
+    return (2 * (reach - apart - 1) + apart + 2) * GAP - 1
 
 
 def _least_cost_within(
-    reach: int, one: Sequence[T], other: Sequence[T], likeness: Likeness[T]
-) -> tuple[int, list[_Ends]]:
-    """The cheapest way that never goes farther from the diagonal, and its cost."""
+    reach: int, one: Sequence[T], other: Sequence[T], likeness: Likeness[T], most: int | None = None
+) -> tuple[int, list[_Ends] | None]:
+    """The cost of the cheapest way that never goes farther from the diagonal, and the way.
+
+    most: once it must cost more, it is given up, and the cost is a guess, rather too high, from what it cost so far.
+    """
     far = GAP * (len(one) + len(other) + 1)
     best = [place * GAP for place in range(len(other) + 1)]
     rows: list[tuple[int, bytearray]] = []
@@ -133,6 +156,11 @@ def _least_cost_within(
                 left, turns[step] = GAP + left, 2
             best[low + step], diagonal = left, above
         rows.append((low, turns))
+        if most is not None:
+            ahead = len(other) - len(one) + row
+            cheapest = min(best[place] + GAP * abs(ahead - place) for place in range(low - 1, high + 1))
+            if cheapest > most:
+                return cheapest * len(one) // row * 5 // 4, None
     return best[-1], [*_traced_back(rows, len(one), len(other))][::-1]
 
 

@@ -7,11 +7,9 @@ from functools import cached_property
 from typing import assert_never
 
 import msgspec
-from rapidfuzz.fuzz import ratio
-from rapidfuzz.process import extract_iter
 
 from taketwo.compare.align import NEVER
-from taketwo.compare.wording import Alphabet, alike, plain
+from taketwo.compare.wording import Alphabet, Bag, alike, plain
 from taketwo.conversation import Call, Say, Step, Turn
 from taketwo.value import JSON, same_json
 
@@ -51,25 +49,22 @@ class WeighedTurn:
         return None if self.turn.user is None else plain(self.turn.user.text.casefold())
 
     @cached_property
-    def user_bag(self) -> str:
-        """The user's words in no order."""
-        return self._alphabet.bag(self.user or "")
+    def weights(self) -> tuple[str | None, int, int, int, int, int, int]:
+        """The user's words, and the bags of them, of what was called and of all that the agent said."""
+        words, reply = self._alphabet.bag(self.user or ""), self._alphabet.bag(said([self.turn]))
+        return (self.user, *words, *self._calls, *reply)
 
-    @cached_property
-    def calls(self) -> str:
-        """Two signs a call: its tool, and its tool with these arguments. Half alike is the tool alone."""
+    @property
+    def _calls(self) -> Bag:
+        """Two words a call: its tool, and its tool with these arguments. Half alike is the tool alone."""
         keyed = zip(self.turn.steps, self._step_keys, strict=True)
-        signs = [sign for step, key in keyed if isinstance(step, Call) for sign in (step.tool, key)]
-        return "".join(sorted([self._alphabet[sign] for sign in signs]))
+        return self._alphabet.bag_of(
+            [word for step, key in keyed if isinstance(step, Call) for word in (step.tool, key)]
+        )
 
     @cached_property
     def _step_keys(self) -> list[str]:
         return [step_key(step) for step in self.turn.steps]
-
-    @cached_property
-    def reply_bag(self) -> str:
-        """All that the agent said, in no order."""
-        return self._alphabet.bag(said([self.turn]))
 
     @cached_property
     def key(self) -> str:
@@ -90,39 +85,33 @@ class LikenessOfTurns:
 
     def costs(self, item: WeighedTurn, others: Sequence[WeighedTurn], within: int) -> list[int]:
         """0 for the same turns, at most 400 for the same line of the user, 700 and more for strangers."""
-        # The innermost loop of an alignment: every likeness of a row comes from one call.
-        calls, reply = item.calls, item.reply_bag
-        found = self._costs_of_users(item, others)
-        if min(found, default=within) >= within:
-            return found
-        of_calls = _likenesses(calls, [other.calls for other in others])
-        of_replies = _likenesses(reply, [other.reply_bag for other in others])
-        for place, (other, of_call, of_reply) in enumerate(zip(others, of_calls, of_replies, strict=True)):
-            if calls or other.calls:
-                cost = found[place] + round(CALLS - CALLS * of_call + REPLY - REPLY * of_reply)
-            else:
-                cost = found[place] + round(REPLY_WITHOUT_CALLS - REPLY_WITHOUT_CALLS * of_reply)
-            if cost < LEAST:
-                cost = 0 if same_turn(item.turn, other.turn) else LEAST
-            found[place] = cost
-        return found
-
-    def _costs_of_users(self, item: WeighedTurn, others: Sequence[WeighedTurn]) -> list[int]:
-        """What the users' lines alone cost."""
-        user, calls = item.user, item.calls
+        # The innermost loop of an alignment: `alike` is written out, as calling it takes longer than what it does.
+        user, words, words_size, calls, calls_size, reply, reply_size = item.weights
         found = []
-        for other, of_user in zip(others, _likenesses(item.user_bag, [one.user_bag for one in others]), strict=True):
+        for other in others:
+            user_there, words_there, words_size_there, calls_there, calls_size_there, reply_there, reply_size_there = (
+                other.weights
+            )
+            either_calls = calls_size or calls_size_there
             cost = 0
-            if user != other.user:
-                cost = USER if calls or other.calls else USER_WITHOUT_CALLS
-                if user is not None and other.user is not None:
+            if user != user_there:
+                cost = USER if either_calls else USER_WITHOUT_CALLS
+                if user is not None and user_there is not None:
+                    both = words_size + words_size_there
+                    of_user = 2 * (words & words_there).bit_count() / both if both else 1
                     cost -= round(cost * (1 - OTHER_USER_LINE) * of_user)
+            if cost < within:
+                both = reply_size + reply_size_there
+                of_reply = 2 * (reply & reply_there).bit_count() / both if both else 1
+                if either_calls:
+                    of_calls = 2 * (calls & calls_there).bit_count() / (calls_size + calls_size_there)
+                    cost += round(CALLS - CALLS * of_calls + REPLY - REPLY * of_reply)
+                else:
+                    cost += round(REPLY_WITHOUT_CALLS - REPLY_WITHOUT_CALLS * of_reply)
+                if cost < LEAST:
+                    cost = 0 if same_turn(item.turn, other.turn) else LEAST
             found.append(cost)
         return found
-
-
-def _likenesses(bag: str, others: list[str]) -> list[float]:
-    return [score / 100 for _, score, _ in extract_iter(bag, others, scorer=ratio)]
 
 
 class LikenessOfSteps:

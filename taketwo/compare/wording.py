@@ -3,37 +3,57 @@
 from __future__ import annotations
 
 import re
-
-from rapidfuzz.fuzz import ratio
+from collections.abc import Iterable
+from typing import NamedTuple
 
 WORD = re.compile(r"\w+")
-SURROGATES = range(0xD800, 0xE000)
-"""No characters, so no signs."""
-SIGNS = 0x10FFFF - len(SURROGATES)
-"""How many signs there are; words beyond them share some."""
+_SPACES = {code: " " for code in range(128) if not WORD.match(chr(code))}
+BITS = 8192
+"""Words beyond so many share the bits of others, so that long conversations are weighed as fast as short ones."""
 MOST_WORDS = 300
 """Words of a text that are weighed; what comes behind them hardly changes which texts belong together."""
 
 
-class Alphabet(dict[str, str]):
-    """One sign a word, so that comparing words is comparing characters."""
+class Bag(NamedTuple):
+    """Words in no order of their own, each as often as it was there."""
 
-    def __missing__(self, word: str) -> str:
-        """A sign that no other word has."""
-        # The first signs are the smallest characters, which are compared twice as fast.
-        number = 1 + len(self) % SIGNS
-        sign = self[word] = chr(number if number < SURROGATES.start else number + len(SURROGATES))
-        return sign
-
-    def bag(self, text: str) -> str:
-        """The words of a text in no order of their own, a sign for each; case and punctuation do not count."""
-        words = WORD.findall(text.casefold())
-        return "".join(sorted([self[word] for word in words[:MOST_WORDS]]))
+    bits: int
+    """A bit for each, the same one in all bags of an alphabet: what two bags share is an `and`."""
+    size: int
+    """How many bits are set."""
 
 
-def alike(one: str, other: str) -> float:
+class Alphabet(dict[str | tuple[str, int], int]):
+    """A bit for each word, and others for its second, third… time in a text."""
+
+    def __missing__(self, word: str | tuple[str, int]) -> int:
+        """A bit that nothing else has, as long as there are any."""
+        bit = self[word] = 1 << len(self) % BITS
+        return bit
+
+    def bag(self, text: str) -> Bag:
+        """The words of a text; case and punctuation do not count."""
+        return self.bag_of(_words(text.casefold())[:MOST_WORDS])
+
+    def bag_of(self, words: Iterable[str]) -> Bag:
+        """These words."""
+        bits, times, before = 0, 0, None
+        for word in sorted(words):
+            times = times + 1 if word == before else 0
+            bits |= self[word, times] if times else self[word]
+            before = word
+        return Bag(bits, bits.bit_count())
+
+
+def alike(one: Bag, other: Bag) -> float:
     """From 0 for bags without a common word to 1 for equal ones."""
-    return ratio(one, other) / 100
+    size = one.size + other.size
+    return 2 * (one.bits & other.bits).bit_count() / size if size else 1.0
+
+
+def _words(text: str) -> list[str]:
+    # The same for both, and twice as fast for most texts.
+    return text.translate(_SPACES).split() if text.isascii() else WORD.findall(text)
 
 
 def plain(text: str) -> str:
