@@ -16,7 +16,7 @@ APPLICATION_ID = 0x74616B32
 
 _STEPS = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
 
-BEFORE_STEPS: Final[dict[int, Callable[[Execute], None]]] = {11: take_out_drawn_graphs}
+BEFORE_STEPS: Final[dict[int, Callable[[Execute], None]]] = {12: take_out_drawn_graphs}
 """What a step needs that cannot be said in SQL, as it is within what is compressed."""
 
 NEWEST = len(_STEPS)

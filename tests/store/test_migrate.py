@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 
 from taketwo.errors import StoreUnavailable
+from taketwo.store import migrate as migrate_module
 from taketwo.store import open_store
 from taketwo.store.migrate import APPLICATION_ID, NEWEST, migrate
 
@@ -73,3 +74,10 @@ def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="is no store"):
         open_store(f"sqlite:///{path}")
     assert path.read_text(encoding="utf-8").startswith("Dear Sir")
+
+
+@pytest.mark.parametrize("folder", ["migrations", "migrations/postgresql"])
+def test_no_two_steps_have_the_same_number(folder: str) -> None:
+    names = sorted(path.name for path in (Path(migrate_module.__file__).parent / folder).glob("*.sql"))
+    numbers = [int(name.partition("_")[0]) for name in names]
+    assert numbers == list(range(numbers[0], NEWEST + 1))

@@ -71,7 +71,7 @@ def test_so_does_a_database_into_which_such_a_file_was_moved_before(old_file: Pa
         for row in sqlite3.connect(old_file).execute(f"SELECT {COLUMNS} FROM document").fetchall():
             values = ", ".join(["%s"] * len(row))
             database.execute(f"INSERT INTO {migrate_postgresql.SCHEMA}.document ({COLUMNS}) VALUES ({values})", row)
-        database.execute(f"UPDATE {migrate_postgresql.SCHEMA}.version SET number = 10")
+        database.execute(f"UPDATE {migrate_postgresql.SCHEMA}.version SET number = 11")
     store = open_store(postgresql_url)
     check_graphs(Flow(store))
     there = [
