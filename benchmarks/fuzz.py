@@ -1,291 +1,215 @@
-"""Nonsense at every door: `python benchmarks/fuzz.py [--requests N] [--files N] [--seed N]`.
+"""Nonsense at every door: `python benchmarks/fuzz.py [--requests N] [--files N] [--seed N] [--processes N]`.
 
-Requests go to every route of a server of its own, over loopback: valid ones of the API's own examples and recorded
+Requests go to every route of servers of its own, over loopback: valid ones of the API's own examples and recorded
 traces, with parts of them replaced, cut, nested, misspelled or of another type; ids that exist and ids that cannot.
-Files go to every import format: real samples with bytes changed. Wrong is a 500, a request without an answer, a process
-that ends, and an importer that raises anything but one of our own errors. Ends with 1 where anything of that happened.
+Files go to every import format: real samples with bytes changed. Wrong is a 500, a 503 that does not say when to come
+back, a request without an answer, a process that ends or writes a traceback, a store that is not sound afterwards, and
+an importer that raises anything but one of our own errors. Ends with 1 where anything of that happened.
+
+It goes in rounds, each with a server and a store of its own, as the ids and sizes of a store that takes in nonsense for
+hours would make every page slow; several connections and processes ask at the same time, and over each connection some
+requests are sent before the answers of the first are read. The seeds of rounds follow one another.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import gzip
-import http.client
 import json
-import random
+import multiprocessing
 import re
 import socket
+import sqlite3
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
-import msgspec
 from flow import conversation
+from google.protobuf.message import Message
 from kill import RECORDED, Server
 from machine import describe
+from nonsense import Asked, Nonsense, Target, targets
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-import taketwo
 from taketwo.capture.imports import FORMATS, read_file
 from taketwo.errors import TakeTwoError
-from taketwo.server.api.door import OPERATIONS
-from taketwo.server.api.examples import EXAMPLES
-from taketwo.server.app import create_app
 from taketwo.store import open_store
 
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "data"
-THREADS = 4
+CONNECTIONS = 4
+"""Of each process."""
+TOGETHER = 8
+"""Requests that are sent before the first of their answers is read."""
+SMALL = 4_000
+"""Bytes of a body that may go with others: else both ends could wait for the other one to read."""
+ROUND = 25_000
+FILES_OF_A_ROUND = 5_000
 WITHIN_S = 60
 SHOWN = 20
 MOST_IDS = 400
-WATCHED = re.compile(r"/events$|/watch$")
-"""What is watched ends when something else happens; here it would only wait."""
-
-NASTY: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, -(2**63) - 1, 10**400, 0.1, -0.0, 1e308),
-    *("", " ", "\x00", "\ud800", "\u202e", "é" * 300, "x" * 70_000, "'", '" OR 1=1 --', "%", "%00", "../../etc/passwd"),
-    *("{{7*7}}", "<script>", "=cmd()", "null", "1e999", "NaN", "-1", "0", "١٢", "2026-11-17", "9999-12-31T23:59:59Z"),
-    *("0001-01-01T00:00:00+14:00", "2026-02-30T25:61:61Z", "turns>", "(((((", 'said:"', "not not not", "a" * 64),
-    *(
-        "http://127.0.0.1:9/",
-        "http://[::1",
-        "file:///etc/passwd",
-        "shop",
-        "default",
-        "text",
-        "voice",
-        "*",
-        "[",
-        "\n\r\t",
-    ),
-    *([], {}, [[]], [None], {"": None}, [1, "2", {"three": 3}]),
-)
-HEADERS: tuple[dict[str, str], ...] = (
-    {},
-    {"accept": "text/html"},
-    {"accept": "application/json"},
-    {"hx-request": "true"},
-    {"idempotency-key": "x"},
-    {"range": "bytes=5-1"},
-    {"accept-encoding": "gzip"},
-    {"x-taketwo-project": "\u00e9"},
-    {"traceparent": "00-zz-zz-zz"},
-    {"content-encoding": "gzip"},
-    {"content-encoding": "zstd"},
-    {"cookie": "taketwo_signed_in=x"},
-    {"authorization": "Basic %%%"},
-)
+FEW_DELETED = 0.1
+"""Of what may delete so much is sent: else nothing would be left to ask for."""
+DEAR = {"/metrics": 0.02, "/api/openapi.json": 0.02, "/demo": 0.02}
+"""Takes the time of a hundred others."""
+SILENT = {"HEAD": 0.3}
+"""Runs the same code as GET."""
+ANSWERS = (501, 503)
+"""Says that an extra is not installed, and that the store is busy."""
+MEMORY = next((place for place in ("/dev/shm",) if Path(place).is_dir()), None)
+"""Where files are written: most of the time would be the disk's."""
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+ID = re.compile(r'"id":"([\w-]{8,40})"')
+ENDED = re.compile(r"the process that writes to the store ended|Traceback \(most recent call last\)")
 
 
-class Target(NamedTuple):
-    """A route and what it takes, as far as it says."""
+class Answered(NamedTuple):
+    """One answer."""
 
-    method: str
-    path: str
-    example: Any
-    """A body that is right; None where nothing says one."""
-    names: tuple[str, ...]
-    """Names of parameters."""
+    status: int
+    head: bytes
+    body: bytes
 
-
-class Asked(NamedTuple):
-    """One request."""
-
-    method: str
-    target: str
-    body: bytes | None
-    headers: dict[str, str]
+    @property
+    def is_last(self) -> bool:
+        """Whether the server closes the connection behind it."""
+        return b"\r\nconnection: close" in self.head.lower()
 
 
-def targets() -> list[Target]:
-    """Every route with each of its methods."""
-    store = open_store("memory:")
-    routes = create_app(store).routes
-    store.close()
-    described = {(one.method, one.path): one for one in OPERATIONS}
-    # Pages take what their code asks for: it is nowhere else.
-    code = "".join(file.read_text(encoding="utf-8") for file in Path(taketwo.__file__).parent.glob("server/**/*.py"))
-    known = tuple(sorted(set(re.findall(r'(?:get|texts?_of|query_params\[)\(?(?:form, )?"(\w+)"', code))))
-    found = []
-    for route in routes:
-        for method in route.methods or ():  # type: ignore[attr-defined]  # all of them are Routes
-            path = re.sub(r":\w+}", "}", route.path)  # type: ignore[attr-defined]  # the same
-            if WATCHED.search(path):
-                continue
-            operation = described.get((method, path))
-            example = EXAMPLES.get(operation.body) if operation is not None and operation.body is not None else None
-            asked = getattr(operation.query, "__struct_fields__", ()) if operation is not None else ()
-            found.append(
-                Target(method, path, None if example is None else msgspec.to_builtins(example), asked or known)
-            )
-    return found
+class Line:
+    """One connection, as fast as sockets are: a client that knows all of HTTP takes longer than the server does."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        name, _, port = host.partition(":")
+        self._socket = socket.create_connection((name, int(port)), timeout=WITHIN_S)
+        self._coming = self._socket.makefile("rb", buffering=65_536)
+
+    def send(self, asked: Sequence[Asked]) -> None:
+        self._socket.sendall(b"".join(one.as_sent(self._host) for one in asked))
+
+    def answer(self, method: str) -> Answered:
+        """The next one. Raises OSError, also where the connection ended before it."""
+        lines = [line := self._line()]
+        while line != b"\r\n":
+            lines.append(line := self._line())
+        head = b"".join(lines)
+        status = int(head[9:12])
+        if method == "HEAD" or status in (204, 304):
+            return Answered(status, head, b"")
+        if length := LENGTH.search(head):
+            return Answered(status, head, self._exactly(int(length[1])))
+        return Answered(status, head, b"".join(self._pieces()))
+
+    def close(self) -> None:
+        self._coming.close()
+        self._socket.close()
+
+    def _line(self) -> bytes:
+        line: bytes = self._coming.readline()
+        if not line:
+            raise ConnectionError("the connection ended without an answer")
+        return line
+
+    def _exactly(self, length: int) -> bytes:
+        body: bytes = self._coming.read(length)
+        if len(body) < length:
+            raise ConnectionError("the connection ended within an answer")
+        return body
+
+    def _pieces(self) -> Iterator[bytes]:
+        while length := int(self._line(), 16):
+            yield self._exactly(length)
+            self._line()
+        self._line()
 
 
-class Nonsense:
-    """Makes requests."""
+class Found(NamedTuple):
+    """What came of a round."""
 
-    def __init__(self, seed: int, ids: list[str], samples: Sequence[bytes]) -> None:
-        self.dice = random.Random(seed)
-        self.ids = ids
-        self._samples = samples
-
-    def request(self, target: Target) -> Asked:
-        """One request to a route, of which something may be wrong."""
-        path = re.sub(
-            r"\{\w+\}", lambda _: quote(self._id(), safe="" if self.dice.random() < 0.9 else "/"), target.path
-        )
-        if self.dice.random() < (0.6 if target.method == "GET" else 0.15):
-            pairs = [(self._name(target.names), self._text()) for _ in range(self.dice.randrange(1, 4))]
-            path += "?" + urlencode(pairs, errors="replace")
-        headers = dict(self.dice.choice(HEADERS))
-        body: bytes | None = None
-        if target.method not in ("GET", "HEAD"):
-            kind, body = self._body(target)
-            headers["content-type"] = kind
-        return Asked(target.method, path, body, headers)
-
-    def _id(self) -> str:
-        return self.dice.choice(self.ids) if self.dice.random() < 0.75 else self._text()
-
-    def _name(self, names: Sequence[str]) -> str:
-        return self.dice.choice(names) if names and self.dice.random() < 0.95 else self._text()[:50]
-
-    def _text(self) -> str:
-        value = self.dice.choice(NASTY)
-        if self.dice.random() < 0.3:
-            value = self.dice.choice(self.ids)
-        text = value if isinstance(value, str) else json.dumps(value)
-        return text[:3_000].encode(errors="replace").decode()
-
-    def _body(self, target: Target) -> tuple[str, bytes]:
-        if "/v1" in target.path:
-            kind = self.dice.choice(["application/x-protobuf"] * 4 + ["application/json", "text/plain", ""])
-            return kind, self.broken(self.dice.choice(self._samples))
-        choice = self.dice.random()
-        if target.example is not None and choice < 0.85:
-            value = self._with_ids(copy.deepcopy(target.example))
-            value = self.mutated(value) if choice < 0.5 else value
-            body = json.dumps(value).encode()
-            return "application/json", self.broken(body) if self.dice.random() < 0.1 else body
-        if choice < 0.9 and target.example is None:
-            form = [(self._name(target.names), self._text()) for _ in range(self.dice.randrange(6))]
-            return "application/x-www-form-urlencoded", urlencode(form, errors="replace").encode()
-        if choice < 0.95:
-            return "multipart/form-data; boundary=x", self.broken(
-                b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.json"\r\n\r\n{}\r\n--x--\r\n'
-            )
-        return self.dice.choice(["application/json", "application/yaml", ""]), self.dice.choice(
-            [b"", b"{", b"[" * 5_000, b"\xff\xfe", b"null", b"a: &a [*a, *a]", self.dice.randbytes(200)]
-        )
-
-    def _with_ids(self, value: Any, name: str = "") -> Any:
-        """Where it names things, such as there are: else nothing comes of it."""
-        match value:
-            case dict():
-                return {key: self._with_ids(inner, key) for key, inner in value.items()}
-            case list():
-                return [self._with_ids(inner, name) for inner in value]
-            case str() if re.search(r"ids?$", name) and self.dice.random() < 0.8:
-                return "shop" if name == "project_id" else self.dice.choice(self.ids)
-            case _:
-                return value
-
-    def mutated(self, value: Any, depth: int = 0) -> Any:
-        """The value with one or two parts of it otherwise."""
-        if depth > 6 or self.dice.random() < 0.15:
-            return self.dice.choice([*NASTY, self.dice.choice(self.ids)])
-        if isinstance(value, dict) and value:
-            name = self.dice.choice(list(value))
-            match self.dice.randrange(8):
-                case 0:
-                    del value[name]
-                case 1:
-                    value[str(self.dice.choice(NASTY))[:100]] = value[name]
-                case _:
-                    value[name] = self.mutated(value[name], depth + 1)
-            if self.dice.random() < 0.3:
-                return self.mutated(value, depth + 1)
-            return value
-        if isinstance(value, list) and value:
-            place = self.dice.randrange(len(value))
-            value[place] = self.mutated(value[place], depth + 1)
-            return value * self.dice.choice([1, 1, 1, 2, 50])
-        if isinstance(value, str) and value and self.dice.random() < 0.3:
-            return value[: self.dice.randrange(len(value))] + str(self.dice.choice(NASTY))[:200]
-        return self.dice.choice([*NASTY, self.dice.choice(self.ids)])
-
-    def broken(self, body: bytes) -> bytes:
-        """The bytes with some of them otherwise."""
-        changed = bytearray(body)
-        for _ in range(self.dice.choice([0, 1, 1, 2, 8])):
-            if not changed:
-                break
-            place = self.dice.randrange(len(changed))
-            match self.dice.randrange(5):
-                case 0:
-                    changed[place] = self.dice.randrange(256)
-                case 1:
-                    del changed[place : place + self.dice.randrange(1, 40)]
-                case 2:
-                    changed[place:place] = changed[place : place + 30] * self.dice.randrange(1, 5)
-                case 3:
-                    del changed[place:]
-                case _:
-                    changed[place:place] = self.dice.choice([b"null", b'"', b"{", b"]", b"1e999", b"\x00", b"\xff\xff"])
-        return bytes(changed)
+    number: int
+    statuses: Counter[str]
+    wrong: dict[str, str]
+    """One of each kind."""
+    wrong_number: int
+    took_s: float
 
 
 class Asking:
     """Asks a server, and counts what comes back."""
 
     def __init__(self, address: str) -> None:
-        self._address = urlsplit(address).netloc
-        self.statuses: Counter[int | str] = Counter()
+        self._host = urlsplit(address).netloc
+        self.statuses: Counter[str] = Counter()
         self.wrong: dict[str, str] = {}
         self.wrong_number = 0
         self._lock = threading.Lock()
 
     def ask(self, nonsense: Nonsense, target_list: Sequence[Target], requests: int) -> None:
-        """So many requests over one connection."""
-        connection = http.client.HTTPConnection(self._address, timeout=WITHIN_S)
-        for _ in range(requests):
-            target = nonsense.dice.choice(target_list)
-            if target.method == "DELETE" and nonsense.dice.random() < 0.9:
-                continue  # else nothing would be left to ask for
-            asked = nonsense.request(target)
+        """So many requests over one connection, which is made anew where it ends."""
+        line = Line(self._host)
+        while requests > 0:
+            batch = self._batch(nonsense, target_list, min(TOGETHER, requests))
+            answered = 0
             try:
-                connection.request(asked.method, asked.target, asked.body, self._headers(asked))
-                answer = connection.getresponse()
-                body = answer.read()
-                self._counted(target, asked, answer.status, body)
-                if answer.status < 300 and len(nonsense.ids) < MOST_IDS:
-                    nonsense.ids += re.findall(r'"id":"([\w-]{8,40})"', body[:4_000].decode(errors="replace"))
-            except (http.client.HTTPException, OSError) as error:
-                self._counted(target, asked, type(error).__name__, repr(error).encode())
-                connection.close()
-                connection = http.client.HTTPConnection(self._address, timeout=WITHIN_S)
-        connection.close()
+                line.send([asked for _, asked in batch])
+                for target, asked in batch:
+                    answer = line.answer(asked.method)
+                    answered += 1
+                    self._counted(target, asked, answer)
+                    if answer.status < 300 and len(nonsense.ids) < MOST_IDS:
+                        nonsense.ids += ID.findall(answer.body[:4_000].decode(errors="replace"))
+                    if answer.is_last:
+                        raise EOFError  # those behind it never got there
+            except EOFError:
+                line = self._again(line)
+            except (OSError, ValueError) as error:
+                self._found(*batch[answered], type(error).__name__, repr(error).encode())
+                answered += 1
+                line = self._again(line)
+            requests -= answered
+        line.close()
 
-    def _headers(self, asked: Asked) -> dict[str, bytes]:
-        return {name: value.encode("utf-8") for name, value in asked.headers.items()}
+    def _again(self, line: Line) -> Line:
+        line.close()
+        return Line(self._host)
 
-    def _counted(self, target: Target, asked: Asked, status: int | str, body: bytes) -> None:
+    def _batch(self, nonsense: Nonsense, target_list: Sequence[Target], most: int) -> list[tuple[Target, Asked]]:
+        batch: list[tuple[Target, Asked]] = []
+        while len(batch) < most:
+            target = nonsense.dice.choice(target_list)
+            share = FEW_DELETED if target.method == "DELETE" else SILENT.get(target.method, 1.0)
+            if nonsense.dice.random() > share * DEAR.get(target.path, 1.0):
+                continue
+            batch.append((target, nonsense.request(target)))
+            if len(batch[-1][1].body) > SMALL:
+                return batch[-1:] if len(batch) == 1 else batch[:-1]
+        return batch
+
+    def _counted(self, target: Target, asked: Asked, answer: Answered) -> None:
         with self._lock:
-            self.statuses[status] += 1
-            # 501 says that an extra is not installed, and 503 that the store is busy: both are answers.
-            if isinstance(status, str) or (status >= 500 and status not in (501, 503)):
-                self.wrong_number += 1
-                sent = f"{asked.method} {asked.target[:300]} {asked.headers} {(asked.body or b'')[:400]!r}"
-                told = f"{sent} -> {body[:300]!r}"
-                self.wrong.setdefault(f"{status} {target.method} {target.path}", told)
+            self.statuses[str(answer.status)] += 1
+        is_told_when = b"\r\nretry-after:" in answer.head.lower() or target.path == "/ready"
+        if answer.status >= 500 and not (answer.status in ANSWERS and (answer.status != 503 or is_told_when)):
+            self._found(target, asked, str(answer.status), answer.body)
+
+    def _found(self, target: Target, asked: Asked, what: str, told: bytes) -> None:
+        with self._lock:
+            self.wrong_number += 1
+            place = f"{what} {target.method} {target.path}"
+            if place not in self.wrong:
+                sent = f"{asked.method} {asked.target[:300]} {asked.headers} {asked.body[:400]!r}"
+                self.wrong[place] = f"{sent} -> {told[:300]!r}"
+                print(f"WRONG {place}: {self.wrong[place]}", flush=True)
 
 
 def prepared(url: str) -> list[str]:
@@ -302,82 +226,92 @@ def prepared(url: str) -> list[str]:
     ask.post(f"/api/replay-sessions/{made['id']}/generate-scenario", json={"no_of_rows": 5}).raise_for_status()
     while (there := ask.get(f"/api/replay-sessions/{made['id']}").json())["current_step"] != "ready":
         time.sleep(0.05)
-    asked = {
-        "name": "fuzz",
-        "agent_definition_id": there["agent_definition_id"],
-        "scenario_ids": [there["scenario_id"]],
-    }
+    agent, scenario = there["agent_definition_id"], there["scenario_id"]
+    asked = {"name": "fuzz", "agent_definition_id": agent, "scenario_ids": [scenario]}
     test = ask.post("/api/run-tests", json=asked).raise_for_status().json()
     begun = ask.post(f"/api/run-tests/{test['id']}/executions", json={"runner": "sdk"}).raise_for_status().json()
     calls = ask.get(f"/api/test-executions/{begun['id']}/call-executions").json()["call_executions"]
-    rows = ask.get(f"/api/scenarios/{there['scenario_id']}/rows").json()["rows"]
+    rows = ask.get(f"/api/scenarios/{scenario}/rows").json()["rows"]
     server.end()
     return [
-        *(
-            made["id"],
-            test["id"],
-            begun["id"],
-            there["agent_definition_id"],
-            there["scenario_id"],
-            "1",
-            "shop",
-            "default",
-        ),
+        *(made["id"], test["id"], begun["id"], agent, scenario, "1", "shop", "default"),
         *(one["id"] for one in (*calls, *rows)),
         *(f"session-{number}" for number in range(10)),
     ]
 
 
-def fuzz_server(requests: int, seed: int) -> int:
-    """Gives how much was wrong."""
-    samples = [gzip.decompress(file.read_bytes()) for file in sorted((TESTS / "traces").glob("*.pb.gz"))[:40]]
-    samples = [sample for sample in samples if len(sample) < 200_000]
+def samples() -> Mapping[str, Sequence[Message]]:
+    """What real instrumentations sent, by signal."""
+    kinds: dict[str, type[Message]] = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest}
+    found: dict[str, list[Message]] = {signal: [] for signal in kinds}
+    for signal, kind in kinds.items():
+        for file in sorted((TESTS / "traces").glob(f"*.{signal}.pb.gz")):
+            body = gzip.decompress(file.read_bytes())
+            if len(body) < 40_000:
+                found[signal].append(kind.FromString(body))
+    return found
+
+
+def fuzz_server(requests: int, seed: int) -> Found:
+    """One round."""
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/store.sqlite3"
-        ids = prepared(url)
-        server = Server(url)
-        asking, all_targets = Asking(server.address), targets()
+        url, log = f"sqlite:///{folder}/store.sqlite3", Path(folder) / "log"
+        ids, sent, all_targets = prepared(url), samples(), targets()
+        with log.open("w", encoding="utf-8") as errors:
+            server = Server(url, errors)
+        asking = Asking(server.address)
+        each = -(-requests // CONNECTIONS)
         began = time.monotonic()
         threads = [
             threading.Thread(
-                target=asking.ask, args=(Nonsense(seed + n, list(ids), samples), all_targets, requests // THREADS)
+                target=asking.ask, args=(Nonsense(seed * CONNECTIONS + n, list(ids), sent), all_targets, each)
             )
-            for n in range(THREADS)
+            for n in range(CONNECTIONS)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        took = time.monotonic() - began
-        is_up = server.process.poll() is None and server.client.get("/health").status_code == 200
-        with suppress(OSError):
-            server.end()
-        sound = open_store(url)
-        sound.settle()
-        sound.close()
-    number = sum(asking.statuses.values())
-    for place, told in list(asking.wrong.items())[:SHOWN]:
-        print(f"WRONG {place}: {told}")
-    statuses = ", ".join(f"{status}: {count:,}" for status, count in sorted(asking.statuses.items(), key=str))
-    print(
-        f"{number:,} requests to {len(all_targets)} routes and methods in {took:.0f} s, {number / took:.0f} a second "
-        f"(1,000,000 would take {1e6 / (number / took) / 3600:.1f} h): {statuses}; {asking.wrong_number} wrong; "
-        f"{'the server is up' if is_up else 'THE SERVER IS GONE'}"
-    )
-    return asking.wrong_number + (not is_up)
+        took_s = time.monotonic() - began
+        broken = afterwards(server, url, log)
+    for place, told in broken.items():
+        print(f"WRONG {place}: {told}", flush=True)
+    wrong = asking.wrong | broken
+    return Found(sum(asking.statuses.values()), asking.statuses, wrong, asking.wrong_number + len(broken), took_s)
 
 
-def fuzz_importers(files: int, seed: int) -> int:
-    """Gives how much was wrong."""
-    nonsense = Nonsense(seed, ["x"], [])
+def afterwards(server: Server, url: str, log: Path) -> dict[str, str]:
+    """End the server; gives what is wrong with it, with its log and with the store that it leaves."""
+    wrong: dict[str, str] = {}
+    is_up = server.process.poll() is None
+    if not is_up or server.client.get("/health").status_code != 200:
+        wrong["the server is gone"] = f"exit code {server.process.poll()}"
+    with suppress(OSError):
+        server.end()
+    told = log.read_text(encoding="utf-8", errors="replace")
+    if ended := ENDED.search(told):
+        wrong["the log tells of a crash"] = told[max(0, ended.start() - 300) : ended.start() + 3_000]
+    store = open_store(url)
+    store.settle()
+    store.close()
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
+        (sound,) = file.execute("PRAGMA integrity_check").fetchone()
+    if sound != "ok":
+        wrong["the store is not sound"] = str(sound)
+    return wrong
+
+
+def fuzz_importers(files: int, seed: int) -> Found:
+    """One round of files."""
+    nonsense = Nonsense(seed, ["x"], {})
     real = [file for file in sorted((TESTS / "imports").iterdir()) if file.is_file() and file.stat().st_size < 200_000]
+    contents = [file.read_bytes() for file in real]
     wrong: dict[str, str] = {}
     outcomes: Counter[str] = Counter()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         for number in range(files):
-            sample = real[number % len(real)]
-            content = sample.read_bytes()
+            sample, content = real[number % len(real)], contents[number % len(real)]
             if sample.suffix == ".json" and nonsense.dice.random() < 0.5:
                 content = json.dumps(nonsense.mutated(json.loads(content))).encode()
             path = Path(folder) / sample.name
@@ -393,12 +327,30 @@ def fuzz_importers(files: int, seed: int) -> int:
                 outcomes["wrong"] += 1
                 kept = Path(tempfile.gettempdir()) / f"fuzz-{sample.name}"
                 kept.write_bytes(path.read_bytes())
-                wrong.setdefault(f"{sample.name} {type(error).__name__}", f"{error!r} (format {asked}), kept in {kept}")
-    for place, told in list(wrong.items())[:SHOWN]:
-        print(f"WRONG {place}: {told[:600]}")
-    took = time.monotonic() - began
-    print(f"{files:,} files in {took:.0f} s, {files / took:.0f} a second: {dict(outcomes)}")
-    return outcomes["wrong"]
+                place = f"{sample.name} {type(error).__name__}"
+                if place not in wrong:
+                    wrong[place] = f"{error!r} (format {asked}), kept in {kept}"
+                    print(f"WRONG {place}: {wrong[place][:600]}", flush=True)
+    return Found(files, outcomes, wrong, outcomes["wrong"], time.monotonic() - began)
+
+
+def rounds(what: str, total: int, size: int, seed: int, processes: int) -> int:
+    """All rounds of requests or files, several at a time, telling after each how many there were; gives the wrong."""
+    do = fuzz_server if what == "requests" else fuzz_importers
+    began, number, wrong, statuses = time.monotonic(), 0, 0, Counter[str]()
+    sizes = [min(size, total - at) for at in range(0, total, size)]
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(do, size, seed + at) for at, size in enumerate(sizes)]):
+            found = done.result()
+            number, wrong, statuses = number + found.number, wrong + found.wrong_number, statuses + found.statuses
+            took_s = time.monotonic() - began
+            print(
+                f"{time.strftime('%H:%M:%S')} {number:,} {what} in {took_s:.0f} s, {number / took_s:.0f} a second "
+                f"(1,000,000 take {1e6 / (number / took_s) / 60:.0f} min): "
+                f"{', '.join(f'{name}: {count:,}' for name, count in sorted(statuses.items()))}; {wrong} wrong",
+                flush=True,
+            )
+    return wrong
 
 
 def main() -> int:
@@ -407,11 +359,12 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--files", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2, help="each with a server of its own")
     given = parser.parse_args()
-    print(describe())
-    socket.setdefaulttimeout(WITHIN_S)
-    wrong = fuzz_importers(given.files, given.seed) if given.files else 0
-    wrong += fuzz_server(given.requests, given.seed) if given.requests else 0
+    print(describe(), flush=True)
+    print(f"{len(targets())} routes and methods, {len(FORMATS)} formats", flush=True)
+    wrong = rounds("files", given.files, FILES_OF_A_ROUND, given.seed, given.processes)
+    wrong += rounds("requests", given.requests, ROUND, given.seed, given.processes)
     return 1 if wrong else 0
 
 

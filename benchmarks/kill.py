@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 import psutil
@@ -104,9 +104,10 @@ class Agent:
 class Server:
     """A `taketwo serve` of its own, with the process beside it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, log: TextIO | None = None) -> None:
+        """log: where it tells about itself; on our own standard error when there is none."""
         command = [sys.executable, "-m", "taketwo", "serve", "--port", "0", "--grpc-port", "0", "--store", url]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().split()[2]
         self.client = httpx.Client(base_url=self.address, timeout=60)

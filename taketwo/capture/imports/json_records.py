@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain, islice
 from typing import BinaryIO, Final, NamedTuple
 
@@ -53,7 +54,8 @@ def elements(record: Record) -> Iterator[Record]:
         yield Record(f"{record.where}, item {number}" if record.where else f"item {number}", item)
 
 
-def record_keys(head: bytes) -> set[str]:
+@lru_cache(maxsize=4)  # each format asks in turn about the same file
+def record_keys(head: bytes) -> frozenset[str]:
     """The keys of the first records of a JSON file of which only the beginning is known; empty where it is no JSON.
 
     By them a format is known. Keys further inside do not count, nor those that a text quotes which is JSON itself.
@@ -61,7 +63,7 @@ def record_keys(head: bytes) -> set[str]:
     head = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
     at_the_margin = (start.end() for start in re.finditer(rb"\n(?=[{\[])", head))
     starts = islice(chain([0], at_the_margin), _LINES_TO_GUESS_FROM)
-    return {key for start in starts for key in _keys_of_first_object(head, start)}
+    return frozenset(key for start in starts for key in _keys_of_first_object(head, start))
 
 
 class _Line(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Final
 
@@ -66,7 +67,7 @@ def reads(head: bytes) -> bool:
     return is_row(columns(head))
 
 
-def is_row(keys: set[str]) -> bool:
+def is_row(keys: AbstractSet[str]) -> bool:
     """Whether a row of these columns is an observation, a trace or a session of Langfuse's."""
     named = set(map(_snake, keys))
     is_observation = {"id", "trace_id", "type", "start_time"} <= named and bool(named & set(_OBSERVATION_MARKS))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Final
 
@@ -36,7 +37,7 @@ def reads(head: bytes) -> bool:
     return is_row(columns(head))
 
 
-def is_row(keys: set[str]) -> bool:
+def is_row(keys: AbstractSet[str]) -> bool:
     """Whether a row of these columns is a run of LangSmith's."""
     return "run_type" in keys and bool(keys & {"trace_id", "dotted_order", "parent_run_id", "start_time"})
 

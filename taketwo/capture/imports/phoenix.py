@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Final
 
@@ -40,7 +41,7 @@ def reads(head: bytes) -> bool:
     return bool(_OTLP_BEGINS.match(head)) or is_row(columns(head))
 
 
-def is_row(keys: set[str]) -> bool:
+def is_row(keys: AbstractSet[str]) -> bool:
     """Whether a row of these columns is a span of Phoenix's."""
     return (
         {"span_kind", "context"} <= keys

@@ -20,10 +20,10 @@ ENVELOPES: Final = ("data", "runs", "traces")
 _ROWS_BEGIN: Final = re.compile(rb'"(?:data|runs|traces)"\s*:\s*(?=\[)')
 
 
-def columns(head: bytes) -> set[str]:
+def columns(head: bytes) -> frozenset[str]:
     """The keys of the first rows of a file of which only the beginning is known; of parquet, nothing is known there."""
     if not _is_json(head):
-        return set(csv_columns(head))
+        return frozenset(csv_columns(head))
     keys = record_keys(head)
     if keys & set(ENVELOPES) and (begin := _ROWS_BEGIN.search(head)):
         keys |= record_keys(head[begin.end() :])

@@ -59,7 +59,7 @@ def reads(head: bytes) -> bool:
     return of_call or ("endedReason" in keys and "artifact" in keys) or _is_message(keys, head)
 
 
-def _is_message(keys: set[str], head: bytes) -> bool:
+def _is_message(keys: frozenset[str], head: bytes) -> bool:
     return keys == {"message"} and bool(_ENVELOPE.search(head))
 
 
