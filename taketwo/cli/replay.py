@@ -57,7 +57,7 @@ from taketwo.suite.cache import Agents
 from taketwo.suite.opened_files import watching_files
 from taketwo.suite.plan import Plan, run_planned
 from taketwo.suite.repeats import read_repeats
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.runner import SuiteCase, collecting_rarely
 from taketwo.suite.selection import Selection
 from taketwo.value import JSON
 
@@ -164,7 +164,7 @@ def replay_command(
     if served is not None:
         served = served.but(project=project, concurrency=jobs.concurrency, timeout_s=timeout)
         raise SystemExit(replay_served(served, spec, overrides, judging.named(here), reports, here))
-    with ExitStack() as cleanup:
+    with collecting_rarely(), ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         writers = cleanup.enter_context(jobs.writers(reports, lambda conversation: phone.recordings.of(conversation)))
         meant = selection.of(cases_of(targets, store, project or here.project))

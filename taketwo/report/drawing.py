@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+import jinja2
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from taketwo.report import words
@@ -26,6 +29,7 @@ def environment(*folders: Path) -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_visible,
+        bytecode_cache=_compiled_before(),
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -38,6 +42,23 @@ def environment(*folders: Path) -> Environment:
     }
     made.filters["shown"] = lambda text: words.shortened(text, TEXT_LIMIT)
     return made
+
+
+class _Compiled(FileSystemBytecodeCache):
+    """Templates as they were compiled once: compiling them takes as long as drawing a hundred cases."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep one for the next process, if there is room."""
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
+def _compiled_before() -> _Compiled | None:
+    """In the user's own part of the folder for temporary files; None where there is no safe one."""
+    try:
+        return _Compiled(pattern=f"taketwo_{jinja2.__version__}_%s.cache")
+    except (OSError, RuntimeError):
+        return None
 
 
 def _visible(value: Any) -> Any:

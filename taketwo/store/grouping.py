@@ -1,16 +1,20 @@
-"""Which spans make a conversation together, and the conversation that they tell."""
+"""Which spans make a conversation together, and the conversation that they tell.
+
+What reads spans is imported when there are some: most commands open a store and read none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from taketwo.capture.grown import Grown
-from taketwo.capture.otlp import decode_log, decode_span
-from taketwo.capture.reconstruct import tell
-from taketwo.capture.sessions import Session, sessions
 from taketwo.conversation import Conversation
 from taketwo.span import LogRecord, RawLog, RawSpan, Span
 from taketwo.value import Value
+
+if TYPE_CHECKING:
+    from taketwo.capture.grown import Grown
+    from taketwo.capture.sessions import Session
 
 
 class Material(Value):
@@ -42,11 +46,15 @@ class Group(Value):
 
 def decoded(material: Material) -> tuple[list[Span], list[LogRecord]]:
     """The material with its attributes."""
+    from taketwo.capture.otlp import decode_log, decode_span
+
     return list(map(decode_span, material.spans)), list(map(decode_log, material.logs))
 
 
 def groups(material: Material) -> list[Group]:
     """The conversations in the material; spans of simulators and log records without spans make none."""
+    from taketwo.capture.sessions import sessions
+
     found: dict[str, Group] = {}
     for session in sessions(*decoded(material)):
         if session.id is None and not session.spans:
@@ -59,6 +67,9 @@ def groups(material: Material) -> list[Group]:
 
 def read(group: Group, project: str, grown: Grown | None = None) -> Conversation:
     """The conversation that a group tells; `grown` is where what is found in it is left, for it may go on."""
+    from taketwo.capture.grown import Grown
+    from taketwo.capture.reconstruct import tell
+
     session_id = group.name if group.is_session else None
     grown = grown or Grown()
     grown.add(group.spans, group.logs)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from taketwo.capture.model_calls import model_calls
-from taketwo.capture.reading import Message
-from taketwo.capture.trace_tree import Seen, gather
-from taketwo.capture.utterances import Utterance, utterances
 from taketwo.span import LogRecord, Span
 from taketwo.value import Value, canonical_json
+
+if TYPE_CHECKING:
+    from taketwo.capture.reading import Message
+    from taketwo.capture.trace_tree import Seen
+    from taketwo.capture.utterances import Utterance
 
 MOST_BEGINNINGS = 16
 """How far back a trace remembers what was said before it: so much of it may be lost."""
@@ -32,6 +34,9 @@ class Links(Value):
 
 def links(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> Links:
     """The links of one trace; none where no model call tells of a talk."""
+    from taketwo.capture.model_calls import model_calls
+    from taketwo.capture.trace_tree import gather
+
     calls = [call for call in model_calls(gather(spans, logs)) if call.tool_above is None and not call.is_aside]
     if not calls:
         return Links()
@@ -52,6 +57,8 @@ def _told(call: Seen) -> tuple[int, int]:
 
 
 def _said(messages: Sequence[Message]) -> list[Utterance]:
+    from taketwo.capture.utterances import Utterance, utterances
+
     return [item for item in utterances(messages) if isinstance(item, Utterance)]
 
 

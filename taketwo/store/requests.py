@@ -8,8 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from taketwo.capture.otlp import read_spans
-from taketwo.capture.projects import by_project
 from taketwo.errors import StoreUnavailable
 from taketwo.span import RawSpan
 from taketwo.store.journal import Entry, is_stored, left_over, set_aside, waiting
@@ -70,6 +68,9 @@ def take_over(store: Store, folder: Path) -> None:
 
 
 def _keep(store: Store, entries: Sequence[Entry]) -> None:
+    from taketwo.capture.otlp import read_spans
+    from taketwo.capture.projects import by_project
+
     projects: dict[str, list[RawSpan]] = {}
     for entry in entries:
         for project, spans in by_project(read_spans(entry.body, PROTOBUF).spans, entry.project).items():

@@ -141,7 +141,7 @@ async def run_suite(
     workers = min(concurrency, len(known) * repeats.most)
     terms = Terms(agent, against, repeats, policy, limits, tools, stand_in, users, evaluators, severities, stop)
     work = _Work(known, terms, workers)
-    with _collecting_rarely():
+    with collecting_rarely():
         async with beside(_all_done(work, workers)):
             while (found := await work.results.get()) is not None:
                 tally.add(found)
@@ -150,7 +150,7 @@ async def run_suite(
 
 
 @contextmanager
-def _collecting_rarely() -> Iterator[None]:
+def collecting_rarely() -> Iterator[None]:
     """Let Python look for circular garbage more rarely while many replays are going on.
 
     A thousand of them keep a million objects alive, and walking through those again and again takes a quarter of all
