@@ -26,7 +26,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
@@ -262,16 +262,10 @@ def fuzz_server(requests: int, seed: int) -> Found:
         asking = Asking(server.address)
         each = -(-requests // CONNECTIONS)
         began = time.monotonic()
-        threads = [
-            threading.Thread(
-                target=asking.ask, args=(Nonsense(seed * CONNECTIONS + n, list(ids), sent), all_targets, each)
-            )
-            for n in range(CONNECTIONS)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(CONNECTIONS) as threads:
+            several = (Nonsense(seed * CONNECTIONS + number, list(ids), sent) for number in range(CONNECTIONS))
+            for done in [threads.submit(asking.ask, nonsense, all_targets, each) for nonsense in several]:
+                done.result()
         took_s = time.monotonic() - began
         broken = afterwards(server, url, log)
     for place, told in broken.items():

@@ -153,6 +153,10 @@ class Nonsense:
         text = value if isinstance(value, str) else json.dumps(value)
         return text[:3_000].encode(errors="replace").decode()
 
+    def _nasty(self) -> Any:
+        """Its own: what comes of it is changed further."""
+        return copy.deepcopy(self.dice.choice([*NASTY, self.dice.choice(self.ids)]))
+
     def _body(self, target: Target) -> tuple[str, bytes]:
         if "/v1" in target.path:
             return self._sent(target.path.rpartition("/")[2])
@@ -236,7 +240,7 @@ class Nonsense:
     def mutated(self, value: Any, depth: int = 0) -> Any:
         """The value with one or two parts of it otherwise."""
         if depth > 6 or self.dice.random() < 0.15:
-            return self.dice.choice([*NASTY, self.dice.choice(self.ids)])
+            return self._nasty()
         if isinstance(value, dict) and value:
             name = self.dice.choice(list(value))
             match self.dice.randrange(8):
@@ -255,7 +259,7 @@ class Nonsense:
             return value * self.dice.choice([1, 1, 1, 2, 50])
         if isinstance(value, str) and value and self.dice.random() < 0.3:
             return value[: self.dice.randrange(len(value))] + str(self.dice.choice(NASTY))[:200]
-        return self.dice.choice([*NASTY, self.dice.choice(self.ids)])
+        return self._nasty()
 
     def broken(self, body: bytes) -> bytes:
         """The bytes with some of them otherwise."""
