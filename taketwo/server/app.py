@@ -50,6 +50,7 @@ from taketwo.server.problems import tell, tell_http
 from taketwo.server.receiver import Receiver
 from taketwo.server.room import Room
 from taketwo.server.tracing import Traced
+from taketwo.server.unfinished import Unfinished
 from taketwo.server.webhooks import Webhooks, WebhookSecrets
 from taketwo.store import Store
 from taketwo.store.addresses import is_shared
@@ -130,6 +131,7 @@ def create_app(
     ]
     around = [
         Middleware(Measured, metrics=metrics),
+        Middleware(Unfinished),
         Middleware(Traced, spans=telling.spans),
         Middleware(Guard, any_name=keys_required),
         Middleware(Access, keys=keys),

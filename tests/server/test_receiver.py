@@ -5,15 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import TypeAlias
 
 import httpx
 import pytest
+import uvicorn
 import zstandard
 from google.protobuf.json_format import MessageToDict
 from google.rpc.status_pb2 import Status
@@ -24,6 +27,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from taketwo.server.app import create_app
 from taketwo.server.limits import Limits
 from taketwo.server.receiver import PREFIXES
 from taketwo.store import Store, open_store
@@ -265,6 +269,28 @@ def test_a_sender_that_goes_away_leaves_no_trace_and_gives_its_room_back(tmp_pat
         assert answer.status_code == 200
     assert [row.id for row in store.traces()] == [f"{20:032x}"]
     store.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/traces", "/api/replay-sessions"])
+def test_what_is_under_way_when_the_server_must_end_is_to_be_sent_again(path: str) -> None:
+    app = create_app(open_store("memory:"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    with socket.create_connection(server.servers[0].sockets[0].getsockname()) as half:
+        head = f"Host: localhost\r\nContent-Type: {PROTOBUF}\r\nContent-Length: 4000\r\n\r\n"
+        half.sendall(f"POST {path} HTTP/1.1\r\n{head}".encode() + b"x" * 100)
+        while not server.server_state.tasks:
+            time.sleep(0.01)
+        server.should_exit = True
+        answer = HTTPResponse(half)
+        answer.begin()
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        if path == "/v1/traces":
+            assert Status.FromString(answer.read()).code == 14
+    thread.join()
 
 
 def test_a_tool_result_of_five_megabytes_comes_through(tmp_path: Path, serving: Serving) -> None:
