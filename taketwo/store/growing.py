@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from taketwo.capture.grown import Grown
-from taketwo.capture.reconstruct import tell
 from taketwo.conversation import Conversation
 from taketwo.store.database import Connection
 from taketwo.store.grouping import Material, groups, together
 from taketwo.store.statements import SQL
+
+if TYPE_CHECKING:
+    from taketwo.capture.grown import Grown
 
 MOST_BYTES: Final = 32 * 2**20
 """About the memory of what is kept."""
@@ -75,6 +76,8 @@ def grow(
     kept: Kept, versions: Mapping[int, Version], material: Callable[[int, bytes], Material], project: str
 ) -> Conversation | None:
     """The session with what came since; None where that does not simply follow, so that all must be read together."""
+    from taketwo.capture.reconstruct import tell
+
     if any(versions.get(trace) != version for trace, version in kept.versions.items()):
         return None
     new = {trace: version[0] for trace, version in versions.items() if trace not in kept.versions}

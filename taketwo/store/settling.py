@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from taketwo.capture.grown import Grown
 from taketwo.conversation import Conversation
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import chunks
@@ -21,6 +21,9 @@ from taketwo.store.growing import Kept, KeptSessions, grow, versions_of
 from taketwo.store.indexing import index
 from taketwo.store.links import Links, links
 from taketwo.store.statements import SQL
+
+if TYPE_CHECKING:
+    from taketwo.capture.grown import Grown
 
 MOST_CANDIDATES = 20
 """How many others that may belong to a conversation are looked at with it; many talks begin with the same greeting."""
@@ -69,6 +72,8 @@ def look(
 
     Of `sessions` those that are kept there are grown, and what is found is kept.
     """
+    from taketwo.capture.grown import Grown
+
     if row.origin != "session" or sessions is None:
         return _look_at_all(connection, row, envelope, finish, Grown())
     versions = versions_of(connection, row.id)
