@@ -129,14 +129,19 @@ def create_app(
         *Compat(flow, chats).routes(),
         *_pages(store, flow),
     ]
-    around = [
+    around = _around(metrics, keys, telling.spans)
+    return Starlette(routes=routes, middleware=around, exception_handlers=TOLD, lifespan=running)
+
+
+def _around(metrics: Metrics, keys: Keys, spans: OwnSpans) -> list[Middleware]:
+    """What every request goes through, the outermost first."""
+    return [
         Middleware(Measured, metrics=metrics),
         Middleware(Unfinished),
-        Middleware(Traced, spans=telling.spans),
-        Middleware(Guard, any_name=keys_required),
+        Middleware(Traced, spans=spans),
+        Middleware(Guard, any_name=keys.required),
         Middleware(Access, keys=keys),
     ]
-    return Starlette(routes=routes, middleware=around, exception_handlers=TOLD, lifespan=running)
 
 
 def _intake(store: Store, limits: Limits, logs: LogForm) -> Intake:

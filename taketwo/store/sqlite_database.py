@@ -89,8 +89,8 @@ class SqliteDatabase:
         self.path = Path(path).expanduser().absolute()
         self.url = f"sqlite:///{self.path}{f'?{BLOBS}={blobs}' if blobs else ''}"
         self.where = str(self.path)
+        make_file(self.path)  # first, as it names what can be no file
         self.blobs = open_blobs(blobs or str(recordings_folder(self.path)))
-        make_file(self.path)
         self.arrivals: Path | None = self.path.with_name(f"{self.path.name}.arrivals")
 
     def connect(self, *, only_read: bool = False) -> SqliteConnection:
