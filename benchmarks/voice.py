@@ -1,8 +1,9 @@
 """How well calls are heard and how exactly they are played: seeded synthetic calls of which the truth is known.
 
-python benchmarks/voice.py             all of it: four minutes
+python benchmarks/voice.py             all of it: ten minutes
 python benchmarks/voice.py metrics     figures of calls against the truth, and turns found, over all kinds of lines
-python benchmarks/voice.py loop        a call against an embedded agent: real-time factor, timing of events
+python benchmarks/voice.py events      when the caller of a replay speaks, against the truth, over all kinds of lines
+python benchmarks/voice.py loop        a call against an embedded agent: real-time factor
 python benchmarks/voice.py sockets     20 calls at a time over WebSockets: jitter and underruns
 """
 
@@ -36,7 +37,7 @@ from taketwo.voice.agent import VoiceAgent
 from taketwo.voice.audio import HEARING_RATE, Samples, Sound, loudness, pcm16, read_sound, resampled, wav_bytes
 from taketwo.voice.caller import trimmed
 from taketwo.voice.parties import apart
-from taketwo.voice.recognise import Whisper
+from taketwo.voice.recognise import Recogniser, Transcript, Whisper
 from taketwo.voice.recordings import Recordings
 from taketwo.voice.speak import SPEAKING_RATE, Voice
 from taketwo.voice.telephone import Telephone
@@ -70,6 +71,8 @@ PITCHES = {"caller": ("low", "deep", "plain", "high"), "agent": ("high", "plain"
 PACES = (0.9, 1.0, 1.15)
 LINES = (("silent", None), ("hiss", 20.0), *((kind, 10.0) for kind in ("hiss", "street", "hum", "rumble", "telephone")))
 """Lines that calls go over, and how many dB a voice is above their noise."""
+_NEXT_WITHIN_S = 10.0
+"""A line begins so soon after the last one of its party."""
 Line = tuple[str, str, float, float]
 """Party, text, start and end in seconds."""
 
@@ -196,7 +199,7 @@ def metrics() -> None:
         found, right, there = (sum(one.turns[at] for one in wrong) for at in range(3))
         stops = [one.stop_ms for one in wrong if one.stop_ms is not None]
         print(
-            f"{kind + ('' if noise_db is None else f' {noise_db:.0f} dB'):>15}: mean latency off by "
+            f"{_named(kind, noise_db):>15}: mean latency off by "
             f"{statistics.median(one.latency_ms for one in wrong):.0f} ms (p95 "
             f"{percentile([one.latency_ms for one in wrong], 0.95):.0f}), talk ratio "
             f"{percentile([one.talk_points for one in wrong], 0.95):.1f} points (p95), user WPM "
@@ -234,9 +237,16 @@ def _same(one: Spoken, other: Spoken) -> bool:
     return one.party == other.party and abs(one.start_s - other.start_s) < 0.2 and abs(one.end_s - other.end_s) < 0.2
 
 
-def recorded(lines: Sequence[Line], recordings: Recordings) -> Conversation:
+def recorded(
+    lines: Sequence[Line],
+    recordings: Recordings,
+    seed: int = 1,
+    kind: str = "hiss",
+    noise_db: float | None = 30.0,
+    voices: Voices = USUAL,
+) -> Conversation:
     """The call as it was captured, with its recording."""
-    name = recordings.keep(wav_bytes(sound_of(lines, 1, 30.0)))
+    name = recordings.keep(wav_bytes(sound_of(lines, seed, noise_db, voices, kind)))
     turns: list[Any] = []
     for party, text, start, end in lines:
         audio = Audio(file=name, start_s=start, end_s=end, channel=int(party == "agent"))
@@ -259,12 +269,51 @@ def loop() -> None:
     """Whole replays against an embedded agent: hear, recognise, answer, speak, measure."""
     ears = Whisper()
     ears.recognise(np.zeros(HEARING_RATE, dtype=np.float32))
-    errors: list[float] = []
     factors: list[float] = []
     for seed in range(4):
-        recordings = Recordings([FolderBlobs(Path(tempfile.mkdtemp()))])
-        lines = made_call(seed, interruptions=False)
-        case = Case(id="call", recorded=recorded(lines, recordings))
+        began = time.perf_counter()
+        heard = _replayed(made_call(seed, interruptions=False), ears, seed, "hiss", 30.0, USUAL)
+        took = time.perf_counter() - began
+        factors.append(took / heard.length_s)
+        print(f"  call of {heard.length_s:.0f} s replayed in {took:.1f} s", flush=True)
+    print(f"real-time factor {statistics.median(factors):.2f} (worst {max(factors):.2f})")
+
+
+class Inattentive:
+    """Hears that something was said: which words makes no difference to when they are answered."""
+
+    def recognise(self, samples: Samples) -> Transcript:
+        """The same words each time."""
+        return Transcript(text="something")
+
+
+def events() -> None:
+    """When the caller of a replay speaks after the agent's true end, against the recorded call, over all lines."""
+    for kind, noise_db in LINES:
+        errors: list[float] = []
+        for seed in range(CALLS):
+            voices = some_voices(seed, is_narrow=kind == "telephone")
+            lines = made_call(seed, voices, interruptions=False)
+            heard = _replayed(lines, Inattentive(), seed, kind, noise_db, voices)
+            errors += [abs(one - other) * 1000 for one, other in _waits(lines, heard, voices)]
+        print(
+            f"{_named(kind, noise_db):>15}: the caller's beginnings off by {statistics.median(errors):.0f} ms, p95 "
+            f"{percentile(errors, 0.95):.0f} ms, worst {max(errors):.0f} ms, of {len(errors)}",
+            flush=True,
+        )
+
+
+def _named(kind: str, noise_db: float | None) -> str:
+    return kind + ("" if noise_db is None else f" {noise_db:.0f} dB")
+
+
+def _replayed(
+    lines: Sequence[Line], ears: Recogniser, seed: int, kind: str, noise_db: float | None, voices: Voices
+) -> Sound:
+    """The recording of the call replayed against an agent in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        recordings = Recordings([FolderBlobs(Path(folder))])
+        case = Case(id="call", recorded=recorded(lines, recordings, seed, kind, noise_db, voices))
         agent = VoiceAgent(
             "embedded",
             lambda: SpokenAgent(CallableAgent(parcel_service), ears, Voice("high")),
@@ -272,29 +321,38 @@ def loop() -> None:
             recogniser=ears,
             speaker=Voice("low"),
         )
-        began = time.perf_counter()
         run = asyncio.run(replay(case, agent, users="verbatim", limits=Limits(turn_timeout_s=600)))
-        took = time.perf_counter() - began
         found = recordings.of(run.conversation)
         assert found is not None and run.ending.reason == "completed", run.ending
-        heard = apart(read_sound(found.body))
-        length = read_sound(found.body).length_s
-        was = _pauses(apart(read_sound((recordings.of(case.recorded) or found).body)))
-        now = _pauses(heard)
-        errors += (
-            [abs(one - other) * 1000 for one, other in zip(was, now, strict=False)] if len(was) == len(now) else []
-        )
-        factors.append(took / length)
-        print(f"  call of {length:.0f} s replayed in {took:.1f} s")
-    print(
-        f"real-time factor {statistics.median(factors):.2f} (worst {max(factors):.2f}); events off by "
-        f"{statistics.median(errors):.0f} ms, p95 {percentile(errors, 0.95):.0f} ms, of {len(errors)}"
-    )
+        return read_sound(found.body)
 
 
-def _pauses(parties: Any) -> list[float]:
-    turns = speaking_turns(parties.caller_speech, parties.agent_speech)
-    return [after.start_s - before.end_s for before, after in pairwise(turns) if after.party == "caller"]
+def _waits(lines: Sequence[Line], replayed: Sound, voices: Voices) -> list[tuple[float, float]]:
+    """From the agent's true end to the caller's true beginning, recorded and replayed, of each of the caller's lines.
+
+    In the new call a line is where its sound is most like what was spoken, whatever noise there is.
+    """
+    found, since = list[tuple[str, float, float]](), {"caller": 0, "agent": 0}
+    for party, text, *_ in lines:
+        sound = voices.line(party, text) if party == "caller" else spoken(text, "high")
+        channel = replayed.channels[party == "agent"]
+        near = channel[since[party] :][: round(_NEXT_WITHIN_S * HEARING_RATE) + len(sound)]
+        at = since[party] + _most_alike(near, sound)
+        since[party] = at + len(sound)
+        found.append((party, at / HEARING_RATE, since[party] / HEARING_RATE))
+    return [
+        (was[2] - before[3], now[1] - ended[2])
+        for (before, was), (ended, now) in zip(pairwise(lines), pairwise(found), strict=True)
+        if was[0] == "caller"
+    ]
+
+
+def _most_alike(channel: Samples, sound: Samples) -> int:
+    """The first sample from which on the channel is as like the sound as anywhere: a line may be said twice."""
+    size = len(channel) + len(sound)
+    alike = np.fft.irfft(np.fft.rfft(channel, size) * np.conj(np.fft.rfft(sound, size)), size)[: len(channel)]
+    first = int(np.flatnonzero(alike > 0.9 * alike.max())[0])
+    return first + int(np.argmax(alike[first : first + round(0.1 * HEARING_RATE)]))
 
 
 async def _answer_calls(port: Any, late: Any, answers: list[bytes]) -> None:
@@ -368,7 +426,7 @@ def sockets() -> None:
     )
 
 
-PARTS = {"metrics": metrics, "loop": loop, "sockets": sockets}
+PARTS = {"metrics": metrics, "events": events, "loop": loop, "sockets": sockets}
 
 
 def main() -> None:

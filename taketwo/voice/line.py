@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from taketwo.voice.activity import Ear
+from taketwo.voice.activity import QUIET, Ear
 from taketwo.voice.audio import HEARING_RATE, Samples, Sound
 from taketwo.voice.transports import Received, Transport
 
@@ -24,8 +24,8 @@ FRAME_S: Final = 0.02
 FRAME: Final = round(FRAME_S * HEARING_RATE)
 _QUIET: Final = 10 ** (-75 / 20)
 """What is below -75 dB is a pause, whatever the ear still thinks."""
-_BELOW_LEVEL: Final = 10 ** (-45 / 20)
-"""What is 45 dB below a voice is not part of it any more, as in `edges`."""
+_BELOW_LEVEL: Final = 10 ** (-40 / 20)
+"""What is 40 dB below a voice is not part of it any more: so its end is where `edges` has it in the recording."""
 _ABOVE_NOISE: Final = 1.5
 """So much louder than the noise of the line something must be to be part of a voice."""
 _GRAIN: Final = 80
@@ -47,14 +47,18 @@ class Playout:
         self._pieces: deque[Samples | str] = deque()
         self.waiting = 0
         """Samples that are still to be heard."""
+        self.sounding = 0
+        """Of these, up to the last that is no silence: synthetic voices send half a second of it after a sentence."""
 
     def add(self, received: Received) -> None:
         """Take what came; a `clear` throws away what was not heard yet, and its marks are passed at once."""
         if received.clear:
             marks = [piece for piece in self._pieces if isinstance(piece, str)]
             self._pieces = deque(marks)
-            self.waiting = 0
+            self.waiting = self.sounding = 0
         if len(received.audio):
+            loud = np.flatnonzero(np.abs(received.audio) >= QUIET)
+            self.sounding = self.waiting + int(loud[-1]) + 1 if len(loud) else self.sounding
             self._pieces.append(received.audio)
             self.waiting += len(received.audio)
         self._pieces.extend(received.marks)
@@ -74,6 +78,7 @@ class Playout:
             if taken < len(piece):
                 self._pieces.appendleft(piece[taken:])
         self.waiting -= filled
+        self.sounding = max(0, self.sounding - filled)
         return frame, marks
 
 
@@ -137,7 +142,7 @@ class Line:
     @property
     def has_more(self) -> bool:
         """Whether the agent will go on: it says so, or has sent what was not heard yet."""
-        return self.busy or self._playout.waiting > 0
+        return self.busy or self._playout.sounding > 0
 
     @property
     def _is_over(self) -> bool:

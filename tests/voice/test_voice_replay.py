@@ -70,6 +70,49 @@ async def test_the_caller_speaks_as_long_after_the_agents_end_as_in_the_recordin
     assert now == pytest.approx(was, abs=0.03)
 
 
+class TalksOn:
+    """An agent that speaks from the first frame on, whatever happens."""
+
+    is_paced = False
+
+    def __init__(self) -> None:
+        self._at = 0
+
+    async def open(self, exchange: Exchange) -> None: ...
+
+    def attend(self, exchange: Exchange) -> None: ...
+
+    async def exchange(self, frame: Samples) -> Received:
+        spoken = np.take(clip(AGENT[2]), range(self._at, self._at + len(frame)), mode="wrap")
+        self._at += len(frame)
+        return Received(audio=spoken)
+
+    async def played(self, marks: Sequence[str]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class SendsSilence(TalksOn):
+    """An agent that sends half a second of silence after its line, as synthetic voices do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sent = False
+
+    async def exchange(self, frame: Samples) -> Received:
+        sent, self._sent = self._sent, True
+        after = np.zeros(HEARING_RATE // 2, dtype=np.float32)
+        return Received(audio=after[:0] if sent else np.concatenate([clip(AGENT[1]), after]))
+
+
+async def test_a_quick_caller_is_quick_in_the_replay_whatever_silence_the_agent_sends(recordings: Recordings) -> None:
+    length_s = len(clip(AGENT[1])) / HEARING_RATE
+    recorded = recorded_call(recordings, (AGENT[1], 0.5), (CALLER[1], 0.5 + length_s + 0.35))
+    agent = voice_agent(recordings, SendsSilence, patience=Patience(for_a_reply_s=1))
+    run = await replay(Case(id="call", recorded=recorded), agent, users="verbatim")
+    assert pauses_before_the_caller(recordings, run.conversation) == pytest.approx([0.35], abs=0.04)
+
+
 def pauses_before_the_caller(recordings: Recordings, call: Conversation) -> list[float]:
     """From the agent's end to the caller's beginning, as they are heard in the recording."""
     found = recordings.of(call)
@@ -124,28 +167,6 @@ async def test_an_agent_that_never_speaks_has_failed(recordings: Recordings) -> 
     run = await replay(Case(id="call", recorded=usual_call(recordings)), agent)
     assert run.ending.reason == "agent_failed"
     assert run.conversation.metadata["recording"]
-
-
-class TalksOn:
-    """An agent that speaks from the first frame on, whatever happens."""
-
-    is_paced = False
-
-    def __init__(self) -> None:
-        self._at = 0
-
-    async def open(self, exchange: Exchange) -> None: ...
-
-    def attend(self, exchange: Exchange) -> None: ...
-
-    async def exchange(self, frame: Samples) -> Received:
-        spoken = np.take(clip(AGENT[2]), range(self._at, self._at + len(frame)), mode="wrap")
-        self._at += len(frame)
-        return Received(audio=spoken)
-
-    async def played(self, marks: Sequence[str]) -> None: ...
-
-    async def close(self) -> None: ...
 
 
 async def test_an_agent_that_never_stops_has_failed_and_what_it_said_until_then_is_kept(

@@ -15,7 +15,7 @@ import numpy as np
 
 from taketwo.replay.agents import Agent, Exchange, Message
 from taketwo.value import Value
-from taketwo.voice.activity import Ear
+from taketwo.voice.activity import QUIET, Ear
 from taketwo.voice.audio import HEARING_RATE, Samples, resampled
 from taketwo.voice.recognise import Recogniser
 from taketwo.voice.speak import SPEAKING_RATE, Speaker
@@ -150,7 +150,7 @@ class SpokenAgent:
 
     async def _speak(self, text: str) -> None:
         sound = await asyncio.to_thread(self._speaker.speak, text)
-        samples = resampled(sound, SPEAKING_RATE, HEARING_RATE)
+        samples = _to_its_end(resampled(sound, SPEAKING_RATE, HEARING_RATE))
         quiet: Samples = np.zeros(FRAME, dtype=np.float32)
         self._outgoing.extend((quiet, "") for _ in range(round(self._manners.thinking_s * HEARING_RATE / FRAME)))
         frames = [samples[at : at + FRAME] for at in range(0, len(samples), FRAME)]
@@ -160,6 +160,12 @@ class SpokenAgent:
         for number, frame in enumerate(frames):
             waiting += [due[number]] if number in due else []
             self._outgoing.append((frame, waiting.pop(0) if waiting else ""))
+
+
+def _to_its_end(samples: Samples) -> Samples:
+    """A voice without the silence after it, for which it would count as busy."""
+    loud = np.flatnonzero(np.abs(samples) >= QUIET)
+    return samples[: int(loud[-1]) + 1] if len(loud) else samples
 
 
 def _words_at(text: str) -> Iterator[tuple[int, str]]:
