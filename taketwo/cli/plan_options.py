@@ -16,12 +16,10 @@ from taketwo.errors import BadSetting, StoreUnavailable
 from taketwo.events import CaseErrored
 from taketwo.replay.clock import clock_now
 from taketwo.suite.budget import Budget, read_budget
-from taketwo.suite.cache import ELSEWHERE, Agents, Cache, revision
-from taketwo.suite.changed import in_words, touched
-from taketwo.suite.diff import changes_since
+from taketwo.suite.cache import Agents, Cache, revision
 from taketwo.suite.memory import Memory
-from taketwo.suite.plan import Plan
-from taketwo.suite.revision import agent_of, project_root
+from taketwo.suite.plan import Plan, narrowed
+from taketwo.suite.revision import project_root
 from taketwo.suite.runner import SuiteCase
 from taketwo.suite.settings_key import settings_key, why_not_cached
 
@@ -64,8 +62,8 @@ class Planning(NamedTuple):
             yield plan
             return
         with closing(memory):
-            resumes = memory.interrupted_run() if self.resume else None
-            if self.resume and resumes is None:
+            resumes = memory.interrupted_runs() if self.resume else frozenset()
+            if self.resume and not resumes:
                 raise BadSetting("the last run here came to its end", where="--resume", todo="leave it out")
             why_not = why_not_cached(how, is_spoken=is_spoken)
             given = settings_key(how, among=among, clock=clock_now())
@@ -82,15 +80,9 @@ class Planning(NamedTuple):
         """The cases that `--changed` leaves, and the plan that says why. Raises BadSetting."""
         if self.changed is None or plan.cache is None:  # of which somebody was told
             return plan, cases
-        cache, changes = plan.cache, changes_since(plan.cache.root, self.changed)
-        hidden = next((spec for spec in agents.specs if agent_of(spec, {}, None) is None), None)
-        unseen = (
-            "what is set may have changed" if agents.overrides else None if hidden is None else ELSEWHERE.format(hidden)
-        )
-        chosen = list(touched(cases, changes, cache.file, cache.known, unseen))
-        said = in_words(chosen, len(cases), self.changed)
+        chosen, said = narrowed(cases, plan.cache, agents, self.changed)
         click.echo(f"taketwo: {said}", err=True)
-        return plan._replace(notes=(said,)), [case for case, _ in chosen]
+        return plan._replace(notes=(said,)), chosen
 
 
 def _tell_of_no_memory(error: StoreUnavailable) -> None:

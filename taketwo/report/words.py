@@ -352,14 +352,19 @@ def course_in_words(end: SuiteFinished | None, not_run: Sequence[CaseResult]) ->
     if end is None:
         return
     if not_run:
-        names = ", ".join(plain(result.case_id) for result in not_run[:MOST_NOT_RUN])
-        more = f" and {len(not_run) - MOST_NOT_RUN:,} more" if len(not_run) > MOST_NOT_RUN else ""
-        why = "" if end.why_not_run is None else f" ({plain(end.why_not_run)})"
-        yield f"not run: {counted(len(not_run), 'case')}{why}: {names}{more}; --resume goes on with them"
+        yield not_run_in_words([result.case_id for result in not_run], end.why_not_run, "--resume")
     if end.from_cache:
         total = counted(sum(end.counts.values()), "case")
         yield f"from cache: {end.from_cache:,} of {total}, of which nothing has changed; --no-cache replays them"
     yield from map(plain, end.notes)
+
+
+def not_run_in_words(ids: Sequence[str], why: str | None, resume: str) -> str:
+    """The cases that were not begun. why: the reason; None where none is known. resume: the option that goes on."""
+    names = ", ".join(plain(id) for id in ids[:MOST_NOT_RUN])
+    more = f" and {len(ids) - MOST_NOT_RUN:,} more" if len(ids) > MOST_NOT_RUN else ""
+    told = "" if why is None else f" ({plain(why)})"
+    return f"not run: {counted(len(ids), 'case')}{told}: {names}{more}; {resume} goes on with them"
 
 
 def conclusion(counts: dict[str, int], not_run: int = 0) -> str:

@@ -75,13 +75,13 @@ class Cache:
         memory: Memory,
         known: Revision,
         *,
-        resumes: int | None = None,
+        resumes: frozenset[int] = frozenset(),
         takes: bool = True,
         folder: Path | None = None,
     ) -> None:
         """Begin a run.
 
-        resumes: one that was interrupted; whatever it has found out about the same agent is taken.
+        resumes: the processes of one that was interrupted; whatever they have found out about the same agent is taken.
         takes: whether sure results of other runs are taken.
         folder: what the names of scenario files are relative to; None for the working folder.
         """
@@ -158,7 +158,7 @@ class Cache:
         kept = None if place is None else self._memory.kept(place)
         if kept is None or kept.key != self._key(one):
             return None
-        resumed = kept.run == self._resumes
+        resumed = kept.run in self._resumes
         if not resumed and not (self._takes and kept.is_sure):
             return None
         if not self._is_unchanged(kept.run):
@@ -191,13 +191,13 @@ class Cache:
         self._memory.keep(place, key, result, past, is_sure=is_sure)
 
     def end(self, *, is_done: bool) -> None:
-        """The run is over. is_done: whether every case was replayed, so that there is nothing to resume."""
+        """No more comes from this process. is_done: nor from the whole run, so that there is nothing to resume."""
         if self._has_kept:
             self._put_files()
             if self._known.tree is not None and _tree(self._memory.root) != self._known.tree:
                 self._memory.distrust(self._run)
         if is_done:
-            self._memory.end_run(self._run)
+            self._memory.end_session()
 
     def _key(self, one: SuiteCase) -> str:
         return content_hash(canonical_json([self._known.key, self._content(one), one.from_turn, self._scope(one)]))

@@ -6,6 +6,7 @@ It lies in `.taketwo/` of the project, may be deleted at any time, and may be ke
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from taketwo.errors import StoreUnavailable
 from taketwo.store.statements import named_statements
 from taketwo.verdict import CaseResult
 
-FOLDER, FILE = ".taketwo", "suites-1.sqlite3"
+FOLDER, FILE = ".taketwo", "suites-2.sqlite3"
 """Where it lies; the number is the version of its tables."""
 BUSY_TIMEOUT_S = 10.0
 """Processes of one pytest run write side by side."""
@@ -74,9 +75,15 @@ class TrackRecord(NamedTuple):
 class Memory:
     """The file, of which several processes may have one open."""
 
-    def __init__(self, root: Path, *, now: Callable[[], float] = time.time) -> None:
-        """root: the project's folder. Raises StoreUnavailable where nothing can be kept there."""
+    def __init__(self, root: Path, *, session: str | None = None, now: Callable[[], float] = time.time) -> None:
+        """Open it, and make it where it is not there yet.
+
+        root: the project's folder. session: the name of a run in several processes; None for one that has one.
+        Raises StoreUnavailable where nothing can be kept there.
+        """
         self.root = root
+        self._given_session = session or ""
+        self._session = self._given_session
         self.trouble: str | None = None
         """Why nothing more is kept; None while there is room. Results are told all the same."""
         self._now = now
@@ -94,26 +101,27 @@ class Memory:
             raise StoreUnavailable(f"cannot be opened: {error}", where=str(path)) from error
 
     def begin_run(self) -> int:
-        """The number of a new run. Raises StoreUnavailable."""
+        """The number of a new run, or of this process's part of one. Raises StoreUnavailable."""
+        self._session = self._given_session or secrets.token_hex(8)
         try:
             with self._connection:
                 before = self._now() - KEPT_DAYS * 86_400
                 for name in ("forget_results", "forget_past", "forget_runs"):
                     self._connection.execute(SQL[name], (before,))
-                run = self._connection.execute(SQL["begin_run"], (self._now(),)).lastrowid
+                run = self._connection.execute(SQL["begin_run"], (self._session, self._now())).lastrowid
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
         assert run is not None, "SQLite numbers what it inserts"
         return run
 
-    def interrupted_run(self) -> int | None:
-        """The last run, where it has not come to its end; None where it has, or there is none."""
-        found = self._connection.execute(SQL["last_run"]).fetchone()
-        return None if found is None or found[1] else int(found[0])
+    def interrupted_runs(self) -> frozenset[int]:
+        """The processes of the last run, where it has not come to its end; none where it has, or there was none."""
+        found = self._connection.execute(SQL["last_runs"], (self._given_session,)).fetchall()
+        return frozenset() if all(is_done for _, is_done in found) else frozenset(run for run, _ in found)
 
-    def end_run(self, run: int) -> None:
-        """It has come to its end: there is nothing to resume."""
-        self._write(("end_run", (run,)))
+    def end_session(self) -> None:
+        """All processes of the run have come to their end: there is nothing to resume."""
+        self._write(("end_session", (self._session,)))
 
     def distrust(self, run: int) -> None:
         """None of its results is taken for one of another run. Raises StoreUnavailable: they would be taken."""

@@ -2,6 +2,7 @@
 -- Another version has another file: what is in an old one is found out again by replaying.
 CREATE TABLE IF NOT EXISTS run (
     id INTEGER PRIMARY KEY,
+    session TEXT NOT NULL,
     at REAL NOT NULL,
     is_done INTEGER NOT NULL DEFAULT 0,
     files TEXT NOT NULL DEFAULT '{}'
@@ -27,14 +28,16 @@ CREATE TABLE IF NOT EXISTS past (
 );
 
 -- name: begin_run
-INSERT INTO run (at) VALUES (?);
+INSERT INTO run (session, at) VALUES (?, ?);
 
--- name: last_run
--- A process that only looked has no results of its own.
-SELECT id, is_done FROM run WHERE id IN (SELECT run FROM past) ORDER BY id DESC LIMIT 1;
+-- name: last_runs
+-- Those of the last session but this one. A process that only looked has no results of its own.
+SELECT id, is_done FROM run WHERE session = (
+    SELECT session FROM run WHERE session <> ? AND id IN (SELECT run FROM past) ORDER BY id DESC LIMIT 1
+);
 
--- name: end_run
-UPDATE run SET is_done = 1 WHERE id = ?;
+-- name: end_session
+UPDATE run SET is_done = 1 WHERE session = ?;
 
 -- name: put_files
 UPDATE run SET files = ? WHERE id = ?;

@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished
 from taketwo.replay.agents import Agent
 from taketwo.suite.budget import Budget, Spending
-from taketwo.suite.cache import Cache
+from taketwo.suite.cache import ELSEWHERE, Agents, Cache
+from taketwo.suite.changed import in_words, touched
+from taketwo.suite.diff import changes_since
 from taketwo.suite.opened_files import watching_files
 from taketwo.suite.order import in_order
+from taketwo.suite.revision import agent_of
 from taketwo.suite.runner import SuiteCase, run_suite
 from taketwo.verdict import CaseResult, Reason, Verdict
 
@@ -70,12 +73,24 @@ async def run_planned(
                 case SuiteFinished():
                     left = gate.left()
                     for one in left:
-                        yield CaseFinished(case=one.case, result=_not_run(one, gate.why))
+                        yield CaseFinished(case=one.case, result=not_run(one, gate.why))
                     yield _ended(told, left, gate, len(known), plan)
                 case _:
                     yield told
     if cache is not None:
         cache.end(is_done=not gate.left())
+
+
+def narrowed(
+    cases: Sequence[SuiteCase | CaseErrored], cache: Cache, agents: Agents, ref: str
+) -> tuple[list[SuiteCase | CaseErrored], str]:
+    """The cases that what was changed since `ref` may touch, and in words how many and why. Raises BadSetting."""
+    hidden = next((spec for spec in agents.specs if agent_of(spec, {}, None) is None), None)
+    unseen = (
+        "what is set may have changed" if agents.overrides else None if hidden is None else ELSEWHERE.format(hidden)
+    )
+    chosen = list(touched(cases, changes_since(cache.root, ref), cache.file, cache.known, unseen))
+    return [case for case, _ in chosen], in_words(chosen, len(cases), ref)
 
 
 class _Gate(Collection[SuiteCase]):
@@ -142,12 +157,13 @@ class _Gate(Collection[SuiteCase]):
             self._stop.set()
 
 
-def _not_run(one: SuiteCase, why: str) -> CaseResult:
+def not_run(one: SuiteCase, why: str, next_step: str = GO_ON) -> CaseResult:
+    """The result of a case that was not begun."""
     return CaseResult(
         scenario=one.scenario,
         case_id=one.case.id,
         recorded_id=one.case.recorded.id,
-        verdict=Verdict(kind="inconclusive", reasons=(Reason(text=f"not run: {why}"),), next_step=GO_ON),
+        verdict=Verdict(kind="inconclusive", reasons=(Reason(text=f"not run: {why}"),), next_step=next_step),
         file=one.file,
         line=one.line,
         why=one.case.why,
@@ -158,7 +174,7 @@ def _not_run(one: SuiteCase, why: str) -> CaseResult:
 def _ended(event: SuiteFinished, left: Sequence[SuiteCase], gate: _Gate, cached: int, plan: Plan) -> SuiteFinished:
     """The end of the suite with what was not begun."""
     counts, notes, cache = Counter(event.counts), plan.notes, plan.cache
-    counts.update(_not_run(one, gate.why).counts_as for one in left)
+    counts.update(not_run(one, gate.why).counts_as for one in left)
     return event.but(
         counts=dict(counts),
         cancelled=event.cancelled and not gate.is_closed,

@@ -112,3 +112,52 @@ def test_an_agent_that_cannot_be_seen_is_replayed_and_that_is_said(site: pytest.
         result = run(site)
         result.stdout.fnmatch_lines(["taketwo: nothing is taken from earlier runs: the agent's revision is not known*"])
     assert len(asked(site)) == 20
+
+
+def test_only_cases_that_a_change_may_touch_are_replayed_and_why_is_said(site: pytest.Pytester) -> None:
+    for command in (["config", "user.email", "a@b.c"], ["config", "user.name", "a"], ["commit", "-qm", "all"]):
+        subprocess.run(["git", *command], cwd=site.path, check=True)
+    run(site)
+    asked(site)
+    none = run(site, "--taketwo-changed")
+    none.assert_outcomes(passed=1, deselected=10)
+    none.stdout.fnmatch_lines(["taketwo: changed since HEAD: 0 of 10 cases may be touched"])
+    edited = site.path / "replays" / "b.scenario.yaml"
+    edited.write_text(edited.read_text(encoding="utf-8") + "\n# one more look\n", encoding="utf-8")
+    workers = run(site, "--taketwo-changed=HEAD", "--taketwo-no-cache", "-n", "2")
+    workers.assert_outcomes(passed=5)
+    workers.stdout.fnmatch_lines(["taketwo: changed since HEAD: 4 of 10 cases may be touched: 4 as their own files*"])
+    assert sorted(asked(site)) == ["hi6", "hi7", "hi8", "hi9"]
+    wrong = run(site, "--taketwo-changed=nowhere")
+    assert wrong.ret == pytest.ExitCode.USAGE_ERROR
+    wrong.stderr.fnmatch_lines(["ERROR: taketwo: --taketwo-changed: 'nowhere' cannot be compared with*"])
+
+
+def test_what_no_budget_was_left_for_is_named_and_the_next_run_goes_on_with_it(site: pytest.Pytester) -> None:
+    spent = run(site, "--taketwo-budget", "0s")
+    spent.assert_outcomes(passed=1, skipped=10)
+    spent.stdout.fnmatch_lines(
+        ["taketwo: not run: 10 cases (the budget of 0s is spent): case-0, *; --taketwo-resume goes on with them"]
+    )
+    assert "taketwo: 10 inconclusive" not in spent.stdout.str()
+    assert asked(site) == []
+    run(site, "-x", "--deselect", "replays/b.scenario.yaml")
+    assert len(asked(site)) == 6
+    over = run(site, "--taketwo-resume")
+    assert over.ret == pytest.ExitCode.USAGE_ERROR
+    over.stderr.fnmatch_lines(["ERROR: taketwo: --taketwo-resume: the last run here came to its end*"])
+    assert run(site, "--taketwo-budget", "much").ret == pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)])
+def test_a_run_that_was_interrupted_goes_on_with_what_is_left(site: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    subprocess.run(["rm", "-rf", ".git"], cwd=site.path, check=True)  # nothing is taken but what is resumed
+    be_rude_to(site, "hi3")
+    run(site, "-x")
+    first = asked(site)
+    assert 0 < len(first) < 10
+    resumed = run(site, "--taketwo-resume", *workers)
+    resumed.assert_outcomes(passed=10, failed=1)  # what was found out is taken as it was
+    resumed.stdout.fnmatch_lines([f"taketwo: {len(first)} from cache*"])
+    assert sorted(first + asked(site)) == sorted(f"hi{n}" for n in range(10))
+    assert run(site, "--taketwo-resume").ret == pytest.ExitCode.USAGE_ERROR  # it has come to its end

@@ -222,17 +222,17 @@ async def test_a_run_that_was_interrupted_goes_on_with_what_is_left(memory: Memo
     end = first[-1]
     assert isinstance(end, SuiteFinished) and end.cancelled and end.not_run
     agent = Desk()
-    _, end = await run(CASES, agent, Plan(known(memory, resumes=memory.interrupted_run())))
+    _, end = await run(CASES, agent, Plan(known(memory, resumes=memory.interrupted_runs())))
     assert agent.asked == not_run(first)
     assert end.counts == {"pass": 6}
-    assert memory.interrupted_run() is None
+    assert not memory.interrupted_runs()
 
 
 async def test_resuming_takes_what_was_not_sure_and_of_agents_that_nobody_can_see(memory: Memory) -> None:
     unjudged = [one._replace(case=one.case.but(expected=())) for one in CASES]
     first = await interrupted(unjudged, Desk(*"abcdef"), Plan(known(memory, why="elsewhere")))
     agent = Desk(*"abcdef")
-    resumed = known(memory, why="elsewhere", resumes=memory.interrupted_run())
+    resumed = known(memory, why="elsewhere", resumes=memory.interrupted_runs())
     _, end = await run(unjudged, agent, Plan(resumed))
     assert agent.asked == not_run(first)
     assert end.counts == {"changed": 6}

@@ -7,42 +7,32 @@ costs time; what a replay needs is imported when a scenario file has been found.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, assert_never
 
 import pytest
 
-from taketwo.errors import BadSetting, TakeTwoError
+from taketwo.errors import TakeTwoError
+from taketwo.pytest_plugin.setup import opened, setup_of, usage_error
 
 if TYPE_CHECKING:
-    from taketwo.blobs import Blobs
-    from taketwo.config import Settings
-    from taketwo.evals.evaluator import Evaluator
     from taketwo.events import CaseErrored, CaseFinished
-    from taketwo.llm import LanguageModel
-    from taketwo.replay.agents import Agent
-    from taketwo.replay.clock import Kind as ClockKind
-    from taketwo.replay.user_side import Users
     from taketwo.report.lines import Page
-    from taketwo.suite.cache import Cache
     from taketwo.suite.case_ids import CaseIds
     from taketwo.suite.runner import SuiteCase
-    from taketwo.voice.phone import Telephony
 
 SUFFIXES = (".scenario.yaml", ".scenario.yml")
 VERDICT, REASON, NEXT_STEP = "taketwo_verdict", "taketwo_reason", "taketwo_next_step"
 DUE = "taketwo_past_review"
 FROM_CACHE = "taketwo_from_cache"
+NOT_RUN = "taketwo_not_run"
 """Properties of a test's report: they survive pytest-xdist, and `--junitxml` writes them."""
 SECTION = "taketwo"
 """Name of the section of a test's report that shows what changed."""
-NO_AGENT = "there are *.scenario.yaml tests, but no agent to replay them against"
-WHERE_TO_SAY_IT = "give --taketwo-agent package.module:callable, or set taketwo_agent in the ini file"
 
-OnMiss: TypeAlias = Literal["stop", "error"]
 Result = TypeVar("Result")
 
 
@@ -72,6 +62,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="replay every case, also where agent, case and settings are as they were",
     )
     group.addoption("--taketwo-shard", metavar="I/N", help="of these cases only the I-th of N parts")
+    group.addoption(
+        "--taketwo-changed",
+        nargs="?",
+        const="HEAD",
+        metavar="REF",
+        help="of these cases only those that what was changed since REF may touch (by default HEAD)",
+    )
+    group.addoption(
+        "--taketwo-budget",
+        action="append",
+        default=[],
+        metavar="10m|$2|500k tokens",
+        help="begin no further case after so much time, money or tokens; may be repeated",
+    )
+    group.addoption(
+        "--taketwo-resume",
+        action="store_true",
+        help="go on with the last run, which was interrupted or out of budget: its finished cases are not replayed",
+    )
     parser.addini("taketwo_agent", "the agent to replay *.scenario.yaml against, if --taketwo-agent is not given")
     parser.addini(
         "taketwo_audio", "how calls are replayed: original, synthesised or text (default: as the agent takes it)"
@@ -94,60 +103,137 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the cases that `--taketwo-tag` and `--taketwo-shard` do not mean; other tests stay, where they are."""
-    cases = [item for item in items if isinstance(item, ScenarioItem)]
-    if cases and (config.option.taketwo_tag or config.option.taketwo_shard):
-        _select(config, items, cases)
-    if cases and not config.option.collectonly:
-        _put_in_order(config, items)
+    """Leave out the cases that no option means, and put the others in order; other tests stay, where they are."""
+    if not any(isinstance(item, ScenarioItem) for item in items):
+        return
+    config.stash[_HAS_CASES] = True
+    if config.option.taketwo_tag or config.option.taketwo_shard:
+        _select(config, items)
+    if config.option.taketwo_changed is not None or not config.option.collectonly:
+        _plan(config, items)
 
 
-def _select(config: pytest.Config, items: list[pytest.Item], cases: Sequence[ScenarioItem]) -> None:
+def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
     from taketwo.suite.selection import Selection, read_shard
 
     try:
         chosen = Selection(tuple(config.option.taketwo_tag), *read_shard(config.option.taketwo_shard))
     except TakeTwoError as error:
-        raise pytest.UsageError(f"taketwo: {error}") from None
-    if left_out := {id(item) for item in cases if not chosen.means(item.suite_case)}:
+        raise usage_error(error) from None
+    cases = (item for item in items if isinstance(item, ScenarioItem))
+    _leave_out(config, items, {id(item) for item in cases if not chosen.means(item.suite_case)})
+
+
+def _plan(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Those that a change may touch; they change places among themselves, so that likely failures come first."""
+    from taketwo.pytest_plugin.course import course_of
+
+    try:
+        setup_of(config)
+    except TakeTwoError:
+        return  # which is told when the collection is finished, if it has left a case
+    try:
+        course = course_of(config)
+        cases = [item for item in items if isinstance(item, ScenarioItem)]
+        if config.option.taketwo_changed is not None:
+            meant = course.touched([item.suite_case for item in cases], config.option.taketwo_changed)
+            _leave_out(config, items, {id(item) for item in cases if id(item.suite_case) not in meant})
+    except TakeTwoError as error:
+        raise usage_error(error) from None
+    ordered = iter(course.in_order([item for item in items if isinstance(item, ScenarioItem)]))
+    items[:] = [next(ordered) if isinstance(item, ScenarioItem) else item for item in items]
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], left_out: set[int]) -> None:
+    if left_out:
         config.hook.pytest_deselected(items=[item for item in items if id(item) in left_out])
         items[:] = [item for item in items if id(item) not in left_out]
 
 
-def _put_in_order(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Cases change places among themselves, so that those come first that are likely to fail."""
-    from taketwo.suite.order import in_order
-
-    try:
-        cache = _setup(config).cache
-    except TakeTwoError:
-        return  # which is told when the collection is finished
-    if cache is not None:
-        cases = [item for item in items if isinstance(item, ScenarioItem)]
-        ordered = iter(
-            in_order(cases, lambda item: cache.past(item.suite_case), lambda item: cache.is_new(item.suite_case))
-        )
-        items[:] = [next(ordered) if isinstance(item, ScenarioItem) else item for item in items]
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """What a worker of pytest-xdist has to say is told by the process that has the terminal."""
+    told = node.config.stash.setdefault(_NOTES, [])
+    told += [note for note in getattr(node, "workeroutput", {}).get(NOTES, ()) if note not in told]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What was found out is kept for the next run."""
-    if (setup := session.config.stash.get(_SETUP, None)) is not None and setup.cache is not None:
-        setup.cache.end(is_done=True)
+    """What was found out is kept for the next run, and so is that there is nothing to go on with."""
+    config = session.config
+    if not config.stash.get(_HAS_CASES, False):
+        return
+    from taketwo.pytest_plugin.course import course_so_far
+
+    if (course := course_so_far(config)) is not None:
+        course.end()
+        if hasattr(config, "workeroutput"):
+            config.workeroutput[NOTES] = course.notes
+        else:
+            config.stash[_NOTES] = course.notes
+    if (told := config.stash.get(_TOLD, None)) is not None and told.is_done:
+        told.end_session()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Say once, before anything runs, that there is no agent."""
-    is_worker = hasattr(session.config, "workerinput")
-    if is_worker or session.config.option.collectonly:
+    config = session.config
+    if hasattr(config, "workerinput") or config.option.collectonly:
         return
-    _insist_on_setup(session.config, any(isinstance(item, ScenarioItem) for item in session.items))
+    if cases := [item.nodeid for item in session.items if isinstance(item, ScenarioItem)]:
+        from taketwo.pytest_plugin.course import session_of
+
+        _insist_on_setup(config)
+        _begin(config, session_of(config), cases)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: Iterable[str]) -> None:
     """The same under pytest-xdist, where only the workers collect."""
-    _insist_on_setup(node.config, any(suffix + "::" in id for id in ids for suffix in SUFFIXES))
+    if cases := [id for id in ids if any(suffix + "::" in id for suffix in SUFFIXES)]:
+        node.config.stash[_HAS_CASES] = True
+        _insist_on_setup(node.config)
+        _begin(node.config, node.workerinput["testrunuid"], cases)
+
+
+def _insist_on_setup(config: pytest.Config) -> None:
+    try:
+        setup_of(config)
+    except TakeTwoError as error:
+        raise usage_error(error) from None
+
+
+def _begin(config: pytest.Config, session: str, cases: Iterable[str]) -> None:
+    """session: the name of the run in what is remembered of it. cases: the names of tests to come."""
+    if _TOLD not in config.stash:
+        config.stash[_TOLD] = _Told(config, session)
+        config.pluginmanager.register(config.stash[_TOLD])
+    config.stash[_TOLD].left.update(cases)
+
+
+class _Told:
+    """Sees of which cases something was told, in the process that hears of all."""
+
+    def __init__(self, config: pytest.Config, session: str) -> None:
+        self.left: set[str] = set()
+        self._config = config
+        self._session = session
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to go on with."""
+        return not self.left
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test has come to an end."""
+        if report.when == "call" and NOT_RUN not in dict(report.user_properties):
+            self.left.discard(report.nodeid)
+
+    def end_session(self) -> None:
+        """Remember that the run came to its end."""
+        from taketwo.pytest_plugin.course import memory_of
+
+        with suppress(TakeTwoError), closing(memory_of(self._config, self._session)) as memory:
+            memory.end_session()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -161,13 +247,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """What did not fail and yet deserves a look, and what was not replayed."""
-    _tell_cached(terminalreporter, config)
+    _tell_course(terminalreporter, config)
     for kind in ("changed", "flaky", "inconclusive", "quarantined"):
         reports = [
             report
             for outcome in ("passed", "skipped")
             for report in terminalreporter.stats.get(outcome, ())
-            if (VERDICT, kind) in getattr(report, "user_properties", ())
+            if (VERDICT, kind) in (told := getattr(report, "user_properties", ())) and NOT_RUN not in dict(told)
         ]
         if reports:
             terminalreporter.section(f"taketwo: {len(reports)} {kind}", yellow=True)
@@ -187,21 +273,28 @@ def _tell_due(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"taketwo: {past_review(due)}")
 
 
-def _tell_cached(terminalreporter: Any, config: pytest.Config) -> None:
-    """How many results come from earlier runs, or why none can."""
+def _tell_course(terminalreporter: Any, config: pytest.Config) -> None:
+    """How many results come from earlier runs, or why none can; what was not begun, and how the cases were chosen."""
     all_of = (report for reports in terminalreporter.stats.values() for report in reports)
-    calls = (report for report in all_of if getattr(report, "when", None) == "call")
-    properties = [dict(report.user_properties) for report in calls]
-    cached = sum(FROM_CACHE in one for one in properties)
-    setup = config.stash.get(_SETUP, None)
+    calls = [report for report in all_of if getattr(report, "when", None) == "call"]
+    properties = [(report.nodeid, dict(report.user_properties)) for report in calls]
+    cached = sum(FROM_CACHE in told for _, told in properties)
     if cached:
         terminalreporter.write_line(f"taketwo: {cached} from cache; --taketwo-no-cache replays them")
-    elif (
-        setup is not None and setup.cache is not None and setup.cache.note and any(VERDICT in one for one in properties)
-    ):
-        terminalreporter.write_line(f"taketwo: {setup.cache.note}")
+    if not_run := [(nodeid, told[NOT_RUN]) for nodeid, told in properties if NOT_RUN in told]:
+        from taketwo.report.words import not_run_in_words
+
+        ids = [nodeid.rpartition("::")[2] for nodeid, _ in not_run]
+        terminalreporter.write_line(f"taketwo: {not_run_in_words(ids, not_run[0][1], '--taketwo-resume')}")
+    for note in config.stash.get(_NOTES, ()):
+        terminalreporter.write_line(f"taketwo: {note}")
 
 
+NOTES = "taketwo_notes"
+"""What a worker of pytest-xdist hands over to the process that has the terminal."""
+_HAS_CASES: pytest.StashKey[bool] = pytest.StashKey()
+_NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
+_TOLD: pytest.StashKey[_Told] = pytest.StashKey()
 _CASE_IDS: pytest.StashKey[CaseIds] = pytest.StashKey()
 
 
@@ -270,23 +363,27 @@ class ScenarioItem(pytest.Item):
 
     async def _replay(self) -> CaseFinished | CaseErrored:
         from taketwo.events import CaseErrored, CaseFinished
+        from taketwo.pytest_plugin.course import course_of
         from taketwo.suite.opened_files import watching_files
         from taketwo.suite.runner import run_suite
 
-        setup = _setup(self.config)
-        known = None if setup.cache is None else setup.cache.find(self.suite_case)
-        if known is not None:
+        course = course_of(self.config)
+        if (known := course.found(self.suite_case)) is not None:
             self.user_properties.append((FROM_CACHE, str(known.result.cached_at)))
             return known
+        if (why := course.why_no_more()) is not None:
+            self.user_properties.append((NOT_RUN, why))
+            return course.not_run(self.suite_case, why)
+        setup = setup_of(self.config)
         found: list[CaseFinished | CaseErrored] = []
         with watching_files():
-            async with _opened(setup, self.path) as agent:
+            async with opened(setup, self.path) as agent:
                 async for event in run_suite([self.suite_case], agent, concurrency=1, **setup.how):
                     if isinstance(event, CaseFinished | CaseErrored):
                         found.append(event)
         (one,) = found
-        if setup.cache is not None and isinstance(one, CaseFinished):
-            setup.cache.keep(self.suite_case, one.result)
+        if isinstance(one, CaseFinished):
+            course.keep(self.suite_case, one.result)
         return one
 
     def _judge(self, event: CaseFinished) -> None:
@@ -404,153 +501,6 @@ def _summary(report: pytest.TestReport) -> Iterator[str]:
     yield f"{report.nodeid}  {properties[REASON]}"
     if NEXT_STEP in properties:
         yield f"    next: {properties[NEXT_STEP]}"
-
-
-class Setup(NamedTuple):
-    """How this session replays."""
-
-    spec: str
-    """The agent's SPEC."""
-    access: dict[str, Any]
-    """Keys and endpoint, as `open_agent` takes them."""
-    how: dict[str, Any]
-    """Further arguments of `run_suite`."""
-    clock: ClockKind
-    """What time the agent sees."""
-    cache: Cache | None
-    """What is known of earlier runs; None where nothing can be kept."""
-    telephony: Telephony
-    """How calls are made."""
-    calls: Blobs
-    """Where recordings of new calls go."""
-
-
-_SETUP = pytest.StashKey[Setup]()
-
-
-def _insist_on_setup(config: pytest.Config, has_scenarios: bool) -> None:
-    """Raises UsageError when there are scenarios, and no agent or a setting that means nothing."""
-    if has_scenarios:
-        try:
-            _setup(config)
-        except TakeTwoError as error:
-            raise pytest.UsageError(f"taketwo: {error}") from None
-
-
-def _setup(config: pytest.Config) -> Setup:
-    """Options first, then the ini file, then the settings of the place; read once a session. Raises BadSetting."""
-    if _SETUP not in config.stash:
-        from msgspec import Meta
-
-        from taketwo.compare.severity import severity_table
-        from taketwo.config import agent_access, load_settings
-        from taketwo.replay.engine import Limits
-        from taketwo.replay.tools import ToolPolicy
-        from taketwo.store.addresses import blobs_of
-        from taketwo.suite.repeats import read_repeats
-        from taketwo.voice.phone import Audio, Telephony
-
-        settings = load_settings(os.environ, config.rootpath)
-        spec = config.option.taketwo_agent or config.getini("taketwo_agent") or settings.agent
-        if not spec:
-            raise BadSetting(NO_AGENT, todo=WHERE_TO_SAY_IT)
-        telephony = Telephony(
-            audio=_ini(config, "taketwo_audio", None, Audio | None),
-            agent_key=settings.agent_key,
-            speech_url=settings.speech_url,
-            speech_key=settings.speech_key,
-        )
-        usual_s = telephony.turn_timeout_s(spec, settings.turn_timeout_s)
-        how = {
-            "limits": Limits(turn_timeout_s=_ini(config, "taketwo_timeout", usual_s, Annotated[float, Meta(gt=0)])),
-            "tools": ToolPolicy(on_miss=_ini(config, "taketwo_on_miss", "stop", OnMiss)),
-            "users": _users(config, settings),
-            "repeat": read_repeats(config.getini("taketwo_repeat") or "1"),
-            "severities": severity_table(settings.severity),
-            "evaluators": _evaluators(config, settings),
-        }
-        access = agent_access(settings, os.environ)
-        config.stash[_SETUP] = Setup(
-            spec,
-            access,
-            how,
-            settings.clock,
-            None if telephony.speaks_with(spec) else _cache(config, spec, access, how, settings.clock),
-            telephony,
-            blobs_of(settings.store),
-        )
-    return config.stash[_SETUP]
-
-
-def _cache(
-    config: pytest.Config, spec: str, access: dict[str, Any], how: dict[str, Any], clock: ClockKind
-) -> Cache | None:
-    from taketwo.suite.cache import Agents, Cache, revision
-    from taketwo.suite.memory import Memory
-    from taketwo.suite.revision import project_root
-    from taketwo.suite.settings_key import settings_key, why_not_cached
-
-    root = project_root(config.rootpath)
-    try:
-        memory = Memory(root)
-    except TakeTwoError:
-        return None
-    config.add_cleanup(memory.close)
-    agents = Agents((spec,), endpoint=access["llm_base_url"])
-    given = settings_key(how, among=1, clock=clock)  # each case is a suite of its own
-    known = revision(root, agents, given, os.environ, why_not_cached(how))
-    return Cache(memory, known, takes=not config.option.taketwo_no_cache, folder=config.rootpath)
-
-
-def _evaluators(config: pytest.Config, settings: Settings) -> list[Evaluator]:
-    from taketwo.config import model_settings
-    from taketwo.llm import model_of
-    from taketwo.suite.evaluators import open_evaluators
-
-    def model() -> LanguageModel | None:
-        return None if settings.llm_model is None else model_of(model_settings(settings))
-
-    specs = config.getini("taketwo_evaluators") or settings.evaluators
-    return open_evaluators(specs, model, folder=config.rootpath)
-
-
-def _users(config: pytest.Config, settings: Settings) -> Users:
-    from taketwo.config import model_settings
-    from taketwo.llm import model_of
-    from taketwo.replay.user_side import Users, by_meaning, user_mode
-
-    mode = user_mode(config.getini("taketwo_users") or "anchored")
-    needs_model = mode == "simulated" and settings.llm_model is not None
-    model = model_of(model_settings(settings)) if needs_model else None
-    return Users(mode, model, by_meaning)
-
-
-def _ini(config: pytest.Config, name: str, default: object, kind: Any) -> Any:
-    import msgspec
-
-    try:
-        return msgspec.convert(config.getini(name) or default, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise BadSetting(f"{error}", where=f"ini setting {name}") from None
-
-
-@asynccontextmanager
-async def _opened(setup: Setup, file: Path) -> AsyncIterator[Agent]:
-    """The agent, opened in the loop that it will be used in, since its connections belong to that loop.
-
-    file: the scenario, beside which recordings lie.
-    """
-    from taketwo.blobs.folder import FolderBlobs
-    from taketwo.replay.agents import closing_agents
-    from taketwo.replay.clock import clock
-    from taketwo.voice.phone import open_for_calls
-    from taketwo.voice.recordings import AUDIO_FOLDER
-
-    places = (setup.calls, FolderBlobs(file.parent / AUDIO_FOLDER))
-    agent = open_for_calls(setup.spec, setup.telephony, places, **setup.access)
-    with clock(setup.clock):
-        async with closing_agents(agent):
-            yield agent
 
 
 def _outside_any_loop(coroutine: Coroutine[Any, Any, Result]) -> Result:
