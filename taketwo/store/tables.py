@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from taketwo.conversation import Conversation
 from taketwo.errors import NotFound, NotUnique, StoreBusy, StoreUnavailable, TraceUnreadable
@@ -34,6 +34,7 @@ from taketwo.store.settling import Finding, file, look, material_of, material_of
 from taketwo.store.statements import SQL
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary, summarise
 from taketwo.store.writer import Writer
+from taketwo.value import content_hash
 from taketwo.verdict import CaseResult
 
 PAGE = 50
@@ -58,6 +59,19 @@ MOVING = "moving"
 
 MOST_ENVELOPES = 512
 """How many envelopes are remembered; a process of an agent has one or two."""
+
+
+class Mark(NamedTuple):
+    """Where a conversation stands, to see whether it has changed since somebody looked."""
+
+    key: int
+    """Its key, which says when it came."""
+    project: str
+    """Its project."""
+    id: str
+    """Its id."""
+    fingerprint: str | None
+    """Another one as soon as anything of it has changed, scores too; None while it is not read."""
 
 
 class TableStore:
@@ -170,6 +184,12 @@ class TableStore:
     def raw_logs(self, conversation_id: str, project: str | None = None) -> list[RawLog]:
         """See `Store`."""
         return self._material(conversation_id, project).logs
+
+    def marks(self, after: int, limit: int) -> list[Mark]:
+        """The marks of the conversations whose keys come after that one, in order."""
+        with self._readers.snapshot() as connection:
+            rows = _rows(connection.execute(SQL["marks"], {"after": after, "limit": limit}))
+        return [Mark(row["id"], row["project"], row["name"], _fingerprint(row)) for row in rows]
 
     def projects(self) -> list[str]:
         """See `Store`."""
@@ -474,6 +494,10 @@ class TableStore:
 
 
 _Row = dict[str, Any]
+
+
+def _fingerprint(row: _Row) -> str | None:
+    return None if row["changes"] > row["settled"] else content_hash(f"{row['changes']} {row['summary']}")[:32]
 
 
 def _rows(cursor: Rows) -> list[_Row]:
