@@ -54,7 +54,7 @@ def kept_files(scenario: Scenario, *, is_redacted: bool = True) -> tuple[str, di
     if not is_redacted:
         name = file_name(scenario)
         return name, files_of(scenario, name)
-    allowed = load_settings(os.environ, Path.cwd()).redact_allow
+    allowed, _ = redaction_rules()
     done = asyncio.run(keepable(scenario, file_name, file_redactor(), allowed=allowed))
     return done.name, done.files
 
@@ -79,9 +79,15 @@ def archive(files: Mapping[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
+def redaction_rules() -> tuple[tuple[str, ...], dict[str, str]]:
+    """What the settings here say of redaction: what stays, and a project's own patterns."""
+    here = load_settings(os.environ, Path.cwd())
+    return here.redact_allow, here.redact_patterns
+
+
 def file_redactor() -> Redactor:
     """With the key and the settings of `taketwo freeze` here, so that both write the same pseudonyms."""
-    here = load_settings(os.environ, Path.cwd())
+    allowed, patterns = redaction_rules()
     file = pseudonyms_key_file(os.environ)
     file.parent.mkdir(parents=True, exist_ok=True)
-    return promoting_redactor(store_key(file), allowed=here.redact_allow, patterns=here.redact_patterns)
+    return promoting_redactor(store_key(file), allowed=allowed, patterns=patterns)

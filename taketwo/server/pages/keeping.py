@@ -27,14 +27,14 @@ from taketwo.scenario import (
     MustSay,
     Scenario,
 )
-from taketwo.server.flow.keeping import archive, file_name, file_redactor, file_stem, kept_files
+from taketwo.server.flow.keeping import archive, file_name, file_redactor, file_stem, kept_files, redaction_rules
 from taketwo.server.marks import Mark, Marks, as_marked, change_marks, marks_of, with_mark
 from taketwo.server.pages.drawing import conversation_address, in_words, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of
 from taketwo.server.pages.shell import Shell
 from taketwo.store import Store
 from taketwo.suite.promote import files_of, redact_scenario
-from taketwo.value import JSON, prepared
+from taketwo.value import JSON, content_hash, prepared
 
 PREVIEW_CHARACTERS = 60_000
 """How much of a file its preview shows."""
@@ -42,6 +42,8 @@ LONGEST_SHOWN = 2_000
 """Characters of one text that a preview is made of: taking people out of a megabyte takes minutes."""
 TURNS_SHOWN = 40
 """Turns that a preview is made of."""
+MOST_REMEMBERED = 32
+"""Conversations whose files are remembered, as whoever has seen a preview takes the file."""
 
 
 class Keeping:
@@ -50,6 +52,7 @@ class Keeping:
     def __init__(self, store: Store) -> None:
         """Read from that store, and keep marks there."""
         self._store = store
+        self._made: dict[str, tuple[str, dict[str, bytes]]] = {}
 
     def routes(self) -> list[Route]:
         """The addresses."""
@@ -101,16 +104,18 @@ class Keeping:
     def preview(self, request: Request) -> Response:
         """A part of that page: what the file says, without its people; of a long conversation the beginning."""
         conversation = self._conversation(request.query_params)
-        beginning = abridged(conversation)
-        scenario = kept(beginning, marks_of(self._store.documents, conversation))
-        name, files = written(scenario)
-        text = files[name].decode()
+        beginning, marks = abridged(conversation), marks_of(self._store.documents, conversation)
         refused = None
-        if beginning == conversation:  # of a long one the file alone is looked at, when it is asked for
-            try:
-                kept_files(scenario)
-            except (PromotionRefused, LeakFound) as error:
-                refused = str(error)
+        try:
+            # Of a long one the file alone is proved, when it is asked for.
+            if beginning == conversation:
+                name, files = self._files(conversation, marks)
+            else:
+                name, files = written(kept(beginning, marks))
+        except (PromotionRefused, LeakFound) as error:
+            refused = str(error)
+            name, files = written(kept(beginning, marks))
+        text = files[name].decode()
         body = {
             "name": name,
             "preview": text[:PREVIEW_CHARACTERS],
@@ -124,10 +129,20 @@ class Keeping:
     def file(self, request: Request) -> Response:
         """The scenario file; with what lies beside it, as an archive, where something does."""
         conversation = self._conversation(request.query_params)
-        name, files = kept_files(kept(conversation, marks_of(self._store.documents, conversation)))
+        name, files = self._files(conversation, marks_of(self._store.documents, conversation))
         if len(files) == 1:
             return download(name, files[name], "application/yaml")
         return download(f"{name.removesuffix('.scenario.yaml')}.zip", archive(files), "application/zip")
+
+    def _files(self, conversation: Conversation, marks: Marks) -> tuple[str, dict[str, bytes]]:
+        """The files of a conversation: what was made for the preview is not made again. Raises as `kept_files`."""
+        asked = content_hash(b"\n".join([conversation.to_json(), marks.to_json(), repr(redaction_rules()).encode()]))
+        if (found := self._made.get(asked)) is None:
+            found = kept_files(kept(conversation, marks))
+            if len(self._made) >= MOST_REMEMBERED:
+                self._made.clear()
+            self._made[asked] = found
+        return found
 
     def _conversation(self, asked: FormData | QueryParams) -> Conversation:
         id = asked.get("id")
