@@ -218,6 +218,8 @@ class Outcome(Value):
     """Why it ended, in the source's own word; None when unknown."""
     scores: dict[str, JSON] = {}
     """Scores and feedback that came with it."""
+    comments: tuple[str, ...] = ()
+    """What people said when they gave feedback, in that order; no part of a test that is made of the conversation."""
 
 
 class Conversation(Value):

@@ -79,6 +79,7 @@ def _own_copy(conversation: Conversation) -> Conversation:
     copy = deepcopy(conversation)
     return copy.but(
         turns=tuple(_without_traces(turn) for turn in copy.turns),
+        outcome=copy.outcome.but(comments=()),  # said to the team, by whoever, and not to the agent
         metadata={key: value for key, value in copy.metadata.items() if not ABOUT_THE_CAPTURE.match(key)},
     )
 

@@ -184,6 +184,7 @@ FIELDS: dict[str, Field] = {
     "replied": Words("what the agent said", replied),
     "argument": Words("the arguments of a tool call", lambda c: (json_in_plain(call.arguments) for call in _calls(c))),
     "result": Words("what a tool gave back", lambda c: map(_result, _calls(c))),
+    "comment": Words("what people said with their feedback", lambda c: c.outcome.comments),
     "tool": Name("a tool that was called", lambda c: (call.tool for call in _calls(c))),
     "failed": Name("a tool whose call failed", lambda c: (call.tool for call in _calls(c) if call.error is not None)),
     "tag": Name("a tag", tags),

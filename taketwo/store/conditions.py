@@ -9,7 +9,7 @@ from taketwo.select.fields import Entry, Flag, Moment, Name, Number, Period, Wor
 from taketwo.select.filters import All, Asked, Either, Filter, Not, Text
 from taketwo.select.words import spelled
 from taketwo.store.database import Dialect
-from taketwo.store.facts import MARKED, microseconds
+from taketwo.store.facts import MARKED, REMARKS, microseconds
 from taketwo.value import JSON
 
 EVERYTHING: Final = All(())
@@ -116,6 +116,8 @@ class _Writing:
 
     def _asked(self, asked: Asked) -> tuple[str, bool]:
         match field_of(asked.field):
+            case Words() if asked.field in REMARKS:
+                return self._remarked(asked.field, str(asked.value)), True
             case Words():
                 return self._talk((asked.field,), str(asked.value)), True
             case Name():
@@ -140,6 +142,11 @@ class _Writing:
 
     def _talk(self, fields: Sequence[str], words: str) -> str:
         return self._dialect.talk_holds(self._name, fields, words)
+
+    def _remarked(self, field: str, words: str) -> str:
+        # Words hold letters and digits only, so nothing in them can be read as a pattern.
+        pattern = self._name(self._dialect.pattern(f"* {words}*"))
+        return _MARK.format(field, f"(' ' || name) {self._dialect.fits} :{pattern}")
 
     def _named(self, field: str, name: str) -> str:
         if field == "project":

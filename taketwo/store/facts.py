@@ -17,6 +17,8 @@ BETWEEN_TEXTS: Final = " ¶ "
 """Stands between two texts of a field; no word that is looked for holds it, so none is found across them."""
 MARKED: Final = ("tool", "failed", "tag", "score")
 """Fields that hold several names."""
+REMARKS: Final = ("comment",)
+"""Fields that hold texts of which most conversations have none; kept as names are, and looked through for words."""
 
 Mark: TypeAlias = tuple[str, str, float | None]
 """Field, folded name, and a number: what a score is, or the least or the greatest that an argument is."""
@@ -37,7 +39,7 @@ class Facts(msgspec.Struct, frozen=True):
     """Scores that charts can be drawn of."""
 
 
-TEXTS: Final = tuple(name for name, field in FIELDS.items() if isinstance(field, Words))
+TEXTS: Final = tuple(name for name, field in FIELDS.items() if isinstance(field, Words) and name not in REMARKS)
 """Fields that hold texts."""
 COLUMNS: Final = tuple(
     name for name, field in FIELDS.items() if not isinstance(field, Words) and name not in (*MARKED, "project")
@@ -105,6 +107,10 @@ def _marks(conversation: Conversation) -> set[Mark]:
         field = FIELDS[kind]
         assert isinstance(field, Name)  # chosen by that
         marks |= {(kind, fold(name), None) for name in field.names(conversation) if name is not None}
+    for kind in REMARKS:
+        field = FIELDS[kind]
+        assert isinstance(field, Words)  # chosen by that
+        marks |= {(kind, words, None) for words in map(spelled, field.texts(conversation)) if words}
     for name, value in scores(conversation):
         if is_number(value):
             marks.add(("score", fold(name), _float(value)))

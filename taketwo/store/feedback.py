@@ -33,14 +33,17 @@ def with_scores(conversation: Conversation, given: Iterable[tuple[str, Feedback]
     What was said of a trace before that turned out to be a part of a conversation is said of its turn.
     """
     scores: dict[str, JSON] = {}
+    comments: list[str] = []
     for id, one in given:
         turn = one.turn
         if id != conversation.id:
             turn = next((each.index for each in conversation.turns if each.trace_id == id), None)
         scores[one.name if turn is None else f"turns[{turn}].{one.name}"] = one.value
+        comments += [one.comment] if one.comment else []
     if not scores:
         return conversation
-    return conversation.but(outcome=conversation.outcome.but(scores={**conversation.outcome.scores, **scores}))
+    outcome = conversation.outcome
+    return conversation.but(outcome=outcome.but(scores={**outcome.scores, **scores}, comments=tuple(comments)))
 
 
 def meant(given: Feedback, id: str, conversation: Conversation) -> Feedback:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from made_spans import text as attribute
 
 from taketwo.conversation import Agent, Call, Conversation, Gap, Outcome, Say, Tokens, Turn, UserLine
 from taketwo.errors import BadSetting, NotFound
+from taketwo.freeze.freeze import freeze
 from taketwo.select.fields import FIELDS, Flag, Moment, Name, Number, Words, read_period
 from taketwo.select.filters import All, Asked, Either, Filter, Not, Text, parse
 from taketwo.store import Store, migrate, open_store
@@ -205,6 +207,47 @@ def test_scores_given_afterwards_are_found_and_outlive_a_new_reading(store: Stor
     store.delete_session("s")
     store.add_spans("p", raw_spans(chat_span(1, 1, session="s")))
     assert store.conversation("s").outcome.scores == {}
+
+
+def test_what_people_said_with_their_feedback_is_found_by_its_words(store: Store) -> None:
+    for name in ("s", "t"):
+        store.add_spans("p", raw_spans(chat_span(ord(name), 1, session=name)))
+    store.add_feedback("s", Feedback(name="csat", value=2, comment="Never again!\nHe sent the WRONG order_id 50%"))
+    store.add_feedback("s", Feedback(name="csat", value=4, given_by="reviewer", comment="Über-polite, *but* late"))
+    store.add_feedback("t", Feedback(name="helpful", value=True))
+    assert store.conversation("s").outcome.comments == (
+        "Never again!\nHe sent the WRONG order_id 50%",
+        "Über-polite, *but* late",
+    )
+    for text in (
+        'comment:"wrong order"',
+        "comment:ueber OR comment:über",
+        "comment:never csat OR comment:la",
+        "comment:50",
+    ):
+        assert found(store, text) == ["s"], text
+    for text in ("comment:rong", "comment:order_id_51", "wrong", 'comment:"again late"', "comment:helpful"):
+        assert found(store, text) == [], text
+    assert found(store, "-comment:wrong") == ["t"]
+    assert [trace.conversations for trace in store.search.traces(parse("comment:polite"))] == [("s",)]
+    store.add_feedback("s", Feedback(name="csat", value=5, comment="Settled by now"))
+    assert (found(store, "comment:wrong"), found(store, "comment:settled")) == ([], ["s"])
+    assert freeze([store.conversation("s")], name="kept", at=AT).cases[0].recorded.outcome.comments == ()
+
+
+def test_comments_that_were_given_before_they_could_be_searched_are_found(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    store.add_spans("p", raw_spans(chat_span(1, 1, session="s")))
+    store.add_feedback("s", Feedback(name="csat", value=2, comment="Rude!"))
+    assert found(store, "comment:rude") == ["s"]
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "store.sqlite3")) as old:
+        old.execute("DELETE FROM mark WHERE kind = 'comment'")
+        old.execute("PRAGMA user_version = 12")
+        old.commit()
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    assert found(store, "comment:rude") == ["s"] == found(store, "delay OR score.csat:2")
+    store.close()
 
 
 def test_a_score_of_a_trace_stays_with_its_turn_when_the_trace_joins_others(store: Store) -> None:
