@@ -90,6 +90,7 @@ class Line:
 
     def __init__(self, host: str) -> None:
         self._host = host
+        self.is_used = False
         name, _, port = host.partition(":")
         self._socket = socket.create_connection((name, int(port)), timeout=WITHIN_S)
         self._coming = self._socket.makefile("rb", buffering=65_536)
@@ -102,6 +103,7 @@ class Line:
         lines = [line := self._line()]
         while line != b"\r\n":
             lines.append(line := self._line())
+        self.is_used = True
         head = b"".join(lines)
         status = int(head[9:12])
         if method == "HEAD" or status in (204, 304):
@@ -156,10 +158,9 @@ class Asking:
 
     def ask(self, nonsense: Nonsense, target_list: Sequence[Target], requests: int) -> None:
         """So many requests over one connection, which is made anew where it ends."""
-        line = Line(self._host)
+        line, batch = Line(self._host), self._batch(nonsense, target_list, min(TOGETHER, requests))
         while requests > 0:
-            batch = self._batch(nonsense, target_list, min(TOGETHER, requests))
-            answered = 0
+            answered, was_used = 0, line.is_used
             try:
                 line.send([asked for _, asked in batch])
                 for target, asked in batch:
@@ -173,10 +174,14 @@ class Asking:
             except EOFError:
                 line = self._again(line)
             except (OSError, ValueError) as error:
+                if was_used and not answered and isinstance(error, ConnectionError):
+                    line = self._again(line)  # closed for want of use just then: any client sends that again
+                    continue
                 self._found(*batch[answered], type(error).__name__, repr(error).encode())
                 answered += 1
                 line = self._again(line)
             requests -= answered
+            batch = self._batch(nonsense, target_list, min(TOGETHER, requests))
         line.close()
 
     def _again(self, line: Line) -> Line:

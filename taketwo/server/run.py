@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 GRPC_PORT = 4317
 """Where exporters send OTLP/gRPC by default."""
+KEPT_OPEN_S = 75
+"""How long a connection stays open without a request."""
 
 
 class Listening(Value):
@@ -118,6 +120,8 @@ def _config(app: Starlette) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=FINISH_WITHIN_S,
+        # uvicorn closes after 5 s, which is how often exporters send: each time anew, or into a line just closed.
+        timeout_keep_alive=KEPT_OPEN_S,
     )
 
 

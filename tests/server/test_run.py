@@ -113,6 +113,22 @@ def test_what_came_is_read_into_conversations_as_soon_as_it_is_quiet(server_proc
 
 
 @pytest.mark.slow
+def test_a_connection_of_an_exporter_that_sends_every_few_seconds_stays_open(server_process, tmp_path: Path) -> None:
+    server = server_process(f"sqlite:///{tmp_path}/store.sqlite3")
+    connection = http.client.HTTPConnection(server.address.removeprefix("http://"))
+    connection.connect()
+    first = connection.sock
+    for number in (1, 2):
+        connection.request("POST", "/v1/traces", trace_request(chat_span(number, 1)), SENT)
+        response = connection.getresponse()
+        response.read()
+        assert (response.status, connection.sock) == (200, first)
+        time.sleep(6 if number == 1 else 0)
+    connection.close()
+    assert server.end() == 0
+
+
+@pytest.mark.slow
 def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(server_process, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.sqlite3"
     server = server_process(url)
