@@ -100,6 +100,7 @@ def create_app(
     telling: what it tells about itself.
     """
     keys = Keys(store, required=keys_required)
+    store.hurry(limits.reading_s)
     executor, whole_store = executor or Embedded(access, delivery=delivery), store
     store = ScopedStore(store, only_project)
     flow = Flow(store, executor, severities=severities, asking=asking)

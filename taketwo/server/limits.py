@@ -18,6 +18,8 @@ class Limits(Value):
     """Requests that are received or worked on at the same time, whatever their size."""
     waiting_s: float = 3.0
     """How long a request may wait to come in, and again to be worked on: exporters wait 10 s for the whole of it."""
+    reading_s: float = 0.1
+    """How long a listing waits for what has come just now to be read; what is not read by then is not in it."""
     free_bytes: int = 256 * MIB
     """With less left on the store's disk the server is not ready; what there is room for it still takes."""
     retry_after_s: int = 1

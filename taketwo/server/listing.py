@@ -78,6 +78,11 @@ def listed_traces(store: Store, asked: Asked) -> list[TraceSummary]:
     return list(store.search.traces(parse(asked.filter), asked.project, limit=asked.limit, after=asked.after))
 
 
+def unread(store: Store, asked: Asked) -> int:
+    """How many conversations have something new that the page does not show yet. Only the first page tells."""
+    return 0 if asked.after else store.search.unread(asked.project)
+
+
 def following(rows: Sequence[ConversationSummary | TraceSummary | UserSummary], limit: int) -> str | None:
     """Where the next page begins; None where this one is the last."""
     return rows[-1].cursor if len(rows) == limit else None

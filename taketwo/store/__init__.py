@@ -157,6 +157,13 @@ class Store(Protocol):
     def expire(self, now: datetime) -> Deleted:
         """Delete what is older than its project keeps it. Results of replays stay: they are tests by now."""
 
+    def hurry(self, within_s: float) -> None:
+        """From now on let nobody who asks for a page of a listing wait longer than that for what has come to be read.
+
+        What is not read by then is in no page, and `search.unread` counts it; it is read all the same. A few
+        conversations are waited for somewhat longer, and a listing without a limit waits for everything, as before.
+        """
+
     def compact(self) -> None:
         """Give space that deletion freed back to the disk, and with it the last remnants; `delete_…` do it themselves.
 

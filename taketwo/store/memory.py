@@ -249,6 +249,9 @@ class MemoryStore:
                     del there.logs[key]
         return deleted
 
+    def hurry(self, within_s: float) -> None:
+        """Nothing waits to be read."""
+
     def compact(self) -> None:
         """Nothing lies around."""
 

@@ -173,6 +173,10 @@ class ScopedStore:
         self._scope.everything()
         return self._store.expire(now)
 
+    def hurry(self, within_s: float) -> None:
+        """See `Store`."""
+        self._store.hurry(within_s)
+
     def compact(self) -> None:
         """See `Store`."""
         self._scope.everything()

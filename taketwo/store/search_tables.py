@@ -15,6 +15,7 @@ import msgspec
 from taketwo.conversation import Conversation
 from taketwo.errors import StoreBusy, StoreUnavailable
 from taketwo.select.filters import Filter
+from taketwo.store.behind import Behind
 from taketwo.store.conditions import EVERY_ROW, Condition, condition, wider
 from taketwo.store.database import Connection, Dialect, Readers, Rows
 from taketwo.store.indexing import SEARCH, index_again
@@ -50,6 +51,12 @@ MOST_MEDIANS: Final = 10_000
 """Medians of stretches that are remembered."""
 MOST_READ_FIRST: Final = 200
 """Conversations that are read before a search, because something came for them just now."""
+MOST_READ_BEHIND: Final = 50
+"""The same where nobody waits for all of them: as many as a page shows."""
+FEW: Final = 5
+"""So many are waited for longer: they will be there in a moment, and are most likely what is looked for."""
+FEW_WITHIN_S: Final = 3.0
+"""How long those are waited for."""
 
 
 class TableSearch:
@@ -70,6 +77,8 @@ class TableSearch:
         self._settle = settle
         self._dialect = dialect
         self._turn = 0
+        self._behind = Behind(lambda project: self.catch_up(project, MOST_READ_BEHIND))
+        self._within_s: float | None = None
         self._medians: dict[tuple[str | None, int, int, int, float], float] = {}
 
     def conversations(
@@ -83,7 +92,7 @@ class TableSearch:
     ) -> Iterator[ConversationSummary]:
         """See `Search`."""
         place_in(order, after)
-        self.catch_up(project, MOST_READ_FIRST)
+        self.read_first(project, limit)
         # In any other order all that fit are gathered anyway, to be sorted.
         asked = self._condition(chosen, by_row=order == NEWEST_FIRST and limit is not None)
         rows = self._pages(asked, project, order, after, limit)
@@ -96,13 +105,13 @@ class TableSearch:
     ) -> Iterator[TraceSummary]:
         """See `Search`."""
         place(after)
-        self.catch_up(project, MOST_READ_FIRST)
+        self.read_first(project, limit)
         return islice(self._traces(chosen, project, after), limit)
 
     def users(self, project: str, *, limit: int | None = None, after: str | None = None) -> list[UserSummary]:
         """See `Search`."""
         last_ns, id = user_place(after)
-        self.catch_up(project, MOST_READ_FIRST)
+        self.read_first(project, limit)
         wanted = {"project": project, "last_ns": last_ns, "id": id, "limit": -1 if limit is None else limit}
         with self._readers.snapshot() as connection:
             rows = _rows(connection.execute(SEARCH["users"], wanted))
@@ -113,7 +122,7 @@ class TableSearch:
     ) -> list[Stretch]:
         """See `Search`."""
         starts = starts_of(since, until, step_s)
-        self.catch_up(project, MOST_READ_FIRST)
+        self.read_first(project, len(starts))
         asked = self._condition(chosen)
         step_ns = step_s * 1_000_000_000
         until_ns = moment_ns(until)
@@ -140,6 +149,28 @@ class TableSearch:
         with self._readers.snapshot() as connection:
             (number,) = connection.execute(SEARCH["count_unread"], {"project": project}).fetchone()
         return int(number)
+
+    def is_hurried(self, limit: int | None) -> bool:
+        """Whether a listing of so many does not wait for all that has come: one of everything always does."""
+        return self._within_s is not None and limit is not None
+
+    def hurry(self, within_s: float) -> None:
+        """See `Store`."""
+        self._within_s = within_s
+
+    def read_first(self, project: str | None, limit: int | None) -> None:
+        """Read what has come just now before so many are listed, as far as there is time for that."""
+        if self._within_s is None or limit is None:
+            self.catch_up(project, MOST_READ_FIRST)
+            return
+        with self._readers.snapshot() as connection:
+            came = len(connection.execute(SEARCH["unread"], {"project": project, "limit": FEW + 1}).fetchall())
+        if came:
+            self._behind.wait(project, FEW_WITHIN_S if came <= FEW else self._within_s)
+
+    def close(self) -> None:
+        """Finish what is being read."""
+        self._behind.close()
 
     def catch_up(self, project: str | None, limit: int) -> int:
         """Read what has come, the newest first; gives how many conversations that were."""

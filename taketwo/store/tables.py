@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from taketwo.conversation import Conversation
 from taketwo.errors import NotFound, NotUnique, StoreBusy, StoreUnavailable, TraceUnreadable
+from taketwo.select.filters import parse
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import chunks
 from taketwo.store.arrivals import project_key
@@ -152,6 +153,9 @@ class TableStore:
         self, project: str | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[ConversationSummary]:
         """See `Store`."""
+        if self.search.is_hurried(limit):  # by what is read: rows of what is not know next to nothing to show
+            yield from self.search.conversations(parse(""), project, limit=limit, after=after)
+            return
         for row, reading in islice(self._listed(project, after, limit), limit):
             summary = ConversationSummary.from_json(row["summary"]) if reading is None else summarise(reading)
             yield summary.but(cursor=cursor(row["first_ns"], row["id"]))
@@ -303,12 +307,17 @@ class TableStore:
             self._sessions.forget()
         return deleted
 
+    def hurry(self, within_s: float) -> None:
+        """See `Store`."""
+        self.search.hurry(within_s)
+
     def compact(self) -> None:
         """See `Store`."""
         self.database.compact()
 
     def close(self) -> None:
         """See `Store`."""
+        self.search.close()
         self._arrivals.close()
         self._writer.close()
         self._readers.close()
@@ -409,6 +418,9 @@ class TableStore:
 
     def _settle_to_list(self, project: str | None, limit: int | None) -> None:
         """Find out which traces without a session belong together, or nowhere, also those of later pages."""
+        if self.search.is_hurried(limit):
+            self.search.read_first(project, limit)
+            return
         most = NO_LIMIT if limit is None else MOST_SETTLED_TO_LIST
         self._settle(SQL["unsettled_traces"], {"project": project, "limit": most}, wait=False)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import TypeAlias
 
 import httpx
@@ -14,6 +16,7 @@ import pytest
 from made_spans import chat_span, raw_spans
 
 from taketwo.conversation import Agent, Call, Conversation, Gap, Say, Source, ToolDefinition, Turn, UserLine
+from taketwo.server.limits import Limits
 from taketwo.server.pages import conversation_address
 from taketwo.store import Store, open_store
 
@@ -271,6 +274,22 @@ def test_sessions_are_filtered_and_sorted_page_by_page(found: httpx.Client) -> N
     assert ids(found.get("/api/calls", params={"filter": "word0"}), "calls") == []
     assert ids(found.get("/api/traces", params={"filter": "word0"}), "traces") == []
     assert first.json()["unread"] == 0
+
+
+def test_pages_say_how_much_of_what_came_they_do_not_show_yet(tmp_path: Path, serving: Serving) -> None:
+    path = tmp_path / "store.sqlite3"
+    store = open_store(f"sqlite:///{path}")
+    for number in range(1, 11):
+        store.add_spans("p", raw_spans(chat_span(number, 1, session=f"s-{number}", said=["My kettle!"])))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # from now on nothing that is read can be kept, whoever reads it
+        with serving(store, Limits(reading_s=0.01)) as client:
+            for address in ("/sessions?project=p", "/sessions?project=p&filter=kettle", "/traces", "/users?project=p"):
+                answer = client.get(address, headers=PAGE)
+                assert answer.status_code == 200
+                assert "10 conversations that came just now are being read" in answer.text, address
+            other.execute("ROLLBACK")
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_an_empty_server_shows_how_to_begin(serving: Serving) -> None:
             page = client.get(path, headers=PAGE).text
             assert f"OTEL_EXPORTER_OTLP_ENDPOINT={str(client.base_url).rstrip('/')}" in page
             assert "Waiting for the first span" in page
-        assert client.get("/").json() == {"sessions": [], "next": None}
+        assert client.get("/").json() == {"sessions": [], "next": None, "unread": 0}
 
 
 def test_the_first_span_is_seen(serving: Serving) -> None:

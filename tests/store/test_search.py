@@ -273,6 +273,38 @@ def test_words_are_gone_from_the_file_with_the_conversation(tmp_path: Path) -> N
     assert b"marzipan" not in left and b"zaphod" not in left and b"marmelade" in left
 
 
+def test_whoever_is_in_a_hurry_sees_what_is_read_and_how_much_is_not(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    store.add_spans("p", raw_spans(chat_span(1, 1, session="before", said=["My kettle!"])))
+    assert found(store, "kettle") == ["before"]
+    store.hurry(0.01)
+    for number in range(2, 12):
+        store.add_spans("p", raw_spans(chat_span(number, 1, session=f"s-{number}", said=["My kettle!"])))
+    # As long as somebody else writes, nothing that is read can be kept.
+    with closing(sqlite3.connect(tmp_path / "store.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        pages = [
+            store.search.conversations(parse("kettle"), "p", limit=50),
+            store.search.conversations(parse(""), "p", limit=50),
+            store.summaries("p", limit=50),
+        ]
+        assert [[row.id for row in page] for page in pages] == [["before"]] * 3
+        assert len(list(store.traces("p", limit=50))) == 11, "a trace is one before it is read"
+        assert store.search.unread("p") == 10
+        other.execute("ROLLBACK")
+    while store.search.unread("p"):  # each page goes on reading behind it
+        list(store.summaries("p", limit=50))
+    assert len(list(store.summaries("p", limit=50))) == 11
+    store.close()
+
+
+def test_a_list_of_everything_waits_for_everything_also_in_a_hurry(store: Store) -> None:
+    store.hurry(0.0)
+    for number in range(1, 12):
+        store.add_spans("p", raw_spans(chat_span(number, 1, session=f"s-{number}", said=["My kettle!"])))
+    assert len(found(store, "kettle")) == len(list(store.summaries("p"))) == 11
+
+
 def test_a_store_of_before_is_searched_too(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
     store.put_conversation(talk("a", line("kettle")))

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from taketwo.errors import AlreadyThere, BadFilter, BadSetting
 from taketwo.select.filters import parse
 from taketwo.select.suggest import suggest
-from taketwo.server.listing import Asked, following, listed_conversations, listed_traces, understood
+from taketwo.server.listing import Asked, following, listed_conversations, listed_traces, understood, unread
 from taketwo.server.pages.columns import SESSIONS, TRACES, USERS, Column, chosen
 from taketwo.server.pages.drawing import link, twin, wants_page
 from taketwo.server.pages.forms import filled_in, see_other, text_of
@@ -138,7 +138,7 @@ class Lists:
             request,
             f"{'sessions' if section == 'calls' else section}.html",
             shell,
-            {section: rows, "next": following(rows, asked.limit)},
+            {section: rows, "next": following(rows, asked.limit), "unread": unread(self._store, asked)},
             title=title,
             section=section,
             rows=rows,
