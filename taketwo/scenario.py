@@ -255,6 +255,11 @@ class Origin(Value):
     changed: tuple[str, ...] = ()
     """What was changed in a synthetic case, one line a place."""
 
+    @property
+    def is_described(self) -> bool:
+        """Whether somebody described the situation, and nothing of it was recorded."""
+        return self.kind == "synthetic" and self.conversation is None
+
 
 class FloorChange(Value):
     """A change that the unchanged agent shows by itself."""

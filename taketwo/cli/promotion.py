@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 LARGEST_FILE = 50_000_000
 """Bytes; larger files are no scenario files and are told of, not read."""
 
+BOTH_TIMES = {
+    "fail": ", as it must be where the agent did what the case forbids",
+    "changed": ", as it has no expectations yet",
+}
+"""What a verdict means that is no pass, and stayed the same."""
+
 
 class Asked(Value):
     """How a scenario is to be promoted."""
@@ -53,7 +59,7 @@ class Asked(Value):
 
         done = asyncio.run(self._promote(scenario))
         # The steps of `keepable`, with what was done told before anything is refused.
-        for line in _report(done, with_pairs=self.is_preview):
+        for line in _report(done, self._against, with_pairs=self.is_preview):
             click.echo(line)
         insist_on_proof(done)
         look = look_again(done, files_of(done.scenario, path.name), settings().redact_allow)
@@ -61,6 +67,10 @@ class Asked(Value):
             click.echo("without 'taketwo[privacy]' only what was replaced is looked for a second time", err=True)
         insist_on_no_leak(look, str(path))
         return done.scenario, [one.original for one in done.replaced]
+
+    @property
+    def _against(self) -> str:
+        return "as it was recorded" if self.agent_spec is None else f"against {plain(self.agent_spec)}"
 
     async def _promote(self, scenario: Scenario) -> Promotion:
         from taketwo.replay.agents import closing_agents, open_agent
@@ -118,15 +128,24 @@ def leaks_command(paths: tuple[Path, ...], as_json: bool) -> None:
     raise SystemExit(1 if found else 0)
 
 
-def _report(done: Promotion, *, with_pairs: bool) -> Iterator[str]:
+def _report(done: Promotion, against: str, *, with_pairs: bool) -> Iterator[str]:
     if with_pairs:
         yield from (
             f"  {one.kind:<10} {plain(one.original)} → {plain(one.pseudonym)}" for one in _sorted(done.replaced)
         )
     counts = ", ".join(f"{plain(kind)} {times}" for kind, times in done.counts.items())
     yield f"replaced: {counts}" if counts else "nothing personal found"
-    verdicts = Counter(f"{proof.before} → {proof.after}" for proof in done.proofs)
-    yield "replayed before and after: " + ", ".join(f"{times} × {what}" for what, times in verdicts.items())
+    yield f"replayed before and after, {against}: {', '.join(_proofs(done))}"
+
+
+def _proofs(done: Promotion) -> Iterator[str]:
+    """`3 cases come to pass both times`; of those that fail as recorded, why that is right."""
+    same = Counter(f"{proof.before}" for proof in done.proofs if proof.before == proof.after)
+    for verdict, times in same.items():
+        yield f"{counted(times, 'case')}: {verdict} both times{BOTH_TIMES.get(verdict, '')}"
+    unlike = (proof for proof in done.proofs if proof.before != proof.after)
+    other = Counter(f"{proof.before} before, {proof.after} after" for proof in unlike)
+    yield from (f"{counted(times, 'case')}: {what}" for what, times in other.items())
 
 
 def _sorted(replaced: Sequence[Replacement]) -> list[Replacement]:

@@ -20,7 +20,7 @@ from taketwo.cli.interrupts import stop_on_interrupt
 from taketwo.cli.jobs import Jobs, jobs_option
 from taketwo.cli.overrides import set_option
 from taketwo.cli.plan_options import Planning, plan_options
-from taketwo.cli.preflight import tell_tools
+from taketwo.cli.preflight import insist_on_recordings, tell_tools
 from taketwo.cli.report_options import Reports, report_options
 from taketwo.cli.served import Served, replay_served, served_options
 from taketwo.cli.settings import (
@@ -179,6 +179,7 @@ def replay_command(
         agents = Agents((spec, *filter(None, [old_spec])), overrides, reach["llm_base_url"])
         spoken = phone.speaks_with(spec)
         plan = cleanup.enter_context(planning.opened(jobs, agents, how, among=len(known), is_spoken=spoken))
+        insist_on_recordings(spec, known, overrides)
         agent, old = _opened(phone, spec, old_spec, overrides, reach)
         if jobs.share is None and tell_tools(spec, known, tools, in_full=only_preflight):
             return

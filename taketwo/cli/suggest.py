@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import click
 from taketwo.cli.settings import json_option, opened_store, project_option, settings, store_option
 from taketwo.cli.targets import conversations_of
 from taketwo.conversation import Agent, Conversation
-from taketwo.errors import BadSetting
+from taketwo.errors import BadSetting, NotFound
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.traits import Knowledge
 from taketwo.report.words import counted, plain
@@ -47,7 +48,10 @@ def suggest_command(
     began = datetime.now(UTC) - timedelta(days=_days(since))
     with opened_store(store_url) as store:
         cases = list(conversations_of(suite, store, None))
-        talks = [talk for talk in store.conversations(project or settings().project) if _is_in(talk, began)]
+        wanted = project or settings().project
+        talks = [talk for talk in store.conversations(wanted) if _is_in(talk, began)]
+        if not talks:
+            _insist_on_project(wanted, store.projects())
     if not talks:
         raise BadSetting("no conversation is that new", where="--since", todo="look further back, as in --since 4w")
     tools = {tool.name: tool for talk in (*cases, *talks) for tool in talk.agent.tools}
@@ -59,6 +63,14 @@ def suggest_command(
         risks=[risk_of(talk) for talk in talks],
     )
     click.echo(found.to_json() if as_json else "\n".join(_lines(found)))
+
+
+def _insist_on_project(wanted: str | None, known: Sequence[str]) -> None:
+    """Raises NotFound for a project that is not there."""
+    if wanted is not None and wanted not in known:
+        near = difflib.get_close_matches(wanted, known, 3, cutoff=0.5) or sorted(known)[:SHOWN]
+        todo = f"there is {', '.join(near)}" if near else "nothing is captured yet"
+        raise NotFound(f"no project {wanted!r}", where="--project", todo=todo)
 
 
 def _lines(found: Representation) -> Iterator[str]:

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from taketwo.conversation import Conversation
+from taketwo.replay.agents.request_settings import in_words, missing
 from taketwo.replay.current import RegisteredTool
 from taketwo.replay.offered import offered
 from taketwo.replay.tools import ToolPolicy
-from taketwo.value import Value
+from taketwo.value import JSON, Value
 
 Reach: TypeAlias = Literal["asks_us", "in_process", "elsewhere"]
 """Where the agent's tools are: it only ever asks us for them, they are functions of this process, or of another one."""
@@ -49,6 +50,17 @@ def preflight(
     return tuple(
         _coverage(tool, reach, policy, registered, here, is_recorded=tool in known) for tool in sorted(known | here)
     )
+
+
+def all_lack(recorded: Sequence[Conversation], spec: str, overrides: Mapping[str, JSON]) -> tuple[str, str] | None:
+    """What no recording holds of what `prompt:` is rebuilt from, and what to do; None where one could be replayed."""
+    if reach_of(spec) != "asks_us":
+        return None
+    found = [
+        missing(one.agent, {call.tool for _, _, call in one.calls()}, overrides, needs_prompt=spec == "prompt:")
+        for one in recorded
+    ]
+    return in_words(max(found, key=len)) if found and all(found) else None
 
 
 def in_short(covered: Sequence[Coverage]) -> str:

@@ -35,6 +35,8 @@ from taketwo.value import Value
 from taketwo.verdict import Score, Unscored
 
 _LIMIT = re.compile(r"(?P<spec>.*?)\s*(?P<sign>>=|<=)\s*(?P<number>-?\d+(?:\.\d+)?)")
+SIGNS = (">=", "<=")
+_LIMIT_MEANT = re.compile(r"(?P<spec>[^<>=]+?)\s*(?P<sign>[<>=]+)\s*(?P<limit>.*)")
 _EXPECTATION = re.compile(r"[a-z_]+:\s")
 RUBRIC = "rubric:"
 
@@ -95,7 +97,18 @@ def _limited(spec: str, model: Callable[[], LanguageModel | None], folder: Path,
     if not _EXPECTATION.match(spec) and (found := _LIMIT.fullmatch(spec)):
         judged = _opened(found["spec"], model, folder, repeats)
         return Limited(judged, found["sign"], float(found["number"]))
+    if not _EXPECTATION.match(spec) and (meant := _LIMIT_MEANT.fullmatch(spec)):
+        raise _no_limit(spec, meant["spec"], meant["sign"], meant["limit"])
     return _opened(spec, model, folder, repeats)
+
+
+def _no_limit(spec: str, judged: str, sign: str, limit: str) -> BadSetting:
+    if sign not in SIGNS:
+        what = f"{sign} is no limit that is known"
+    else:
+        what = f"{limit!r} is no number" if limit else f"after {sign} a number is missing"
+    todo = f"write >= or <= and a number, as in '{judged}>=0.6'"
+    return BadSetting(f"{spec!r}: {what}", where="evaluator", todo=todo)
 
 
 def _opened(spec: str, model: Callable[[], LanguageModel | None], folder: Path, repeats: int) -> Evaluator:

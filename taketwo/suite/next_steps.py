@@ -15,6 +15,8 @@ def after_ending(case: Case, run: Run) -> str | None:
     match run.ending.reason:
         case "missed":
             return _after_miss(case, run)
+        case "unanswerable" if case.origin.is_described:
+            return "say in the situation what the user knows (knows) or says next (says), or freeze a real conversation"
         case "unanswerable":
             return "freeze a conversation in which the user says what was asked for"
         case "cancelled":
@@ -39,8 +41,12 @@ def after_infidelity(case: Case, run: Run) -> str | None:
         tool = step.tool if isinstance(step, Call) else "the tool"
         if weakest.tier != "state" and Writes((case.recorded,))(tool) is None:
             return f"if {tool} changes nothing, declare it: --reads {tool}; if it does, --writes {tool}"
+        if case.origin.is_described:
+            return f"say in the situation what {tool} gives when it is called as here (tools)"
         return f"record {tool}: freeze a conversation in which it is called as here"
     if any(answer.rung != "recorded" for answer in run.user_answers):
+        if case.origin.is_described:
+            return "say in the situation what the user answers to the agent's questions (knows)"
         return "freeze a conversation with the changed agent, so that the user's answers to its questions are recorded"
     return None
 
@@ -94,6 +100,8 @@ def _after_miss(case: Case, run: Run) -> str | None:
     call = run.conversation.turns[miss.place.turn_index].steps[miss.place.step_index]
     if not isinstance(call, Call):
         return None
+    if case.origin.is_described:
+        return f"say in the situation what {call.in_words} gives (tools)"
     record = f"record a conversation in which {call.in_words} is answered"
     match Writes((case.recorded,))(call.tool):
         case False:

@@ -36,7 +36,7 @@ def test_a_conversation_is_kept_without_its_people_and_ci_finds_nothing(captured
     assert "Anna" in shown.stdout and not (captured / "replays").exists()
     done = taketwo(captured, "freeze", "s-1", "--out", "replays")
     assert done.returncode == 0, done.stderr
-    assert "1 × pass → pass" in done.stdout
+    assert "replayed before and after, as it was recorded: 1 case: pass both times" in done.stdout
     text = (captured / "replays" / "s-1.scenario.yaml").read_text(encoding="utf-8")
     assert "anna" not in text.lower() and "schmidt" not in text.lower()
     assert taketwo(captured, "leaks", "replays").returncode == 0

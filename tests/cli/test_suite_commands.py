@@ -149,6 +149,14 @@ def test_suggest_says_what_length_of_time_it_takes_and_when_there_is_no_traffic(
         assert told in done.stderr
 
 
+def test_suggest_says_that_there_is_no_such_project_and_names_the_nearest(run: Run, tmp_path: Path) -> None:
+    write_log(tmp_path / "traffic.jsonl", [refund(1)])
+    assert run("import", "traffic.jsonl", "--project", "refund-desk").returncode == 0
+    done = run("suggest", "replays", "--project", "refund-dsk")
+    assert done.returncode == 2
+    assert "no project 'refund-dsk' (there is refund-desk)" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("form", "begins"),
     [("openai-chat", '{"'), ("openai-evals", '{"'), ("pytest", '"""'), ("scenario-script", "["), ("tau-bench", "[")],

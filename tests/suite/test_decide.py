@@ -8,7 +8,7 @@ from taketwo.compare.compare import compare
 from taketwo.conversation import Call, Conversation, Turn
 from taketwo.evals.checks import check
 from taketwo.run import Ending, Miss, Run, StepPlace, ToolAnswer
-from taketwo.scenario import Case, Expectation, MaxLatency, MustCall, MustNotCall, MustNotSay, MustSay
+from taketwo.scenario import Case, Expectation, MaxLatency, MustCall, MustNotCall, MustNotSay, MustSay, Origin
 from taketwo.suite.decide import Policy, decide, exit_code
 from taketwo.testing import call, conversation, turn
 from taketwo.verdict import Attempt, Score, Unscored, Verdict
@@ -226,6 +226,14 @@ def test_other_stops_are_inconclusive_too(reason: str) -> None:
     found = decide(case, [attempt(case, conversation(*talk(STATUS).turns[:1]), ending=ending)])
     assert (found.kind, len(found.reasons)) == ("inconclusive", 1)
     assert found.next_step is not None
+
+
+def test_of_a_described_situation_the_description_is_to_say_more() -> None:
+    case = case_of(talk(STATUS)).but(origin=Origin(kind="synthetic"))
+    ending = Ending(reason="unanswerable", turn_index=1)
+    found = decide(case, [attempt(case, conversation(*talk(STATUS).turns[:1]), ending=ending)])
+    assert found.next_step is not None
+    assert "say in the situation what the user knows" in found.next_step
 
 
 @pytest.mark.parametrize("reason", ["agent_failed", "timed_out"])

@@ -14,18 +14,11 @@ from taketwo.errors import BadSetting
 from taketwo.replay.agents import AgentFailed, Exchange, Message, Reply
 from taketwo.replay.agents.endpoint import Endpoint, cut, json_of, words_of
 from taketwo.replay.agents.propagation import headers
+from taketwo.replay.agents.request_settings import in_words, insist_on_known, missing, settings_sent
 from taketwo.replay.agents.shapes import Said, read_said
 from taketwo.replay.agents.sse import StreamedMessage, chunks
 from taketwo.replay.agents.tool_loop import tool_loop
 from taketwo.value import JSON
-
-SENT_AS_RECORDED = (
-    *("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop"),
-    *("presence_penalty", "frequency_penalty", "tool_choice", "parallel_tool_calls"),
-    *("response_format", "reasoning_effort"),
-)
-"""Recorded settings that an OpenAI-compatible endpoint understands; others belong to the recording library."""
-NOT_A_SETTING = ("model", "system_prompt", "tools")
 
 
 class ChatCompletionsAgent:
@@ -39,17 +32,20 @@ class ChatCompletionsAgent:
         url: str | None = None,
         api_key: str | None = None,
         key_setting: str = "TAKETWO_AGENT_KEY",
+        needs_prompt: bool = False,
         first_pause_s: float = 0.5,
     ) -> None:
         """Keep where the agent is and how it differs from the recorded one.
 
         spec: what the user named it by. url: the endpoint; the same as `spec` when left out.
         overrides: `model`, `system_prompt`, `tools` (definitions in OpenAI's form) and any setting of the request;
-        a null leaves a recorded setting out.
+        a null leaves a recorded setting out. needs_prompt: whether a recording without its system prompt is refused.
         api_key, key_setting, first_pause_s: see `Endpoint`.
         """
         self.spec = spec
         self._overrides: dict[str, JSON] = dict(overrides or {})
+        insist_on_known(self._overrides)
+        self._needs_prompt = needs_prompt
         self._tools = _tools(self._overrides["tools"]) if "tools" in self._overrides else None
         self._endpoint = Endpoint(url or spec, api_key=api_key, key_setting=key_setting, first_pause_s=first_pause_s)
 
@@ -64,24 +60,17 @@ class ChatCompletionsAgent:
         await self._endpoint.aclose()
 
     def _agent(self, exchange: Exchange) -> KnownAgent:
-        """The recorded agent with the overrides. Raises BadSetting when model or tools are nowhere named."""
+        """The recorded agent with the overrides. Raises BadSetting with all that is nowhere named."""
         recorded, changes = exchange.recorded, self._overrides
-        model = changes.get("model", recorded.model)
-        if not model:
-            raise BadSetting("the recording names no model", where=self.spec, todo="--set model=…")
-        tools = recorded.tools if self._tools is None else self._tools
-        if not tools and exchange.recorded_tools and self._tools is None:
-            named = ", ".join(sorted(exchange.recorded_tools))
-            what = f"the recording has calls of {named} but no definition of any tool"
-            raise BadSetting(what, where=self.spec, todo="--set tools=@FILE with definitions in OpenAI's form")
-        kept = {name: recorded.settings[name] for name in SENT_AS_RECORDED if name in recorded.settings}
-        changed = {name: value for name, value in changes.items() if name not in NOT_A_SETTING}
+        if lacking := missing(recorded, exchange.recorded_tools, changes, needs_prompt=self._needs_prompt):
+            what, todo = in_words(lacking)
+            raise BadSetting(what, where=self.spec, todo=todo)
         return KnownAgent(
             name=recorded.name,
-            model=str(model),
+            model=str(changes.get("model", recorded.model)),
             system_prompt=changes.get("system_prompt", recorded.system_prompt),
-            tools=tools,
-            settings={name: value for name, value in {**kept, **changed}.items() if value is not None},
+            tools=recorded.tools if self._tools is None else self._tools,
+            settings=settings_sent(recorded, changes),
         )
 
     async def _ask(self, exchange: Exchange, agent: KnownAgent, messages: list[Message]) -> Said:

@@ -33,22 +33,18 @@ class PromptAgent:
         """
         if not base_url:
             raise BadSetting("no endpoint to ask for the model's answers", where=SPEC, todo="set TAKETWO_LLM_BASE_URL")
-        self._overrides = dict(overrides or {})
         self._model = ChatCompletionsAgent(
             SPEC,
             url=f"{base_url.rstrip('/')}/chat/completions",
-            overrides=self._overrides,
+            overrides=overrides,
+            needs_prompt=True,
             api_key=api_key,
             key_setting="TAKETWO_LLM_API_KEY",
             first_pause_s=first_pause_s,
         )
 
     async def respond(self, exchange: Exchange) -> Reply:
-        """Ask the model. Raises BadSetting when the recording does not hold the prompt, and none is given."""
-        if exchange.recorded.system_prompt is None and "system_prompt" not in self._overrides:
-            # Without its prompt it would be another agent, and its replies would pass for a finding.
-            todo = "--set system_prompt=@FILE, or --set system_prompt= for none"
-            raise BadSetting("the recording does not hold the system prompt", where=SPEC, todo=todo)
+        """Ask the model. Raises BadSetting with all that the recording does not hold, and that nobody has set."""
         return await self._model.respond(exchange)
 
     async def aclose(self) -> None:

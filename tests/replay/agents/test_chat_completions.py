@@ -283,7 +283,26 @@ async def test_a_recording_without_a_model_or_definitions_says_what_to_set() -> 
     with serving(plain("Hello")) as (url, _):
         with pytest.raises(BadSetting, match="--set model"):
             await run(url, nameless)
-        with pytest.raises(BadSetting, match="calls of check_status but no definition"):
+        with pytest.raises(BadSetting, match=r"the definitions of its tools \(check_status\)"):
             await run(url, toolless)
         done = await run(url, toolless, overrides={"tools": []})
     assert done.ending.reason == "completed"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("sytem_prompt", "did you mean system_prompt"),
+        ("temprature", r"did you mean temperature\?"),
+        ("my_own", r'extra_body=\{"my_own"'),
+    ],
+)
+def test_what_no_endpoint_knows_is_refused_with_the_nearest_name(name: str, said: str) -> None:
+    with pytest.raises(BadSetting, match=said):
+        ChatCompletionsAgent("http://x/v1/chat/completions", overrides={name: "x"})
+
+
+async def test_what_only_one_endpoint_knows_is_sent_as_it_is() -> None:
+    with serving(plain("Hello")) as (url, fake):
+        await run(url, overrides={"extra_body": {"my_own": 1}})
+    assert fake.requests[0]["my_own"] == 1

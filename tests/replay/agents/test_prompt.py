@@ -10,6 +10,7 @@ from fake_endpoint import asking, plain, serving
 from taketwo.errors import BadSetting
 from taketwo.replay.agents import close_agent, open_agent
 from taketwo.replay.engine import replay
+from taketwo.replay.preflight import all_lack
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.testing import call, conversation, turn
@@ -66,3 +67,15 @@ async def test_a_prompt_that_was_not_recorded_is_asked_for_and_may_be_none() -> 
             await run(url, system_prompt=None)
         await run(url, {"system_prompt": ""}, system_prompt=None)
     assert [message["role"] for message in fake.requests[0]["messages"]] == ["user"]
+
+
+def test_before_a_run_all_that_no_recording_holds_is_asked_for_at_once() -> None:
+    bare = conversation(turn("Hi", call("find", {}, result=1), reply="Hello"))
+    bare = bare.but(agent=bare.agent.but(system_prompt=None, model=None, tools=()))
+    lack = all_lack([bare, bare], "prompt:", {})
+    assert lack is not None
+    what, todo = lack
+    assert what == "the recording does not hold the system prompt, the model and the definitions of its tools (find)"
+    assert all(option in todo for option in ("--set system_prompt=", "--set model=", "--set tools="))
+    assert all_lack([bare], "prompt:", {"system_prompt": "", "model": "m", "tools": []}) is None
+    assert all_lack([bare], "desk:answer", {}) is None
