@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import click
 
@@ -18,16 +17,16 @@ def archive_command() -> None:
     """Keep old conversations in a Parquet file that is searched, shown and replayed as a store is.
 
     As in `taketwo archive write 2026.parquet --older-than 90d`, then
-    `taketwo sessions --store archive:///2026.parquet`.
+    `taketwo sessions --store archive:///2026.parquet`; in a bucket, `archive:s3://BUCKET/2026.parquet`.
     """
 
 
 @archive_command.command("write")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE|s3://BUCKET/KEY")
 @click.option("--older-than", metavar="90d", required=True, help="Those that ended so long ago, as in 30d, 8w, 1y.")
 @project_option
 @store_option
-def write(file: Path, older_than: str, project: str | None, store_url: str | None) -> None:
+def write(file: str, older_than: str, project: str | None, store_url: str | None) -> None:
     """Write old conversations into FILE, with their spans, scores and recordings. The store keeps them, too.
 
     The file is read again and held against the store before it gets its name; where something reads otherwise it is
@@ -52,9 +51,9 @@ def write(file: Path, older_than: str, project: str | None, store_url: str | Non
 
 
 @archive_command.command("restore")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE|s3://BUCKET/KEY")
 @store_option
-def restore(file: Path, store_url: str | None) -> None:
+def restore(file: str, store_url: str | None) -> None:
     """Put the conversations of FILE into the store. Doing it again changes nothing."""
     from taketwo.store.archive import copy_recordings_back, put_back
 

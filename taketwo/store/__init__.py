@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from taketwo.conversation import Conversation
@@ -177,6 +176,7 @@ class Store(Protocol):
 def open_store(url: str) -> Store:
     """Open the store of a URL: `sqlite:///PATH`, `postgresql://USER@HOST/DATABASE`, `archive:///PATH`, or `memory:`.
 
+    An archive may be an object, too: `archive:s3://BUCKET/KEY`.
     The one in memory is gone with the process. Makes the file and its folder, or the tables, where they are missing.
     Raises BadSetting for any other kind, StoreUnavailable, MissingExtra.
     """
@@ -185,10 +185,10 @@ def open_store(url: str) -> Store:
         from taketwo.store.tables import TableStore
 
         return TableStore(database)
-    if kind == "archive" and rest.startswith("///") and len(rest) > 3:
+    if kind == "archive" and (address := rest.removeprefix("///")):
         from taketwo.store.archive import ArchiveStore
 
-        return ArchiveStore(Path(rest[3:]))
+        return ArchiveStore(address)
     if url == "memory:":
         from taketwo.store.memory import MemoryStore
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from taketwo.blobs import Blobs, open_blobs
+from taketwo.blobs import S3, Blobs, open_blobs
 from taketwo.errors import BadSetting
 from taketwo.store.recordings import recordings_folder
 
@@ -20,6 +20,7 @@ RECORDINGS: Final = "recordings"
 """The same in addresses of PostgreSQL databases, as it was called first."""
 JOURNAL: Final = "journal"
 """Names the folder of the journals in such an address."""
+_ARCHIVED_OBJECT: Final = f"archive:{S3}"
 _OWN: Final = (BLOBS, RECORDINGS, JOURNAL)
 
 
@@ -109,6 +110,8 @@ def blobs_of(url: str) -> Blobs:
         return open_blobs(postgres_address(url).blobs)
     if (file := sqlite_address(url)) is not None and file.blobs is not None:
         return open_blobs(file.blobs)
+    if url.startswith(_ARCHIVED_OBJECT):
+        return open_blobs(f"{url.removeprefix('archive:')}.audio")
     path = file.path if file is not None else url.partition("archive:///")[2]
     folder = recordings_folder(Path(path).expanduser()) if path else Path(tempfile.gettempdir()) / "taketwo.audio"
     return open_blobs(str(folder.absolute()))

@@ -14,16 +14,17 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
-from taketwo.blobs.folder import FolderBlobs
+from taketwo.blobs import Blobs
 from taketwo.conversation import Conversation
 from taketwo.errors import AlreadyThere, MissingExtra, NotFound, StoreUnavailable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import Store
 from taketwo.store.addresses import blobs_of
+from taketwo.store.archive_places import ArchivePlace, archive_place
 from taketwo.store.feedback import Feedback
 from taketwo.store.memory import MemoryStore
 from taketwo.store.project import ProjectSettings
-from taketwo.store.recordings import copy_blobs, recordings_folder, recordings_of
+from taketwo.store.recordings import copy_blobs, recordings_of
 from taketwo.voice.recordings import names_of
 
 ROWS_AT_ONCE: Final = 64
@@ -57,18 +58,18 @@ class PutBack:
 class ArchiveStore(MemoryStore):
     """An archive, opened: it is read into memory as a whole, and takes no captures."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the file. Raises StoreUnavailable, MissingExtra."""
+    def __init__(self, address: Path | str) -> None:
+        """Read it. Raises StoreUnavailable, MissingExtra, BadSetting."""
         super().__init__()
-        self._path = path.expanduser().absolute()
+        self._place = archive_place(address)
         self._open = False
-        put_back(self._path, self)
+        put_back(address, self)
         self._open = True
 
     @property
     def url(self) -> str:
         """What `open_store` opens it with."""
-        return f"archive:///{self._path}"
+        return self._place.url
 
     def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
         """Only while the file is read. Raises StoreUnavailable."""
@@ -101,20 +102,23 @@ class ArchiveStore(MemoryStore):
     def _refuse(self) -> NoReturn:
         raise StoreUnavailable(
             "an archive is only read",
-            where=str(self._path),
+            where=self._place.where,
             todo="put its conversations back with `taketwo archive restore`",
         )
 
 
-def write_archive(store: Store, path: Path, *, before: datetime, project: str | None = None) -> Archived | None:
+def write_archive(
+    store: Store, address: Path | str, *, before: datetime, project: str | None = None
+) -> Archived | None:
     """Write the conversations that ended before a moment into a file, with their spans, scores and recordings.
 
-    None, and no file, where there are none. What has no times is not old and stays out. The file is read again before
-    it gets its name, and each conversation held against the store's. Raises AlreadyThere, StoreUnavailable,
-    MissingExtra.
+    address: a path, or `s3://BUCKET/KEY`. None, and no file, where there are none. What has no times is not old and
+    stays out. The file is read again before it gets its name, and each conversation held against the store's. Raises
+    AlreadyThere, StoreUnavailable, MissingExtra.
     """
-    if path.exists():
-        raise AlreadyThere("there is such a file already", where=str(path), todo="name another one")
+    place = archive_place(address)
+    if place.exists():
+        raise AlreadyThere("there is such a file already", where=place.where, todo="name another one")
     # Else the listing would read what has just come while it is listed, and name it under ids that it has no longer.
     store.settle()
     meant = [
@@ -125,27 +129,27 @@ def write_archive(store: Store, path: Path, *, before: datetime, project: str | 
     if not meant:
         return None
     # Beside it, so that it gets its name in one step; mkstemp makes it readable by nobody else.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=place.making, prefix=f".{Path(place.where).name}.")
     os.close(handle)
     unfinished = Path(name)
     try:
         spans = _write(store, unfinished, meant)
         different = _different(store, ArchiveStore(unfinished), meant)
-        copied = _copy_recordings(store, path, meant)
-        unfinished.replace(path)
+        copied = _copy_recordings(store, place.recordings, meant)
+        place.take(unfinished)
     finally:
         unfinished.unlink(missing_ok=True)
     return Archived(len(meant), spans, copied, different)
 
 
-def put_back(path: Path, store: Store) -> PutBack:
+def put_back(address: Path | str, store: Store) -> PutBack:
     """Put what is in an archive into a store. Twice is as good as once.
 
     Raises StoreUnavailable where the file is damaged or no archive, MissingExtra, and what the store raises.
     """
     count = 0
     feedback: list[tuple[str, str, Feedback]] = []
-    for row in _rows(path):
+    for row in _rows(archive_place(address)):
         _put_captured(row, store)
         feedback += [(row["project"], row["id"], Feedback.from_json(given)) for given in row["feedback"]]
         count += 1
@@ -155,12 +159,12 @@ def put_back(path: Path, store: Store) -> PutBack:
     return PutBack(count, tuple(dict.fromkeys(homeless)))
 
 
-def copy_recordings_back(path: Path, store: Store) -> int:
+def copy_recordings_back(address: Path | str, store: Store) -> int:
     """Copy the recordings that lie beside an archive to the store's; gives how many were new.
 
     Raises StoreUnavailable.
     """
-    beside = FolderBlobs(recordings_folder(path))
+    beside = archive_place(address).recordings
     return len(copy_blobs(beside, blobs_of(store.url), beside.names()))
 
 
@@ -230,19 +234,17 @@ def _schema(pyarrow: Any) -> Any:
     )
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(place: ArchivePlace) -> Iterator[dict[str, Any]]:
     pyarrow, parquet = _package("pyarrow"), _package("pyarrow.parquet")
     try:
-        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+        with place.opened() as file_of_it, parquet.ParquetFile(file_of_it, page_checksum_verification=True) as file:
             if not set(_schema(pyarrow).names) <= set(file.schema_arrow.names):
-                raise StoreUnavailable("this Parquet file is no archive of taketwo", where=str(path))
+                raise StoreUnavailable("this Parquet file is no archive of taketwo", where=place.where)
             for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
                 yield from batch.to_pylist()
-    except FileNotFoundError as error:
-        raise StoreUnavailable("there is no such archive", where=str(path)) from error
     except (pyarrow.ArrowException, OSError) as error:
         why = str(error).partition("\n")[0]
-        raise StoreUnavailable(f"the archive cannot be read: {why}", where=str(path)) from error
+        raise StoreUnavailable(f"the archive cannot be read: {why}", where=place.where) from error
 
 
 def _different(store: Store, archive: Store, meant: Sequence[tuple[str, str]]) -> tuple[str, ...]:
@@ -251,10 +253,10 @@ def _different(store: Store, archive: Store, meant: Sequence[tuple[str, str]]) -
     return tuple(id for project, id in meant if told.get((project, id)) != store.conversation(id, project))
 
 
-def _copy_recordings(store: Store, path: Path, meant: Sequence[tuple[str, str]]) -> int:
+def _copy_recordings(store: Store, recordings: Blobs, meant: Sequence[tuple[str, str]]) -> int:
     conversations = (store.conversation(id, project) for project, id in meant)
     names = {name for one in conversations for name in (*recordings_of(one), *names_of(one))}
-    return len(copy_blobs(blobs_of(store.url), FolderBlobs(recordings_folder(path)), sorted(names)))
+    return len(copy_blobs(blobs_of(store.url), recordings, sorted(names)))
 
 
 Item = TypeVar("Item")

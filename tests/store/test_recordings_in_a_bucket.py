@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,8 +22,10 @@ from starlette.testclient import TestClient
 
 from taketwo.capture.fetch import FetchLimits
 from taketwo.cli.about import doctor_command
+from taketwo.cli.archive import archive_command
+from taketwo.cli.look import sessions_command
 from taketwo.conversation import Conversation, Turn, UserLine
-from taketwo.errors import StoreUnavailable
+from taketwo.errors import AlreadyThere, StoreUnavailable
 from taketwo.server.app import create_app
 from taketwo.server.webhooks import Webhooks, WebhookSecrets
 from taketwo.store import Store, open_store
@@ -34,6 +38,7 @@ from taketwo.value import content_hash
 
 pytestmark = pytest.mark.slow
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
+LONG_AGO = datetime(2024, 2, 1, tzinfo=UTC)
 _numbers = count(1)
 
 
@@ -107,6 +112,37 @@ def test_a_backup_and_an_archive_bring_the_recordings_along(store: Store, tmp_pa
     done = write_archive(store, tmp_path / "old.parquet", before=NOW)
     assert done is not None and done.recordings == 1
     assert blobs_of(f"archive:///{tmp_path}/old.parquet").get(name) == b"RIFF kept"
+
+
+def test_an_archive_in_a_bucket_is_searched_replayed_and_put_back(store: Store, tmp_path: Path) -> None:
+    name = call(store, "call-1", b"RIFF kept")
+    address = f"s3://talks/archives/{next(_numbers)}/2026.parquet"
+    runner = CliRunner()
+    asked = ["write", address, "--older-than", "1d", "--store", store.url]
+    # Longer ago than a day whatever day it is.
+    store.put_conversation(store.conversation("call-1").but(started_at=LONG_AGO, ended_at=LONG_AGO))
+    wrote = runner.invoke(archive_command, asked)
+    assert wrote.output == f"{address}: 1 conversation, 1 recording\n"
+    assert isinstance(runner.invoke(archive_command, asked).exception, AlreadyThere)
+    store.delete_session("call-1")
+    found = runner.invoke(sessions_command, ["--filter", 'said:"it is me"', "--json", "--store", f"archive:{address}"])
+    assert '"call-1"' in found.output
+    archive = open_store(f"archive:{address}")
+    assert blobs_of(archive.url).get(name) == b"RIFF kept"
+    (tmp_path / "my_agent.py").write_text("def answer(messages):\n    return 'Hello!'\n", encoding="utf-8")
+    replayed = subprocess.run(
+        [*(sys.executable, "-m", "taketwo", "replay", "call-1", "--agent", "my_agent:answer"), "--store", archive.url],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    back = runner.invoke(archive_command, ["restore", address, "--store", store.url])
+    assert back.output == f"{address}: 1 conversation in the store, 1 recording\n"
+    assert held(store) == {name}
+    with pytest.raises(StoreUnavailable, match="no such archive"):
+        open_store("archive:s3://talks/archives/none.parquet")
 
 
 def test_pages_play_it_whole_and_in_part(store: Store) -> None:
