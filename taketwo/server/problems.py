@@ -49,6 +49,8 @@ STATUSES: tuple[tuple[type[TakeTwoError], HTTPStatus], ...] = (
 )
 """The first class that fits decides; the others are our own fault."""
 
+LONGEST_PLACE = 200
+"""Characters of an address that an answer repeats."""
 OTLP_PATHS = ("/v1/traces", "/v1/logs", "/v1/metrics", "/v1development/profiles")
 """How the addresses end where senders of OTLP expect answers in OTLP's form."""
 
@@ -76,7 +78,19 @@ def tell_http(request: Request, error: Exception) -> Response:
     if request.url.path.endswith(OTLP_PATHS):
         answer = refused(error.status_code, error.detail, request.headers.get("content-type", ""))
         return Response(answer.body, answer.status, {**headers, "content-type": answer.content_type})
-    return problem(request, error.status_code, error.detail, headers)
+    return problem(request, error.status_code, _in_words(request, error), headers)
+
+
+def _in_words(request: Request, error: HTTPException) -> str:
+    """What was asked for in vain, where nobody has said more than the name of the status."""
+    place = request.url.path[:LONGEST_PLACE]
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND if error.detail == HTTPStatus.NOT_FOUND.phrase:
+            return f"There is nothing at {place}; the address may be mistyped, or what stood there was deleted."
+        case HTTPStatus.METHOD_NOT_ALLOWED if error.detail == HTTPStatus.METHOD_NOT_ALLOWED.phrase:
+            return f"{request.method} is not possible at {place}."
+        case _:
+            return error.detail
 
 
 def problem(

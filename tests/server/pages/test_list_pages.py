@@ -148,3 +148,17 @@ def test_bars_are_in_the_picture_and_empty_times_have_none() -> None:
     for bar in conversations.bars:
         assert bar.x >= 0 and bar.x + bar.width <= 100 and bar.height > 0
         assert bar.y >= 0 and bar.y + bar.height == pytest.approx(HEIGHT)
+
+
+def test_an_address_that_is_none_says_which(client: httpx.Client) -> None:
+    page = client.get("/nowhere/<b>", headers={"accept": "text/html"})
+    assert page.status_code == 404 and "There is nothing at /nowhere/&lt;b&gt;" in page.text
+    problem = client.post("/health", headers={"accept": "application/json"}).json()
+    assert (problem["status"], problem["detail"]) == (405, "POST is not possible at /health.")
+
+
+def test_charts_without_anything_in_their_time_say_so(client: httpx.Client) -> None:
+    part = client.get(
+        "/charts", params={"filter": "zzabsent"}, headers={"hx-request": "true", "accept": "text/html"}
+    ).text
+    assert "None of them began in the last week" in part and "<svg" not in part
