@@ -69,7 +69,7 @@ def insist_on_paths(graph: Graph) -> None:
         raise _refused(f"the node {twice!r} is there twice")
     for wanted in (START, END):
         if wanted not in ids:
-            raise _refused(f"there is no node {wanted!r}")
+            raise _refused(f"there is no node {wanted!r}", f"every graph goes from {START!r} to {END!r}")
     for edge in graph.edges:
         for id in (edge.source, edge.target):
             if id not in ids:
@@ -85,8 +85,8 @@ def insist_on_paths(graph: Graph) -> None:
             raise _refused(f"the node {id!r} does not lead to the end")
 
 
-def _refused(what: str) -> BadSetting:
-    return BadSetting(what, where="graph")
+def _refused(what: str, todo: str | None = None) -> BadSetting:
+    return BadSetting(what, where="graph", todo=todo)
 
 
 def _circle(graph: Graph) -> list[str]:

@@ -93,6 +93,11 @@ def test_a_refusal_is_a_problem_that_names_the_field(client, path: str, body: di
     assert (answer.status_code, problem["status"], problem["field"]) == (status, status, field)
 
 
+def test_a_word_that_a_field_does_not_know_is_answered_with_those_that_it_does(client: httpx.Client) -> None:
+    asked = {"project_id": "shop", "ids": ["x"], "replay_type": "day"}
+    assert client.post("/api/replay-sessions", json=asked).json()["todo"] == "one of: session, trace"
+
+
 def test_what_is_no_json_or_no_parameter_is_a_problem_too(client: httpx.Client) -> None:
     assert client.post("/api/projects", content=b"{").json()["field"] == "body"
     assert client.get("/api/scenarios", params={"limit": 0}).json()["field"] == "limit"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta, defstruct
@@ -143,7 +143,7 @@ def read_body(operation: Operation, body: bytes) -> Any:
     try:
         return msgspec.json.decode(body, type=prepared(operation.body))
     except msgspec.ValidationError as error:
-        raise misplaced(error) from error
+        raise misplaced(error, operation.body) from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise BadSetting(f"this is no JSON: {error}", where="body") from error
 
@@ -153,15 +153,22 @@ def read_query(operation: Operation, given: dict[str, str]) -> Any:
     try:
         return msgspec.convert(given, prepared(operation.query), strict=False)
     except msgspec.ValidationError as error:
-        raise misplaced(error) from error
+        raise misplaced(error, operation.query) from error
 
 
-def misplaced(error: msgspec.ValidationError) -> BadSetting:
-    """What is wrong, and in which field."""
+def misplaced(error: msgspec.ValidationError, wanted: type | None = None) -> BadSetting:
+    """What is wrong, and in which field; where that takes one of several words, which these are."""
     text = str(error)
     found = PLACE.search(text)
     place = found["path"] if found else ""
     what = PLACE.sub("", text)
     if named := UNKNOWN_FIELD.search(what) or MISSING_FIELD.search(what):
         place = f"{place}.{named['name']}".removeprefix(".")
-    return BadSetting(what[:1].lower() + what[1:], where=place or "body")
+    return BadSetting(what[:1].lower() + what[1:], where=place or "body", todo=_words_of(wanted, place))
+
+
+def _words_of(wanted: type | None, place: str) -> str | None:
+    """The words that a field of a body may be; None where it may be others."""
+    fields = msgspec.structs.fields(wanted) if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct) else ()
+    words = next((get_args(field.type) for field in fields if field.encode_name == place), ())
+    return f"one of: {', '.join(words)}" if words and all(isinstance(word, str) for word in words) else None
