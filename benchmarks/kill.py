@@ -90,7 +90,7 @@ class Agent:
                 """Quiet."""
 
             def handle(self) -> None:
-                with suppress(ConnectionError):
+                with suppress(ConnectionError, ValueError):  # killed in the middle of asking
                     super().handle()
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

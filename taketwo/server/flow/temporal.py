@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -245,6 +246,7 @@ async def run_worker(
             client,
             task_queue=TASK_QUEUE,
             identity=name,
+            build_id=version("taketwo"),  # else it reads and compiles every loaded module to make one up
             workflows=[CarryOut],
             workflow_runner=UnsandboxedWorkflowRunner(),
             activities=[activities.take_step, activities.open_rows, activities.replay_row],
