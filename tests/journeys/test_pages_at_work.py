@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -35,6 +36,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             try:
                 production = [sys.executable, "-m", "taketwo.demo.production", address]
                 subprocess.run(production, check=True, capture_output=True, timeout=60)
+                while httpx.get(f"{address}/api/sessions?limit=1", timeout=30).json()["unread"]:
+                    time.sleep(0.1)  # a page does not wait for all of it
                 yield address
             finally:
                 process.terminate()
