@@ -305,6 +305,11 @@ class Kept(Value):
     quarantine: str | None = None
     """Why it does not count for now: it is replayed and reported, and turns nothing red. None where it counts."""
 
+    def given(self) -> dict[str, str | date]:
+        """What is said, by its field."""
+        told = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: value for name, value in told.items() if value is not None}
+
     def is_due(self, today: date) -> bool:
         """Whether somebody should look whether it is still right."""
         return self.review_on is not None and self.review_on < today

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from taketwo.conversation import Conversation
 from taketwo.errors import AlreadyThere, NotFound
-from taketwo.scenario import Case, Expectation
+from taketwo.scenario import Case, Expectation, Kept
 from taketwo.store import Store
 from taketwo.store.documents import Document, Documents
 from taketwo.value import Value
@@ -32,6 +32,10 @@ class Marks(Value):
 
     why: str | None = None
     """What went wrong, in a person's words; None where nobody has said."""
+    kept: Kept = Kept()
+    """Who answers for it, what it came of, until when it is taken for granted."""
+    tags: tuple[str, ...] = ()
+    """Words to select it by."""
     marks: tuple[Mark, ...] = ()
     """The steps, in the order in which they were marked."""
 
@@ -91,7 +95,12 @@ def with_mark(mark: Mark) -> Callable[[Marks], Marks]:
 def as_marked(case: Case, marks: Marks) -> Case:
     """A case with what was marked in its conversation."""
     more = tuple(one for one in marks.expected if one not in case.expected)
-    return case.but(expected=(*case.expected, *more), why=case.why or marks.why)
+    return case.but(
+        expected=(*case.expected, *more),
+        why=case.why or marks.why,
+        kept=marks.kept.but(**case.kept.given()),
+        tags=tuple(dict.fromkeys((*case.tags, *marks.tags))),
+    )
 
 
 def _place(mark: Mark) -> tuple[int, int | None]:

@@ -155,3 +155,23 @@ def test_marks_go_with_the_conversation(client: httpx.Client, store: Store) -> N
     marked(client, must_say="x")
     store.delete_session("sess-dana")
     assert not store.documents.find(KIND)
+
+
+def test_who_answers_for_it_and_until_when_stand_in_the_file_and_in_the_command(
+    client: httpx.Client, tmp_path: Path
+) -> None:
+    said = {"incident": "https://tracker.example/INC-7", "owner": "refunds", "by": "Kim", "review_on": "2027-05-01"}
+    client.post("/marks/reason", data={**ABOUT, **said, "why": "Paid twice.", "tags": "refund, writes,refund"})
+    page = client.get("/keep", params=ABOUT).text
+    assert "--tag refund --tag writes" in page
+    assert "--owner refunds" in page and "--review-on 2027-05-01" in page
+    (tmp_path / "kept.scenario.yaml").write_bytes(client.get("/keep/file", params=ABOUT).content)
+    (case,) = load(tmp_path / "kept.scenario.yaml").cases
+    assert case.tags == ("refund", "writes")
+    assert (case.kept.owner, case.kept.incident, case.kept.by, str(case.kept.review_on)) == (
+        "refunds",
+        "https://tracker.example/INC-7",
+        "Kim",
+        "2027-05-01",
+    )
+    assert client.post("/marks/reason", data={**ABOUT, "review_on": "soon"}).status_code == 400

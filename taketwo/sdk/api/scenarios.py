@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
@@ -147,6 +147,16 @@ class KeepConversations(Asked):
     """Why they are kept; shown when one fails."""
     tags: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
     """Words to select them by."""
+    incident: Text | None = None
+    """Link to the incident, ticket or trace that they come of."""
+    kept_by: Name | None = None
+    """Who keeps them."""
+    owner: Name | None = None
+    """The person or team that answers for them."""
+    review_on: date | None = None
+    """The last day on which they are taken for granted; reports name them after that."""
+    quarantine: Text | None = None
+    """Why they do not count for now; null where they do."""
     expected: Annotated[tuple[Expectation, ...], Meta(max_length=100)] = ()
     """What must and must not happen in each."""
     redact: Redacted = "personal"

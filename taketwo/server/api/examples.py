@@ -312,7 +312,11 @@ _THINGS: tuple[Any, ...] = (
     scenarios.UpdateScenario(name="Tuesday morning"),
     scenarios.DuplicateScenario(name="Tuesday, once more"),
     scenarios.KeepConversations(
-        project_id="shop", ids=("desk-1042",), why="Refunded instead of looking it up.", tags=("refunds",)
+        project_id="shop",
+        ids=("desk-1042",),
+        why="Refunded instead of looking it up.",
+        tags=("refunds",),
+        owner="refunds",
     ),
     scenarios.DescribeScenario(
         project_id="shop",

@@ -16,7 +16,7 @@ from taketwo.capture.redact import Redactor
 from taketwo.config import load_settings, pseudonyms_key_file
 from taketwo.evals.sense import insist_on_sense
 from taketwo.freeze.freeze import freeze
-from taketwo.scenario import Case, Scenario
+from taketwo.scenario import Case, Kept, Scenario
 from taketwo.sdk.api.scenarios import KeepConversations
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.shelf import Flow
@@ -33,7 +33,19 @@ def keep_conversations(flow: Flow, asked: KeepConversations) -> tuple[str, dict[
     project = project_name(flow, asked.project_id)
     conversations = [flow.store.conversation(id, project) for id in dict.fromkeys(asked.ids)]
     scenario = freeze(
-        conversations, name="", at=datetime.now(UTC), why=asked.why, tags=asked.tags, expected=asked.expected
+        conversations,
+        name="",
+        at=datetime.now(UTC),
+        why=asked.why,
+        tags=asked.tags,
+        kept=Kept(
+            incident=asked.incident,
+            by=asked.kept_by,
+            owner=asked.owner,
+            review_on=asked.review_on,
+            quarantine=asked.quarantine,
+        ),
+        expected=asked.expected,
     )
     cases: list[Case] = [
         as_marked(case, marks_of(flow.documents, conversation))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from urllib.parse import quote
 
 import msgspec
@@ -21,6 +21,7 @@ from taketwo.freeze.freeze import freeze
 from taketwo.scenario import (
     Case,
     Expectation,
+    Kept,
     MustCall,
     MustNotCall,
     MustNotSay,
@@ -76,10 +77,10 @@ class Keeping:
         return see_other(f"{address}#turn-{mark.turn_index + 1}")
 
     def reason(self, request: Request, form: FormData) -> Response:
-        """Say why the conversation is worth keeping."""
+        """Say why the conversation is worth keeping, and who answers for it."""
         conversation = self._conversation(form)
-        why = text_of(form, "why") or None
-        change_marks(self._store, conversation, lambda marks: marks.but(why=why))
+        said, kept, tags = text_of(form, "why") or None, _kept(form), _tags(form)
+        change_marks(self._store, conversation, lambda marks: marks.but(why=said, kept=kept, tags=tags))
         return see_other(f"/keep?{_query(conversation)}")
 
     def keep(self, request: Request) -> Response:
@@ -194,6 +195,10 @@ def freeze_command(conversation: Conversation, marks: Marks, name: str) -> str:
         words += _options(expected)
     if marks.why:
         words += ["--why", marks.why]
+    for tag in marks.tags:
+        words += ["--tag", tag]
+    for name, value in marks.kept.given().items():
+        words += ["--kept-by" if name == "by" else f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
 
@@ -252,6 +257,24 @@ def _arguments(text: str) -> dict[str, object] | None:
         raise BadSetting(
             f"is no JSON object: {error}", where="arguments", todo='write it as {"order_id": "A-1042"}'
         ) from error
+
+
+def _kept(form: FormData) -> Kept:
+    day = text_of(form, "review_on")
+    try:
+        review_on = date.fromisoformat(day) if day else None
+    except ValueError as error:
+        raise BadSetting(f"{day!r} is no day", where="review_on", todo="write it as 2027-05-01") from error
+    return Kept(
+        incident=text_of(form, "incident") or None,
+        by=text_of(form, "by") or None,
+        owner=text_of(form, "owner") or None,
+        review_on=review_on,
+    )
+
+
+def _tags(form: FormData) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tag for part in text_of(form, "tags").split(",") if (tag := part.strip())))
 
 
 def _number(form: FormData, name: str) -> int | None:

@@ -53,10 +53,17 @@ def keep(client: httpx.Client, *ids: str, **asked) -> httpx.Response:
 
 
 def test_the_api_keeps_the_same_file_as_the_command_line(client: httpx.Client, home: Path) -> None:
-    files = files_in(keep(client, "desk-1", why="Anna Schmidt was not answered.", tags=["orders"]))
+    answers = {
+        "incident": "https://tracker.example/INC-7",
+        "kept_by": "kim",
+        "owner": "desk",
+        "review_on": "2027-05-01",
+    }
+    files = files_in(keep(client, "desk-1", why="Anna Schmidt was not answered.", tags=["orders"], **answers))
     (text,) = files.values()
     assert "zuq" in text and "A-1001" in text and "schmidt" not in text.lower() and "anna" not in text.lower()
     command = ["freeze", "desk-1", "--project", "shop", "--out", "x.scenario.yaml", "--tag", "orders"]
+    command += [part for name, said in answers.items() for part in (f"--{name.replace('_', '-')}", said)]
     command += ["--why", "Anna Schmidt was not answered.", "--store", f"sqlite:///{home}/store.sqlite3"]
     done = CliRunner().invoke(taketwo, command)
     assert done.exit_code == 0, done.output
@@ -66,6 +73,7 @@ def test_the_api_keeps_the_same_file_as_the_command_line(client: httpx.Client, h
         [line for line in one.splitlines() if not line.strip().startswith(changing)] for one in (text, frozen)
     )
     assert kept_lines == frozen_lines
+    assert "owner: desk" in text and "review_on: 2027-05-01" in text and "incident: https://tracker" in text
 
 
 def test_a_scenario_is_given_out_without_its_people_unless_it_is_asked_for_as_it_is(client: httpx.Client) -> None:
