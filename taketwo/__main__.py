@@ -1,5 +1,20 @@
-"""`python -m taketwo`: the same as the `taketwo` command."""
+"""The `taketwo` command, and `python -m taketwo`: Ctrl-C is one line, too, while all that it needs is being loaded."""
 
-from taketwo.cli.main import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Load the command line and run it."""
+    try:
+        from taketwo.cli.main import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.stderr.write("taketwo: interrupted\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -202,3 +202,12 @@ def test_a_file_that_cannot_be_written_anew_stays_as_it_was(run: Run, site: Path
     assert done.returncode == 2
     assert done.stderr == "taketwo: replays/a.scenario.yaml: cannot be written: File too large\n"
     assert file.read_bytes() == changed
+
+
+def test_an_interruption_while_the_command_is_being_loaded_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "taketwo", "replay"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (2, "taketwo: interrupted\n")
