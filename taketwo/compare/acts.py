@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from taketwo.compare.wording import words_in
+
 
 class Act(NamedTuple):
     """Something that only a tool can do."""
@@ -168,8 +170,9 @@ _PROMISED = (
         re.IGNORECASE,
     ),
 )
-_MAY_CLAIM = re.compile(r"\b(?:I|we|has|have|successfully)\b|['’]ve\b", re.IGNORECASE)
-_MAY_PROMISE = re.compile(r"\b(?:will|shall)\b|['’]ll\b", re.IGNORECASE)
+# All claims and promises have one of these, and most texts have none; `I've` is two words.
+_OF_CLAIMS = frozenset("i we has have ve successfully".split())
+_OF_PROMISES = frozenset("will shall ll".split())
 
 
 class Said(NamedTuple):
@@ -185,7 +188,7 @@ class Said(NamedTuple):
 
 def claims(text: str) -> list[Said]:
     """What the text says was done. Questions, conditions and what it says was not done are no claims."""
-    if not _MAY_CLAIM.search(text):
+    if _OF_CLAIMS.isdisjoint(words_in(text)):
         return []
     found: dict[str, Said] = {}
     for sentence in _sentences(text):
@@ -199,7 +202,7 @@ def claims(text: str) -> list[Said]:
 
 def promises(text: str) -> dict[str, str]:
     """The acts that the text promises, each with its words."""
-    if not _MAY_PROMISE.search(text):
+    if _OF_PROMISES.isdisjoint(words_in(text)):
         return {}
     found: dict[str, str] = {}
     for sentence in _sentences(text):

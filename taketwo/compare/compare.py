@@ -15,7 +15,7 @@ from taketwo.compare.effects import distance, effects
 from taketwo.compare.exchanges import Exchange, exchanges
 from taketwo.compare.likeness import MOVED_STEPS_BELOW, LikenessOfSteps, same_turn
 from taketwo.compare.lone_calls import resolve
-from taketwo.compare.metrics import all_questions, measure, not_comparable
+from taketwo.compare.metrics import measure, not_comparable
 from taketwo.compare.replies import reply_changes, turn_changes
 from taketwo.compare.say_do import unbacked_claims
 from taketwo.compare.severity import TABLE, Grading, Weight
@@ -44,8 +44,8 @@ def compare(
     no change, since the agent might still have done it.
     """
     is_same = len(recorded.turns) == len(replayed.turns) and all(map(same_turn, recorded.turns, replayed.turns))
-    asked = all_questions(recorded)
-    figures = measure(recorded, asked), measure(replayed, asked if is_same else all_questions(replayed))
+    before = measure(recorded)
+    figures = before, measure(replayed, like=before if is_same else None)
     apart = tuple(not_comparable(*figures))
     claims = unbacked_claims(recorded, writes)
     if is_same:

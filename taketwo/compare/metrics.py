@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from taketwo.compare.likeness import said
 from taketwo.comparison import Metrics
@@ -20,19 +21,19 @@ MOST_QUESTIONS = 200
 """So many questions are looked through for those asked twice."""
 
 
-def measure(conversation: Conversation, asked: Sequence[str]) -> Metrics:
-    """The figures; what is not known of every turn is None. asked: as `all_questions` finds them."""
+def measure(conversation: Conversation, like: Metrics | None = None) -> Metrics:
+    """The figures; what is not known of every turn is None.
+
+    like: those of a conversation in which the same was said and done, so that only the others are made.
+    """
     turns = conversation.turns
-    steps = [step for turn in turns for step in turn.steps]
-    calls = sum([isinstance(step, Call) for step in steps])
+    course = _course(turns) if like is None else _Course(*(getattr(like, name) for name in _Course._fields))
     read = _all_known([turn.tokens.input for turn in turns])
     written = _all_known([turn.tokens.output for turn in turns])
     costs = _all_known([turn.cost_usd for turn in turns])
     latencies = _all_known([turn.latency_ms for turn in turns])
     return Metrics(
-        turns=len(turns),
-        tool_calls=calls,
-        agent_words=sum([_words(turn) for turn in turns]),
+        **course._asdict(),
         input_tokens=None if read is None else round(sum(read)),
         output_tokens=None if written is None else round(sum(written)),
         cost_usd=None if costs is None else sum(costs),
@@ -40,15 +41,29 @@ def measure(conversation: Conversation, asked: Sequence[str]) -> Metrics:
         p50_latency_ms=_kept_to(latencies, 0.5),
         p95_latency_ms=_kept_to(latencies, 0.95),
         mean_first_words_ms=_mean(_first_words(turns)),
-        questions=len(asked),
-        questions_repeated=_repeated(asked[:MOST_QUESTIONS]),
         csat=_csat(conversation),
     )
 
 
-def all_questions(conversation: Conversation) -> list[str]:
-    """Everything that the agent asked the user, in order."""
-    return [question for turn in conversation.turns for question in questions(said([turn]))]
+class _Course(NamedTuple):
+    """The figures of what was said and done, under their names in `Metrics`."""
+
+    turns: int
+    tool_calls: int
+    agent_words: int
+    questions: int
+    questions_repeated: int
+
+
+def _course(turns: Sequence[Turn]) -> _Course:
+    asked = [question for turn in turns for question in questions(said([turn]))]
+    return _Course(
+        turns=len(turns),
+        tool_calls=sum([isinstance(step, Call) for turn in turns for step in turn.steps]),
+        agent_words=sum([_words(turn) for turn in turns]),
+        questions=len(asked),
+        questions_repeated=_repeated(asked[:MOST_QUESTIONS]),
+    )
 
 
 def not_comparable(recorded: Metrics, replayed: Metrics) -> Iterator[str]:

@@ -18,12 +18,13 @@ from taketwo.replay import current
 Kind: TypeAlias = Literal["real", "recorded"]
 
 _real_ns: Callable[[], int] = time.time_ns
+_now = datetime.now
 _kind: Kind = "real"
 
 
 def utc_now() -> datetime:
     """The real time, also where the agent's code sees another."""
-    return datetime.fromtimestamp(_real_ns() / 1e9, UTC)
+    return _now(UTC) if _kind == "real" else datetime.fromtimestamp(_real_ns() / 1e9, UTC)
 
 
 def real_time_ns() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
+import types
 from collections.abc import Callable, Collection
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
@@ -84,14 +85,12 @@ def _plain_tool(function: Callable[..., Any], name: str, ignore: frozenset[str])
         scene = scene_for(name)
         if scene is None:
             return function(*args, **kwargs)
-        from taketwo.sdk.replayed import answered, lived
-
-        answer = answered(scene, function, name, ignore, args, kwargs)
+        answer = _in_replay().answered(scene, function, name, ignore, args, kwargs)
         if not answer.call.live:
             if answer.call.wait_s:
                 time.sleep(answer.call.wait_s)
             return answer.given_back()
-        with lived(scene, answer.call) as outcome:
+        with _in_replay().lived(scene, answer.call) as outcome:
             outcome.result = function(*args, **kwargs)
         return outcome.result
 
@@ -104,17 +103,23 @@ def _async_tool(function: Callable[..., Any], name: str, ignore: frozenset[str])
         scene = scene_for(name)
         if scene is None:
             return await function(*args, **kwargs)
-        from taketwo.sdk.replayed import answered, lived
-
-        answer = answered(scene, function, name, ignore, args, kwargs)
+        answer = _in_replay().answered(scene, function, name, ignore, args, kwargs)
         if not answer.call.live:
             if answer.call.wait_s:
                 import asyncio  # not at the top: production need not load it
 
                 await asyncio.sleep(answer.call.wait_s)
             return answer.given_back()
-        with lived(scene, answer.call) as outcome:
+        with _in_replay().lived(scene, answer.call) as outcome:
             outcome.result = await function(*args, **kwargs)
         return outcome.result
 
     return called
+
+
+@functools.cache
+def _in_replay() -> types.ModuleType:
+    """What tools do in a replay. Kept: an import in a function takes as long as a call that it is there for."""
+    from taketwo.sdk import replayed
+
+    return replayed

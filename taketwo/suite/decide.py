@@ -87,10 +87,12 @@ def decide(
     repeats: how the number of attempts was chosen; where the evidence was to decide, it decides here.
     floor: how the unchanged agent varies; the case's own when there is none, unless that has expired.
     """
-    outcomes = [outcome(case, attempt, policy) for attempt in attempts]
+    judged = [_judge(case, attempt, policy, NOTHING) for attempt in attempts]
+    outcomes = [_outcome(one) for one in judged]
     floor = floor or valid_floor(case, attempts)
     within = tolerance(floor, [attempt.comparison for attempt in attempts], outcomes)
-    judged = [_judge(case, attempt, policy, within) for attempt in attempts]
+    if within != NOTHING:
+        judged = [_judge(case, attempt, policy, within) for attempt in attempts]
     over_all = _over_all([one.kind for one in judged], outcomes, repeats, within)
     kind = over_all.kind
     telling = [one for one in judged if one.kind == ("fail" if kind == "flaky" else kind)]
@@ -109,7 +111,11 @@ def decide(
 
 def outcome(case: Case, attempt: Attempt, policy: Policy = DEFAULT_POLICY) -> Outcome:
     """What one attempt says for the statistics: passed (a change is no failure), failed, or no conclusion."""
-    return {"fail": False, "inconclusive": None}.get(_judge(case, attempt, policy, NOTHING).kind, True)
+    return _outcome(_judge(case, attempt, policy, NOTHING))
+
+
+def _outcome(judged: Judged) -> Outcome:
+    return {"fail": False, "inconclusive": None}.get(judged.kind, True)
 
 
 def valid_floor(case: Case, attempts: Sequence[Attempt]) -> Floor | None:

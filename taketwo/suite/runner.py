@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 import time
@@ -257,7 +258,7 @@ class _Open:
             attempts=new,
             against=old,
             contrast=contrast,
-            repeats=self._repeats.to_builtins(),
+            repeats=_told(self._repeats),
         )
         return CaseFinished(case=case, result=result)
 
@@ -265,6 +266,12 @@ class _Open:
         if self._repeats.until == "counted":
             return [None] * len(self.attempts)  # what they say does not matter
         return [outcome(self.suite_case.case, attempt, self._terms.policy) for attempt in _in_order(self.attempts)]
+
+
+@functools.lru_cache(maxsize=64)
+def _told(repeats: Repeats) -> dict[str, Any]:
+    """As JSON; the same for most cases of a suite."""
+    return repeats.to_builtins()
 
 
 def _in_order(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
