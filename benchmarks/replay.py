@@ -5,7 +5,8 @@
     python benchmarks/replay.py profile      where the time of suite-fast goes
 
 Conversations have 5 turns with 2 tool calls each; the agent is an async function that uses `@taketwo.tool`. `ideal` is
-the time that the agent alone takes at that concurrency.
+the time that the agent would take at that concurrency if nothing else took any; beside it stands what the agent alone
+takes, with its tools and the event loop.
 """
 
 from __future__ import annotations
@@ -95,7 +96,13 @@ def measure(name: str) -> None:
             count, ideal_s = 5_000, 5_000 / 1_000 * TURNS * LATENCY_S
             counts = asyncio.run(in_jobs(count, concurrency=1_000, latency_s=LATENCY_S))
     took_s, cpu_s = time.perf_counter() - began, time.process_time() - used
-    of_ideal = "" if ideal_s is None else f", {ideal_s / took_s:.1%} of the ideal {ideal_s:.1f} s"
+    of_ideal = ""
+    if ideal_s is not None:
+        alone_s = asyncio.run(alone(count, concurrency=count * TURNS * LATENCY_S / ideal_s))
+        of_ideal = (
+            f", {ideal_s / took_s:.1%} of the ideal {ideal_s:.1f} s"
+            f" ({alone_s / took_s:.1%} of the {alone_s:.2f} s of the agent alone)"
+        )
     memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{name:<12} {count:,} conversations in {took_s:.2f} s: {count / took_s:,.0f}/s{of_ideal}; "
@@ -133,6 +140,25 @@ async def suite(count: int, *, concurrency: int, latency_s: float) -> Counter[st
         assert sum(1 for suite in store.suites()) == 1
         store.close()
     return verdicts
+
+
+async def alone(count: int, *, concurrency: float) -> float:
+    """What the agent takes for as many conversations, where nobody replays it and its tools really run; in seconds."""
+    conversations = iter(range(count))
+    desk = Desk(LATENCY_S)
+
+    async def work() -> None:
+        for number in conversations:
+            messages: list[dict[str, Any]] = []
+            for position in range(TURNS):
+                messages.append({"role": "user", "content": f"How does it stand, number A-{number:05}-{position}"})
+                messages.append({"role": "assistant", "content": await desk(messages)})
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(round(concurrency)):
+            group.create_task(work())
+    return time.perf_counter() - began
 
 
 async def in_jobs(count: int, *, concurrency: int, latency_s: float) -> Counter[str]:

@@ -7,8 +7,7 @@ that the writer comes back from the database it has to wait for the other thread
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, wait
-from threading import Lock
+from threading import Event, Lock
 
 from taketwo.store.bodies import packed
 from taketwo.store.database import Connection
@@ -17,7 +16,7 @@ from taketwo.store.writer import Writer
 from taketwo.verdict import CaseResult
 
 MOST_TOGETHER = 500
-"""So many wait to be written; whoever adds one more waits, too."""
+"""So many wait for the writer; whoever adds one more waits, too."""
 
 
 class Results:
@@ -36,20 +35,20 @@ class Results:
             batch = self._batch
             if batch is None or not batch.take_along(row):
                 batch = self._batch = _Batch(row)
-                batch.written = self._writer.later(batch.write)
+                # Also where the writer cannot even begin.
+                self._writer.later(batch.write).add_done_callback(lambda written: batch.taken.set())
                 return
-        if batch.is_full and batch.written is not None:
-            wait((batch.written,))
+        if batch.is_full:
+            batch.taken.wait()
 
 
 class _Batch:
     """Results that are written together."""
 
     def __init__(self, row: tuple[str, int, CaseResult]) -> None:
-        self.written: Future[object] | None = None
+        self.taken = Event()
         self._rows = [row]
         self._lock = Lock()
-        self._is_taken = False
 
     @property
     def is_full(self) -> bool:
@@ -58,13 +57,14 @@ class _Batch:
     def take_along(self, row: tuple[str, int, CaseResult]) -> bool:
         """Whether there was still time for it."""
         with self._lock:
-            if not self._is_taken:
-                self._rows.append(row)
-            return not self._is_taken
+            if self.taken.is_set():
+                return False
+            self._rows.append(row)
+            return True
 
     def write(self, connection: Connection) -> None:
         with self._lock:
-            self._is_taken = True
+            self.taken.set()
         connection.executemany(SQL["add_suite"], [(name,) for name in dict.fromkeys(row[0] for row in self._rows)])
         runs: list[tuple[str, int]] = []
         for suite_id, at_ns, result in self._rows:
