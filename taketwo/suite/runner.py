@@ -316,7 +316,7 @@ class _Work:
         while (next_one := await self._next()) is not None:
             case, number = next_one
             if self._terms.stop is not None and self._terms.stop.is_set():
-                self._cut_short()
+                self._end_early()
                 return
             replayed = None if case.error is not None else await self._replayed(case, number)
             if replayed is not None and self._judges_later and self._unjudged.qsize() < self._workers:
@@ -356,7 +356,7 @@ class _Work:
         if self.was_cut_short or (self._has_begun_all and not self._open):
             self._ready.put_nowait(None)
 
-    def _cut_short(self) -> None:
+    def _end_early(self) -> None:
         self.was_cut_short = self._has_begun_all = True
         self._end_if_over()
 
@@ -392,7 +392,7 @@ class _Work:
             self._was_reached = True
             if new.ending.reason != "cancelled":
                 return _Replayed(case, new, old)
-            self._cut_short()
+            self._end_early()
         return None
 
     async def _settle(self, case: _Open, replayed: _Replayed | None) -> None:
