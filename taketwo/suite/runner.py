@@ -16,6 +16,7 @@ from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import AgentUnreachable, TakeTwoError
 from taketwo.evals.checks import check
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
+from taketwo.evals.sense import insist_on_sense
 from taketwo.events import CaseErrored, CaseFinished, Event
 from taketwo.replay import current
 from taketwo.replay.agents import Agent
@@ -385,6 +386,7 @@ class _Work:
             case.error = f"not tried, as {GIVE_UP_AFTER} replays before could not reach the agent"
             return None
         with self._noting_errors(case):
+            insist_on_sense(case.suite_case.case)
             new = await _played(case.suite_case, number, self._terms, self._terms.agent)
             # Side by side, so that a service that drifts does so for both.
             before = self._terms.against

@@ -253,6 +253,14 @@ async def test_a_pass_is_not_one_when_the_agent_is_gone_before_the_next_attempt(
     assert last(found).counts == {"error": 1}
 
 
+async def test_an_expectation_that_makes_no_sense_is_an_error_before_the_agent_is_asked() -> None:
+    agent = Counting()
+    senseless = Case(id="case-1", recorded=GREETING, expected=(MustCall(tool="check_status", turn=9),))
+    (event,) = [one for one in await events([SuiteCase(senseless, "suite")], agent) if isinstance(one, CaseErrored)]
+    assert "there is no turn 9" in event.error
+    assert agent.turns == 0
+
+
 async def test_a_bug_of_ours_costs_one_case_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     broken = Case(id="broken", recorded=None)  # type: ignore[arg-type]  # no reader makes this
     found = await events([SuiteCase(broken, scenario="suite"), *greetings(1)], Counting(0))
