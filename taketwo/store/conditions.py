@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -9,7 +10,7 @@ from taketwo.select.fields import Entry, Flag, Moment, Name, Number, Period, Wor
 from taketwo.select.filters import All, Asked, Either, Filter, Not, Text
 from taketwo.select.words import spelled
 from taketwo.store.database import Dialect
-from taketwo.store.facts import MARKED, REMARKS, microseconds
+from taketwo.store.facts import MARKED, REMARKS, microseconds, score_mark
 from taketwo.value import JSON
 
 EVERYTHING: Final = All(())
@@ -184,33 +185,66 @@ class _Writing:
     def _score(self, asked: Asked) -> tuple[str, bool]:
         name = asked.field.partition(".")[2]
         if asked.operator == ":":
-            return _MARK.format("score", self._dialect.same("name", self._name(name))), False
-        return self._bounded("score", name, asked), True
+            return self._scored(name, str(asked.value))
+        return self._bounded("score", name, asked.operator, asked.value), True
 
-    def _bounded(self, kind: str, name: str, asked: Asked) -> str:
-        bound = f"{self._dialect.same('name', self._name(name))} AND number {asked.operator} :{self._name(asked.value)}"
+    def _scored(self, name: str, text: str) -> tuple[str, bool]:
+        """What a score says, by its letters; as a number, too, where it may be meant as one; what is long is read."""
+        fits = [self._is("name", score_mark(name, one)) for one in {text, "", *_spellings(text)}]
+        found = [_MARK.format("scored", " OR ".join(fits).join("()"))]
+        if (number := _number_in(text)) is not None:
+            found.append(self._bounded("score", name, "=", number))
+        return " OR ".join(found).join("()"), False
+
+    def _bounded(self, kind: str, name: str, operator: str, value: JSON) -> str:
+        bound = f"{self._dialect.same('name', self._name(name))} AND number {operator} :{self._name(value)}"
         return _MARK.format(kind, bound)
 
     def _argument(self, asked: Asked) -> tuple[str, bool]:
         if asked.operator != ":" and abs(float(str(asked.value))) < EXACT_BELOW:
-            return self._bounded("argument", asked.field.partition(".")[2], asked), True
+            name = asked.field.partition(".")[2]
+            return self._bounded("argument", name, asked.operator, asked.value), True
         return self._spelled(asked), False
 
     def _spelled(self, asked: Asked) -> str:
-        """The words of the name and of the value must occur somewhere."""
-        looked_for = [spelled(asked.field.rpartition(".")[2])]
-        if asked.operator == ":" and "*" not in str(asked.value) and not _may_be_no_text(str(asked.value)):
-            looked_for.append(spelled(str(asked.value)))
-        return " AND ".join(self._talk(("argument",), words) for words in looked_for if words) or "TRUE"
+        """The words of the value, else those of the name, must occur somewhere.
+
+        Not both: the name is in every call of a tool, and looking for a row of frequent words takes longest of all.
+        """
+        looked_for = (
+            {spelled(_beginning(one)) for one in _spellings(str(asked.value))} if asked.operator == ":" else set()
+        )
+        if not looked_for or "" in looked_for:
+            looked_for = {spelled(asked.field.rpartition(".")[2])} - {""}
+        return " OR ".join(self._talk(("argument",), words) for words in sorted(looked_for)).join("()") or EVERY_ROW
 
 
 _SAME: Final = {":": "="}
+_FLAGS: Final = {"yes": ("yes", "true"), "true": ("yes", "true"), "no": ("no", "false"), "false": ("no", "false")}
+_PLAINLY_WRITTEN: Final = (1e-4, 1e15)
+"""Numbers between are written without an exponent."""
 
 
-def _may_be_no_text(value: str) -> bool:
-    """Whether it may mean a number or a flag, which may be written otherwise in the recording."""
+def _spellings(text: str) -> tuple[str, ...]:
+    """How a value that is asked for may stand in a recording; none where that cannot be told."""
+    number = _number_in(text)
+    if number is None or number == 0:
+        return _FLAGS.get(text, (text,)) if number is None else (text, "0", "-0")
+    if not _PLAINLY_WRITTEN[0] <= abs(number) < _PLAINLY_WRITTEN[1]:
+        return ()
+    return text, str(int(number)) if number.is_integer() else repr(number)
+
+
+def _beginning(text: str) -> str:
+    """What whatever fits a pattern begins with: a letter before the star may be another one with a sign on it."""
+    beginning, star, _ = text.partition("*")
+    return beginning[:-1] if star and beginning[-1:].isalpha() else beginning
+
+
+def _number_in(text: str) -> float | None:
+    """As a filter reads it."""
     try:
-        float(value)
+        number = float(text)
     except ValueError:
-        return value in ("yes", "no", "true", "false")
-    return True
+        return None
+    return number if math.isfinite(number) else None

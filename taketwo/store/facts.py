@@ -12,6 +12,7 @@ import msgspec
 from taketwo.conversation import Conversation
 from taketwo.select.fields import FIELDS, Entry, Flag, Moment, Name, Number, Words, arguments, fold, is_number, scores
 from taketwo.select.words import spelled
+from taketwo.value import JSON, canonical_json
 
 BETWEEN_TEXTS: Final = " ¶ "
 """Stands between two texts of a field; no word that is looked for holds it, so none is found across them."""
@@ -19,6 +20,9 @@ MARKED: Final = ("tool", "failed", "tag", "score")
 """Fields that hold several names."""
 REMARKS: Final = ("comment",)
 """Fields that hold texts of which most conversations have none; kept as names are, and looked through for words."""
+
+LONGEST_SCORE: Final = 100
+"""Letters of a score that is looked for by an index; what is longer is read."""
 
 Mark: TypeAlias = tuple[str, str, float | None]
 """Field, folded name, and a number: what a score is, or the least or the greatest that an argument is."""
@@ -114,7 +118,21 @@ def _marks(conversation: Conversation) -> set[Mark]:
     for name, value in scores(conversation):
         if is_number(value):
             marks.add(("score", fold(name), _float(value)))
+        marks.add(("scored", score_mark(fold(name), as_scored(value)), None))
     return marks | _bounds(conversation)
+
+
+def score_mark(name: str, text: str) -> str:
+    """How the mark of a score is called; folded, neither part of it has a line break."""
+    return f"{name}\n{text}"
+
+
+def as_scored(value: JSON) -> str:
+    """A score as it is looked for; empty where it is too long for that."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = fold(value if isinstance(value, str) else canonical_json(value))
+    return text if len(text) <= LONGEST_SCORE else ""
 
 
 def _bounds(conversation: Conversation) -> set[Mark]:

@@ -18,6 +18,8 @@ from taketwo.store.summary import summarise
 
 SEARCH: Final = named_statements(Path(__file__).with_name("search.sql"))
 """The statements about facts and words, by name."""
+IN_ONE_ROW: Final = -1
+"""`indexed` of a long talk from before migration 11."""
 TURNS_A_ROW: Final = 8
 """Turns whose words are one row of the full-text index: a talk that goes on rewrites the last row only."""
 
@@ -74,7 +76,7 @@ def _change_words(connection: Connection, key: int, conversation: Conversation, 
 def _stretches(conversation: Conversation, indexed: int = 1) -> list[Conversation]:
     """The conversation by stretches of turns, of which each is a row of words; by one alone before migration 11."""
     turns = conversation.turns
-    if indexed < 0 or len(turns) <= TURNS_A_ROW:
+    if indexed == IN_ONE_ROW or len(turns) <= TURNS_A_ROW:
         return [conversation]
     return [conversation.but(turns=turns[begin : begin + TURNS_A_ROW]) for begin in range(0, len(turns), TURNS_A_ROW)]
 

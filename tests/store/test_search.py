@@ -474,3 +474,26 @@ def test_a_trace_of_something_else_is_in_no_list_of_conversations(store: Store) 
     assert [row.id for row in store.search.conversations(parse(""), "p")] == ["talk"]
     assert [one.id for one in store.conversations("p")] == ["talk"]
     assert len(list(store.traces("p"))) == 2
+
+
+VALUES = ["cross", "Cross ", "a-42", "abc", "ab\u0301c", "12", "12.50", "yes", "no", "true", "nan", "x" * 200, "", "-3"]
+NUMBERS = [12, 12.0, 12.5, -3, 0, 0.0, 1e20, 10**20, 0.00001, True, False, None, [12, "abc"], {"a": "abc"}]
+ASKED = ["cross", "c*", "a-4*", "ab*", "abc", "12", "12.0", "12.50", "12.5", "yes", "false", "nan", "inf", "1e20", "0"]
+
+
+@pytest.mark.parametrize("field", ["score.mark", "argument.mark", "argument.mark.a"])
+def test_an_entry_is_found_by_whatever_it_may_be_written_as(tmp_path: Path, field: str) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    talks = [
+        talk(f"c-{number}", line("Hello.", "Yes.", REFUND.but(arguments={"mark": value}))).but(
+            outcome=Outcome(scores={"mark": value})
+        )
+        for number, value in enumerate([*VALUES, *NUMBERS])
+    ]
+    for one in talks:
+        store.put_conversation(one)
+    for asked in [*ASKED, "-3", "x*", "*", "0.00001", "100000000000000000000", "x" * 200]:
+        chosen = parse(f'{field}:"{asked}"')
+        expected = {one.id for one in talks if chosen.matches(one)}
+        assert {row.id for row in store.search.conversations(chosen, "p")} == expected, asked
+    store.close()
