@@ -28,6 +28,8 @@ class Settings(Value):
     """OpenAI-compatible endpoint that recognises and speaks. `TAKETWO_SPEECH_URL`; None for this machine."""
     speech_key: str | None = None
     """Its bearer key. `TAKETWO_SPEECH_KEY`; never read from a file."""
+    call_prices: str = ""
+    """What calls cost in US dollars, as in `minute=0.05, character=0.00003`. `TAKETWO_CALL_PRICES`."""
     server: str | None = None
     """URL of a server, for what runs its run tests. `TAKETWO_SERVER`; None for the one on this machine."""
     server_key: str | None = None

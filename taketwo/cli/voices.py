@@ -17,6 +17,7 @@ from taketwo.replay.agents import Agent
 from taketwo.scenario import Scenario
 from taketwo.store.addresses import blobs_of
 from taketwo.suite.runner import SuiteCase
+from taketwo.voice.costs import parse_prices
 from taketwo.voice.phone import Audio, Telephony, open_for_calls
 from taketwo.voice.recordings import AUDIO_FOLDER, Recording, Recordings, names_of, with_recording, without_recording
 
@@ -43,7 +44,11 @@ class Phone:
         """cases: whose scenario files may have recordings beside them."""
         self._usual_s = here.turn_timeout_s
         self._telephony = Telephony(
-            audio=audio, agent_key=here.agent_key, speech_url=here.speech_url, speech_key=here.speech_key
+            audio=audio,
+            agent_key=here.agent_key,
+            speech_url=here.speech_url,
+            speech_key=here.speech_key,
+            prices=parse_prices(here.call_prices),
         )
         self._places = _places(store_url, cases)
         self.recordings = Recordings(self._places)

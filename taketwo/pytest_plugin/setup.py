@@ -66,6 +66,7 @@ def setup_of(config: pytest.Config) -> Setup:
         from taketwo.replay.tools import ToolPolicy
         from taketwo.store.addresses import blobs_of
         from taketwo.suite.repeats import read_repeats
+        from taketwo.voice.costs import parse_prices
         from taketwo.voice.phone import Audio, Telephony
 
         settings = load_settings(os.environ, config.rootpath)
@@ -77,6 +78,7 @@ def setup_of(config: pytest.Config) -> Setup:
             agent_key=settings.agent_key,
             speech_url=settings.speech_url,
             speech_key=settings.speech_key,
+            prices=parse_prices(settings.call_prices),
         )
         usual_s = telephony.turn_timeout_s(spec, settings.turn_timeout_s)
         how = {

@@ -9,7 +9,8 @@ import msgspec
 
 from taketwo.conversation import Conversation
 from taketwo.value import JSON
-from taketwo.voice.timing import CALL_METRICS, CallMetrics
+from taketwo.voice.costs import TOLD
+from taketwo.voice.timing import CALL_ENDED, CALL_METRICS, CallMetrics
 from taketwo.voice.understanding import UNDERSTOOD, Understood
 
 NAMES: Final[dict[str, tuple[str, str, int]]] = {
@@ -27,6 +28,7 @@ NAMES: Final[dict[str, tuple[str, str, int]]] = {
     "silences": ("silences", "", 0),
     "longest_silence_s": ("longest silence", "s", 1),
     "overlap_s": ("talking at once", "s", 1),
+    "cost_usd": ("cost", "$", 4),
 }
 """Each figure: its name for people, its unit, its decimals."""
 
@@ -53,7 +55,25 @@ def call_figures(replayed: Conversation) -> list[Figure]:
         recorded, now = (msgspec.convert(found[side], CallMetrics) for side in ("recorded", "replayed"))
     except (KeyError, msgspec.ValidationError):  # written by another version
         return []
-    return [_figure(key, getattr(recorded, key), getattr(now, key)) for key in NAMES]
+    figures = [_figure(key, getattr(recorded, key), getattr(now, key)) for key in NAMES]
+    return [*_ended(replayed), *figures[:-1], _cost(figures[-1], replayed)]
+
+
+def _cost(figure: Figure, replayed: Conversation) -> Figure:
+    """The cost, where both calls are counted alike; what a platform says of one of them is told and not compared."""
+    told = replayed.metadata.get(TOLD)
+    if figure.difference:
+        return figure
+    recorded = f"{told:.4f} $, as its platform says" if isinstance(told, int | float) else figure.recorded
+    return figure._replace(recorded=recorded, percent="cannot be compared")
+
+
+def _ended(replayed: Conversation) -> Iterator[Figure]:
+    """Why both calls ended, in the words of whoever says it."""
+    found = replayed.metadata.get(CALL_ENDED)
+    if isinstance(found, dict):
+        was, now = (str(found[side]) if found.get(side) else "–" for side in ("recorded", "replayed"))
+        yield Figure("ended because", was, now, "", "")
 
 
 def misheard(replayed: Conversation) -> Iterator[Understood]:

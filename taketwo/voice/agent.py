@@ -6,23 +6,25 @@ To the engine it is an agent as any other, so ladder, tool world, comparison and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from taketwo.conversation import Audio, Conversation, Gap, UserLine
+from taketwo.conversation import Audio, Conversation, Gap, Say, Tokens, UserLine
 from taketwo.errors import BadSetting, TraceUnreadable
 from taketwo.replay.agents import AgentFailed, Exchange, Reply
+from taketwo.replay.agents.tool_loop import summed
 from taketwo.replay.session import Aftermath, Heard
 from taketwo.value import JSON, Value
 from taketwo.voice.audio import Sound, read_sound, wav_bytes
 from taketwo.voice.caller import AudioMode, Caller, Trigger
+from taketwo.voice.costs import TOLD, CallPrices, cost_usd, told_cost_usd
 from taketwo.voice.line import FRAME_S, Line
 from taketwo.voice.parties import Parties, apart
 from taketwo.voice.recognise import Recogniser
 from taketwo.voice.recordings import Recordings
 from taketwo.voice.speak import Speaker
 from taketwo.voice.telephone import Telephone
-from taketwo.voice.timing import CALL_METRICS, CallMetrics, measure, measure_conversation
+from taketwo.voice.timing import CALL_ENDED, CALL_METRICS, CallMetrics, measure, measure_conversation
 from taketwo.voice.transports import Transport
 from taketwo.voice.understanding import UNDERSTOOD, Understood, understood
 
@@ -61,12 +63,15 @@ class VoiceAgent:
         mode: AudioMode = "original",
         telephone: Telephone | None = None,
         patience: Patience = Patience(),  # noqa: B008  # a value, never changed
+        prices: CallPrices | None = None,
+        doubts: Sequence[Gap] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """dial: makes the transport of a new call. recogniser: understands what the agent says, where it does not tell.
 
         speaker: says what was not recorded. mode: `original` plays the recorded voice where there is one.
-        telephone: the line that a synthetic voice goes through; None for none.
+        telephone: the line that a synthetic voice goes through; None for none. prices: what calls cost; None where
+        nobody has said it. doubts: what every call of this agent is not.
         """
         self.spec = spec
         self._dial = dial
@@ -76,6 +81,8 @@ class VoiceAgent:
         self._mode: AudioMode = mode
         self._telephone = telephone
         self._patience = patience
+        self._prices = prices
+        self._doubts = tuple(doubts)
         self._now = now
         self._calls: dict[str, _Call] = {}
         self._hearing = asyncio.Lock()
@@ -97,14 +104,13 @@ class VoiceAgent:
         async with self._hearing:  # the same call may be replayed many times at once, and is heard once
             parties, gap = await asyncio.to_thread(self._parties, recorded)
         caller = await asyncio.to_thread(Caller, recorded, parties, self._speaker, self._mode, self._telephone)
-        if gap is not None:
-            caller.gaps.append(gap)
+        caller.gaps += [*self._doubts, *([] if gap is None else [gap])]
         transport = self._dial()
         # In a thread, as the model of its ear is loaded: frames of other calls must not wait for that.
         line = await asyncio.to_thread(Line, transport, caller.bed)
         await transport.open(exchange)
         line.begin(self._now())
-        call = _Call(line, transport, caller, recorded, parties, self._patience, self._recogniser)
+        call = _Call(line, transport, caller, recorded, parties, self._patience, self._recogniser, self._prices)
         self._calls[exchange.execution_id] = call
         exchange.keep_time(line.now)
 
@@ -145,7 +151,9 @@ class _Call:
         parties: Parties | None,
         patience: Patience,
         recogniser: Recogniser | None,
+        prices: CallPrices | None,
     ) -> None:
+        self._prices = prices
         self._line = line
         self._transport = transport
         self._caller = caller
@@ -157,6 +165,8 @@ class _Call:
         self._caller_ended_s = 0.0
         self._agent_turn_began_s: float | None = None
         self._words = [0, 0]
+        self._characters = 0
+        self._tokens: list[Tokens] = []
         self._understood: list[Understood] = []
 
     async def turn(self, exchange: Exchange) -> Reply:
@@ -190,7 +200,9 @@ class _Call:
             if text is not None:
                 exchange.hear(text)
             raise AgentFailed(f"the call ended in turn {self._turns}: {self._line.ended}")
-        return Reply(text=text, heard=self._heard(user_audio, began_s, start_s, end_s))
+        tokens, self._line.tokens = self._line.tokens, []
+        self._tokens += tokens
+        return Reply(text=text, tokens=summed(tokens), heard=self._heard(user_audio, began_s, start_s, end_s))
 
     async def finish(self, recordings: Recordings) -> Aftermath:
         """Keep the recording, and measure."""
@@ -202,7 +214,13 @@ class _Call:
             "recording": name,
             "caller_audio": {"original": self._caller.original, "synthesised": self._caller.synthesised},
             CALL_METRICS: {"recorded": recorded.to_builtins(), "replayed": replayed.to_builtins()},
+            CALL_ENDED: {
+                "recorded": self._recorded.outcome.ended_reason,
+                "replayed": self._line.ended or "the caller had said everything",
+            },
         }
+        if (told := told_cost_usd(self._recorded)) is not None:
+            metadata[TOLD] = told
         if self._understood:
             metadata[UNDERSTOOD] = [one.to_builtins() for one in self._understood]
         if late:
@@ -211,6 +229,24 @@ class _Call:
 
     def _measure(self, sound: Sound) -> tuple[CallMetrics, CallMetrics]:
         """The figures of the new call and of the recorded one, by the same formulas."""
+        replayed, recorded = self._measured(sound)
+        if self._prices is None:
+            return replayed, recorded
+        said = [step for turn in self._recorded.turns for step in turn.steps if isinstance(step, Say)]
+        counted = (
+            (replayed, self._characters, summed([*self._tokens, *self._line.tokens])),
+            (recorded, sum(len(step.text) for step in said), summed(_asked_of_the_model(self._recorded))),
+        )
+        costs = (
+            figures.but(
+                cost_usd=cost_usd(self._prices, duration_s=figures.duration_s, characters=characters, tokens=tokens)
+            )
+            for figures, characters, tokens in counted
+        )
+        replayed, recorded = costs
+        return replayed, recorded
+
+    def _measured(self, sound: Sound) -> tuple[CallMetrics, CallMetrics]:
         new = apart(sound)
         replayed = measure(
             new.caller_speech, new.agent_speech, caller_words=self._words[0], agent_words=self._words[1] or None
@@ -315,6 +351,7 @@ class _Call:
             heard = self._line.agent_heard(max(0.0, start_s - 0.1), end_s + 0.1)
             said = (await asyncio.to_thread(self._recogniser.recognise, heard)).text
         self._words[1] += len(said.split())
+        self._characters += len(said)
         return said or "[speech that was not understood]"
 
     def _note_understood(self, said: UserLine | None) -> None:
@@ -337,3 +374,8 @@ class _Call:
             reply_at=self._line.moment(start_s) if start_s is not None else None,
             latency_ms=waited,
         )
+
+
+def _asked_of_the_model(call: Conversation) -> Iterator[Tokens]:
+    """What was counted in each turn in which the agent spoke."""
+    return (turn.tokens for turn in call.turns if turn.steps)

@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from taketwo.conversation import Tokens
 from taketwo.voice.activity import QUIET, Ear
 from taketwo.voice.audio import HEARING_RATE, Samples, Sound
 from taketwo.voice.transports import Received, Transport
@@ -101,6 +102,8 @@ class Line:
         """Its words since they were last taken, where the transport tells them."""
         self.understood: list[str] = []
         """What it has understood of the caller since that was last taken, where it tells that."""
+        self.tokens: list[Tokens] = []
+        """What its model has counted since that was last taken, where it tells that."""
         self.lateness_s: list[float] = []
         """By how much each frame was late, in real time."""
         self._transport = transport
@@ -222,6 +225,7 @@ class Line:
         self._playout.add(received)
         self.said += received.said
         self.understood += received.understood
+        self.tokens += received.tokens
         self.busy = received.busy
         self.ended = received.ended or self.ended
         self.broke = self.broke or received.broke

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from taketwo.conversation import Gap
 from taketwo.errors import MissingExtra
 from taketwo.replay.agents import Agent
 from taketwo.replay.agents.platforms import named
 from taketwo.voice.agent import VoiceAgent
 from taketwo.voice.caller import AudioMode
+from taketwo.voice.costs import CallPrices
 from taketwo.voice.recognise import Recogniser, SpeechToTextEndpoint, Whisper
 from taketwo.voice.recordings import Recordings
 from taketwo.voice.speak import Speaker, TextToSpeechEndpoint, Voice
@@ -21,6 +23,12 @@ from taketwo.voice.transports.vapi import VapiCall
 from taketwo.voice.transports.websocket import WebSocketCall
 
 SCHEMES: Final = ("ws://", "wss://", SCHEME)
+
+
+_NOT_RETELLS: Final = Gap(
+    where="metadata.recording",
+    why="heard and spoken by engines of this side: Retell's own calls are rooms of LiveKit, which are not entered",
+)
 
 
 def is_voice(spec: str) -> bool:
@@ -37,12 +45,13 @@ def open_voice_agent(
     api_key: str | None = None,
     speech_url: str | None = None,
     speech_key: str | None = None,
+    prices: CallPrices | None = None,
 ) -> VoiceAgent:
     """The voice agent that a SPEC names: `ws://…#PROTOCOL`, `livekit:PATH.py`, `vapi:ASSISTANT`, or any text
     agent with ears and a mouth.
 
     text_agent: opens a text agent by its SPEC. speech_url: an OpenAI-compatible endpoint that recognises and speaks;
-    engines of this machine do it when it is None.
+    engines of this machine do it when it is None. prices: what calls cost.
     Raises BadSetting, AgentUnreachable, MissingExtra.
     """
     recogniser, speaker, other_voice = _engines(speech_url, speech_key)
@@ -66,7 +75,16 @@ def open_voice_agent(
         def dial() -> Transport:
             return SpokenAgent(agent, recogniser, other_voice)
 
-    return VoiceAgent(spec, dial, recordings, recogniser=recogniser, speaker=speaker, mode=mode)
+    return VoiceAgent(
+        spec,
+        dial,
+        recordings,
+        recogniser=recogniser,
+        speaker=speaker,
+        mode=mode,
+        prices=prices,
+        doubts=(_NOT_RETELLS,) if spec.startswith("retell:") else (),
+    )
 
 
 def open_recogniser(speech_url: str | None = None, speech_key: str | None = None) -> Recogniser:

@@ -9,6 +9,7 @@ from taketwo.blobs import Blobs
 from taketwo.errors import BadSetting, MissingExtra
 from taketwo.replay.agents import Agent, open_agent
 from taketwo.value import Value
+from taketwo.voice.costs import CallPrices
 from taketwo.voice.recordings import Recordings
 
 Audio: TypeAlias = Literal["original", "synthesised", "text"]
@@ -29,6 +30,8 @@ class Telephony(Value):
     """An OpenAI-compatible endpoint that hears and speaks; None for the engines of this machine."""
     speech_key: str | None = None
     """Its key."""
+    prices: CallPrices | None = None
+    """What calls cost; None where nobody has said it."""
 
     def speaks_with(self, spec: str) -> bool:
         """Whether the agent is called. Raises BadSetting where it cannot be spoken with otherwise."""
@@ -63,4 +66,5 @@ def open_for_calls(spec: str, telephony: Telephony, places: Sequence[Blobs], **h
         api_key=telephony.agent_key,
         speech_url=telephony.speech_url,
         speech_key=telephony.speech_key,
+        prices=telephony.prices,
     )

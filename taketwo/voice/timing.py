@@ -15,6 +15,8 @@ from taketwo.value import Value
 
 CALL_METRICS: Final = "call_metrics"
 """Key of a replayed call's metadata: figures of both calls, by `recorded` and `replayed`."""
+CALL_ENDED: Final = "call_ended"
+"""Key of a replayed call's metadata: why both calls ended, by `recorded` and `replayed`; None where nobody says."""
 TURN_GAP_S: Final = 1.0
 """Stretches of one party closer than this are one turn of speaking: it takes breath."""
 BACKCHANNEL_S: Final = 0.7
@@ -65,6 +67,8 @@ class CallMetrics(Value):
     """The longest time in which both said nothing, in seconds."""
     overlap_s: float | None = None
     """Time in which both spoke, in seconds."""
+    cost_usd: float | None = None
+    """What it costs by the prices that are set, in US dollars."""
 
 
 def measure(

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from taketwo.conversation import Tokens
 from taketwo.replay.agents import Exchange
 from taketwo.voice.audio import Samples
 
@@ -32,6 +33,8 @@ class Received(NamedTuple):
     """Why the agent has hung up; None while it has not."""
     broke: bool = False
     """Whether it did not hang up, but the connection broke."""
+    tokens: Sequence[Tokens] = ()
+    """What its model read and wrote for each answer, where it tells that."""
 
 
 class Transport(Protocol):

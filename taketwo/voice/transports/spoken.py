@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from taketwo.conversation import Tokens
 from taketwo.replay.agents import Agent, Exchange, Message
 from taketwo.value import Value
 from taketwo.voice.activity import QUIET, Ear
@@ -65,6 +66,7 @@ class SpokenAgent:
         self._outgoing: deque[tuple[Samples, str]] = deque()
         self._heard: list[Samples] = []
         self._understood: list[str] = []
+        self._tokens: list[Tokens] = []
         self._recent: deque[Samples] = deque(maxlen=20)
         self._quiet_s = self._speech_s = 0.0
         self._listening = False
@@ -93,8 +95,9 @@ class SpokenAgent:
         audio, word = self._outgoing.popleft() if self._outgoing else (NOTHING, "")
         said = (word,) if word else ()
         understood, self._understood = tuple(self._understood), []
+        tokens, self._tokens = tuple(self._tokens), []
         busy = bool(self._outgoing) or self._listening
-        return Received(audio=audio, clear=clear, said=said, understood=understood, busy=busy)
+        return Received(audio=audio, clear=clear, said=said, understood=understood, busy=busy, tokens=tokens)
 
     async def played(self, marks: Sequence[str]) -> None:
         """It sets no marks."""
@@ -135,6 +138,7 @@ class SpokenAgent:
         self._history.append({"role": "user", "content": text})
         self._understood.append(text)
         reply = await self._agent.respond(self._exchange.told(list(self._history)))
+        self._tokens.append(reply.tokens)
         self._history.extend(reply.messages)
         if reply.text:
             self._history.append({"role": "assistant", "content": reply.text})
@@ -143,7 +147,9 @@ class SpokenAgent:
     async def _greet(self) -> None:
         text = self._greeting
         if text is None:
-            text = (await self._agent.respond(self._exchange.told([]))).text
+            reply = await self._agent.respond(self._exchange.told([]))
+            self._tokens.append(reply.tokens)
+            text = reply.text
         if text:
             self._history.append({"role": "assistant", "content": text})
             await self._speak(text)
