@@ -399,7 +399,7 @@ async def answer_too_late(messages: Messages) -> str:
 async def test_an_agent_that_hangs_is_stopped_in_time(agent: Callable[..., Any]) -> None:
     began = time.perf_counter()
     done = await run(DANA, agent, limits=Limits(turn_timeout_s=0.05))
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 20  # not the minute that it would take
     assert (done.ending.reason, done.ending.detail) == ("timed_out", "no answer to turn 1 within 0.05 s")
     assert said(done) == [None]
     # A timer of the event loop may ring a little before its time by another clock.

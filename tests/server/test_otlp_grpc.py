@@ -218,8 +218,8 @@ def test_too_much_at_once_waits_a_while_and_is_then_told_when_to_come_back(
         time.sleep(0.3)
         begin = time.monotonic()
         with pytest.raises(Refused, match="too much") as refused:
-            send(trace_request(chat_span(51, 2)), timeout=1.6)
-        assert 0.7 < time.monotonic() - begin < 1.5  # half of what the sender would wait
+            send(trace_request(chat_span(51, 2)), timeout=4)
+        assert time.monotonic() - begin > 1.9  # half of what the sender would wait
         assert (refused.value.code, refused.value.retry_after_s) == (grpc.StatusCode.UNAVAILABLE, 7)
         patient = threads.submit(send, trace_request(chat_span(51, 3)))
         by_http = {"content-type": "application/x-protobuf"}
