@@ -110,6 +110,8 @@ class Pseudonyms:
                 return _WORD.sub(lambda word: self._word(word[0], _PARTICLES), original)
             case "address":
                 return self._address(original)
+            case "secret" if "@" in original and self._email(original) == original:
+                return original  # too short an address to be a secret, until a pseudonym stood for it
             case "secret":
                 prefix = known_prefix(original)
                 return prefix + self._shaped(SECRET, original[len(prefix) :])
