@@ -260,6 +260,8 @@ class Pseudonyms:
             return original
         padding = "x" * max(0, SHORTEST - sum(map(str.isalnum, original)))
         body = original.rstrip("=")
+        if kind == SECRET:
+            body = body.replace("@", "x")  # else what stands for it could pass for an address
         shape = body + padding + original[len(body) :]
         new = _shape(shape, self._bytes(kind, of if of is not None else original, len(shape)))
         new = _marked(new) if kind == SECRET else new

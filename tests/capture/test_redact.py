@@ -80,7 +80,10 @@ def test_redacting_again_changes_nothing() -> None:
         assert not report
 
 
-@pytest.mark.parametrize("text", ["Bearer 0PASSWORD=0@0.0", "0@0.ªA://:0@", '"ApiKey":"0@0.AA"'])
+@pytest.mark.parametrize(
+    "text",
+    ["Bearer 0PASSWORD=0@0.0", "0@0.ªA://:0@", '"ApiKey":"0@0.AA"', '"ApiKey":"0112@A.0"', '"ApiKey":"00@1.1A{"'],
+)
 def test_a_pseudonym_is_nothing_that_is_looked_for(text: str) -> None:
     assert once(once(text)) == once(text) != text
 
