@@ -186,7 +186,8 @@ def main() -> int:
             executions = [site.execute(test, number) for number in range(given.rows // each)]
             kills = killed_on_the_way(site, executions, given.rows, given.kill_every, given.for_s)
             took_s, busy = time.monotonic() - began, _busy_s() - busy
-            print(f"{given.rows:,} rows in {took_s:.0f} s, {given.rows / took_s:.0f} a second, {kills} kills")
+            done = sum(int(str(site.now(one)["done"])) for one in executions)
+            print(f"{done:,} of {given.rows:,} rows in {took_s:.0f} s, {done / took_s:.0f} a second, {kills} kills")
             print(f"the machine's two cores were busy for {busy:.0f} s meanwhile, with all that runs on it")
             wrong = found_wrong(site, executions, given.rows, agent)
         finally:
