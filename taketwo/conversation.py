@@ -250,6 +250,12 @@ class Conversation(Value):
     metadata: dict[str, JSON] = {}
     """Whatever else the source said, under the source's own names."""
 
+    def texts(self) -> Iterator[str]:
+        """What the user and the agent said, in order."""
+        for turn in self.turns:
+            yield "" if turn.user is None else turn.user.text
+            yield turn.reply or ""
+
     def calls(self) -> Iterator[tuple[int, int, Call]]:
         """Every tool call with the positions of its turn and step, in order."""
         for turn in self.turns:

@@ -1,6 +1,6 @@
 """Typed facts in a text: amounts, numbers, percentages, dates, times and ids, each in one spelling.
 
-The rules, all of them for English text:
+The rules, for English; names of months, numbers in words and times of other languages stand in their phrasebooks:
 
 - An *amount* is a number with a currency sign, code or name; `$24.50`, `24.5 USD` and `24.50 dollars` are the same.
 - A *number* is written in digits or as a word from zero to ninety-nine; `1,234.50` is 1234.5, `24,50` is 24.5; its
@@ -16,7 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
+
+from taketwo.phrasebook import ENGLISH, phrasebook
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
@@ -73,19 +76,20 @@ class Fact(NamedTuple):
 Reader: TypeAlias = Callable[[re.Match[str]], Fact]
 
 
-def facts_in(text: str) -> list[Fact]:
+def facts_in(text: str, language: str | None = ENGLISH) -> list[Fact]:
     """Each fact once, in the order of the text."""
-    found = (fact for fact, _, _ in placed_facts(text))
+    found = (fact for fact, _, _ in placed_facts(text, language))
     return list({(fact.kind, fact.value, fact.unit): fact for fact in found}.values())
 
 
-def placed_facts(text: str) -> Iterator[tuple[Fact, int, int]]:
+def placed_facts(text: str, language: str | None = ENGLISH) -> Iterator[tuple[Fact, int, int]]:
     """Every fact with where it begins and ends."""
     # A list marker becomes as many blanks, so that places stay.
     unmarked = _LIST_MARKER.sub(lambda found: " " * len(found[0]), text)
-    for found in _TOKEN.finditer(unmarked):
+    tokens, facts = (_TOKEN, _FACTS) if language == ENGLISH else _of_language(language)
+    for found in tokens.finditer(unmarked):
         # The group of a whole fact closes last, so it is the one that `lastgroup` names.
-        yield _FACTS[found.lastgroup or ""][1](found), found.start(), found.end()
+        yield facts[found.lastgroup or ""][1](found), found.start(), found.end()
 
 
 def _date_of_iso(found: re.Match[str]) -> Fact:
@@ -144,7 +148,44 @@ _FACTS: dict[str, tuple[str, Reader]] = {
     "spelt": (rf"\b(?P<word>{_NUMBER_WORD})(?:\s(?P<word_unit>{_CURRENCY}))?", _number_word),
     "one": (r"\bone\b", lambda found: Fact("", "1", found[0])),
 }
-_TOKEN = re.compile("|".join(f"(?P<{name}>{pattern})" for name, (pattern, _) in _FACTS.items()), re.IGNORECASE)
+
+
+def _tokens(facts: dict[str, tuple[str, Reader]]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?P<{name}>{pattern})" for name, (pattern, _) in facts.items()), re.IGNORECASE)
+
+
+_TOKEN = _tokens(_FACTS)
+
+
+@cache
+def _of_language(language: str | None) -> tuple[re.Pattern[str], dict[str, tuple[str, Reader]]]:
+    """The rules for a language other than English: its months, its numbers in words, its way to tell the time."""
+    book = phrasebook(language)
+    kept = {name: rule for name, rule in _FACTS.items() if name not in ("month", "spelt", "one")}
+    if not book.months:
+        return _tokens(kept), kept
+    month = "|".join(sorted(book.months, key=len, reverse=True))
+    word = "|".join(sorted(book.numbers, key=len, reverse=True))
+    of = r"(?:d[eiu]\s+|d'|del\s+)?"
+
+    def date(found: re.Match[str]) -> Fact:
+        name = re.search(rf"(?:{month})", found[0].lower())
+        digits = re.findall(r"\d+", found[0])
+        number = book.months[name[0]] if name else 0
+        return Fact("date", f"{number:02}-{int(digits[0]):02}", found[0], digits[1] if len(digits) > 1 else "")
+
+    def spelt(found: re.Match[str]) -> Fact:
+        currency = CURRENCIES.get((found["word_unit"] or "").lower(), "")
+        value = str(book.numbers[found["word"].lower()])
+        return Fact("amount" if currency else "number", value, found[0], currency)
+
+    own = {
+        "day": (rf"\b\d{{1,2}}(?:\.|er|º|ª|°|e)?\s+{of}(?:{month})\b(?:,?\s+{of}\d{{4}}\b)?", date),
+        "hour": (r"\b\d{1,2}(?:[:.h]\d{2}\s?(?:uhr|uur|h)\b|\s?(?:uhr|uur|heures?|horas?)\b|h(?:\d{2})?\b)", _time),
+    }
+    facts = {**own, **{name: rule for name, rule in kept.items() if name != "day"}}
+    facts["spelt"] = (rf"\b(?P<word>{word})\b(?:\s(?P<word_unit>{_CURRENCY}))?", spelt)
+    return _tokens(facts), facts
 
 
 def _value(digits: str) -> str:

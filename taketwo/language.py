@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 
 WORD = re.compile(r"[^\W\d_]+")
 LITTLE_WORDS = {
@@ -15,6 +16,14 @@ LITTLE_WORDS = {
     "it": "il la che di non è per una mio con sono grazie ho le del ciao come questo si ma anche",
     "pt": "o a os e é que não de para meu com uma por obrigado em está eu você isso como mais",
     "nl": "de het een en is niet ik van voor mijn met je dat op zijn hoe maar ook bedankt nog kan",
+    "sv": "och är det att jag inte min för med på har kan ska hej tack som av den vill",
+    "da": "og er det at jeg ikke min til med på har kan skal hej tak som af den vil",
+    "no": "og er det at jeg ikke min til med på har kan skal hei takk som av den vil",
+    "fi": "ja on ei se että minun olen voi hei kiitos mutta kun tämä ovat oli teidän",
+    "tr": "ve bir bu için ile var mı ne değil merhaba teşekkürler lütfen benim evet ama çok",
+    "ro": "și este nu la cu pentru mea meu am vă mulțumesc bună ce care din sunt să",
+    "cs": "je se na že to jsem prosím děkuji dobrý den moje můj ale jak mám není pro",
+    "hu": "és egy nem hogy az van kérem köszönöm jó napot de meg ez mi",
     "pl": "nie jest że się na do mam czy proszę dziękuję moje jak to w z co ja już ale tak",
 }
 """The commonest words of each; a text is in the language that it has most of them of."""
@@ -38,7 +47,11 @@ LONGEST = 2_000
 
 def language_of(text: str) -> str | None:
     """ISO 639-1 code; None where the text is too short or speaks for none."""
-    text = text[:LONGEST]
+    return _language_of(text[:LONGEST])
+
+
+@lru_cache(maxsize=256)
+def _language_of(text: str) -> str | None:
     scripts = Counter(
         script for sign in text if sign > "\u024f" and (script := unicodedata.name(sign, "").split(" ")[0]) in SCRIPTS
     )
@@ -48,6 +61,9 @@ def language_of(text: str) -> str | None:
     words = [word.casefold() for word in WORD.findall(text)]
     if len(words) < FEWEST_WORDS:
         return None
-    hits = Counter({language: sum(word in little for word in words) for language, little in _SETS.items()})
+    counts = Counter(words)
+    hits = Counter(
+        {language: sum(counts[word] for word in little & counts.keys()) for language, little in _SETS.items()}
+    )
     (best, most), (_, second) = hits.most_common(2)
     return best if most > second else None

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from taketwo.compare.acts import promises
 from taketwo.comparison import FactChange, FactKind
-from taketwo.speech import NEGATIONS, REFUSALS, asks_the_same, questions, without_harmless
+from taketwo.phrasebook import ENGLISH
+from taketwo.speech import asks_the_same, negation, questions, refusal
 
 VERBS: dict[FactKind, str] = {
     "promise": "promises",
@@ -22,15 +22,14 @@ VERBS: dict[FactKind, str] = {
 """How a line says what a commitment is."""
 
 
-def commitment_changes(before: str, after: str) -> Iterator[FactChange]:
+def commitment_changes(before: str, after: str, language: str | None = ENGLISH) -> Iterator[FactChange]:
     """What one of the texts promises, refuses, denies or asks and the other does not."""
-    yield from _promise_changes(before, after)
-    yield from _turned_round(before, after)
-    yield from _question_changes(questions(before), questions(after))
+    yield from _promise_changes(promises(before, language), promises(after, language))
+    yield from _turned_round(before, after, language)
+    yield from _question_changes(questions(before, language), questions(after, language), language)
 
 
-def _promise_changes(before: str, after: str) -> Iterator[FactChange]:
-    was, now = promises(before), promises(after)
+def _promise_changes(was: Mapping[str, str], now: Mapping[str, str]) -> Iterator[FactChange]:
     for act, quote in was.items():
         if act not in now:
             yield FactChange(kind="promise", before=quote, after=None)
@@ -39,21 +38,23 @@ def _promise_changes(before: str, after: str) -> Iterator[FactChange]:
             yield FactChange(kind="promise", before=None, after=quote)
 
 
-def _turned_round(before: str, after: str) -> Iterator[FactChange]:
+def _turned_round(before: str, after: str, language: str | None) -> Iterator[FactChange]:
     """Whether one of the texts refuses or negates and the other does not."""
-    cleaned = [without_harmless(text) for text in (before, after)]
-    kinds: tuple[tuple[FactKind, re.Pattern[str]], ...] = (("refusal", REFUSALS), ("negation", NEGATIONS))
+    kinds: tuple[tuple[FactKind, Callable[[str, str | None], str | None]], ...] = (
+        ("refusal", refusal),
+        ("negation", negation),
+    )
     for kind, words in kinds:
-        was, now = map(words.search, cleaned)
+        was, now = words(before, language), words(after, language)
         if (was is None) != (now is None):
-            yield FactChange(kind=kind, before=was and was[0], after=now and now[0])
+            yield FactChange(kind=kind, before=was, after=now)
             return
 
 
-def _question_changes(was: Sequence[str], now: Sequence[str]) -> Iterator[FactChange]:
+def _question_changes(was: Sequence[str], now: Sequence[str], language: str | None) -> Iterator[FactChange]:
     for question in was:
-        if not any(asks_the_same(question, other) for other in now):
+        if not any(asks_the_same(question, other, language) for other in now):
             yield FactChange(kind="question", before=question, after=None)
     for question in now:
-        if not any(asks_the_same(question, other) for other in was):
+        if not any(asks_the_same(question, other, language) for other in was):
             yield FactChange(kind="question", before=None, after=question)

@@ -22,6 +22,7 @@ from taketwo.compare.severity import TABLE, Grading, Weight
 from taketwo.compare.wording import Alphabet
 from taketwo.comparison import Change, Comparison, TurnPair
 from taketwo.conversation import DESCRIBED, Conversation, Step, Turn
+from taketwo.phrasebook import language_of_talk
 from taketwo.writes import Writes
 
 
@@ -58,7 +59,9 @@ def compare(
             replayed_claims=claims,
         )
     does_write = Writes((replayed, recorded), writes)
-    found = _differences(recorded, replayed, _Terms(Grading(does_write, severities), similar, cut_short_in))
+    language = language_of_talk(recorded.texts())
+    terms = _Terms(Grading(does_write, severities), similar, cut_short_in, language)
+    found = _differences(recorded, replayed, terms)
     if (why := _gaps(recorded).get(DESCRIBED)) is not None:
         found = found._replace(changes=[], unknown=[f"what the agent does: {why}"])
     claims_now = unbacked_claims(replayed, writes)
@@ -83,6 +86,7 @@ class _Terms(NamedTuple):
     grading: Grading
     similar: Callable[[str, str], float] | None
     cut_short_in: int | None
+    language: str | None
 
 
 class _Found(NamedTuple):
@@ -111,7 +115,7 @@ def _differences(recorded: Conversation, replayed: Conversation, terms: _Terms) 
         if why := _unknown_reply(exchange, gaps):
             unknown.append(why)
         elif exchange.recorded and exchange.replayed:
-            findings += reply_changes(exchange, sides, terms.grading, terms.similar)
+            findings += reply_changes(exchange, sides, terms.grading, terms.similar, terms.language)
     changes = list(resolve(findings, terms.grading, gaps))
     if terms.cut_short_in is not None:
         changes = [*not_left_open(changes, pairs, replayed, terms.cut_short_in)]

@@ -20,6 +20,7 @@ from typing import Literal
 from taketwo.compare.commitments import VERBS, commitment_changes
 from taketwo.comparison import FactChange, FactKind
 from taketwo.facts import Fact, facts_in
+from taketwo.phrasebook import ENGLISH
 
 NO_NAMES = frozenset(
     (*"I I'm I'll I've I'd OK Okay Yes No Please Thanks Thank USD EUR GBP UTC AM PM ID".split(), "Thank You")
@@ -28,12 +29,12 @@ NO_NAMES = frozenset(
 _NAME = re.compile(r"(?<=[a-z] )(?!I\b)(?:[A-Z][\w&'’-]*[^\W\d_]\b)(?: (?!I\b)[A-Z][\w&'’-]*[^\W\d_]\b){0,4}")
 
 
-def fact_changes(before: str, after: str) -> Iterator[FactChange]:
+def fact_changes(before: str, after: str, language: str | None = ENGLISH) -> Iterator[FactChange]:
     """What two texts state differently, promise, refuse or ask, kind by kind in the order of the text."""
-    was, now = facts_in(before), facts_in(after)
+    was, now = facts_in(before, language), facts_in(after, language)
     yield from _changes(_only_in(was, now), _only_in(now, was))
     yield from _other_names(before, after)
-    yield from commitment_changes(before, after)
+    yield from commitment_changes(before, after, language)
 
 
 def in_words(change: FactChange) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from taketwo.compare.likeness import said
 from taketwo.comparison import Metrics
 from taketwo.conversation import Call, Conversation, Say, Turn
+from taketwo.phrasebook import language_of_talk
 from taketwo.speech import asks_the_same, questions
 
 LATENCY_REASON = (
@@ -56,7 +57,10 @@ class _Course(NamedTuple):
 
 
 def _course(turns: Sequence[Turn]) -> _Course:
-    asked = [question for turn in turns for question in questions(said([turn]))]
+    language = language_of_talk(
+        text for turn in turns for text in ("" if turn.user is None else turn.user.text, turn.reply or "")
+    )
+    asked = [question for turn in turns for question in questions(said([turn]), language)]
     return _Course(
         turns=len(turns),
         tool_calls=sum([isinstance(step, Call) for turn in turns for step in turn.steps]),

@@ -13,6 +13,7 @@ from taketwo.compare.severity import Grading, OtherDifference
 from taketwo.compare.wording import plain
 from taketwo.comparison import SEVERITIES, Change, ChangeKind, FactChange, Severity
 from taketwo.conversation import Say, Turn
+from taketwo.phrasebook import ENGLISH
 from taketwo.run import StepPlace
 from taketwo.value import in_words
 
@@ -47,6 +48,7 @@ def reply_changes(
     sides: tuple[Sequence[Placed], Sequence[Placed]],
     grading: Grading,
     similar: Callable[[str, str], float] | None = None,
+    language: str | None = ENGLISH,
 ) -> Iterator[Change]:
     """What the user was told differently, all of it as one text: how an answer is cut into pieces is no difference."""
     recorded, replayed = exchange.recorded, exchange.replayed
@@ -61,7 +63,9 @@ def reply_changes(
     elif plain(before) == plain(after):
         return
     else:
-        facts = tuple(sorted(fact_changes(before, after), key=lambda fact: SEVERITIES.index(grading.of(fact.kind))))
+        facts = tuple(
+            sorted(fact_changes(before, after, language), key=lambda fact: SEVERITIES.index(grading.of(fact.kind)))
+        )
         severity = grading.of(facts[0].kind) if facts else grading.of("reply_reworded")
         summary = f"reply: {_listed(facts)}" if facts else "the reply is worded differently"
         found = ("reply_reworded", severity, summary)

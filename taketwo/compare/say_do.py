@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from taketwo.compare.acts import ACTS, Said, claims
+from taketwo.compare.acts import TOOLS, Said, claims
 from taketwo.compare.likeness import said
 from taketwo.compare.results import failure
 from taketwo.comparison import Claim
 from taketwo.conversation import Call, Conversation, Turn
+from taketwo.phrasebook import ENGLISH, Act, language_of_talk, phrasebook
 from taketwo.run import StepPlace
 from taketwo.tool_names import words_of_name
 from taketwo.value import canonical_json, in_words
@@ -32,7 +33,8 @@ def unbacked_claims(
 
     writes: as for `compare`.
     """
-    told = [(turn, claims(said([turn]))) for turn in conversation.turns]
+    language = language_of_talk(conversation.texts())
+    told = [(turn, claims(said([turn]), language)) for turn in conversation.turns]
     if not any(found for _, found in told):
         return ()
     does_write = Writes((conversation,), writes)
@@ -63,12 +65,12 @@ def _unbacked(one: Said, turn: Turn, conversation: Conversation, writes: Callabl
         does = writes(call.tool)
         # What has been done without saying by whom may have come along with any write since the user spoke.
         came_along = not one.by_the_agent and index >= since and failure(call) is None
-        if does is False or (does and not came_along and not _does(one.act, call)):
+        if does is False or (does and not came_along and not _does(one, call)):
             continue
         if (why := failure(call)) is None:
             return None
         failed = StepPlace(turn_index=index, step_index=position), call, why
-    if not one.by_the_agent and _was_told(one.act, conversation, turn.index):
+    if not one.by_the_agent and _was_told(one, conversation, turn.index):
         return None
     what = f"no tool that does it was called by then ({one.act})"
     if failed is not None:
@@ -77,18 +79,25 @@ def _unbacked(one: Said, turn: Turn, conversation: Conversation, writes: Callabl
     return Claim(turn_index=turn.index, act=one.act, quote=one.quote, why=what, call=place)
 
 
-def _does(act: str, call: Call) -> bool:
+def _does(said_now: Said, call: Call) -> bool:
     """Whether a call may be this act, by the name of its tool or by what it was asked with."""
-    if not ACTS[act].tools.isdisjoint(words_of_name(call.tool)):
+    if not TOOLS[said_now.act].isdisjoint(words_of_name(call.tool)):
         return True
-    return _speaks(f"{ACTS[act].verbs} {ACTS[act].nouns}", canonical_json(call.arguments))
+    return any(_speaks(f"{one.verbs} {one.nouns}", canonical_json(call.arguments)) for one in _acts(said_now))
 
 
-def _was_told(act: str, conversation: Conversation, last: int) -> bool:
+def _acts(said_now: Said) -> list[Act]:
+    """The act as it is said in English, as which tools are mostly written, and as it was said."""
+    return [phrasebook(language).acts[said_now.act] for language in dict.fromkeys((ENGLISH, said_now.language))]
+
+
+def _was_told(said_now: Said, conversation: Conversation, last: int) -> bool:
     """Whether a tool spoke of the act until this turn, or the user said that it was done."""
-    of_a_tool = f"{ACTS[act].done} " + " ".join(f"{noun}{MADE_BEHIND}" for noun in ACTS[act].nouns.split())
+    acts = _acts(said_now)
+    done = " ".join(one.done for one in acts)
+    of_a_tool = f"{done} " + " ".join(f"{noun}{MADE_BEHIND}" for one in acts for noun in one.nouns.split())
     for turn in conversation.turns[: last + 1]:
-        if turn.user is not None and _speaks(ACTS[act].done, turn.user.text):
+        if turn.user is not None and _speaks(done, turn.user.text):
             return True
         results = (call.result if isinstance(call.result, str) else canonical_json(call.result) for call in turn.calls)
         if any(_speaks(of_a_tool, result) for result in results):

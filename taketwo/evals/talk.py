@@ -12,6 +12,7 @@ from taketwo.evals.patterns import find
 from taketwo.evals.reach import Found, Part, told, turn_in_words
 from taketwo.facts import Fact, facts_in
 from taketwo.language import language_of
+from taketwo.phrasebook import language_of_talk
 from taketwo.redaction.kinds import NAME, SECRET, Finder
 from taketwo.redaction.personal import FINDERS
 from taketwo.redaction.secrets import find_secrets
@@ -149,8 +150,9 @@ def _problem_of_reply(reply: str | None, validator: Validator) -> str | None:
 
 
 def _refuses(wanted: bool, where: Part) -> Found:
+    language = _language(where)
     for turn in where.turns:
-        if (words := refusal(told(turn))) is not None:
+        if (words := refusal(told(turn), language)) is not None:
             return wanted, _said(turn, words), turn.index
     return where.why_incomplete or (not wanted, "nothing was refused", where.turn_index)
 
@@ -214,14 +216,15 @@ def _hidden(text: str) -> str:
 def _questions_answered(where: Part) -> Found:
     open_ones: list[tuple[Turn, str]] = []
     asked_before: list[str] = []
+    language = _language(where)
     for turn in where.turns:
-        asked = [] if turn.user is None else questions(turn.user.text)
+        asked = [] if turn.user is None else questions(turn.user.text, language)
         for question in asked:
-            if any(asks_the_same(question, one) for one in asked_before):
+            if any(asks_the_same(question, one, language) for one in asked_before):
                 return False, f"{turn_in_words(turn)}: the user had to ask again: {in_words(question)}", turn.index
         asked_before += asked
         open_ones += [(turn, question) for question in asked]
-        if _states_something(told(turn)):
+        if _states_something(told(turn), language):
             open_ones.clear()
     if not open_ones:
         return where.why_incomplete or (True, f"{len(asked_before)} questions, each with a reply", None)
@@ -229,10 +232,16 @@ def _questions_answered(where: Part) -> Found:
     return where.why_incomplete or (False, f"{turn_in_words(turn)}: no answer to {in_words(question)}", turn.index)
 
 
-def _states_something(text: str) -> bool:
+def _states_something(text: str, language: str | None) -> bool:
     """Whether it is more than questions in return."""
-    asked = set(questions(text))
-    return any(sentence not in asked and not sentence.endswith("?") for sentence in sentences(text))
+    asked = set(questions(text, language))
+    return any(sentence not in asked and not sentence.endswith("?") for sentence in sentences(text, language))
+
+
+def _language(where: Part) -> str | None:
+    return language_of_talk(
+        text for turn in where.turns for text in ("" if turn.user is None else turn.user.text, told(turn))
+    )
 
 
 def _said(turn: Turn, words: str) -> str:

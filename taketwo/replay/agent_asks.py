@@ -1,7 +1,7 @@
 """What the agent wants to hear after what it said: which details, which choice, a yes or no, or nothing more.
 
-The rules are for English texts. What they do not recognise is no need, so that a text in another language is judged by
-its likeness to the recorded one alone.
+The rules of each language stand in its phrasebook. What they do not recognise is no need, so that a text in a language
+that has none is judged by its likeness to the recorded one alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
+from taketwo.phrasebook import ENGLISH, phrasebook
 from taketwo.replay.stems import Stems, stems
+from taketwo.speech import dates_held
 
 NeedKind: TypeAlias = Literal["slot", "choice", "yes_no", "open"]
 """`slot`: a detail; `choice`: one of the options offered; `yes_no`: consent, or an answer that begins with yes or no;
@@ -50,99 +52,23 @@ class Asks(NamedTuple):
     """Words of the whole text."""
 
 
-_CLOSES = re.compile(
-    r"anything else|something else|any (?:other|more|further|additional)\b|further (?:assistance|help|questions)"
-    r"|(?:more|other) (?:questions|help|assistance)|feel free|have a (?:great|nice|good|wonderful|safe|lovely)"
-    r"|safe travels|let me know if (?:you (?:need|have)|there(?:'s| is))|if you (?:need|have) (?:any|further|more|help)"
-    r"|good ?bye|take care|thank you for (?:contacting|calling|choosing|your|using|being)|thanks for (?:contacting"
-    r"|your)"
-    r"|you(?:'|’)?re welcome|glad (?:I|to|we)|happy to (?:have )?help|enjoy your|see you|don(?:'|’)t hesitate",
-    re.IGNORECASE,
-)
-_HOLDS = re.compile(
-    r"\b(?:please hold|one moment|just a moment|a moment please|bear with|take your time)\b", re.IGNORECASE
-)
-_OPEN = re.compile(
-    r"how (?:can|may|could) (?:i|we) (?:help|assist|be of)|what can i (?:do|help)"
-    r"|how would you like (?:me )?to (?:proceed|continue)"
-    r"|what (?:specific )?(?:changes?|modifications?|would you like|do you (?:want|need)|are you looking|seems to be"
-    r"|is the (?:issue|problem|matter))"
-    r"|(?:which|what) (?:specific )?(?:changes?|request)|(?:tell|describe|explain)[^.?!]{0,30}(?:more|issue|problem"
-    r"|happened|situation)"
-    r"|more (?:details|information|context)|what (?:happened|went wrong)|(?:please )?(?:clarify|elaborate)"
-    r"|what brings you",
-    re.IGNORECASE,
-)
-_CONSENT = re.compile(
-    r"(?:please|can you|could you|kindly|to) confirm (?:if|that|whether|by|this|these|to|so|and|\(|the (?:details"
-    r"|above|change|booking|order|following))"
-    r"|confirm\b[^.?!]{0,60}\(?(?:yes|proceed)|please confirm\s*[.!?]?$|do you confirm|\(yes(?:/| or )no\)"
-    r"|\byes or no\b"
-    r"|would you like (?:me )?to (?:proceed|go ahead|continue|confirm)|(?:shall|should|can|may"
-    r"|could) i (?:now )?(?:go ahead|proceed|continue)"
-    r"|\bshall i\b|\bshould i\b|(?:want|like|need|wish) me to\b|is (?:this|that|everything|all(?: of)? (?:this|that)"
-    r"|the above)[^.?!]{0,40}(?:correct|right|ok|okay|accurate|acceptable|fine|good)"
-    r"|does (?:this|that|it|everything) (?:work|sound|look|suit)|do(?:es)? (?:these|those|this"
-    r"|that)[^.?!]{0,40} (?:work|suit)|are you (?:sure|okay|ok|happy|fine|comfortable|ready)"
-    r"|let me know if you(?:'d| would| want| wish|’d)[^.?!]{0,25}(?:proceed|continue|like (?:me )?to|to go)"
-    r"|if you(?:'d| would) like (?:me )?to proceed"
-    r"|do you agree|ready to (?:proceed|confirm)|let me know if (?:this|that|these|everything|any of)",
-    re.IGNORECASE,
-)
-_YES_NO = re.compile(
-    r"^(?:(?:and|also|so|now|okay|great|first|finally|additionally|alternatively|or)[,:]? )?"
-    r"(?:would|do|did|does|have|has|are|is|was|were|will|can we|could we|shall|should|may i|can i|is it|are there"
-    r"|is there)\b"
-    r"(?! you (?:please |kindly )?(?:provide|tell|give|share|specify|let me know|send|mind (?:providing|telling"
-    r"|sharing)))",
-    re.IGNORECASE,
-)
-_POLITE = re.compile(r"(?:may|can|could|might) (?:i|we) (?:please )?(?:have|get|ask|know)\b", re.IGNORECASE)
-_ASKS_FOR = re.compile(
-    r"(?:(?:could|can|would|may|might|will) you(?: please| kindly)?|please|kindly|i(?:'|’)?ll need you to"
-    r"|i need you to|you (?:will )?need to|you(?:'|’)ll need to|if you (?:can|could))"
-    r" (?:please )?(?:also )?(?:provide|tell|give|share|specify|send|supply|enter|state|indicate|choose|select|pick"
-    r"|confirm|verify|include|reply with|let (?:me|us) know)"
-    r"(?: (?:me|us))?(?: with)?\b(?! if)(?P<a>.*)"
-    r"|(?:i(?:'|’)?ll|i will|i(?:'|’)d|i would|i|we(?:'|’)ll|we) (?:also |just |still |only |first )*(?:need|require"
-    r"|like to (?:know|have|confirm))(?: to (?:know|have|confirm|collect|gather))?\b(?P<b>.*)"
-    r"|(?:may|can|could|might) (?:i|we) (?:please )?(?:have|get|ask(?: for)?|know)\b(?P<c>.*)"
-    r"|^(?:\w+, |(?:and|so|until|till|from|since|by|at|on|in|for|to|under|with) )?(?P<d>(?:what|which|when|where|who"
-    r"|whose|whom|how (?:many|much|long|often|old|would|do|did)|why)\b.*)"
-    r"|(?:[,;:] |\b(?:and|so|but) )(?P<f>(?:what|which|when|where|who|whose|whom|how (?:many|much|long|often|old|would"
-    r"|do|did)|why)\b.*\?)"
-    r"|(?:^|, )(?P<e>(?:and )?your\b.*\?)",
-    re.IGNORECASE,
-)
-_CHOOSES = re.compile(r"\b(?:which|option|options|choose|select|pick|prefer|preference|either|one of)\b", re.IGNORECASE)
-_OFFERS = re.compile(r"\b(?:options?|choices?|available|alternatives?|following|reasons?)\b[^.?!]*:\s*$", re.IGNORECASE)
 _ITEM = re.compile(r"^\s*(?:[#>]+\s*)?(?:(?P<number>\d{1,2})[.)]|[-*•+])\s+(?P<text>.*)$")
 _SENTENCE = re.compile(r"[^.?!\n]*(?:[.?!](?=\S)[^.?!\n]*)*(?:[.?!]+|$)")
-_TAIL = re.compile(
-    r"\b(?:so (?:that|i|we)|in order|that you|which you|you(?:'d| would| want| wish| are| were| have)|if (?:you"
-    r"|any|applicable)"
-    r"|to (?:proceed|help|assist|continue|access|locate|verify|complete|look|find|check)|from your|before|,? (?:and"
-    r"|so) (?:i|we)(?:'ll|'d| will| can| would)?|(?:i|we) (?:can|will|could)|because|as well so)\b.*",
-    re.IGNORECASE,
-)
-_SPLIT = re.compile(r",? (?:and|or|as well as|along with|plus)(?: also)? |[,;] ", re.IGNORECASE)
-_TYPES = (
-    (re.compile(r"\bwhen\b", re.IGNORECASE), "date"),
-    (re.compile(r"\bhow (?:many|much)\b|\bnumber of\b", re.IGNORECASE), "count"),
-)
 
 
 @lru_cache(maxsize=1024)
-def read_asks(text: str) -> Asks:
-    """What a text of the agent asks."""
-    return _Reader(text).asks()
+def read_asks(text: str, language: str | None = ENGLISH) -> Asks:
+    """What a text of the agent asks. language: of the conversation."""
+    return _Reader(text, language).asks()
 
 
 class _Reader:
     """Goes through the lines once."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text.replace("**", "").replace("’", "'")
+    def __init__(self, text: str, language: str | None) -> None:
+        self._language = language
+        self._rules = phrasebook(language).asks
+        self._text = dates_held(text, language).replace("**", "").replace("’", "'")
         self._needs: list[Need] = []
         self._options: list[str] = []
         self._asking: list[str] = []
@@ -150,6 +76,9 @@ class _Reader:
         self._open_question = False
         self._list_of: Literal["slots", "options"] | None = None
         self._items: list[tuple[int | None, str]] = []
+
+    def _stems(self, text: str) -> Stems:
+        return stems(text, self._language)
 
     def asks(self) -> Asks:
         for line in self._text.splitlines():
@@ -169,8 +98,8 @@ class _Reader:
             self._closes,
             self._open_question,
             " ".join(self._asking),
-            stems(" ".join(self._asking)),
-            stems(self._text),
+            self._stems(" ".join(self._asking)),
+            self._stems(self._text),
         )
 
     def _item(self, number: int | None, text: str) -> None:
@@ -186,8 +115,8 @@ class _Reader:
         label, colon, rest = text.partition(":")
         named = label if colon and len(label) < 50 else text
         self._asking.append(text)
-        is_yes_no = bool(_YES_NO.match(rest.strip() if colon else text))
-        about = stems(named) or stems(text)
+        is_yes_no = bool(self._rules.yes_no.match(rest.strip() if colon else text))
+        about = self._stems(named) or self._stems(text)
         self._needs.append(Need("yes_no" if is_yes_no and not colon else "slot", text, about, number))
 
     def _items_end(self) -> None:
@@ -195,26 +124,26 @@ class _Reader:
 
     def _read(self, sentence: str, number: int | None) -> None:
         bare = sentence.strip()
-        if not bare or _HOLDS.search(bare):
+        if not bare or self._rules.holds.search(bare):
             return
         before = len(self._needs)
-        if _CONSENT.search(bare):
-            self._needs.append(Need("yes_no", bare, stems(bare), number))
-        elif _CLOSES.search(bare):
+        if self._rules.consent.search(bare):
+            self._needs.append(Need("yes_no", bare, self._stems(bare), number))
+        elif self._rules.closes.search(bare):
             self._closes = True
             return
-        elif _OPEN.search(bare):
-            self._needs.append(Need("open", bare, stems(bare), number))
-        elif bare.endswith("?") and _YES_NO.match(bare) and not _POLITE.match(bare):
+        elif self._rules.open.search(bare):
+            self._needs.append(Need("open", bare, self._stems(bare), number))
+        elif bare.endswith("?") and self._rules.yes_no.match(bare) and not self._rules.polite.match(bare):
             self._yes_no(bare, number)
-        elif (found := _ASKS_FOR.search(bare)) is not None:
+        elif (found := self._rules.asks_for.search(bare)) is not None:
             self._asked_for(bare, next(group for group in found.groups() if group is not None), number)
-        elif bare.endswith("?") and re.search(r"\bor\b", bare, re.IGNORECASE):
-            self._needs.append(Need("choice", bare, stems(bare), number))
+        elif bare.endswith("?") and self._rules.either.search(bare):
+            self._needs.append(Need("choice", bare, self._stems(bare), number))
         elif bare.endswith(("?", "？")):
             self._open_question = True
-        if bare.endswith(":") or (bare.endswith("?") and re.search(r"\bfollowing\b", bare, re.IGNORECASE)):
-            self._list_of = "options" if _OFFERS.search(bare) and not self._wants_list(bare) else None
+        if bare.endswith(":") or (bare.endswith("?") and self._rules.follows.search(bare)):
+            self._list_of = "options" if self._rules.offers.search(bare) and not self._wants_list(bare) else None
             if self._wants_list(bare):
                 self._list_of = "slots"
                 # What the sentence itself names is "the following details".
@@ -223,34 +152,32 @@ class _Reader:
             self._asking.append(bare)
 
     def _wants_list(self, sentence: str) -> bool:
-        if re.search(r"\boptions? are\b|\bchoose\b|\bselect\b|\bone of\b", sentence, re.IGNORECASE):
+        if self._rules.wants_choice.search(sentence):
             return False
-        found = _ASKS_FOR.search(sentence)
-        return found is not None and bool(
-            re.search(r"\b(?:following|details|information|these|know|need|provide|confirm)\b", sentence, re.IGNORECASE)
-        )
+        found = self._rules.asks_for.search(sentence)
+        return found is not None and bool(self._rules.wants_list.search(sentence))
 
     def _yes_no(self, sentence: str, number: int | None) -> None:
         """`Would you like A or B?` is a choice."""
-        if re.search(r"\bor\b", sentence, re.IGNORECASE) and not re.search(r"\bor not\b", sentence, re.IGNORECASE):
-            self._needs.append(Need("choice", sentence, stems(sentence), number))
+        if self._rules.either.search(sentence) and not self._rules.or_not.search(sentence):
+            self._needs.append(Need("choice", sentence, self._stems(sentence), number))
         else:
-            self._needs.append(Need("yes_no", sentence, stems(sentence), number))
+            self._needs.append(Need("yes_no", sentence, self._stems(sentence), number))
 
     def _asked_for(self, sentence: str, wanted: str, number: int | None) -> None:
-        if _CHOOSES.search(wanted) and not re.search(r"\b(?:reason|date)\b", wanted, re.IGNORECASE):
-            self._needs.append(Need("choice", sentence, stems(wanted), number))
+        if self._rules.chooses.search(wanted) and not self._rules.no_choice.search(wanted):
+            self._needs.append(Need("choice", sentence, self._stems(wanted), number))
             return
         added = False
-        for phrase in _phrases(wanted):
-            about = stems(phrase)
-            for pattern, kind in _TYPES:
-                about = about | {kind} if pattern.search(phrase) else about
+        for phrase in _phrases(wanted, self._language):
+            about = self._stems(phrase)
+            about |= {"date"} if self._rules.when.search(phrase) else set()
+            about |= {"count"} if self._rules.how_many.search(phrase) else set()
             if about:
                 self._needs.append(Need("slot", phrase, about, number))
                 added = True
         if not added and not self._needs and not sentence.endswith(":"):
-            self._needs.append(Need("open", sentence, stems(sentence), number))
+            self._needs.append(Need("open", sentence, self._stems(sentence), number))
 
 
 def _sentences(line: str) -> Iterator[str]:
@@ -259,12 +186,14 @@ def _sentences(line: str) -> Iterator[str]:
             yield sentence
 
 
-def _phrases(wanted: str) -> Iterator[str]:
+def _phrases(wanted: str, language: str | None) -> Iterator[str]:
     """`your user ID and the reservation ID for the flight` as its parts."""
+    rules = phrasebook(language).asks
     head = re.sub(r"\([^)]*\)", " ", wanted)
-    cut = _TAIL.sub(" ", head).strip(" .?!:,")
-    for phrase in _SPLIT.split(cut or head.strip(" .?!:,")):
+    found = rules.tail.search(head)
+    cut = (head if found is None else head[: found.start()]).strip(" .?!:,")
+    for phrase in rules.split.split(cut or head.strip(" .?!:,")):
         # What it is for tells less than what it is, and often stands in no answer.
-        named = re.split(r"\bfor\b", phrase, maxsplit=1)[0]
-        if (kept := named if stems(named) else phrase).strip():
+        named = rules.purpose.split(phrase, maxsplit=1)[0]
+        if (kept := named if stems(named, language) else phrase).strip():
             yield kept.strip()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
 from taketwo.canonical import NUMBER
 from taketwo.conversation import Conversation
 from taketwo.facts import Fact, facts_in, placed_facts
+from taketwo.phrasebook import ENGLISH, Phrasebook, language_of_talk, phrasebook
 from taketwo.replay.agent_asks import Asks, Need, read_asks
 from taketwo.replay.stems import Stems, covered, stems
 from taketwo.value import JSON, Value
@@ -64,9 +65,9 @@ class Utterance(NamedTuple):
     """Whether it only thanks and takes leave."""
 
 
-def utterance(text: str) -> Utterance:
+def utterance(text: str, language: str | None = ENGLISH) -> Utterance:
     """A line by itself, without what was asked before it."""
-    return _line(0, text, read_asks(""), [])
+    return _line(0, text, read_asks("", language), [], phrasebook(language))
 
 
 class KnownFact(Value):
@@ -93,6 +94,8 @@ class FactSheet:
     def __init__(self, recorded: Conversation) -> None:
         """Read the user's lines; no model is asked."""
         self._recorded = recorded
+        self.language = language_of_talk(recorded.texts())
+        """What is spoken in it; None where nobody can tell, or there is no phrasebook to read it by."""
 
     @cached_property
     def lines(self) -> tuple[Utterance, ...]:
@@ -114,23 +117,25 @@ class FactSheet:
     @cached_property
     def words(self) -> Stems:
         """All words that the user used."""
-        return stems(" ".join(line.text for line in self.lines))
+        return stems(" ".join(line.text for line in self.lines), self.language)
 
     @cached_property
     def values(self) -> frozenset[tuple[str, str]]:
         """Kind and value of every typed fact that the user stated."""
-        return frozenset((fact.kind, fact.value) for line in self.lines for fact in facts_in(line.text))
+        return frozenset((fact.kind, fact.value) for line in self.lines for fact in self._facts(line.text))
 
     @cached_property
     def facts(self) -> tuple[KnownFact, ...]:
         """The sheet itself, for people."""
-        return tuple(fact for statement in self.statements for fact in _known_facts(statement))
+        return tuple(
+            fact for statement in self.statements for fact in _known_facts(statement, phrasebook(self.language))
+        )
 
     def invented(self, text: str, heard: str = "") -> tuple[str, ...]:
         """Typed facts and names of a text that neither the user stated nor the agent just said (`heard`)."""
-        known = self.values | {(fact.kind, fact.value) for fact in facts_in(heard)}
+        known = self.values | {(fact.kind, fact.value) for fact in self._facts(heard)}
         values = {value for _, value in known}
-        strange = [fact.text for fact in facts_in(text) if fact.kind and fact.value not in values]
+        strange = [fact.text for fact in self._facts(text) if fact.kind and fact.value not in values]
         spoken = f"{' '.join(line.text for line in self.lines)} {heard}".casefold()
         contacts = [found[0] for found in _CONTACT.finditer(text) if found[0].casefold() not in spoken]
         names = [found[0] for found in _NAMES.finditer(text) if found[0].casefold() not in spoken]
@@ -140,75 +145,20 @@ class FactSheet:
         before = ""
         for turn in self._recorded.turns:
             if turn.user is not None and turn.user.text:
-                yield _line(turn.index, turn.user.text, read_asks(before), used)
+                book = phrasebook(self.language)
+                yield _line(turn.index, turn.user.text, read_asks(before, self.language), used, book)
             before = turn.reply or ""
+
+    def _facts(self, text: str) -> list[Fact]:
+        return facts_in(text, self.language)
 
 
 _MARK = re.compile(r"(?:#{2,}|\[|<)[\w ]{2,20}(?:#{2,}|\]|>)\s*$")
 _NUMBERED = re.compile(r"^\s*(?:(\d{1,2})[.)]|[-*•])\s+")
-_SPLIT = re.compile(
-    r"(?<=[.!?])(?<!^\d[.])(?<!^\d\d[.])\s+|\n+|;\s+|,\s+(?=(?:and|but|so|also)\s+(?:the|my|i|i'd|i'm|please|can|could"
-    r"|no|it|we|our|for)\b)"
-    r"|\s+(?=and\s+(?:my|the|i|i'd|please)\s+\w+\s+(?:\w+\s+)?(?:is|would|want|need|like)\b)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_ACTS: tuple[tuple[Act, re.Pattern[str]], ...] = tuple(
-    (act, re.compile(pattern, re.IGNORECASE))  # type: ignore[misc]  # the words are acts
-    for act, pattern in (
-        ("greet", r"^(?:hi|hello|hey|good (?:morning|afternoon|evening|day))(?: there)?[!.,]*$"),
-        (
-            "correct",
-            r"^(?:actually|sorry|oh|wait|correction|on second thought)\b|\bi meant\b|\binstead\b|\brather than\b",
-        ),
-        ("question", r"\?\s*$"),
-        (
-            "request",
-            r"\bi(?:'d| would) (?:like|prefer|love|want)\b|\bi (?:want|need|wish|have to|must)\b|\bi'm (?:looking"
-            r"|calling|trying|hoping)"
-            r"|\bcan (?:you|we|i)\b|\bcould (?:you|we|i)\b|\blet's\b|\bhelp me\b|\bplease (?!proceed|go ahead|do\b"
-            r"|yes)\w+"
-            r"|\bi(?:'ll| will) (?:go|take|have|use)\b|\bi(?:'d)? (?:choose|prefer)\b",
-        ),
-        (
-            "refuse",
-            r"\b(?:do not|don't|won't|not) (?:want|need|like|wish|have to)\b|^(?:no|nope|neither|none)\b"
-            r"|\bnot interested\b",
-        ),
-        (
-            "agree",
-            r"^(?:yes|yeah|yep|yup|sure|correct|right|ok|okay|exactly|absolutely|of course|certainly|definitely"
-            r"|alright)\b|^(?:great|perfect|wonderful)[!.]*$"
-            r"|\b(?:go ahead|proceed|i confirm|confirmed|sounds (?:good|great|fine)|that works|works for me"
-            r"|looks (?:good|great|correct|right)|is correct|are correct|that's (?:right|correct|fine|acceptable))\b",
-        ),
-        (
-            "thank",
-            r"^(?:ok(?:ay)?,? |great[,!]? |perfect[,!]? |alright[,!]? |no,? )*(?:thank|thanks|cheers|bye|goodbye"
-            r"|that(?:'s| is| will be) (?:all|it|everything)|have a)\b|\bthank you\b|\bthanks\b|\bthat's all\b"
-            r"|\bnothing else\b",
-        ),
-    )
-)
+_SPLIT = re.compile(r"(?<=[.!?])(?<!^\d[.])(?<!^\d\d[.])\s+|\n+|;\s+", re.MULTILINE)
 _FIRST: tuple[Act, ...] = ("greet", "thank", "question", "correct", "refuse", "request", "agree")
-_YES = re.compile(
-    r"^(?:great|perfect|okay|ok|alright|thanks?(?: you)?|wonderful|good)?[,.!]?\s*(?:yes|yeah|yep|yup|sure|correct"
-    r"|absolutely|of course|certainly|definitely|ok\b|okay\b|alright|please (?:do|proceed|go ahead)|that(?:'s"
-    r"| is) (?:correct|right|fine|acceptable)|that works|sounds (?:good|great|fine)|go ahead|i confirm|confirmed"
-    r"|perfect|great|let's (?:proceed|do|go))",
-    re.IGNORECASE,
-)
-_NO = re.compile(
-    r"^(?:no\b|nope|not\b|neither|none|i don't (?:want|need|think)|i do not (?:want|need)|i'd rather not|don't)",
-    re.IGNORECASE,
-)
-_DENIES = re.compile(
-    r"\b(?:don't|do not|not|no|can't|cannot|haven't|never|neither|none|without|unsure|forgot|understood|i'll (?:check"
-    r"|look|find|get back))\b",
-    re.IGNORECASE,
-)
-_THANKS_ONLY = re.compile(r"[?]|\b(?:can|could|would|need|want) (?:you|i)\b", re.IGNORECASE)
 _CONTACT = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+|(?<!\w)\+?\d[\d ()./-]{7,}\d(?!\w)")
-_NAMED = re.compile(r"\b(?:my name is|i'm|i am|this is|it's|name's|for|named)\s+([A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")
+_NAME = re.compile(r" ([A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")
 _NAMES = re.compile(r"(?<=[a-z,] )(?!I\b)[A-Z][\w'-]*[a-z](?: [A-Z][\w'-]*[a-z])*")
 _PHONE = stems("phone")
 _KIND_WORDS = {
@@ -221,14 +171,18 @@ _KIND_WORDS = {
 }
 
 
-def _line(turn_index: int, text: str, after: Asks, used: list[tuple[str, Stems, frozenset[str]]]) -> Utterance:
-    parts = tuple(_split(text))
-    needs_of = _needs_of(parts, after)
+def _line(
+    turn_index: int, text: str, after: Asks, used: list[tuple[str, Stems, frozenset[str]]], book: Phrasebook
+) -> Utterance:
+    parts = tuple(_split(text, book))
+    needs_of = _needs_of(parts, after, book)
     statements = tuple(
-        _statement(turn_index, part, start, number, needs_of.get(start, ()), used) for part, start, number in parts
+        _statement(turn_index, part, start, number, needs_of.get(start, ()), used, book)
+        for part, start, number in parts
     )
     plain = text.replace("’", "'").strip()
-    says: Literal["yes", "no"] | None = "yes" if _YES.match(plain) else "no" if _NO.match(plain) else None
+    is_yes, is_no = book.tells.yes.match(plain), book.tells.no.match(plain)
+    says: Literal["yes", "no"] | None = "yes" if is_yes else "no" if is_no else None
     closes = bool(statements) and all(
         one.act == "thank" or (one.act == "agree" and not one.facts) for one in statements
     )
@@ -236,12 +190,26 @@ def _line(turn_index: int, text: str, after: Asks, used: list[tuple[str, Stems, 
     return Utterance(turn_index, text, after, statements, says, closes)
 
 
-def _split(text: str) -> Iterator[tuple[str, int, int | None]]:
+@cache
+def _between(language: str | None) -> re.Pattern[str]:
+    """What stands between two statements."""
+    flags = re.IGNORECASE | re.MULTILINE
+    split = _SPLIT.pattern
+    if phrasebook(language).months:
+        # `5. März` is one thing.
+        split = split.replace("(?<!^", "(?<!")
+    return re.compile(f"{split}|{phrasebook(language).tells.split.pattern}", flags)
+
+
+def _split(text: str, book: Phrasebook) -> Iterator[tuple[str, int, int | None]]:
     """The parts of a line, where each begins, and its number in a list."""
     mark = _MARK.search(text)
     end = mark.start() if mark else len(text)
     position = 0
-    for cut in [*((found.start(), found.end()) for found in _SPLIT.finditer(text, 0, end)), (end, end)]:
+    for cut in [
+        *((found.start(), found.end()) for found in _between(book.language).finditer(text, 0, end)),
+        (end, end),
+    ]:
         part = text[position : cut[0]]
         numbered = _NUMBERED.match(part)
         begin = position + (numbered.end() if numbered else len(part) - len(part.lstrip()))
@@ -253,18 +221,20 @@ def _split(text: str) -> Iterator[tuple[str, int, int | None]]:
         yield mark[0].strip(), mark.start(), None
 
 
-def _needs_of(parts: tuple[tuple[str, int, int | None], ...], after: Asks) -> dict[int, tuple[Need, ...]]:
+def _needs_of(
+    parts: tuple[tuple[str, int, int | None], ...], after: Asks, book: Phrasebook
+) -> dict[int, tuple[Need, ...]]:
     """Which of the agent's questions each part answers, by where the part begins."""
     found: dict[int, list[Need]] = {}
     left = [need for need in after.needs if need.kind != "open"]
     for body, start, number in parts:
         by_number = [need for need in left if number is not None and need.number == number]
-        words = stems(body)
+        words = stems(body, book.language)
         by_words = [need for need in left if covered(need.about, words) > 0.5]
         found[start] = by_number or by_words
     open_needs = [need for need in left if need.kind != "yes_no" and not any(need in needs for needs in found.values())]
     silent = [
-        start for body, start, _ in parts if not found[start] and _act(body) not in ("greet", "thank", "question")
+        start for body, start, _ in parts if not found[start] and _act(body, book) not in ("greet", "thank", "question")
     ]
     if len(open_needs) == 1 and silent:
         found[silent[0]] = open_needs
@@ -281,8 +251,9 @@ def _statement(
     number: int | None,
     needs: tuple[Need, ...],
     used: list[tuple[str, Stems, frozenset[str]]],
+    book: Phrasebook,
 ) -> Statement:
-    about = stems(text)
+    about = stems(text, book.language)
     answers = set(about)
     for need in needs:
         answers |= need.about
@@ -292,7 +263,8 @@ def _statement(
         return "@" in spelt or _is_phone(spelt, asked_by, used)
 
     # An address is one fact, whatever stands inside it.
-    facts = tuple(facts_in(_CONTACT.sub(lambda one: " " * len(one[0]) if is_contact(one[0]) else one[0], text)))
+    without = _CONTACT.sub(lambda one: " " * len(one[0]) if is_contact(one[0]) else one[0], text)
+    facts = tuple(facts_in(without, book.language))
     values = {fact.value for fact in facts}
     folded = text.casefold()
     for spelt, names, its_values in used:
@@ -306,11 +278,11 @@ def _statement(
     for found in _CONTACT.finditer(text):
         if is_contact(found[0]):
             answers |= stems("email address") if "@" in found[0] else _PHONE
-    if _NAMED.search(text):
+    if any(_names(text, book)):
         answers |= stems("name")
-    denies = bool(_DENIES.search(text.replace("’", "'")))
+    denies = bool(book.tells.denies.search(text.replace("’", "'")))
     return Statement(
-        text, turn_index, start, start + len(text), _act(text), number, facts, about, frozenset(answers), denies
+        text, turn_index, start, start + len(text), _act(text, book), number, facts, about, frozenset(answers), denies
     )
 
 
@@ -322,14 +294,29 @@ def _is_phone(spelt: str, answers: Stems, used: list[tuple[str, Stems, frozenset
     return not spelt.isdigit() or answers >= _PHONE
 
 
-def _act(text: str) -> Act:
+def _act(text: str, book: Phrasebook) -> Act:
     plain = text.replace("’", "'").strip()
     if _MARK.fullmatch(plain):
         return "thank"
-    is_act = {act: bool(pattern.search(plain)) for act, pattern in _ACTS}
-    if is_act["thank"] and _THANKS_ONLY.search(plain):
-        is_act["thank"] = False
+    rules = book.tells
+    is_act: dict[Act, bool] = {
+        "greet": bool(rules.greet.search(plain)),
+        "thank": bool(rules.thank.search(plain)) and not rules.no_thanks.search(plain),
+        "question": plain.endswith("?"),
+        "correct": bool(rules.correct.search(plain)),
+        "refuse": bool(rules.refuse.search(plain)),
+        "request": bool(rules.request.search(plain)),
+        "agree": bool(rules.agree.search(plain)),
+    }
     return next((act for act in _FIRST if is_act[act]), "inform")
+
+
+def _names(text: str, book: Phrasebook) -> Iterator[tuple[int, int]]:
+    """Where names stand that somebody gives as theirs."""
+    straight = text.replace("’", "'")
+    for found in book.tells.named.finditer(straight):
+        if (name := _NAME.match(straight, found.end())) is not None:
+            yield name.span(1)
 
 
 def _used_values(recorded: Conversation) -> Iterator[tuple[str, Stems, frozenset[str]]]:
@@ -370,21 +357,21 @@ def _leaves(name: str, value: JSON) -> Iterator[tuple[str, str | int | float]]:
                 yield from _leaves(key, item)
 
 
-def _known_facts(statement: Statement) -> Iterator[KnownFact]:
+def _known_facts(statement: Statement, book: Phrasebook) -> Iterator[KnownFact]:
     """The values of one statement; where it has none that is typed, the statement itself if it decides something."""
     slot = " ".join(sorted(statement.answers - statement.about)) or " ".join(sorted(statement.about)[:4])
     found = False
     contacts = [one for one in _CONTACT.finditer(statement.text) if "@" in one[0] or statement.answers >= _PHONE]
-    for fact, start, end in placed_facts(statement.text):
+    for fact, start, end in placed_facts(statement.text, book.language):
         if fact.kind and not any(one.start() <= start and end <= one.end() for one in contacts):
             found = True
             yield _known(statement, slot, fact.kind, start, end)
     for contact in contacts:
         found = True
         yield _known(statement, slot, "email" if "@" in contact[0] else "phone", *contact.span())
-    for name in _NAMED.finditer(statement.text):
+    for span in _names(statement.text, book):
         found = True
-        yield _known(statement, "name", "name", *name.span(1))
+        yield _known(statement, "name", "name", *span)
     kinds = {"correct": "correction", "refuse": "refusal", "request": "constraint", "inform": "choice"}
     if not found and statement.act in kinds and statement.about:
         yield _known(statement, slot, kinds[statement.act], 0, len(statement.text))

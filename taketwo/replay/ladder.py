@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from taketwo.conversation import Conversation, Turn, UserLine
+from taketwo.phrasebook import phrasebook
 from taketwo.replay.agent_asks import Asks, Need, read_asks
 from taketwo.replay.fact_sheet import FactSheet, Statement, Utterance
 from taketwo.replay.stems import Stems, covered, likeness, stems, weights
@@ -24,6 +25,8 @@ ANSWERS = 0.5
 """From here on a line or statement counts as an answer to a need."""
 SAME_TOPIC = 0.3
 """From here on two questions that want a yes or no count as the same question."""
+UNREAD_ALIKE = 0.8
+"""The same for questions in a language that has no phrasebook, whose little words count like all others."""
 ALIKE_IN_MEANING = 0.72
 """From here on two questions that share too few words count as the same by their embeddings."""
 TIRED_AFTER = 3
@@ -129,10 +132,10 @@ class Ladder:
         """What fits what the agent said last, without asking whether it said the same in the recording."""
         placed = self._placed(so_far)
         reply = so_far[-1].reply or ""
-        said = _said(so_far, placed)
+        said = _said(so_far, placed, self.sheet.language)
         if self._has_taken_leave(said) or not self.sheet.lines:
             return None
-        view = _View(self.sheet, read_asks(reply), said, self._similarity)
+        view = _View(self.sheet, read_asks(reply, self.sheet.language), said, self._similarity)
         found = view.answer() if view.asks.needs or view.asks.is_question else view.go_on()
         if found is None or isinstance(found, Unanswerable):
             return found
@@ -175,6 +178,7 @@ class _View:
         self.asks = asks
         self._said = said
         self._similarity = similarity
+        self._is_read = phrasebook(sheet.language).language is not None
 
     def answer(self) -> _Found | Unanswerable:
         """What answers the agent's needs: an unsaid line, else facts, else nothing."""
@@ -242,7 +246,8 @@ class _View:
         in_meaning = ANSWERS if self._means_the_same(line) else 0.0
         if not needs:  # a question that no rule explains
             alike = self._alike(self.asks.asking, line.after)
-            return max(alike / SAME_TOPIC * ANSWERS, in_meaning)
+            same = SAME_TOPIC if self._is_read else UNREAD_ALIKE
+            return max(alike / same * ANSWERS, in_meaning)
         answered = sum(self._answers(line, need) for need in needs) / len(needs)
         if answered == 0:
             return in_meaning
@@ -420,11 +425,11 @@ def _meets(statement: Statement, need: Need) -> float:
     return covered(need.about, statement.answers)
 
 
-def _said(so_far: Sequence[Turn], placed: list[int | None]) -> _Said:
+def _said(so_far: Sequence[Turn], placed: list[int | None], language: str | None) -> _Said:
     texts = [turn.user.text for turn in so_far if turn.user is not None]
     return _Said(
         lines=frozenset(index for index in placed if index is not None),
-        words=stems(" ".join(texts)),
+        words=stems(" ".join(texts), language),
         texts="\n".join(texts).casefold(),
         last=placed[-1],
     )

@@ -92,7 +92,7 @@ def inventions(sheet: FactSheet, line: str, so_far: Sequence[Turn]) -> tuple[str
     invented = sheet.invented(line, heard)
     if invented:
         return invented
-    return tuple(sorted(stems(line) - sheet.words - stems(heard) - SMALL_TALK))
+    return tuple(sorted(stems(line, sheet.language) - sheet.words - stems(heard, sheet.language) - SMALL_TALK))
 
 
 async def _spoken(

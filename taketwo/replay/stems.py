@@ -7,21 +7,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
+from taketwo.phrasebook import ENGLISH, Phrasebook, phrasebook
+
 Stems: TypeAlias = frozenset[str]
 """The words of a text by their stems."""
 
 WORD = re.compile(r"[^\W_]+(?:[’'_-][^\W_]+)*")
-SILENT = frozenset(
-    """
-    a about after again all also am an and any are as at be been but by can could did do does doing for from get gets
-    give given go going got had has have having he her here him his how i if in into is it its just kindly know let like
-    make may me might more my need needs no not now of off ok okay on once one only or other our out please provide
-    share she should so some still such sure tell than that the their them then there these they this those to too up us
-    very want wanted was we well were what when where which while who why will wish with would yes you your yours
-    following details detail information info i'm i'd i'll i've it's that's you're we're don't can't
-    """.split()
-)
-"""Words that tell nothing of what a text is about."""
 PALE = frozenset(
     """
     id number date day time name address code amount type kind item option choice method way reference full current new
@@ -29,23 +20,6 @@ PALE = frozenset(
     """.split()
 )
 """Words that tell what sort of thing is meant, but not which."""
-_SAME = (
-    "id identifier identification number no ref numbers",
-    "birth dob birthday birthdate born",
-    "phone telephone mobile cell cellphone",
-    "email e-mail mail",
-    "postcode zip postal zipcode",
-    "last surname lastname",
-    "price cost fee",
-    "buy purchase",
-    "change modify modification update alter amend edit adjust",
-    "cancel cancellation cancelation",
-    "color colour",
-    "pay payment paid",
-    "date day",
-)
-"""Words taken for one another, the first for all."""
-
 _PALE_WEIGHT = 0.35
 
 
@@ -70,15 +44,36 @@ def _bare(word: str) -> str:
     return word.removesuffix("e") if len(word) > 4 else word
 
 
-SAME = {_bare(word): _bare(group.split()[0]) for group in _SAME for word in group.split()}
+SAME = {_bare(word): _bare(first[0]) for word, first in phrasebook(ENGLISH).means.items()}
 """Stems that are taken for one another."""
 PALE_STEMS = frozenset(SAME.get(_bare(word), _bare(word)) for word in PALE)
 
 
 @lru_cache(maxsize=4096)
-def stems(text: str) -> Stems:
-    """The words of a text that tell what it is about."""
-    return frozenset(stem(word) for word in WORD.findall(text) if word.casefold().replace("’", "'") not in SILENT)
+def stems(text: str, language: str | None = ENGLISH) -> Stems:
+    """The words of a text that tell what it is about; those of another language in English where its phrasebook knows
+    them.
+    """
+    book = phrasebook(language)
+    words = (word for word in WORD.findall(text) if word.casefold().replace("’", "'") not in book.silent)
+    if language == ENGLISH:
+        return frozenset(map(stem, words))
+    # What is elided before a word, as in `dell'ordine`, is no part of it.
+    bare = (word.casefold().replace("’", "'").rpartition("'")[2] for word in words)
+    return frozenset(one for word in bare if word and word not in book.silent for one in _foreign(word, book))
+
+
+def _foreign(word: str, book: Phrasebook) -> tuple[str, ...]:
+    """The English stems for a word, or the word without its ending."""
+    if (known := book.means.get(word)) is not None:
+        return tuple(map(stem, known))
+    if any(letter.isdigit() for letter in word):
+        return (word,)
+    for ending in book.endings:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            bare = word.removesuffix(ending)
+            return tuple(map(stem, book.means[bare])) if bare in book.means else (bare,)
+    return (word,)
 
 
 def weight(word: str) -> float:
