@@ -3,14 +3,16 @@
 model = open_model(ModelSettings(model="openai:gpt-5-mini", budget=Budget(cost_usd=2.0)))
 answer = await model.ask(Prompt(name="refund_promised", version="1", system="You judge…", user=transcript))
 
-Whoever asks holds a `LanguageModel`. Every call is kept in `model.calls`, a budget ends the asking before it runs away,
-and answers may be kept in a file, from which they come again without a key and without a network.
+Whoever asks holds a `LanguageModel`. The last calls are kept in `model.calls`, the totals of all, a budget ends the
+asking before it runs away, and answers may be kept in a file, from which they come again without a key and without a
+network.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
@@ -165,12 +167,19 @@ def model_of(told: Mapping[str, Any]) -> AskedModel:
         raise BadSetting(str(error), where="language model") from error
 
 
+KEPT_CALLS = 1_000
+"""So many calls are kept one by one; of all there are the totals."""
+
+
 class AskedModel:
     """Asks one model, and keeps the books. It belongs to one event loop."""
 
     def __init__(self, settings: ModelSettings, wire: Wire | None, kept: AnswerFile | None = None) -> None:
         """wire: the way to the model; None when only kept answers may be given."""
-        self.calls: list[ModelCall] = []
+        self.calls: deque[ModelCall] = deque(maxlen=KEPT_CALLS)
+        """The last calls; a server asks for months, so that not all of them are kept. The totals are."""
+        self._tokens = 0
+        self._cost_usd: float | None = 0.0
         self._settings = settings
         self._wire = wire
         self._kept = kept
@@ -185,8 +194,7 @@ class AskedModel:
     @property
     def cost_usd(self) -> float | None:
         """What has been spent; None when the price of a call is not known."""
-        costs = [call.cost_usd for call in self.calls]
-        return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
+        return self._cost_usd
 
     async def ask(self, prompt: Prompt) -> Answer:
         """From the file where it holds the answer, else from the model."""
@@ -222,18 +230,17 @@ class AskedModel:
 
     def _insist_on_budget(self, not_yet_booked: list[Told]) -> None:
         budget = self._settings.budget
-        booked: list[ModelCall | Told] = [*self.calls, *not_yet_booked]
         if budget.calls is not None and self._begun >= budget.calls:
             raise BudgetSpent(f"{budget.calls} calls have been made", where=self.name)
         if budget.tokens is not None:
-            tokens = sum((one.input_tokens or 0) + (one.output_tokens or 0) for one in booked)
+            tokens = self._tokens + sum(map(_tokens, not_yet_booked))
             if tokens >= budget.tokens:
                 raise BudgetSpent(f"{tokens:,} of {budget.tokens:,} tokens have been spent", where=self.name)
         if budget.cost_usd is not None:
-            if any(one.cost_usd is None for one in booked):
+            if self._cost_usd is None or any(one.cost_usd is None for one in not_yet_booked):
                 why = "the price of this model is not known, so a budget in US dollars cannot be kept"
                 raise BudgetSpent(why, where=self.name, todo="limit calls or tokens instead")
-            cost = sum(one.cost_usd or 0.0 for one in booked)
+            cost = self._cost_usd + sum(one.cost_usd or 0.0 for one in not_yet_booked)
             if cost >= budget.cost_usd:
                 raise BudgetSpent(f"{cost:.4f} of {budget.cost_usd:g} US dollars have been spent", where=self.name)
 
@@ -251,7 +258,14 @@ class AskedModel:
             from_file=from_file,
         )
         self.calls.append(call)
+        self._tokens += _tokens(told)
+        known = self._cost_usd is not None and told.cost_usd is not None
+        self._cost_usd = (self._cost_usd or 0.0) + (told.cost_usd or 0.0) if known else None
         return Answer(value=told.value, call=call)
+
+
+def _tokens(told: Told) -> int:
+    return (told.input_tokens or 0) + (told.output_tokens or 0)
 
 
 class AnswerFile:

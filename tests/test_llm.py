@@ -12,7 +12,7 @@ import pytest
 from fake_providers import FakeProviders, fake_providers
 
 from taketwo.errors import BadSetting, BudgetSpent, ModelUnavailable
-from taketwo.llm import AskedModel, Budget, ModelSettings, Prompt, open_model
+from taketwo.llm import KEPT_CALLS, AskedModel, Budget, ModelSettings, Prompt, Told, open_model
 
 pytest.importorskip("pydantic_ai", reason="the extra [llm] is not installed")
 # What the providers' SDKs warn about is theirs.
@@ -55,7 +55,7 @@ async def test_each_provider_answers_in_words_and_every_call_is_in_the_books(ser
     assert (answer.call.input_tokens, answer.call.output_tokens) == (100, 20)
     assert answer.call.prompt_version == "1"
     assert answer.call.cost_usd is not None and 0 < answer.call.cost_usd < 0.01
-    assert asked.calls == [answer.call]
+    assert [*asked.calls] == [answer.call]
     assert "Be kind." in str(server.requests[0][1])
 
 
@@ -158,3 +158,18 @@ async def test_a_server_that_is_not_there_is_an_error_and_not_a_wait() -> None:
 def test_a_model_that_cannot_be_named_is_refused_at_the_door(model: str) -> None:
     with pytest.raises(BadSetting):
         open_model(ModelSettings(model=model))
+
+
+async def test_the_totals_of_all_calls_are_kept_and_the_last_ones_one_by_one() -> None:
+    asked = AskedModel(ModelSettings(model="m", budget=Budget(tokens=3 * (KEPT_CALLS + 10))), _Counting())
+    for number in range(KEPT_CALLS + 10):
+        await asked.ask(Prompt(name="p", version="1", system="s", user=f"{number}"))
+    assert len(asked.calls) == KEPT_CALLS
+    assert asked.cost_usd == pytest.approx(0.5 * (KEPT_CALLS + 10))
+    with pytest.raises(BudgetSpent, match="3,030 tokens have been spent"):
+        await asked.ask(Prompt(name="p", version="1", system="s", user="one more"))
+
+
+class _Counting:
+    async def send(self, prompt: Prompt, problem: str | None) -> Told:
+        return Told(value="ok", model="m", input_tokens=1, output_tokens=2, cost_usd=0.5)

@@ -12,6 +12,7 @@ import msgspec
 
 from taketwo.conversation import Conversation, ToolDefinition
 from taketwo.errors import AgentUnreachable
+from taketwo.replay.agents.propagation import moment
 from taketwo.replay.agents.tool_loop import run_live
 from taketwo.replay.current import AskedCall, ReplayStopped
 from taketwo.replay.offered import offered
@@ -41,6 +42,10 @@ class Answered(NamedTuple):
 class ToolSource(Protocol):
     """Recorded tools, wherever they are."""
 
+    async def now(self) -> str | None:
+        """When the user's line was said in the recording, as RFC 3339; None where nobody knows."""
+        ...
+
     async def definitions(self) -> Sequence[ToolDefinition]:
         """The tools as the recorded agent knew them."""
         ...
@@ -56,6 +61,11 @@ class SessionTools:
     def __init__(self, session: Session) -> None:
         """session: the replay."""
         self._session = session
+
+    async def now(self) -> str | None:
+        """When the user's line was said in the recording."""
+        there = self._session.recorded_at
+        return None if there is None else moment(there)
 
     async def definitions(self) -> Sequence[ToolDefinition]:
         """The tools as the recorded agent knew them."""
@@ -82,6 +92,11 @@ class GatewayTools:
     def __init__(self, url: str) -> None:
         """url: the `tools_url` of the replay."""
         self._url = url.rstrip("/")
+
+    async def now(self) -> str | None:
+        """When the user's line was said in the recording."""
+        given = await self._asked("GET", "/clock")
+        return None if given.get("now") is None else str(given["now"])
 
     async def definitions(self) -> Sequence[ToolDefinition]:
         """The tools as the recorded agent knew them."""
@@ -121,5 +136,6 @@ def tools_alone(recorded: Conversation) -> Session:
         now=lambda: datetime.now(UTC),
         offered=offered(recorded),
     )
+    session.tell_time(recorded.started_at)
     session.begin_turn(Line(None, "recorded", "nobody speaks here", None), None)
     return session

@@ -28,6 +28,13 @@ Find: TypeAlias = Callable[[Request | None], ToolSource | None]
 
 ANYTHING = {"type": "object"}
 """The schema of arguments where none was recorded."""
+CLOCK = types.Tool(
+    name="taketwo_clock",
+    description="The time at which this conversation was recorded: what `now` is in it.",
+    input_schema={"type": "object", "properties": {}},
+    annotations=types.ToolAnnotations(read_only_hint=True),
+)
+"""Tells an MCP client the recorded time, which it gets by no header; no call of it counts as one of the agent's."""
 
 
 def recorded_server(find: Find) -> Server[Any]:
@@ -38,7 +45,9 @@ def recorded_server(find: Find) -> Server[Any]:
     ) -> types.ListToolsResult:
         source = find(context.request)
         definitions = () if source is None else await source.definitions()
-        return types.ListToolsResult(tools=[_as_tool(definition) for definition in definitions])
+        tools = [_as_tool(definition) for definition in definitions]
+        has_own = any(tool.name == CLOCK.name for tool in tools)
+        return types.ListToolsResult(tools=tools if source is None or has_own else [*tools, CLOCK])
 
     async def call_tool(
         context: ServerRequestContext[Any], params: types.CallToolRequestParams
@@ -47,11 +56,18 @@ def recorded_server(find: Find) -> Server[Any]:
         if source is None:
             return _as_result(Answered(None, NO_RUN))
         try:
+            if await _is_clock(source, params.name):
+                return _as_result(Answered({"now": await source.now()}, None))
             return _as_result(await source.call(params.name, dict(params.arguments or {})))
         except AgentUnreachable as error:
             return _as_result(Answered(None, str(error)))
 
     return Server("taketwo", version=version("taketwo"), on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+async def _is_clock(source: ToolSource, tool: str) -> bool:
+    """Whether ours is asked for, and not one of that name that was recorded."""
+    return tool == CLOCK.name and not any(one.name == tool for one in await source.definitions())
 
 
 async def serve_stdio(source: ToolSource) -> None:

@@ -46,12 +46,14 @@ def text(result: Any) -> str:
 
 async def test_an_mcp_client_inside_a_replay_meets_the_recorded_tools() -> None:
     seen: list[Any] = []
+    told: list[Any] = []
     with bound() as listening:
         async with gateway(listening) as url:
 
             async def agent(exchange: Exchange) -> Reply:
                 async with Client(f"{url}/runs/{exchange.execution_id}/mcp") as client:
                     seen.append((await client.list_tools()).tools)
+                    told.append((await client.call_tool("taketwo_clock", {})).structured_content)
                     seen.append(await client.call_tool("check_status", {"id": "A-1"}))
                     seen.append(await client.call_tool("issue_refund", {"id": "A-1"}))
                 return Reply(text="Lost.")
@@ -61,7 +63,12 @@ async def test_an_mcp_client_inside_a_replay_meets_the_recorded_tools() -> None:
     assert [(tool.name, tool.description) for tool in tools] == [
         ("check_status", "The tool check_status."),
         ("issue_refund", "The tool issue_refund."),
+        ("taketwo_clock", "The time at which this conversation was recorded: what `now` is in it."),
     ]
+    said = STATUS.turns[0].user
+    assert said is not None
+    there = said.at or STATUS.started_at
+    assert told == [{"now": None if there is None else there.isoformat().replace("+00:00", "Z")}]
     assert (text(found), found.structured_content, found.is_error) == ('{"parcel": "lost"}', {"parcel": "lost"}, False)
     assert (text(refused), refused.is_error) == ("not yours", True)
     assert done.ending.reason == "completed"
@@ -80,7 +87,11 @@ async def test_a_recording_is_an_mcp_server_of_its_own_on_stdio(scenario: Path, 
     server = StdioServerParameters(command=sys.executable, args=["-m", "taketwo", "mcp", str(scenario)])
     with errors.open("w", encoding="utf-8") as stderr:
         async with Client(stdio_client(server, errlog=stderr)) as client:
-            assert [tool.name for tool in (await client.list_tools()).tools] == ["check_status", "issue_refund"]
+            assert [tool.name for tool in (await client.list_tools()).tools] == [
+                "check_status",
+                "issue_refund",
+                "taketwo_clock",
+            ]
             assert text(await client.call_tool("check_status", {"id": "A-1"})) == '{"parcel": "lost"}'
             missed = await client.call_tool("check_status", {"id": "B-2"})
             assert missed.is_error
