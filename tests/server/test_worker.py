@@ -19,7 +19,7 @@ def test_what_came_is_read_also_where_requests_never_cease(tmp_path: Path) -> No
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
     arrived, ended = Event(), Event()
     times = {"quiet_s": 0.2, "longest_s": 0.4}
-    settling = Thread(target=settle_when_quiet, args=(store, arrived, ended), kwargs=times)
+    settling = Thread(target=settle_when_quiet, args=(store, arrived, ended), kwargs=times, daemon=True)
     settling.start()
     until = time.monotonic() + 30
     number = 0
