@@ -416,7 +416,10 @@ def test_loading_the_plugin_imports_nothing_of_taketwo_but_its_errors(pytester: 
         "print(sorted(name for name in sys.modules if name.startswith(heavy)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=pytester.path, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "['taketwo', 'taketwo.errors', 'taketwo.pytest_plugin']"
+    assert (
+        done.stdout.splitlines()[-1]
+        == "['taketwo', 'taketwo.errors', 'taketwo.pytest_plugin', 'taketwo.pytest_plugin.setup']"
+    )
 
 
 def test_hostile_names_and_words_do_nothing_to_the_terminal(shop: pytest.Pytester) -> None:
@@ -433,7 +436,7 @@ def test_hostile_names_and_words_do_nothing_to_the_terminal(shop: pytest.Pyteste
 def test_every_option_and_setting_is_in_the_documentation(pytester: pytest.Pytester) -> None:
     page = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text(encoding="utf-8")
     offered = set(re.findall(r"(?:--taketwo-[a-z-]+|taketwo_[a-z_]+)", run(pytester, "--help").stdout.str()))
-    assert len(offered) == 12
+    assert len(offered) == 15
     assert {name for name in offered if f"`{name}" not in page} == set()
 
 

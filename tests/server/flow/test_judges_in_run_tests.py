@@ -102,7 +102,7 @@ def test_what_was_replayed_is_judged_again_by_what_the_test_asks_now(client: htt
         ("rubric:/etc/passwd", "evaluator_ids"),
         ("my_evals.py:politeness", "replay --run-test"),
         ("nonsense", "known are"),
-        ("csat>=", "known are"),
+        ("csat>=", "write >= or <= and a number"),
         ("no_loop: many", ""),
         ("must_call: x\nturn: 2", "every conversation"),
     ],
