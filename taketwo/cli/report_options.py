@@ -46,17 +46,17 @@ class Reports(NamedTuple):
 
         find_recording: gives the sound of calls. Raises BadSetting where a file cannot be written.
         """
-        writers: list[Writer] = open_writers(
-            json_path=self.json_path,
-            junit_path=self.junit_path,
-            html_path=self.html_path,
-            markdown_path=self.markdown_path,
-            sarif_path=self.sarif_path,
-            annotations=self.annotations,
-            strict=self.strict,
-            find_recording=find_recording,
-        )
         try:
+            writers: list[Writer] = open_writers(
+                json_path=self.json_path,
+                junit_path=self.junit_path,
+                html_path=self.html_path,
+                markdown_path=self.markdown_path,
+                sarif_path=self.sarif_path,
+                annotations=self.annotations,
+                strict=self.strict,
+                find_recording=find_recording,
+            )
             if self.history is not None:
                 writers = [Remembering(writers, self.history, self.revision or committed_revision(Path.cwd()))]
             with redirect_stdout(sys.stderr) if self.json_path == "-" else nullcontext():

@@ -159,6 +159,13 @@ def test_a_report_that_does_not_fit_the_disk_is_told_and_the_one_before_stays(ru
     assert not [name for name in os.listdir(site) if name.endswith(".tmp")]
 
 
+def test_a_report_that_cannot_be_opened_leaves_no_empty_ones_behind(run: Run, site: Path) -> None:
+    done = run("replay", "replays", "--agent", "desk:answer", "--json", "r.json", "--html", "nowhere/r.html")
+    assert done.returncode == 2
+    assert done.stderr == "taketwo: nowhere/r.html: cannot be written: No such file or directory\n"
+    assert not (site / "r.json").exists()
+
+
 def test_a_suite_for_whose_memory_there_is_no_room_is_told_of_and_replayed(run: Run, site: Path) -> None:
     keep(site / "replays" / "many.scenario.yaml", *(greeting(f"case-{number}") for number in range(100)))
     done = run("replay", "replays", "--agent", "desk:answer", "--store", "memory:", largest_file=150_000)
