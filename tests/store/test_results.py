@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 
@@ -12,18 +11,6 @@ from taketwo.store.results import MOST_TOGETHER, Results
 from taketwo.store.sqlite_database import SqliteDatabase
 from taketwo.store.writer import Writer
 from taketwo.verdict import CaseResult, Verdict
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.sqlite3"
-
-
-@pytest.fixture
-def writer(path: Path) -> Iterator[Writer]:
-    made = Writer(SqliteDatabase(str(path)))
-    yield made
-    made.close()
 
 
 def result(number: int) -> CaseResult:

@@ -162,3 +162,5 @@ def test_charts_without_anything_in_their_time_say_so(client: httpx.Client) -> N
         "/charts", params={"filter": "zzabsent"}, headers={"hx-request": "true", "accept": "text/html"}
     ).text
     assert "None of them began in the last week" in part and "<svg" not in part
+    page = client.get("/charts", params={"filter": "zzabsent"}, headers={"accept": "text/html"}).text
+    assert "None of them began in the last week" in page and "<figure" not in page and "No scores" not in page
