@@ -133,6 +133,8 @@ def test_commands_options_ports_and_addresses_exist(values: tuple[str, ...]) -> 
         (("workers.enabled=true", "executor=temporal://t:7233"), "share the server's store"),
         (("executor=redis://x",), "executor"),
         (("store.sise=20Gi",), "sise"),
+        (("store.blobs=/data",), "blobs"),
+        (("store.blobs=s3://talks", "store.existingSecret=database"), "name the bucket there"),
     ],
 )
 def test_what_cannot_work_is_refused_before_it_is_applied(values: tuple[str, ...], why: str) -> None:
