@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -29,6 +30,10 @@ def test_the_demo_tells_the_whole_story_with_an_empty_home(tmp_path: Path) -> No
     assert "taketwo replay ID --agent" in told
     assert (tmp_path / "demo/replays/refund-status.scenario.yaml").is_file()
     assert (tmp_path / "demo/report.html").is_file()
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (shown,) = re.findall(r"```\n(CHANGED .+?)```", readme, flags=re.DOTALL)
+    for line in shown.splitlines():
+        assert line in told or line.strip() == "…"
 
 
 class FakeModel(BaseHTTPRequestHandler):
