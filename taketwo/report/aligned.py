@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from taketwo.comparison import SEVERITIES, Change, Comparison, Severity, TurnPair
@@ -158,7 +159,7 @@ def align(
     changes = _changes_by_pair(comparison)
     first = None if comparison.first_divergence is None else comparison.changes[comparison.first_divergence]
     turns = (_turn(recorded, replayed, pair, changes[place], first) for place, pair in enumerate(comparison.pairs))
-    return tuple(turn if run is None else _with_run(turn, run, scores) for turn in turns)
+    return tuple(turns) if run is None else tuple(_with_run(turns, run, scores))
 
 
 def align_attempt(case: Case, attempt: Attempt) -> tuple[AlignedTurn, ...]:
@@ -231,19 +232,28 @@ def _place(turn_index: int | None, step_index: int | None) -> StepPlace | None:
     return StepPlace(turn_index=turn_index, step_index=step_index)
 
 
-def _with_run(turn: AlignedTurn, run: Run, scores: Sequence[Score | Unscored]) -> AlignedTurn:
-    """The turn, with what the replay and the checks say about it."""
-    if turn.replayed is None:
-        return turn
-    index = turn.replayed.index
-    answers = {answer.place: answer for answer in run.tool_answers if answer.place.turn_index == index}
-    return turn._replace(
-        steps=tuple(step._replace(answer=answers.get(step.place)) if step.place else step for step in turn.steps),
-        user_answer=next((answer for answer in run.user_answers if answer.turn_index == index), None),
-        divergences=tuple(divergence for divergence in run.divergences if divergence.turn_index == index),
-        scores=tuple(score for score in scores if isinstance(score, Score) and score.turn_index == index),
-        ending=run.ending if run.ending.turn_index == index else None,
-    )
+def _with_run(turns: Iterable[AlignedTurn], run: Run, scores: Sequence[Score | Unscored]) -> Iterator[AlignedTurn]:
+    """The turns, with what the replay and the checks say about each."""
+    answers = {answer.place: answer for answer in run.tool_answers}
+    users = {answer.turn_index: answer for answer in reversed(run.user_answers)}
+    divergences, judged = defaultdict(list), defaultdict(list)
+    for divergence in run.divergences:
+        divergences[divergence.turn_index].append(divergence)
+    for score in scores:
+        if isinstance(score, Score):
+            judged[score.turn_index].append(score)
+    for turn in turns:
+        if turn.replayed is None:
+            yield turn
+            continue
+        index = turn.replayed.index
+        yield turn._replace(
+            steps=tuple(step._replace(answer=answers.get(step.place)) if step.place else step for step in turn.steps),
+            user_answer=users.get(index),
+            divergences=tuple(divergences[index]),
+            scores=tuple(judged[index]),
+            ending=run.ending if run.ending.turn_index == index else None,
+        )
 
 
 def _is_words(step: Step | None, turn: Turn | None) -> bool:

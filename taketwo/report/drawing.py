@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,10 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from taketwo.report import words
-from taketwo.report.aligned import AlignedStep
-from taketwo.report.worddiff import Piece, word_diff
+from taketwo.report.sides import TEXT_LIMIT, differing, rows
 
 TEMPLATES = Path(__file__).parent / "templates"
 """The parts that reports and pages share."""
-TEXT_LIMIT = 8_000
-"""Characters of one text that is shown; whole texts are in the JSON."""
 
 
 def environment(*folders: Path) -> Environment:
@@ -35,12 +31,18 @@ def environment(*folders: Path) -> Environment:
     )
     made.globals |= {
         "words": words,
-        "TEXT_LIMIT": TEXT_LIMIT,
-        "diff": _diff,
-        "rows_of": _rows,
         "kind_of": lambda value: type(value).__name__,
     }
-    made.filters["shown"] = lambda text: words.shortened(text, TEXT_LIMIT)
+    # A filter is called at once, a global through four functions of the template engine: these are used in every turn.
+    made.filters |= {
+        "call_in_words": words.call_in_words,
+        "differing": differing,
+        "rows": rows,
+        "shown": lambda text: words.shortened(text, TEXT_LIMIT),
+        "tool_answer_in_words": words.tool_answer_in_words,
+        "user_answer_in_words": words.user_answer_in_words,
+    }
+    made.tests["plain_answer"] = words.is_plain_answer
     return made
 
 
@@ -63,25 +65,3 @@ def _compiled_before() -> _Compiled | None:
 
 def _visible(value: Any) -> Any:
     return words.plain_prose(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _diff(before: str, after: str) -> tuple[Piece, ...]:
-    return word_diff(words.shortened(before, TEXT_LIMIT), words.shortened(after, TEXT_LIMIT))
-
-
-def _rows(steps: Sequence[AlignedStep]) -> Iterator[tuple[AlignedStep | None, AlignedStep | None]]:
-    """Steps as rows, left and right: one that was left out and the new one after it share a row."""
-    waiting: AlignedStep | None = None
-    for step in steps:
-        if waiting is not None:
-            replaces = step.recorded is None
-            yield waiting, step if replaces else None
-            waiting = None
-            if replaces:
-                continue
-        if step.replayed is None:
-            waiting = step
-        else:
-            yield (step if step.recorded is not None else None), step
-    if waiting is not None:
-        yield waiting, None

@@ -117,12 +117,12 @@ VALUE_LIMIT = 1_000
 
 def plain(text: str) -> str:
     r"""The text on one line, with everything that acts or hides in its place as an escape such as `\e` or `\u202e`."""
-    return _UNSEEN.sub(_escape, text)
+    return text if text.isprintable() else _UNSEEN.sub(_escape, text)
 
 
 def plain_prose(text: str) -> str:
     """The same for places that can show several lines: line feeds and tabs stay."""
-    return _UNSEEN_IN_PROSE.sub(_escape, text.replace("\r\n", "\n"))
+    return text if text.isprintable() else _UNSEEN_IN_PROSE.sub(_escape, text.replace("\r\n", "\n"))
 
 
 def shortened(text: str, limit: int) -> str:
