@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from taketwo.errors import MissingExtra
-from taketwo.value import Value, content_hash
+from taketwo.value import Value
+from taketwo.value import content_hash as content_hash
 
 S3: Final = "s3://"
 """How addresses of S3-compatible object storage begin."""
@@ -82,11 +83,6 @@ def open_blobs(address: str) -> Blobs:
 def is_name(text: str) -> bool:
     """Whether a text is a hash, under which a body may be kept."""
     return len(text) == 64 and not set(text) - set("0123456789abcdef")
-
-
-def is_sound(name: str, body: bytes) -> bool:
-    """Whether a body is the one that was kept under that name."""
-    return content_hash(body) == name
 
 
 def suffix_of(body: bytes) -> str:

@@ -144,8 +144,6 @@ class Reading(Value):
     """Name of the agent."""
     execution: Execution | None = None
     """The tool that ran."""
-    first_token_ms: float | None = None
-    """From the span's start to the first token."""
     error: str | None = None
     """Why the call failed."""
     hidden: str | None = None

@@ -115,11 +115,6 @@ def put_text(path: Path | str, text: str, scenario: Scenario) -> None:
         raise ScenarioUnreadable(f"cannot be written: {error.strerror}", where=file) from error
 
 
-def locate(path: Path | str) -> dict[str, int]:
-    """The line, from 1, at which each case of a file begins, by the case's id. Raises ScenarioUnreadable."""
-    return _lines(*_form(parse(_content(path), str(path)), str(path)))
-
-
 def _lines(document: Document, form: ScenarioForm) -> dict[str, int]:
     return {case.id: line_of(document, ("cases", position)) for position, case in enumerate(form.cases)}
 

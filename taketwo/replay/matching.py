@@ -12,8 +12,6 @@ from taketwo.value import JSON, canonical_json, clean_json, clean_text
 
 Arguments: TypeAlias = dict[str, JSON]
 """The arguments of a call by name."""
-Matcher: TypeAlias = Callable[[Arguments, Arguments], str | None]
-"""A function of (asked, recorded): why they differ, or None."""
 
 LONGEST_SHOWN = 80
 """Longer values are cut in what people read."""
@@ -53,16 +51,6 @@ def canonical_key(arguments: Arguments, *, keep_ids: bool = False) -> bytes:
     return _encode(canonical(arguments, keep_ids=keep_ids))
 
 
-def exactly(asked: Arguments, recorded: Arguments) -> str | None:
-    """The matcher of the tier `exact`."""
-    return "; ".join(_lines(asked, recorded, _same_json, "")) or None
-
-
-def canonically(asked: Arguments, recorded: Arguments) -> str | None:
-    """The matcher of the tier `canonical`."""
-    return "; ".join(differences(asked, recorded)) or None
-
-
 def differences(asked: Arguments, recorded: Arguments, *, keep_ids: bool = False) -> tuple[str, ...]:
     """What differs in meaning, one line a place: `amount: recorded 20, asked 25`."""
     return tuple(_lines(asked, recorded, _same_id_and_meaning if keep_ids else _same_meaning, ""))
@@ -84,10 +72,6 @@ def shown(value: JSON) -> str:
     """A value as JSON, cut to what fits into a line."""
     text = canonical_json(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
-
-
-def _same_json(asked: JSON, recorded: JSON) -> bool:
-    return MISSING not in (asked, recorded) and _encode(asked) == _encode(recorded)
 
 
 def _same_meaning(asked: JSON, recorded: JSON) -> bool:

@@ -1,4 +1,4 @@
-"""Users that a language model plays, bounded by what the recorded user revealed.
+"""A user that a language model plays, bounded by what the recorded user revealed.
 
 A model's line is not trusted: whatever stands in it that neither the recorded user nor the agent ever said is an
 invention, and the line is refused.
@@ -67,23 +67,7 @@ class SimulatedUser:
         line = self._ladder.next_line(so_far)
         if not isinstance(line, Unanswerable) or not so_far or len(so_far) > LONGEST_TALK:
             return line
-        return await _spoken(self._ladder.sheet, self._model, so_far, line.why, persona=None)
-
-
-class SyntheticUser:
-    """Wants and knows what the recorded user did, and says it in a manner of its own; every line is `simulated`."""
-
-    def __init__(self, recorded: Conversation, model: LanguageModel, persona: str) -> None:
-        """persona: the manner, in words: `impatient, writes in fragments`. It adds no facts."""
-        self._sheet = FactSheet(recorded)
-        self._model = model
-        self._persona = persona
-
-    async def next_line(self, so_far: Sequence[Turn]) -> Line | Unanswerable | None:
-        """What such a user would say."""
-        if len(so_far) > LONGEST_TALK:
-            return Unanswerable(f"the conversation has gone on for {LONGEST_TALK} turns")
-        return await _spoken(self._sheet, self._model, so_far, "a user of another manner", persona=self._persona)
+        return await _spoken(self._ladder.sheet, self._model, so_far, line.why)
 
 
 def inventions(sheet: FactSheet, line: str, so_far: Sequence[Turn]) -> tuple[str, ...]:
@@ -96,7 +80,7 @@ def inventions(sheet: FactSheet, line: str, so_far: Sequence[Turn]) -> tuple[str
 
 
 async def _spoken(
-    sheet: FactSheet, model: LanguageModel, so_far: Sequence[Turn], why: str, persona: str | None
+    sheet: FactSheet, model: LanguageModel, so_far: Sequence[Turn], why: str
 ) -> Line | Unanswerable | None:
     refused: tuple[str, ...] = ()
     for sample in range(1, TRIES + 1):
@@ -104,7 +88,7 @@ async def _spoken(
             name="user_line",
             version=PROMPT_VERSION,
             system=SYSTEM,
-            user=_situation(sheet, so_far, persona, refused),
+            user=_situation(sheet, so_far, refused),
             json_schema=SCHEMA,
             sample=sample,
         )
@@ -124,15 +108,13 @@ async def _spoken(
     return Unanswerable(f"{why}; the model's line was refused, as it invents: {', '.join(refused)}")
 
 
-def _situation(sheet: FactSheet, so_far: Sequence[Turn], persona: str | None, refused: tuple[str, ...]) -> str:
+def _situation(sheet: FactSheet, so_far: Sequence[Turn], refused: tuple[str, ...]) -> str:
     told = "\n".join(f"- {line.text}" for line in sheet.lines)
     talk = "\n".join(
         f"{'' if turn.user is None else f'Customer: {turn.user.text}'}\nAgent: {turn.reply or '(nothing)'}"
         for turn in so_far
     )
     parts = [f"What the customer said in the recording:\n{told}", f"The conversation now:\n{talk or '(it begins)'}"]
-    if persona is not None:
-        parts.append(f"The customer's manner: {persona}")
     if refused:
         parts.append(f"An earlier line was refused because nobody had said: {', '.join(refused)}")
     return "\n\n".join(parts)

@@ -113,7 +113,7 @@ def create_app(
     async def running(app: Starlette) -> AsyncIterator[None]:
         replayed = flow._replace(store=whole_store)
         async with _receiving(intake, grpc_door, room, keys, metrics) as tasks:
-            expiry = tasks.create_task(expire_regularly(store))
+            expiry = tasks.create_task(expire_regularly(flow))
             async with _replaying(tasks, executor, replayed, chats, telling.spans):
                 yield
             expiry.cancel()

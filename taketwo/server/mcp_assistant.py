@@ -89,9 +89,7 @@ def _compare(given: Mapping[str, Any]) -> list[str]:
 def _keep(given: Mapping[str, Any]) -> list[str]:
     if not (Path.cwd() / given["out"]).resolve().is_relative_to(Path.cwd().resolve()):
         raise BadSetting("is outside of the working folder", where=given["out"], todo="name a path inside it")
-    checks = {
-        name: f"--{name.replace('_', '-')}" for name in ("must_call", "must_not_call", "must_say", "must_not_say")
-    }
+    checks = {name: f"--{name.replace('_', '-')}" for name in CHECKS}
     options = _options(given, out="--out", why="--why", project="--project", **checks)
     return ["freeze", *options, *(["--force"] if given.get("overwrite") else []), "--", *given["ids"]]
 

@@ -30,17 +30,3 @@ def cases_needed(newly_failing: float, newly_passing: float, *, alpha: float = 0
     z_alpha, z_power = NormalDist().inv_cdf(1 - alpha), NormalDist().inv_cdf(power)
     root = z_alpha * changed**0.5 + z_power * (changed - difference**2) ** 0.5
     return int(-(-(root**2) // difference**2))
-
-
-def holm(p_values: list[float], alpha: float = 0.05) -> list[bool]:
-    """Which of several hypotheses are rejected while the chance of any false rejection stays below `alpha`.
-
-    Source: S. Holm, 1979. The answers stand in the order of the p-values.
-    """
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    rejected = [False] * len(p_values)
-    for rank, index in enumerate(order):
-        if p_values[index] > alpha / (len(p_values) - rank):
-            break
-        rejected[index] = True
-    return rejected

@@ -56,8 +56,3 @@ def decide_sequentially(outcomes: Iterable[bool], rates: Rates) -> Decision:
         if ratio <= bound_healthy:
             return "healthy"
     return "undecided"
-
-
-def runs_needed(rates: Rates) -> int:
-    """How many passes in a row call a case healthy."""
-    return int(-(-log(rates.beta) // log(rates.broken / rates.healthy)))

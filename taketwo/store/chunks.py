@@ -24,7 +24,6 @@ SPANS: Kind = 0
 LOGS: Kind = 1
 
 Record = RawSpan | RawLog
-AnyRecord = TypeVar("AnyRecord", RawSpan, RawLog)
 
 COMPRESSION_LEVEL = 1
 """zlib's fastest: 20 µs for a span of 3.6 KB with no lock held; level 6 takes half as long again and saves a sixth."""

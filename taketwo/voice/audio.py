@@ -26,7 +26,6 @@ _FRAMES_AT_ONCE: Final = 1 << 20
 _MOST_CLAIMED: Final = 0xFFFFFFFF
 """The greatest length that a WAV can name."""
 _FULL_SCALE: Final = 32767.0
-_MU: Final = 255.0
 
 
 class Sound(NamedTuple):
@@ -182,16 +181,6 @@ _MULAW_TABLE: Final = _mulaw_table()
 def loudness(samples: Samples) -> float:
     """Root of the mean square."""
     return math.sqrt(float(np.dot(samples, samples)) / len(samples)) if len(samples) else 0.0
-
-
-def decibels(ratio: float) -> float:
-    """A ratio of amplitudes in dB."""
-    return 20 * math.log10(max(ratio, 1e-9))
-
-
-def silence(length_s: float, rate: int) -> Samples:
-    """No sound."""
-    return np.zeros(round(length_s * rate), dtype=np.float32)
 
 
 def _soundfile() -> Any:

@@ -44,8 +44,6 @@ class Utterance(NamedTuple):
 
     samples: Samples
     trigger: Trigger
-    is_original: bool
-    """Whether it is the recorded voice."""
     lead_s: float = 0.0
     """What stands before the first sound of it, in seconds."""
     trail_s: float = 0.0
@@ -92,13 +90,14 @@ class Caller:
         cut = self._cut(recorded_turn) if self._mode == "original" and recorded_turn is not None else None
         if cut is not None:
             self.original += 1
-            return Utterance(*cut[:1], trigger, True, *cut[1:])
+            samples, lead_s, trail_s = cut
+            return Utterance(samples, trigger, lead_s, trail_s)
         if self._speaker is None:
             return None
         spoken = trimmed(resampled(self._speaker.speak(line.text), SPEAKING_RATE, HEARING_RATE))
         self.synthesised += 1
         self.gaps.append(Gap(where=f"turns[{turn}].user.audio", why=self._why_spoken(recorded_turn)))
-        return Utterance(self._through(self._as_loud(spoken)), trigger, False)
+        return Utterance(self._through(self._as_loud(spoken)), trigger)
 
     def trigger(self, recorded_turn: int | None) -> Trigger:
         """What made the caller say the line of that recorded turn."""

@@ -662,7 +662,7 @@ def test_livekits_older_keys_and_an_answer_that_was_interrupted() -> None:
     context = {"items": [{"type": "message", "role": "user", "content": ["Hello"]}]}
     session = span({}, name="agent_session", number=1, scope="livekit-agents")
     turn = {"lk.user_input": "Hello", "lk.response.text": "Hi, how", "lk.interrupted": True, "lk.speech_id": "x"}
-    node = {"lk.chat_ctx": json.dumps(context), "lk.response.text": "Hi, how can I help?", "lk.response.ttft": 0.25}
+    node = {"lk.chat_ctx": json.dumps(context), "lk.response.text": "Hi, how can I help?"}
     spans = [
         session,
         span(turn, name="agent_turn", number=2, parent=1, scope="livekit-agents"),
@@ -673,7 +673,6 @@ def test_livekits_older_keys_and_an_answer_that_was_interrupted() -> None:
     assert talk(conversation) == [("Hello", [], "Hi, how")]
     assert conversation.turns[0].steps[0].text == "Hi, how can I help?"  # type: ignore[union-attr]
     assert conversation.channel == "voice"
-    assert dialects.read(spans[2]).first_token_ms == 250
 
 
 # whatever else

@@ -19,7 +19,7 @@ from taketwo.conversation import Agent, Call, Conversation, Say, ToolDefinition,
 from taketwo.errors import ScenarioUnreadable
 from taketwo.freeze.blobs import pack
 from taketwo.freeze.file_schema import file_schema
-from taketwo.freeze.files import SCHEMA_FILE, load, locate, save
+from taketwo.freeze.files import SCHEMA_FILE, load, read, save
 from taketwo.freeze.freeze import freeze
 from taketwo.freeze.typed import plain
 from taketwo.freeze.yaml_reader import parse
@@ -65,7 +65,7 @@ def test_every_scenario_is_read_back_to_the_letter_and_fits_the_schema(folder: P
     validate(path)
     save(again, path)
     assert path.read_bytes() == first, "the same scenario gives the same bytes"
-    assert locate(path).keys() == {case.id for case in scenario.cases}
+    assert read(path).lines.keys() == {case.id for case in scenario.cases}
 
 
 def test_a_hundred_real_conversations_are_read_back_to_the_letter(shared_data: Path, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_what_is_edited_by_hand_is_what_is_loaded(tmp_path: Path) -> None:
     assert case.recorded.turns[0].user == UserLine(text="no")
     assert case.recorded.turns[0].reply == "12:30"
     assert (case.recorded.id, case.recorded.project, case.origin) == ("hello", "default", Origin())
-    assert locate(path) == {"hello": 4}
+    assert read(path).lines == {"hello": 4}
 
 
 HEAD = "taketwo: 1\nname: x\ncases:\n"
@@ -216,7 +216,7 @@ def test_a_missing_file_is_named() -> None:
     with pytest.raises(ScenarioUnreadable, match=r"nowhere\.scenario\.yaml: cannot be read: No such file"):
         load("nowhere.scenario.yaml")
     with pytest.raises(ScenarioUnreadable, match="cannot be read"):
-        locate(".")
+        read(".")
 
 
 def long_scenario() -> Scenario:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -13,7 +12,6 @@ from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
 from taketwo.freeze.graph import draw, walk
 from taketwo.graph import END, START, Edge, Graph, Node, insist_on_paths, paths_taken
-from taketwo.report.graph_svg import graph_svg
 from taketwo.testing import call, conversation, turn
 
 LINES = [
@@ -72,7 +70,6 @@ def test_every_graph_can_be_walked_and_every_conversation_has_its_way(seeds: lis
         assert walks[one.id][-1] == END
     assert paths_taken(graph, list(walks.values())) == edges
     assert draw(list(reversed(talks)), most_nodes=most).graph == graph
-    ElementTree.fromstring(graph_svg(graph, edges))
 
 
 def test_a_conversation_of_the_graph_is_found_on_it_again() -> None:

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from taketwo.freeze.file_schema import file_schema
-from taketwo.freeze.files import load, locate, save
+from taketwo.freeze.files import load, read, save
 from taketwo.freeze.typed import plain
 from taketwo.freeze.yaml_reader import parse
 from taketwo.scenario import Expectation
@@ -46,7 +46,7 @@ def test_the_first_example_says_what_the_page_says_about_it(tmp_path: Path) -> N
     assert first.user is not None and first.user.text == "Hi, I sent back order A-1001."
     assert second.calls[0].result == '{"refund": "R-7", "state": "paid"}'
     assert second.reply == "I have just refunded you 39.90."
-    assert locate(path) == {"dana-refund-status": 6}
+    assert read(path).lines == {"dana-refund-status": 6}
 
 
 def test_the_page_shows_and_explains_every_expectation() -> None:

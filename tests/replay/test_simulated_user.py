@@ -16,7 +16,7 @@ from taketwo.llm import Answer, ModelCall, ModelSettings, Prompt, open_model
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import replay
 from taketwo.replay.fact_sheet import FactSheet
-from taketwo.replay.simulated_user import SimulatedUser, SyntheticUser, inventions
+from taketwo.replay.simulated_user import SimulatedUser, inventions
 from taketwo.replay.user import Line, Unanswerable
 from taketwo.replay.user_side import Users
 from taketwo.scenario import Case
@@ -109,15 +109,6 @@ async def test_a_line_with_anything_that_nobody_said_is_refused(line: str, inven
 async def test_a_model_that_has_no_answer_ends_the_replay_as_unanswerable() -> None:
     refused = await after(ODD, SaysOnly("", answerable=False))
     assert isinstance(refused, Unanswerable) and "no answer either" in refused.why
-
-
-async def test_a_synthetic_user_speaks_in_its_own_manner_and_can_end() -> None:
-    model = SaysOnly("kettle broken. order A-1042. replacement please")
-    user = SyntheticUser(SHOP, model, "writes in fragments")
-    line = await user.next_line([])
-    assert isinstance(line, Line) and line.rung == "simulated"
-    assert "writes in fragments" in model.prompts[0].user
-    assert await SyntheticUser(SHOP, SaysOnly("", finished=True), "curt").next_line([]) is None
 
 
 async def test_simulated_users_need_a_model() -> None:

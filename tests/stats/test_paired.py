@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from taketwo.stats.paired import cases_needed, holm, mcnemar
+from taketwo.stats.paired import cases_needed, mcnemar
 
 
 @pytest.mark.parametrize(
@@ -29,19 +29,6 @@ def test_the_sample_size_gives_about_the_power_it_promises() -> None:
     assert found / suites == pytest.approx(0.80, abs=0.07), (
         "the exact test is a little more careful than the approximation"
     )
-
-
-def test_holm_keeps_the_chance_of_any_false_alarm_small() -> None:
-    dice, alarms = random.Random(13), 0
-    for _ in range(2000):
-        alarms += any(holm([dice.random() for _ in range(50)]))
-    assert alarms / 2000 < 0.065
-
-
-def test_holm_rejects_in_the_order_of_the_evidence() -> None:
-    assert holm([0.04, 0.001, 0.02]) == [True, True, True]
-    assert holm([0.04, 0.001, 0.03]) == [False, True, False]
-    assert holm([]) == []
 
 
 def test_no_loss_needs_no_sample() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from taketwo.stats.sequential import Rates, decide_sequentially, evidence, runs_needed
+from taketwo.stats.sequential import Rates, decide_sequentially, evidence
 
 LONGEST = 400
 
@@ -61,7 +61,7 @@ def test_a_suite_of_three_hundred_slightly_flaky_cases_is_rarely_red() -> None:
 def test_evidence_adds_up_and_points_the_right_way() -> None:
     assert evidence([], Rates()) == 0
     assert evidence([True], Rates()) < 0 < evidence([False], Rates())
-    assert runs_needed(Rates()) == 5
+    assert [decide_sequentially([True] * runs, Rates()) for runs in (4, 5)] == ["undecided", "healthy"]
 
 
 def test_rates_that_cannot_be_told_apart_are_refused() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
@@ -80,7 +79,6 @@ def _model(span: Span, reading: Reading) -> Reading:
         input_tokens=_count(usage, "input", "prompt_tokens", "input_tokens", "promptTokens"),
         output_tokens=_count(usage, "output", "completion_tokens", "output_tokens", "completionTokens"),
         cost_usd=_cost(attributes),
-        first_token_ms=_first_token(span),
         hidden=marks.LEFT_OUT,
     )
 
@@ -134,17 +132,3 @@ def _cost(attributes: Mapping[str, JSON]) -> float | None:
         return total
     parts = [cost for value in costs.values() if (cost := decimal_of(value)) is not None]
     return sum(parts) if parts else None
-
-
-def _first_token(span: Span) -> float | None:
-    """The time to the first token, which is sent as a moment."""
-    text = text_of(encoded(span.attributes.get("langfuse.observation.completion_start_time")))
-    if text is None or span.start_ns <= 0:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    after = moment.timestamp() * 1000 - span.start_ns / 1e6
-    return after if after >= 0 else None

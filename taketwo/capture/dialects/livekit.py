@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
-from taketwo.capture.dialects.loose_json import as_object, decimal_of, loosely, text_of
+from taketwo.capture.dialects.loose_json import as_object, loosely, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.tool_spans import execution, failure
 from taketwo.capture.reading import Message, Reading
@@ -67,7 +67,6 @@ def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     request = read_messages(given) if given is not None else None
     talk, system = without_system(request) if request is not None else (None, None)
     response = _response(attributes)
-    seconds = decimal_of(attributes.get("lk.response.ttft"))
     known = request is not None or response is not None
     return reading.but(
         kind="model",
@@ -77,7 +76,6 @@ def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
         response=response,
         response_rule="lk.response",
         system=system,
-        first_token_ms=seconds * 1000 if seconds is not None else None,
         hidden=marks.LEFT_OUT,
     )
 

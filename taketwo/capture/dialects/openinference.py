@@ -101,7 +101,6 @@ def _model(span: Span, reading: Reading) -> Reading:
         response_id=_response_id(output),
         previous_response_id=text_of(settings.get("previous_response_id")) or _previous(raw),
         finish=text_of(attributes.get("llm.finish_reason")),
-        first_token_ms=_first_token(span),
         hidden=_why_hidden(raw, output, span),
     )
 
@@ -197,13 +196,6 @@ def _object(text: JSON) -> dict[str, JSON]:
     except Unreadable:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _first_token(span: Span) -> float | None:
-    for event in span.events:
-        if event.name == "First Token Stream Event" and event.at_ns >= span.start_ns > 0:
-            return (event.at_ns - span.start_ns) / 1e6
-    return None
 
 
 def _why_hidden(raw: JSON, output: JSON, span: Span) -> str | None:

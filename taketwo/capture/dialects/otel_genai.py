@@ -130,7 +130,6 @@ def _model(span: Span, attributes: Mapping[str, JSON], reading: Reading) -> Read
         system=instructions(attributes.get(SYSTEM)) or system,
         tools=read_definitions(attributes.get("gen_ai.tool.definitions")),
         settings=settings,
-        first_token_ms=first_token(attributes),
         hidden=marks.DROPPED if span.dropped_attributes else marks.LEFT_OUT,
     )
 
@@ -205,17 +204,6 @@ def read_settings(attributes: Mapping[str, JSON]) -> dict[str, JSON]:
         for key, name in SETTINGS.items()
         if attributes.get(key) is not None and not marks.is_mark(attributes[key])
     }
-
-
-def first_token(attributes: Mapping[str, JSON]) -> float | None:
-    """Milliseconds to the first token: seconds by the conventions, whole milliseconds by those that send an integer."""
-    for name in ("gen_ai.response.time_to_first_chunk", "gen_ai.client.operation.time_to_first_chunk"):
-        if (seconds := decimal_of(attributes.get(name))) is not None:
-            return seconds * 1000
-    value = attributes.get("gen_ai.server.time_to_first_token")
-    if (number := decimal_of(value)) is not None:
-        return number if isinstance(value, int) else number * 1000
-    return None
 
 
 def from_events(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.loose_json import decimal_of, loosely, text_of
+from taketwo.capture.dialects.loose_json import loosely, text_of
 from taketwo.capture.dialects.messages import instructions, read_messages, without_system
 from taketwo.capture.dialects.otel_genai import SYSTEM, read_settings, usage
 from taketwo.capture.dialects.tool_spans import failure
@@ -37,7 +37,6 @@ def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     given = loosely(attributes.get("input", attributes.get("messages")))
     request = read_messages(given) if given is not None else None
     talk, system = without_system(request) if request is not None else (None, None)
-    seconds = decimal_of(attributes.get("metrics.ttfb"))
     return usage(attributes, reading).but(
         kind="model",
         evidence="messages" if request is not None else "nothing",
@@ -49,7 +48,6 @@ def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
         system=system or instructions(attributes.get(SYSTEM)) or text_of(attributes.get("system")),
         tools=read_definitions(attributes.get("tools")),
         settings=read_settings(attributes),
-        first_token_ms=seconds * 1000 if seconds is not None else None,
         hidden=marks.LEFT_OUT,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.loose_json import as_object, decimal_of, loosely, number_of, text_of
+from taketwo.capture.dialects.loose_json import as_object, loosely, number_of, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.otel_genai import finish, read_settings
 from taketwo.capture.dialects.tool_spans import execution, failure
@@ -83,7 +83,6 @@ def _model(span: Span, reading: Reading) -> Reading:
         response_id=text_of(attributes.get("ai.response.id")),
         finish=text_of(attributes.get("ai.response.finishReason"))
         or finish(attributes.get("gen_ai.response.finish_reasons")),
-        first_token_ms=decimal_of(attributes.get("ai.response.msToFirstChunk")),
         hidden=marks.LEFT_OUT,
     )
 

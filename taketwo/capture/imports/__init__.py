@@ -27,7 +27,7 @@ from taketwo.capture.imports import (
 from taketwo.capture.imports.imported import FileFormat, Imported, Unread
 from taketwo.errors import BadSetting, TraceUnreadable
 
-__all__ = ["DESCRIPTIONS", "FORMATS", "Imported", "Unread", "read_file"]
+__all__ = ["FORMATS", "Imported", "Unread", "read_file"]
 
 FORMATS: Final[dict[str, FileFormat]] = {
     "otlp": otlp_file,
@@ -46,24 +46,6 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "openai-chat": openai_chat,
 }
 """Every format by its name, the ones that are told by surer signs first."""
-
-DESCRIPTIONS: Final[dict[str, str]] = {
-    "otlp": "spans and logs as exporters and the OpenTelemetry Collector write them: protobuf, JSON, JSON lines",
-    "phoenix": "spans from Phoenix: answers of its REST API, dataframes as JSON lines or CSV",
-    "langfuse": "observations and traces from Langfuse: export files, answers of its API, blob storage; JSON or CSV",
-    "langsmith": "runs from LangSmith: list_runs as JSON or JSON lines, answers of its API",
-    "parquet": "parquet with the columns of phoenix, langfuse or langsmith (needs the extra 'parquet')",
-    "openai-responses": "calls of OpenAI's Responses API, each request with its response, one a line",
-    "livekit-session": "session reports of LiveKit Agents, or session.history alone",
-    "vapi": "calls of Vapi: answers of its API, lists of them, server messages, chats",
-    "retell": "calls and chats of Retell: answers of its API, lists of them, webhooks",
-    "elevenlabs": "conversations of ElevenLabs agents: answers of its API, post-call webhooks",
-    "tau2-bench": "results of tau2-bench: all simulations in one file, or one a file",
-    "tau-bench": "trajectories of tau-bench",
-    "sharegpt": "training sets with `conversations` of `from` and `value`, tool calls as JSON or in tags",
-    "openai-chat": "chats with `messages` in OpenAI form, one a line, as for fine-tuning",
-}
-"""What each format is, in one line for people."""
 
 _HEAD_BYTES: Final = 256 * 1024
 _BUFFER_BYTES: Final = 1024 * 1024

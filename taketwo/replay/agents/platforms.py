@@ -33,11 +33,6 @@ class Named(NamedTuple):
         return self.base_url + path
 
 
-def is_on_platform(spec: str) -> bool:
-    """Whether a SPEC names an agent of a platform: `vapi:ASSISTANT`, `retell:AGENT`."""
-    return spec.partition(":")[0] in BASE_URLS and ":" in spec
-
-
 def named(spec: str) -> Named:
     """The agent that `vapi:ID` names, or `vapi:https://HOST/ID` for an API elsewhere. Raises BadSetting."""
     platform, _, rest = spec.partition(":")

@@ -15,6 +15,8 @@ GIVEN_UP_AFTER = timedelta(minutes=5)
 """A request that was begun and is not answered by then has died with its process, and may be tried again."""
 KEPT_FOR = timedelta(days=1)
 """How long an answer is given again."""
+FORGOTTEN_AT_ONCE = 1000
+"""So many are looked up together."""
 
 
 class Answered(Value):
@@ -76,12 +78,11 @@ def once(
     return answered, False
 
 
-def forget_old_requests(flow: Flow) -> int:
-    """Forget answers that nobody will ask for again; gives how many."""
-    old = REQUESTS.claim(flow, lambda one: one, limit=10_000)
-    for one in old:
-        REQUESTS.remove(flow, _name(one.project, one.key))
-    return len(old)
+def forget_old_requests(flow: Flow) -> None:
+    """Forget answers that are not given again: they may hold lines of users."""
+    while old := REQUESTS.claim(flow, lambda one: one, limit=FORGOTTEN_AT_ONCE):
+        for one in old:
+            REQUESTS.remove(flow, _name(one.project, one.key))
 
 
 def _name(project: str | None, key: str) -> str:
