@@ -14,17 +14,16 @@ HEAD = """# The command line
 Every command, as `--help` prints it. Listings have `--json`; errors are one line: what, where, what to do.
 
 Settings come from the options, else from the environment (`TAKETWO_STORE`, `TAKETWO_AGENT`, `TAKETWO_PROJECT`,
-`TAKETWO_CONCURRENCY`, `TAKETWO_TURN_TIMEOUT_S`, `TAKETWO_CLOCK`, `TAKETWO_AGENT_KEY`, `TAKETWO_SERVER`,
-`TAKETWO_SERVER_KEY`, `TAKETWO_ADMIN_KEY`, `TAKETWO_TRACES_TO`, `TAKETWO_WEBHOOK_HOSTS`,
-`TAKETWO_SMTP_URL`, `TAKETWO_MAIL_FROM`,
-`TAKETWO_SPEECH_URL`, `TAKETWO_SPEECH_KEY`, `TAKETWO_CALL_PRICES`, `TAKETWO_VAPI_KEY`, `TAKETWO_VAPI_SECRET`,
-`TAKETWO_RETELL_KEY`, `TAKETWO_ELEVENLABS_SECRET`; those of [language models](models.md):
-`TAKETWO_LLM_MODEL`, `TAKETWO_LLM_BASE_URL`, `TAKETWO_LLM_API_KEY`, `TAKETWO_LLM_ANSWERS`, `TAKETWO_LLM_RECORD`,
-`TAKETWO_LLM_MAX_CALLS`, `TAKETWO_LLM_MAX_COST_USD`, `TAKETWO_LLM_CONCURRENCY`), else from `[tool.taketwo]` in the
-nearest pyproject.toml (all but the keys). How grave differences are stands in `[tool.taketwo.severity]` only
-([Comparison](comparison.md)), and in `[tool.taketwo]` alone the list `evaluators` ([Evaluators](evaluators.md)); what
-stays and what else goes when a conversation is kept, in `[tool.taketwo.redact_allow]` and
-`[tool.taketwo.redact_patterns]` ([Promotion](promotion.md)).
+`TAKETWO_CONCURRENCY`, `TAKETWO_TURN_TIMEOUT_S`, `TAKETWO_CLOCK`, `TAKETWO_SEED_RANDOM`, `TAKETWO_AGENT_KEY`,
+`TAKETWO_SERVER`, `TAKETWO_SERVER_KEY`, `TAKETWO_ADMIN_KEY`, `TAKETWO_TRACES_TO`, `TAKETWO_WEBHOOK_HOSTS`,
+`TAKETWO_SMTP_URL`, `TAKETWO_MAIL_FROM`, `TAKETWO_SPEECH_URL`, `TAKETWO_SPEECH_KEY`, `TAKETWO_CALL_PRICES`,
+`TAKETWO_VAPI_KEY`, `TAKETWO_VAPI_SECRET`, `TAKETWO_RETELL_KEY`, `TAKETWO_ELEVENLABS_SECRET`; those of [language
+models](models.md): `TAKETWO_LLM_MODEL`, `TAKETWO_LLM_BASE_URL`, `TAKETWO_LLM_API_KEY`, `TAKETWO_LLM_ANSWERS`,
+`TAKETWO_LLM_RECORD`, `TAKETWO_LLM_MAX_CALLS`, `TAKETWO_LLM_MAX_COST_USD`, `TAKETWO_LLM_CONCURRENCY`), else from
+`[tool.taketwo]` in the nearest pyproject.toml (all but the keys). How grave differences are stands in
+`[tool.taketwo.severity]` only ([Comparison](comparison.md)), and in `[tool.taketwo]` alone the list `evaluators`
+([Evaluators](evaluators.md)); what stays and what else goes when a conversation is kept, in
+`[tool.taketwo.redact_allow]` and `[tool.taketwo.redact_patterns]` ([Promotion](promotion.md)).
 """
 
 

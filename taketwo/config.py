@@ -56,6 +56,9 @@ class Settings(Value):
     """How many replays run at a time. `TAKETWO_CONCURRENCY`."""
     clock: Literal["real", "recorded"] = "real"
     """What time a Python agent sees in a replay. `TAKETWO_CLOCK`."""
+    seed_random: bool = False
+    """Whether `random` and numpy give a Python agent the same numbers whenever a repeat of a case is run again.
+    `TAKETWO_SEED_RANDOM`."""
     turn_timeout_s: float = 60.0
     """How long the agent may take for one turn, in seconds. `TAKETWO_TURN_TIMEOUT_S`."""
     severity: dict[str, Any] = {}

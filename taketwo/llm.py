@@ -11,6 +11,7 @@ network.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from taketwo.errors import BadSetting, BudgetSpent, MissingExtra, ModelUnavailable
-from taketwo.value import JSON, Value, canonical_json, clean_json, clean_text, content_hash
+from taketwo.value import JSON, Value, canonical_json, clean_json, clean_text, content_hash, stable_seed
 
 Answers: TypeAlias = Literal["replay", "record"]
 """What becomes of a prompt that the file of answers does not hold: `replay` refuses it, `record` asks and keeps."""
@@ -44,6 +45,8 @@ class Prompt(Value):
     """JSON Schema that the answer must fit; None for an answer in words."""
     sample: int = 1
     """Number of this answer among several to the same prompt, from 1."""
+    attempt: int = 1
+    """Number of the replay for which it is asked, from 1: each has a seed of its own. Kept answers serve all."""
 
 
 class ModelCall(Value):
@@ -65,6 +68,8 @@ class ModelCall(Value):
     """How long it took, in milliseconds; None when it came from a file."""
     from_file: bool = False
     """Whether it came from a file of answers."""
+    seed: int | None = None
+    """The seed that the model took; None when it took none, or when it came from a file."""
 
 
 class Answer(Value):
@@ -138,6 +143,8 @@ class Told(Value):
     """Tokens written; None when the provider did not say."""
     cost_usd: float | None = None
     """Its price; None when it is not known."""
+    seed: int | None = None
+    """The seed that the model took; None when it took none."""
 
 
 class Wire(Protocol):
@@ -200,7 +207,7 @@ class AskedModel:
         """From the file where it holds the answer, else from the model."""
         key = _key(self.name, self._settings.temperature, prompt)
         if self._kept is not None and (told := self._kept.get(key)) is not None:
-            return self._booked(prompt, told.but(cost_usd=0.0), from_file=True)
+            return self._booked(prompt, told.but(cost_usd=0.0, seed=None), from_file=True)
         if self._wire is None:
             assert self._kept is not None
             raise ModelUnavailable(
@@ -256,6 +263,7 @@ class AskedModel:
             cost_usd=told.cost_usd,
             latency_ms=latency_ms,
             from_file=from_file,
+            seed=told.seed,
         )
         self.calls.append(call)
         self._tokens += _tokens(told)
@@ -303,6 +311,22 @@ class _Kept(Value):
     told: Told
 
 
+WITHOUT_SEED = ("anthropic",)
+"""Providers that take no seed."""
+WRONG_REQUEST = (400, 422)
+"""Answers that say that the request itself is not liked."""
+_SEED_WORD = re.compile(r"\bseed\b", re.IGNORECASE)
+
+
+class _SeedRefused(Exception):
+    """The model takes no seed."""
+
+
+def refuses_seed(answer: str) -> bool:
+    """Whether an answer to a wrong request says that it is its seed that is wrong."""
+    return _SEED_WORD.search(answer) is not None
+
+
 class ProviderWire:
     """One model of a provider, through Pydantic AI's model classes, which know each provider's protocol."""
 
@@ -310,6 +334,7 @@ class ProviderWire:
         """Raises BadSetting for a model or key that cannot be used, MissingExtra without `[llm]`."""
         self._settings = settings
         self._provider, _, self._model_name = settings.model.rpartition(":")
+        self._takes_seed = self._provider not in WITHOUT_SEED
         make = PROVIDERS.get(self._provider)
         if make is None or not self._model_name:
             known = ", ".join(f"{name}:NAME" for name in PROVIDERS if name)
@@ -326,26 +351,41 @@ class ProviderWire:
             raise BadSetting(f"cannot be asked: {error}", where=settings.model) from error
 
     async def send(self, prompt: Prompt, correction: str | None) -> Told:
-        """Ask once."""
-        from pydantic_ai.direct import model_request
-
+        """Ask once; without a seed once more where the model refuses one, and from then on."""
+        seed = stable_seed(prompt.to_json().decode()) if self._takes_seed else None
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                response = await model_request(
-                    self._model,
-                    _messages(prompt, correction),
-                    model_settings=self._how(),
-                    model_request_parameters=_structure(prompt, self._provider),
-                )
+                response = await self._response(prompt, correction, seed)
+        except _SeedRefused:
+            self._takes_seed = False
+            return await self.send(prompt, correction)
         except TimeoutError as error:
             why = f"no answer within {self._settings.timeout_s:g} s"
             raise ModelUnavailable(why, where=self._settings.model) from error
         except Exception as error:  # foreign code: the network, refusals, answers of a form that nobody expects
             raise ModelUnavailable(clean_text(str(error)), where=self._settings.model) from error
-        return _told(response, is_structured=prompt.json_schema is not None)
+        return _told(response, is_structured=prompt.json_schema is not None).but(seed=seed)
 
-    def _how(self) -> dict[str, Any]:
+    async def _response(self, prompt: Prompt, correction: str | None, seed: int | None) -> Any:
+        from pydantic_ai.direct import model_request
+        from pydantic_ai.exceptions import ModelHTTPError
+
+        try:
+            return await model_request(
+                self._model,
+                _messages(prompt, correction),
+                model_settings=self._how(seed),
+                model_request_parameters=_structure(prompt, self._provider),
+            )
+        except ModelHTTPError as error:
+            if seed is not None and error.status_code in WRONG_REQUEST and refuses_seed(str(error)):
+                raise _SeedRefused from error
+            raise
+
+    def _how(self, seed: int | None) -> dict[str, Any]:
         how: dict[str, Any] = {"max_tokens": self._settings.max_output_tokens, "timeout": self._settings.timeout_s}
+        if seed is not None:
+            how["seed"] = seed
         if self._settings.temperature is not None:
             how["temperature"] = self._settings.temperature
         return how
@@ -487,5 +527,7 @@ def _together(spent: list[Told]) -> Told:
 
 
 def _key(model: str, temperature: float | None, prompt: Prompt) -> str:
-    """What an answer is kept under: everything that makes a model answer otherwise."""
-    return content_hash(canonical_json([model, temperature, prompt.to_builtins()]))
+    """What an answer is kept under: everything that makes a model answer otherwise, but for chance."""
+    asked = prompt.to_builtins()
+    del asked["attempt"]
+    return content_hash(canonical_json([model, temperature, asked]))

@@ -142,6 +142,10 @@ class Fidelity(Value):
     """Whether the agent is told the recorded date; None when the recording has none."""
     prefix: float | None = None
     """Share of the turns that went as recorded before the first that did not; None without any turn."""
+    chance: dict[str, int | None] = {}
+    """The seed that each of those who draw by chance was given, by who it is: `model` (the agent's), `user` (the model
+    that plays the user), `random` and `numpy` (those of a Python agent); None for one that takes no seed. Empty where
+    nothing takes one from here. It is told, and not counted."""
     rungs: dict[Rung, int] = {}
     """How many user turns each rung answered."""
     tiers: dict[Tier, int] = {}

@@ -74,6 +74,12 @@ class Value(msgspec.Struct, metaclass=_KeywordOnly):
         return msgspec.structs.replace(self, **changes)
 
 
+def stable_seed(*parts: object) -> int:
+    """A seed that follows from these, from 0 to 2³¹ - 1, which all that take seeds take: equal parts, equal seed."""
+    told = "\0".join(map(str, parts)).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(told).digest()[:4]) >> 1
+
+
 def canonical_json(value: JSON) -> str:
     """One spelling for equal JSON values: keys sorted, no spaces. `25` and `25.0` stay different."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

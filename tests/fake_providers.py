@@ -23,6 +23,7 @@ class FakeProviders(ThreadingHTTPServer):
         self.thinks = thinks
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.refuse_with: int | None = None
+        self.takes_no: str | None = None
         self.at_a_time = 0
         self.most_at_a_time = 0
         self.hold: threading.Event | None = None
@@ -47,6 +48,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.hold.wait(0.05)
             if self.server.refuse_with is not None:
                 self._send(self.server.refuse_with, {"error": {"message": "no such key", "type": "invalid"}})
+            elif self.server.takes_no in body:
+                self._send(400, {"error": {"message": f"Unsupported parameter: {self.server.takes_no}"}})
             elif self.path.endswith("/chat/completions"):
                 self._send(200, _as_openai(self.server.thinks(body["messages"][-1]["content"]), body))
             elif self.path.startswith("/v1/messages"):

@@ -14,6 +14,7 @@ import click
 from taketwo.cli.jobs import Jobs
 from taketwo.errors import BadSetting, StoreUnavailable
 from taketwo.events import CaseErrored
+from taketwo.replay.chance import is_seeded
 from taketwo.replay.clock import clock_now
 from taketwo.suite.budget import Budget, read_budget
 from taketwo.suite.cache import Agents, Cache, revision
@@ -66,7 +67,7 @@ class Planning(NamedTuple):
             if self.resume and not resumes:
                 raise BadSetting("the last run here came to its end", where="--resume", todo="leave it out")
             why_not = why_not_cached(how, is_spoken=is_spoken)
-            given = settings_key(how, among=among, clock=clock_now())
+            given = settings_key(how, among=among, clock=clock_now(), is_seeded=is_seeded())
             known = revision(root, agents, given, os.environ, why_not)
             try:
                 plan = plan._replace(cache=Cache(memory, known, resumes=resumes, takes=not self.no_cache))

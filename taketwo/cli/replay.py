@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from taketwo.cli.chance_option import chance_option
 from taketwo.cli.clock_option import clock_option
 from taketwo.cli.evaluator_options import Judging, evaluator_options
 from taketwo.cli.fork_options import Forks, fork_options
@@ -116,6 +117,7 @@ PATIENCE_S = 3600.0
 )
 @fork_options
 @clock_option
+@chance_option
 @evaluator_options
 @audio_option
 @click.option(

@@ -148,7 +148,8 @@ def _cache(config: pytest.Config, setup: Setup, agents: Agents) -> Cache:
     resumes = memory.interrupted_runs() if config.option.taketwo_resume else frozenset()
     if config.option.taketwo_resume and not resumes:
         raise BadSetting("the last run here came to its end", where="--resume", todo="leave it out")
-    given = settings_key(setup.how, among=1, clock=setup.clock)  # each case is a suite of its own
+    # Each case is a suite of its own.
+    given = settings_key(setup.how, among=1, clock=setup.clock, is_seeded=setup.seeds_random)
     why_not = why_not_cached(setup.how, is_spoken=setup.telephony.speaks_with(setup.spec))
     known = revision(memory.root, agents, given, os.environ, why_not)
     takes, folder = not config.option.taketwo_no_cache, Path(config.rootpath)

@@ -39,6 +39,8 @@ class Setup(NamedTuple):
     """Further arguments of `run_suite`."""
     clock: ClockKind
     """What time the agent sees."""
+    seeds_random: bool
+    """Whether it draws the same numbers again."""
     telephony: Telephony
     """How calls are made."""
     calls: Blobs
@@ -95,6 +97,7 @@ def setup_of(config: pytest.Config) -> Setup:
             access,
             how,
             settings.clock,
+            settings.seed_random,
             telephony,
             blobs_of(settings.store),
         )
@@ -141,12 +144,13 @@ async def opened(setup: Setup, file: Path) -> AsyncIterator[Agent]:
     """
     from taketwo.blobs.folder import FolderBlobs
     from taketwo.replay.agents import closing_agents
+    from taketwo.replay.chance import chance
     from taketwo.replay.clock import clock
     from taketwo.voice.phone import open_for_calls
     from taketwo.voice.recordings import AUDIO_FOLDER
 
     places = (setup.calls, FolderBlobs(file.parent / AUDIO_FOLDER))
-    agent = open_for_calls(setup.spec, setup.telephony, places, **setup.access)
-    with clock(setup.clock):
+    with clock(setup.clock), chance(is_fixed=setup.seeds_random):
+        agent = open_for_calls(setup.spec, setup.telephony, places, **setup.access)
         async with closing_agents(agent):
             yield agent

@@ -56,6 +56,8 @@ class Scene:
 
     run_id: str = ""
     """The run; empty where tools are answered without one."""
+    generators: Any = None
+    """The `chance.Generators` that `random` and numpy draw from in the replay; None for those of the process."""
 
     def time_ns(self, real_ns: int) -> int:
         """What time it is in the replay, in nanoseconds since 1970. real_ns: the real time."""

@@ -34,7 +34,7 @@ from taketwo.replay.watch import Outcome as Watched
 from taketwo.replay.watch import Watch
 from taketwo.run import Ending, Run
 from taketwo.scenario import Case
-from taketwo.value import JSON, Value, clean_json, clean_text
+from taketwo.value import JSON, Value, clean_json, clean_text, stable_seed
 
 _IDS = random.Random()
 """Makes ids that are unique without asking the system for randomness each time, which may take longer than a turn.
@@ -87,7 +87,8 @@ async def replay(
     replay cannot be seen, BadSetting for a mode or a turn that there is not.
     """
     how = users if isinstance(users, Users) else Users(user_mode(users), similarity=by_meaning)
-    one = _Replay(case, agent, limits, tools, user_side(how, case.recorded), scope, stand_in, now)
+    user = user_side(how, case.recorded, attempt)
+    one = _Replay(case, agent, limits, tools, user, scope, stand_in, stable_seed(case.id, attempt), now)
     one.hold(held_turns(case.recorded, from_turn) if from_turn != 1 else ())
     began = now()
     with _on_stage(one.session, stop):
@@ -112,7 +113,7 @@ async def replay(
         held_turns=from_turn - 1,
         settings=_settings(how.mode, limits, tools),
     )
-    return with_fidelity(run, case.recorded)
+    return with_fidelity(run, case.recorded, one.session.chance)
 
 
 @functools.lru_cache(maxsize=64)
@@ -134,6 +135,7 @@ class _Replay:
         user: UserSide,
         scope: RecordedCalls | None,
         stand_in: StandIn | None,
+        seed: int,
         now: Callable[[], datetime],
     ) -> None:
         self.run_id = f"{_IDS.getrandbits(128):032x}"
@@ -162,6 +164,7 @@ class _Replay:
             stand_in=stand_in,
             now=now,
             run_id=self.run_id,
+            seed=seed,
             offered=offered(case.recorded),
         )
         self._messages: list[Message] = []
@@ -214,6 +217,8 @@ class _Replay:
         session = self.session
         user = None if line.user is None else line.user.but(at=self._now(), source=None)
         session.begin_turn(line, user)
+        if line.rung == "simulated":
+            session.drew("user", line.seed)
         new_message = None if user is None else self._as_message(user)
         if new_message is not None:
             self._messages.append(new_message)

@@ -8,7 +8,7 @@ A part that there was nothing to measure of counts as 1. docs/fidelity.md explai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from taketwo.conversation import Conversation
 from taketwo.replay.tools import CONFIDENCE
@@ -28,9 +28,9 @@ PREFIX_SHARE = 0.2
 """How much of the number hangs on the length of the common prefix: leaving the recording is no fault by itself."""
 
 
-def with_fidelity(run: Run, recorded: Conversation) -> Run:
-    """The run with its fidelity."""
-    return run.but(fidelity=fidelity(run, recorded))
+def with_fidelity(run: Run, recorded: Conversation, chance: Mapping[str, int | None]) -> Run:
+    """The run with its fidelity. chance: the seeds that were taken in it, see `Fidelity.chance`."""
+    return run.but(fidelity=fidelity(run, recorded).but(chance=dict(chance)))
 
 
 def fidelity(run: Run, recorded: Conversation, before: int | None = None) -> Fidelity:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from taketwo.conversation import Audio, Call, Gap, Tokens, ToolDefinition, Turn, UserLine
 from taketwo.errors import ToolRefused
+from taketwo.replay.chance import Generators, is_seeded
 from taketwo.replay.clock import real_time_ns
 from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
 from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
@@ -60,16 +61,20 @@ class Session(Scene):
         stand_in: StandIn | None = None,
         now: Callable[[], datetime],
         run_id: str = "",
+        seed: int = 0,
         offered: tuple[ToolDefinition, ...] = (),
     ) -> None:
         """Begin with nothing.
 
         tool_calls_per_turn: with more of them in one turn, the agent has failed.
         stand_in: answers by the policy. run_id, offered: the run, and the tools of the recorded agent, for whoever asks
-        from another process.
+        from another process. seed: of all that draws by chance in this replay.
         """
         self.run_id = run_id
         self.offered = offered
+        self.seed = seed
+        self.chance: dict[str, int | None] = {}
+        self.generators = Generators(seed) if is_seeded() else None
         self.recorded_at: datetime | None = None
         self._told_at_ns = 0
         self.journal = Journal()
@@ -106,6 +111,11 @@ class Session(Scene):
         if self.recorded_at is None:
             return real_ns
         return round(self.recorded_at.timestamp() * 1e9) + real_ns - self._told_at_ns
+
+    def drew(self, who: str, seed: int | None) -> None:
+        """Somebody drew by chance, having taken this seed, or none; see `Fidelity.chance`."""
+        with self._lock:
+            self.chance[who] = seed if self.chance.get(who, seed) is not None else None
 
     def at_end(self, finish: Callable[[], Awaitable[Aftermath]]) -> None:
         """Call this when the replay is over."""

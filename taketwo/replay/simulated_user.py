@@ -57,17 +57,23 @@ SMALL_TALK = stems(
 class SimulatedUser:
     """Speaks by the ladder, and where that ends, through a model; each of those lines is marked `simulated`."""
 
-    def __init__(self, recorded: Conversation, model: LanguageModel, similarity: Similarity | None = None) -> None:
-        """recorded: whose user is played. model: who finds words where the recording has none."""
+    def __init__(
+        self, recorded: Conversation, model: LanguageModel, similarity: Similarity | None = None, attempt: int = 1
+    ) -> None:
+        """recorded: whose user is played. model: who finds words where the recording has none.
+
+        attempt: number of the replay, from 1: each draws other chances.
+        """
         self._ladder = Ladder(recorded, similarity)
         self._model = model
+        self._attempt = attempt
 
     async def next_line(self, so_far: Sequence[Turn]) -> Line | Unanswerable | None:
         """What the recorded user would say."""
         line = self._ladder.next_line(so_far)
         if not isinstance(line, Unanswerable) or not so_far or len(so_far) > LONGEST_TALK:
             return line
-        return await _spoken(self._ladder.sheet, self._model, so_far, line.why)
+        return await _spoken(self._ladder.sheet, self._model, so_far, line.why, self._attempt)
 
 
 def inventions(sheet: FactSheet, line: str, so_far: Sequence[Turn]) -> tuple[str, ...]:
@@ -80,7 +86,7 @@ def inventions(sheet: FactSheet, line: str, so_far: Sequence[Turn]) -> tuple[str
 
 
 async def _spoken(
-    sheet: FactSheet, model: LanguageModel, so_far: Sequence[Turn], why: str
+    sheet: FactSheet, model: LanguageModel, so_far: Sequence[Turn], why: str, attempt: int
 ) -> Line | Unanswerable | None:
     refused: tuple[str, ...] = ()
     for sample in range(1, TRIES + 1):
@@ -91,6 +97,7 @@ async def _spoken(
             user=_situation(sheet, so_far, refused),
             json_schema=SCHEMA,
             sample=sample,
+            attempt=attempt,
         )
         try:
             answer = await model.ask(prompt)
@@ -104,7 +111,7 @@ async def _spoken(
         refused = inventions(sheet, said["line"], so_far)
         if not refused:
             reason = f"by {answer.call.model}, as {why}"
-            return Line(UserLine(text=said["line"]), "simulated", reason, None)
+            return Line(UserLine(text=said["line"]), "simulated", reason, None, seed=answer.call.seed)
     return Unanswerable(f"{why}; the model's line was refused, as it invents: {', '.join(refused)}")
 
 

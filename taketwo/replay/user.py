@@ -26,6 +26,8 @@ class Line(NamedTuple):
     """The recorded turn that it stands in; None when it stands in no single one."""
     evidence: tuple[Evidence, ...] = ()
     """The stretches of recorded lines that it rests on."""
+    seed: int | None = None
+    """The seed that the model took which made it up; None when it took none, or no model did."""
 
 
 class Unanswerable(NamedTuple):

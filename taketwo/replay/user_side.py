@@ -49,8 +49,8 @@ class Anchored:
         return self._ladder.next_line(so_far)
 
 
-def user_side(users: Users, recorded: Conversation) -> UserSide:
-    """The user of a replay. Raises BadSetting for `simulated` without a model."""
+def user_side(users: Users, recorded: Conversation, attempt: int = 1) -> UserSide:
+    """The user of the replay of this number, from 1. Raises BadSetting for `simulated` without a model."""
     match users.mode:
         case "verbatim":
             return Verbatim(recorded)
@@ -60,7 +60,7 @@ def user_side(users: Users, recorded: Conversation) -> UserSide:
             if users.model is None:
                 todo = "set TAKETWO_LLM_MODEL, see docs/models.md"
                 raise BadSetting("simulated users need a language model", where="users", todo=todo)
-            return SimulatedUser(recorded, users.model, users.similarity)
+            return SimulatedUser(recorded, users.model, users.similarity, attempt)
         case _:
             assert_never(users.mode)
 

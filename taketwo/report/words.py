@@ -205,7 +205,18 @@ def fidelity_in_words(fidelity: Fidelity) -> str:
     measured = (("user", fidelity.user, rungs), ("tools", fidelity.tools, tiers), ("state", fidelity.state, ""))
     parts = [f"{name} {part:.2f}{counts}" for name, part, counts in measured if part is not None]
     parts.append(f"{counted(fidelity.common_turns, 'turn')} as recorded")
+    parts += _chance(fidelity.chance)
     return f"fidelity {fidelity.score:.2f}: {', '.join(parts)}"
+
+
+def _chance(seeds: Mapping[str, int | None]) -> Iterator[str]:
+    """`chance fixed (model)`, `no seed taken by user`."""
+    for what, names in (
+        ("chance fixed", [name for name, seed in seeds.items() if seed is not None]),
+        ("no seed taken", [name for name, seed in seeds.items() if seed is None]),
+    ):
+        if names:
+            yield f"{what} ({', '.join(names)})"
 
 
 def _tally(counts: Mapping[Any, int]) -> str:

@@ -17,10 +17,11 @@ from taketwo.suite.repeats import ONCE
 from taketwo.value import JSON
 
 
-def settings_key(how: Mapping[str, Any], *, among: int, clock: Kind) -> JSON:
+def settings_key(how: Mapping[str, Any], *, among: int, clock: Kind, is_seeded: bool) -> JSON:
     """The settings that results follow from.
 
     how: arguments of `run_suite`. among: how many cases the suite has. clock: what time the agent sees.
+    is_seeded: whether a Python agent draws the same numbers again.
     """
     users, repeat = how.get("users", DEFAULT_USERS), how.get("repeat", ONCE)
     return {
@@ -28,6 +29,7 @@ def settings_key(how: Mapping[str, Any], *, among: int, clock: Kind) -> JSON:
         # How much evidence a case needs depends on how many others there are.
         "repeat": repeat if repeat.until == "counted" else repeat.for_one_of(among),
         "clock": clock,
+        "seed_random": is_seeded,
         "policy": how.get("policy", DEFAULT_POLICY),
         "limits": how.get("limits", DEFAULT_LIMITS),
         "tools": how.get("tools", DEFAULT_TOOLS),

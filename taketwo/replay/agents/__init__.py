@@ -80,6 +80,8 @@ class Exchange:
         self.deadline = deadline
         self.line = line
         self.conversation = conversation
+        self.seed = session.seed
+        """Of all that draws by chance in this replay; the same when this repeat of the case is run again."""
         self._session = session
 
     def told(self, messages: list[Message]) -> Exchange:
@@ -118,6 +120,10 @@ class Exchange:
     def lived(self, call: CameBack, *, result: JSON, error: str | None, latency_ms: float) -> None:
         """A tool really ran, and gave this. call: what `call_tool` gave for it."""
         self._session.lived(call, result=result, error=error, latency_ms=latency_ms)
+
+    def drew(self, who: str, seed: int | None) -> None:
+        """Somebody drew by chance, having taken this seed, or none. who: `model`, `random`, …"""
+        self._session.drew(who, seed)
 
     def keep_time(self, now: Callable[[], datetime]) -> None:
         """From now on this clock says when things happen: a call has a time of its own."""

@@ -18,6 +18,7 @@ from taketwo.errors import AgentUnreachable
 from taketwo.replay.agents import AgentFailed, Exchange, Message, Reply
 from taketwo.replay.agents.shapes import AgentInput, Said, read_said
 from taketwo.replay.agents.tool_loop import tool_loop
+from taketwo.replay.chance import seeded
 from taketwo.replay.failure import told
 from taketwo.value import clean_text
 
@@ -64,6 +65,8 @@ class CallableAgent:
 
     async def respond(self, exchange: Exchange) -> Reply:
         """Call it; answer the tools it asks for, and call it again with their results."""
+        for who in seeded():
+            exchange.drew(who, exchange.seed)
         if self._takes == "exchange":
             return await self._native(exchange)
 

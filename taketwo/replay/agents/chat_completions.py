@@ -11,8 +11,9 @@ import httpx
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.conversation import ToolDefinition
 from taketwo.errors import BadSetting
+from taketwo.llm import refuses_seed
 from taketwo.replay.agents import AgentFailed, Exchange, Message, Reply
-from taketwo.replay.agents.endpoint import Endpoint, cut, json_of, words_of
+from taketwo.replay.agents.endpoint import Endpoint, RequestRefused, cut, json_of, words_of
 from taketwo.replay.agents.propagation import headers
 from taketwo.replay.agents.request_settings import in_words, insist_on_known, missing, settings_sent
 from taketwo.replay.agents.shapes import Said, read_said
@@ -47,6 +48,7 @@ class ChatCompletionsAgent:
         insist_on_known(self._overrides)
         self._needs_prompt = needs_prompt
         self._tools = _tools(self._overrides["tools"]) if "tools" in self._overrides else None
+        self._without_seed: set[str | None] = set()
         self._endpoint = Endpoint(url or spec, api_key=api_key, key_setting=key_setting, first_pause_s=first_pause_s)
 
     async def respond(self, exchange: Exchange) -> Reply:
@@ -75,10 +77,28 @@ class ChatCompletionsAgent:
 
     async def _ask(self, exchange: Exchange, agent: KnownAgent, messages: list[Message]) -> Said:
         """The model's next message. Raises AgentFailed when it gives none, AgentUnreachable when it cannot be asked."""
-        read = partial(_read, exchange)
-        return await self._endpoint.post(
-            _body(agent, messages), read, headers=headers(exchange), until=exchange.deadline
+        body = _body(agent, messages)
+        if self._adds_seed(agent):
+            try:
+                return await self._post({**body, "seed": exchange.seed}, exchange)
+            except RequestRefused as error:
+                if not refuses_seed(error.answer):
+                    raise
+            said = await self._post(body, exchange)
+            self._without_seed.add(agent.model)
+            return said
+        return await self._post(body, exchange)
+
+    async def _post(self, body: dict[str, Any], exchange: Exchange) -> Said:
+        said = await self._endpoint.post(
+            body, partial(_read, exchange), headers=headers(exchange), until=exchange.deadline
         )
+        exchange.drew("model", body.get("seed"))
+        return said
+
+    def _adds_seed(self, agent: KnownAgent) -> bool:
+        """Whether it is sent the seed of the replay: where none is recorded, set or left out, until it refuses one."""
+        return "seed" not in {*agent.settings, *self._overrides} and agent.model not in self._without_seed
 
 
 def _body(agent: KnownAgent, messages: list[Message]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from taketwo.errors import AgentUnreachable
+from taketwo.llm import WRONG_REQUEST
 from taketwo.replay.agents import AgentFailed
 from taketwo.value import JSON, clean_text
 
@@ -27,6 +28,15 @@ TRIES = 5
 CONNECT_TIMEOUT_S = 10.0
 LONGEST_QUOTE = 200
 """How much of an error answer is shown."""
+
+
+class RequestRefused(AgentUnreachable):
+    """The endpoint does not take the request as it is."""
+
+    def __init__(self, what: str, *, where: str, answer: str) -> None:
+        """answer: all that the endpoint says to it."""
+        super().__init__(what, where=where)
+        self.answer = answer
 
 
 class Endpoint:
@@ -71,7 +81,8 @@ class Endpoint:
         """Send a request and read its answer; a GET has no body.
 
         until: when to try no more, in seconds of the event loop's clock.
-        Raises AgentFailed when the agent says that it failed, AgentUnreachable when it cannot be asked.
+        Raises AgentFailed when the agent says that it failed, AgentUnreachable when it cannot be asked, RequestRefused
+        among that where it says that the request is wrong.
         """
         pause_s = self._first_pause_s
         for tries_left in reversed(range(TRIES)):
@@ -80,7 +91,7 @@ class Endpoint:
                 async with self._client.stream(method, self.url, json=body or None, headers=dict(headers)) as response:
                     if response.is_success:
                         return await read(response)
-                    problem = self._refusal(response.status_code, await _quote(response))
+                    problem = self._refusal(response.status_code, await response.aread())
                     asked_to_wait_s = _retry_after_s(response)
                     tries_left = tries_left if response.status_code in TRY_AGAIN else 0
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
@@ -99,14 +110,17 @@ class Endpoint:
         """Close the connections."""
         await self._client.aclose()
 
-    def _refusal(self, status: int, quote: str) -> str:
+    def _refusal(self, status: int, raw: bytes) -> str:
         """What an answer other than 200 says. Raises where it needs no other try."""
+        quote = _quote(raw)
         if why := NO_ACCESS.get(status):
             todo = f"set {self._key_setting}" if status == 401 else None
             raise AgentUnreachable(f"the endpoint {why} ({status}): {quote}", where=self.url, todo=todo)
         said = f"the endpoint answered {status}: {quote}" if quote else f"the endpoint answered {status}"
         if status in self._failures:
             raise AgentFailed(said)
+        if status in WRONG_REQUEST:
+            raise RequestRefused(said, where=self.url, answer=raw.decode(errors="replace"))
         return said
 
 
@@ -130,9 +144,8 @@ def cut(text: str) -> str:
     return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 1]}…"
 
 
-async def _quote(response: httpx.Response) -> str:
+def _quote(raw: bytes) -> str:
     """The message inside an error answer, else its beginning."""
-    raw = await response.aread()
     try:
         error = msgspec.json.decode(raw)["error"]
         return cut(str(error["message"] if isinstance(error, dict) else error))

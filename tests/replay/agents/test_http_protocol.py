@@ -91,7 +91,7 @@ async def test_what_is_posted_is_the_whole_turn() -> None:
     with serving(*(raw(200, said) for said in says)) as (url, fake):
         done = await run(url.replace("/v1/chat/completions", "/agent"))
     first, second = fake.requests
-    named = "thread_id execution_id case_id recorded_at tools_url messages new_message"
+    named = "thread_id execution_id case_id recorded_at seed tools_url messages new_message"
     assert set(first) == set(named.split())
     assert (first["execution_id"], first["case_id"]) == (done.id, "status")
     assert first["recorded_at"] == fake.headers[0]["x-taketwo-recorded-at"] == "2026-03-14T09:00:00Z"
