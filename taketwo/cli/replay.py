@@ -294,8 +294,8 @@ def compare_command(recorded: str, replayed: str, project: str | None, store_url
     RECORDED and REPLAYED are ids; the first is taken as what was, the second as what is.
     """
     from taketwo.compare.compare import compare
+    from taketwo.language.similarity import load_similarity
     from taketwo.report.terminal import differences
-    from taketwo.similarity import load_similarity
 
     here = settings()
     with opened_store(store_url) as store:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from taketwo.phrasebook import ENGLISH, Doing, phrasebook
-from taketwo.speech import HELD, dates_held, sentences
+from taketwo.language.phrasebook import ENGLISH, Doing, phrasebook
+from taketwo.language.speech_acts import HELD, dates_held, sentences
 
 TOOLS: dict[str, frozenset[str]] = {
     name: frozenset(words.split())

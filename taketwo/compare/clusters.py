@@ -9,7 +9,7 @@ from typing import NamedTuple, assert_never
 from taketwo.compare.commitments import VERBS
 from taketwo.compare.paths import path_differences
 from taketwo.comparison import SEVERITIES, Change, Cluster, FactChange, Severity
-from taketwo.speech import asks_the_same
+from taketwo.language.speech_acts import asks_the_same
 from taketwo.value import in_words
 from taketwo.verdict import CaseResult
 

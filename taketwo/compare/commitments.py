@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from taketwo.compare.acts import promises
 from taketwo.comparison import FactChange, FactKind
-from taketwo.phrasebook import ENGLISH
-from taketwo.speech import asks_the_same, negation, questions, refusal
+from taketwo.language.phrasebook import ENGLISH
+from taketwo.language.speech_acts import asks_the_same, negation, questions, refusal
 
 VERBS: dict[FactKind, str] = {
     "promise": "promises",

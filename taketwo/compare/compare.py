@@ -22,7 +22,7 @@ from taketwo.compare.severity import TABLE, Grading, Weight
 from taketwo.compare.wording import Alphabet
 from taketwo.comparison import Change, Comparison, TurnPair
 from taketwo.conversation import DESCRIBED, Conversation, Step, Turn
-from taketwo.phrasebook import language_of_talk
+from taketwo.language.phrasebook import language_of_talk
 from taketwo.writes import Writes
 
 

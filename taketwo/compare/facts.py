@@ -1,4 +1,4 @@
-"""What two replies state differently: facts, each in one spelling as `taketwo.facts` reads them, names, commitments.
+"""What two replies state differently: facts, each in one spelling (`language/facts.py`), names, commitments.
 
 - A number and an amount of the same value are the same fact, unless two currencies differ. `one` is no number, but may
   stand for a 1.
@@ -19,8 +19,8 @@ from typing import Literal
 
 from taketwo.compare.commitments import VERBS, commitment_changes
 from taketwo.comparison import FactChange, FactKind
-from taketwo.facts import Fact, facts_in
-from taketwo.phrasebook import ENGLISH
+from taketwo.language.facts import Fact, facts_in
+from taketwo.language.phrasebook import ENGLISH
 
 NO_NAMES = frozenset(
     (*"I I'm I'll I've I'd OK Okay Yes No Please Thanks Thank USD EUR GBP UTC AM PM ID".split(), "Thank You")

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from taketwo.compare.likeness import said
 from taketwo.comparison import Metrics
 from taketwo.conversation import Call, Conversation, Say, Turn
-from taketwo.phrasebook import language_of_talk
-from taketwo.speech import asks_the_same, questions
+from taketwo.language.phrasebook import language_of_talk
+from taketwo.language.speech_acts import asks_the_same, questions
 
 LATENCY_REASON = (
     "mean_latency_ms: recorded tools took their real time, replayed ones are answered from the recording at once;"

@@ -13,7 +13,7 @@ from taketwo.compare.severity import Grading, OtherDifference
 from taketwo.compare.wording import plain
 from taketwo.comparison import SEVERITIES, Change, ChangeKind, FactChange, Severity
 from taketwo.conversation import Say, Turn
-from taketwo.phrasebook import ENGLISH
+from taketwo.language.phrasebook import ENGLISH
 from taketwo.run import StepPlace
 from taketwo.value import in_words
 

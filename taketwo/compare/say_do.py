@@ -10,11 +10,10 @@ from taketwo.compare.likeness import said
 from taketwo.compare.results import failure
 from taketwo.comparison import Claim
 from taketwo.conversation import Call, Conversation, Turn
-from taketwo.phrasebook import ENGLISH, Act, language_of_talk, phrasebook
+from taketwo.language.phrasebook import ENGLISH, Act, language_of_talk, phrasebook
 from taketwo.run import StepPlace
-from taketwo.tool_names import words_of_name
 from taketwo.value import canonical_json, in_words
-from taketwo.writes import Writes
+from taketwo.writes import Writes, words_of_name
 
 MADE_BEHIND = (
     r"[\W_](?:[^.\n]{0,30}\W)?(?:approved|issued|processed|completed?|confirmed|initiated|paid|sent|succeeded)\b"

@@ -8,8 +8,8 @@ from typing import assert_never
 
 from taketwo.errors import ScenarioUnreadable
 from taketwo.evals.talk import LEAKS, OF_THE_USER
-from taketwo.facts import facts_in
-from taketwo.language import LITTLE_WORDS, SCRIPTS
+from taketwo.language.facts import facts_in
+from taketwo.language.identify import LITTLE_WORDS, SCRIPTS
 from taketwo.scenario import (
     ArgumentsMatchSchema,
     CallOrder,

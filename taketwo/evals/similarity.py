@@ -10,7 +10,7 @@ from typing import TypeAlias
 from taketwo.errors import MissingExtra
 from taketwo.evals.evaluator import Context
 from taketwo.evals.reach import told, turn_in_words
-from taketwo.similarity import load_similarity
+from taketwo.language.similarity import load_similarity
 from taketwo.verdict import Score, Unscored
 
 Measure: TypeAlias = Callable[[str, str], float]

@@ -10,9 +10,10 @@ from taketwo.conversation import Conversation, Turn
 from taketwo.evals.json_schemas import misfit, validator_of
 from taketwo.evals.patterns import find
 from taketwo.evals.reach import Found, Part, told, turn_in_words
-from taketwo.facts import Fact, facts_in
-from taketwo.language import language_of
-from taketwo.phrasebook import language_of_talk
+from taketwo.language.facts import Fact, facts_in
+from taketwo.language.identify import language_of
+from taketwo.language.phrasebook import language_of_talk
+from taketwo.language.speech_acts import asks_the_same, questions, refusal, sentences
 from taketwo.redaction.kinds import NAME, SECRET, Finder
 from taketwo.redaction.personal import FINDERS
 from taketwo.redaction.secrets import find_secrets
@@ -28,7 +29,6 @@ from taketwo.scenario import (
     ReplyMatchesSchema,
     Speaks,
 )
-from taketwo.speech import asks_the_same, questions, refusal, sentences
 from taketwo.value import in_words
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from taketwo.conversation import Call, Conversation, Turn
 from taketwo.graph import END, START, Edge, Graph, Node, NodeKind, insist_on_paths
-from taketwo.meanings import ALIKE, groups, likeness, masked, telling_words
+from taketwo.language.meanings import ALIKE, groups, likeness, masked, telling_words
 
 MOST_NODES = 120
 """A picture with more nodes is not read by anybody; the rarest of a place are drawn as one."""

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
-from taketwo.phrasebook import ENGLISH, phrasebook
+from taketwo.language.phrasebook import ENGLISH, phrasebook
+from taketwo.language.speech_acts import dates_held
 from taketwo.replay.stems import Stems, stems
-from taketwo.speech import dates_held
 
 NeedKind: TypeAlias = Literal["slot", "choice", "yes_no", "open"]
 """`slot`: a detail; `choice`: one of the options offered; `yes_no`: consent, or an answer that begins with yes or no;

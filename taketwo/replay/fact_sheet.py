@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from taketwo.canonical import NUMBER
 from taketwo.conversation import Conversation
-from taketwo.facts import Fact, facts_in, placed_facts
-from taketwo.phrasebook import ENGLISH, Phrasebook, language_of_talk, phrasebook
+from taketwo.language.facts import Fact, facts_in, placed_facts
+from taketwo.language.phrasebook import ENGLISH, Phrasebook, language_of_talk, phrasebook
 from taketwo.replay.agent_asks import Asks, Need, read_asks
 from taketwo.replay.stems import Stems, covered, stems
 from taketwo.value import JSON, Value

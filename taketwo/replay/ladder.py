@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from taketwo.conversation import Conversation, Turn, UserLine
-from taketwo.phrasebook import phrasebook
+from taketwo.language.phrasebook import phrasebook
 from taketwo.replay.agent_asks import Asks, Need, read_asks
 from taketwo.replay.fact_sheet import FactSheet, Statement, Utterance
 from taketwo.replay.stems import Stems, covered, likeness, stems, weights

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
-from taketwo.phrasebook import ENGLISH, Phrasebook, phrasebook
+from taketwo.language.phrasebook import ENGLISH, Phrasebook, phrasebook
 
 Stems: TypeAlias = frozenset[str]
 """The words of a text by their stems."""

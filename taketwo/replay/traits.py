@@ -19,8 +19,8 @@ from taketwo.replay.recorded_calls import Recorded, RecordedCalls, unreadable
 from taketwo.replay.results import agree, has_failed, parsed
 from taketwo.replay.volatile import NOTHING, Volatile, volatile_arguments, without
 from taketwo.replay.world_state import as_write, echoed, patched, touches
-from taketwo.tool_names import writes_by_name
 from taketwo.value import Value
+from taketwo.writes import writes_by_name
 
 CONSTANT_CALLS = 3
 """So many calls, in two conversations at least, make a tool one that always answers the same."""

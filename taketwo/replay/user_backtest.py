@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, permutations
 
 from taketwo.conversation import Conversation, Turn, UserLine
-from taketwo.facts import facts_in
+from taketwo.language.facts import facts_in
 from taketwo.replay.fact_sheet import FactSheet, utterance
 from taketwo.replay.ladder import Ladder
 from taketwo.replay.user import Line, Unanswerable

@@ -7,11 +7,11 @@ from typing import NamedTuple, assert_never, get_args
 
 from taketwo.conversation import Conversation, Turn
 from taketwo.errors import BadSetting
+from taketwo.language.similarity import load_similarity
 from taketwo.llm import LanguageModel
 from taketwo.replay.ladder import Ladder, Similarity
 from taketwo.replay.simulated_user import SimulatedUser
 from taketwo.replay.user import Line, Unanswerable, UserMode, UserSide, Verbatim
-from taketwo.similarity import load_similarity
 
 
 class Users(NamedTuple):

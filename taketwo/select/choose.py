@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from taketwo.conversation import Call, Conversation
-from taketwo.language import language_of
-from taketwo.meanings import groups
+from taketwo.language.identify import language_of
+from taketwo.language.meanings import groups
 from taketwo.value import Value
 
 Feature: TypeAlias = tuple[str, str]

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from taketwo.evals.judge_prompts import JUDGES, AnswerKind, judge_prompt
 from taketwo.evals.own import GROUP, release, version_of_file
 from taketwo.evals.similarity import MEASURES, version_of_measure
-from taketwo.similarity import RUNTIMES
+from taketwo.language.similarity import RUNTIMES
 from taketwo.value import Value
 
 EvaluatorKind: TypeAlias = Literal["judge", "measure", "package", "own"]

@@ -16,8 +16,8 @@ from taketwo.capture.imports import read_file
 from taketwo.compare.compare import compare
 from taketwo.comparison import SEVERITIES, Comparison
 from taketwo.conversation import Call, Conversation, Say, Turn
-from taketwo.tool_names import writes_by_name
 from taketwo.value import JSON
+from taketwo.writes import writes_by_name
 
 MUTATIONS = 1_000
 Mutation: TypeAlias = Callable[[Conversation, random.Random], tuple[Conversation, int] | None]

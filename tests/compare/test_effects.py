@@ -7,8 +7,8 @@ from taketwo.compare.effects import effects
 from taketwo.compare.results import failure, takes_from
 from taketwo.conversation import Call
 from taketwo.testing import call, conversation, turn
-from taketwo.tool_names import writes_by_name
 from taketwo.value import JSON
+from taketwo.writes import writes_by_name
 
 REFUND = call("issue_refund", {"order_id": "A-1042", "amount": 39.9}, result="R-1042")
 HAND_OFF = call("transfer_to_human", {"summary": "the user wants to have all of the money back"}, result="ok")

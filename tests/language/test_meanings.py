@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taketwo.language import language_of
-from taketwo.meanings import groups, masked
+from taketwo.language.identify import language_of
+from taketwo.language.meanings import groups, masked
 
 LINES = [
     "Where is my order A-1042?",

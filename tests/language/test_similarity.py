@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from taketwo.compare.compare import compare
-from taketwo.similarity import load_similarity
+from taketwo.language.similarity import load_similarity
 from taketwo.testing import conversation, turn
 
 PARCEL = "Your parcel was delivered to your neighbour this morning."

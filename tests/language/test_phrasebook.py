@@ -9,13 +9,13 @@ import pytest
 from taketwo.compare.compare import compare
 from taketwo.compare.say_do import unbacked_claims
 from taketwo.conversation import Conversation
-from taketwo.facts import facts_in
-from taketwo.phrasebook import LANGUAGES, language_of_talk, phrasebook
+from taketwo.language.facts import facts_in
+from taketwo.language.phrasebook import LANGUAGES, language_of_talk, phrasebook
+from taketwo.language.speech_acts import refusal
 from taketwo.replay.agent_asks import read_asks
 from taketwo.replay.fact_sheet import FactSheet
 from taketwo.replay.ladder import Ladder
 from taketwo.replay.user import Line, Unanswerable
-from taketwo.speech import refusal
 from taketwo.testing import call, conversation, turn
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from taketwo.language import LONGEST, language_of
+from taketwo.language.identify import LONGEST, language_of
 
 FOLDER = Path(__file__).parent / "phrasebooks"
 LANGUAGES = tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))

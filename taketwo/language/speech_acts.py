@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from taketwo.phrasebook import ENGLISH, phrasebook
+from taketwo.language.phrasebook import ENGLISH, phrasebook
 
 SAME_QUESTION = 0.5
 """The share of the fewer words that matter that two questions have in common to be the same."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from taketwo.tool_names import READ_WORDS, WRITE_WORDS, writes_by_name
+from taketwo.writes import READ_WORDS, WRITE_WORDS, writes_by_name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What texts say, in several languages, read by rules on this machine."""
