@@ -56,6 +56,13 @@ class Site:
         assert self._server.stdout is not None
         self.client = httpx.Client(base_url=self._server.stdout.readline().split()[2], timeout=120)
         self.workers = [self._worker() for _ in range(WORKERS)]
+        self._of_killed_s = 0.0
+
+    def processor_s(self) -> dict[str, float]:
+        """Processor seconds so far, by who used them."""
+        workers = sum(_used_s(one.pid) for one in self.workers) + self._of_killed_s
+        used = {"Temporal": _used_s(self._processes[0].pid), "the server": _used_s(self._server.pid)}
+        return {**used, "workers": workers, "this benchmark with its model": _used_s(os.getpid(), alone=True)}
 
     def _worker(self) -> subprocess.Popen[bytes]:
         command = ["worker", "--store", self.url, "--executor", self._temporal, "--concurrency", str(CONCURRENCY)]
@@ -63,6 +70,7 @@ class Site:
 
     def kill_one(self, number: int) -> None:
         """Kill a worker, and start another in its place."""
+        self._of_killed_s += _used_s(self.workers[number].pid)
         self.workers[number].kill()
         self.workers[number].wait()
         self.workers[number] = self._worker()
@@ -105,6 +113,13 @@ class Site:
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _used_s(pid: int, *, alone: bool = False) -> float:
+    """Processor seconds of a process and of its children."""
+    process = psutil.Process(pid)
+    family = [process] if alone else [process, *process.children(recursive=True)]
+    return sum(one.cpu_times().user + one.cpu_times().system for one in family)
 
 
 def _free_port() -> int:
@@ -182,22 +197,18 @@ def main() -> int:
         site = Site(Path(folder), model)
         try:
             test = site.prepared(each)
-            began, busy = time.monotonic(), _busy_s()
+            began, before = time.monotonic(), site.processor_s()
             executions = [site.execute(test, number) for number in range(given.rows // each)]
             kills = killed_on_the_way(site, executions, given.rows, given.kill_every, given.for_s)
-            took_s, busy = time.monotonic() - began, _busy_s() - busy
+            took_s, after = time.monotonic() - began, site.processor_s()
             done = sum(int(str(site.now(one)["done"])) for one in executions)
             print(f"{done:,} of {given.rows:,} rows in {took_s:.0f} s, {done / took_s:.0f} a second, {kills} kills")
-            print(f"the machine's two cores were busy for {busy:.0f} s meanwhile, with all that runs on it")
+            spent = {who: after[who] - before[who] for who in after}
+            print("processor time of a row: " + ", ".join(f"{who} {s / done * 1e3:.0f} ms" for who, s in spent.items()))
             wrong = found_wrong(site, executions, given.rows, agent)
         finally:
             site.close()
     return 1 if wrong else 0
-
-
-def _busy_s() -> float:
-    times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system)
 
 
 if __name__ == "__main__":

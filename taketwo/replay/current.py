@@ -115,7 +115,7 @@ _lock = threading.Lock()
 _scenes: set[Scene] = set()
 _threads_before: set[threading.Thread] = set()
 _threads_left: WeakSet[threading.Thread] = WeakSet()
-_started_in_replay = os.environ.get(REPLAYING_PID, str(os.getpid())) != str(os.getpid())
+_started_in_replay = os.environ.get(REPLAYING_PID, "") not in ("", str(os.getpid()))
 _never_live = False
 
 
@@ -146,7 +146,8 @@ def leave(scene: Scene) -> None:
         if not _scenes:
             _threads_left.update(thread for thread in threading.enumerate() if thread not in _threads_before)
             _threads_before.clear()
-            os.environ.pop(REPLAYING_PID, None)
+            # Emptied, not taken out: that would fail whoever goes through the environment in another thread just now.
+            os.environ[REPLAYING_PID] = ""
 
 
 def scene_of(run_id: str) -> Scene | None:

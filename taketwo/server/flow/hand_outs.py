@@ -52,10 +52,10 @@ def claim_rows(flow: Flow, id: str, asked: ClaimRows) -> ClaimedRows:
         except TooFast as error:
             calls, held_back = [], str(error)
         for call in calls:
-            if call.status == "running" and (row := _with_case(flow, call, asked.worker)) is not None:
+            if call.status == "running" and (row := with_case(flow, call, asked.worker)) is not None:
                 rows.append(row)
         if rows and execution.status == "pending":
-            EXECUTIONS.change(flow, id, lambda one: one.but(status="running") if one.status == "pending" else one)
+            _note_begin(flow, id)
     is_over = not rows and finish_if_done(flow, id).status not in OPEN
     return ClaimedRows(
         rows=tuple(rows),
@@ -114,10 +114,19 @@ def take_call(flow: Flow, call_id: str, worker: str, lease_s: float) -> CallExec
         return handed.but(lease_until=now + timedelta(seconds=lease_s)) if handed.status == "running" else handed
 
     call = CALLS.change(flow, call_id, taken)
-    EXECUTIONS.change(
-        flow, call.test_execution_id, lambda one: one.but(status="running") if one.status == "pending" else one
-    )
+    if EXECUTIONS.get(flow, call.test_execution_id).status == "pending":
+        _note_begin(flow, call.test_execution_id)
     return call
+
+
+def with_case(flow: Flow, call: CallExecution, worker: str) -> ClaimedRow | None:
+    """The row with its case; None, and the row failed, where it was deleted meanwhile."""
+    try:
+        return ClaimedRow(call=call, case=case_of(flow, call.row_id))
+    except NotFound:
+        why = "its row was deleted before it was replayed"
+        _end(flow, call, worker, lambda one: one.but(status="failed", ended_reason=why), "failed")
+        return None
 
 
 def list_rows(flow: Flow, id: str, limit: int) -> tuple[list[str], bool]:
@@ -172,6 +181,10 @@ def report_row(flow: Flow, call_id: str, asked: ReportRow) -> CallExecution:
     return done
 
 
+def _note_begin(flow: Flow, execution_id: str) -> None:
+    EXECUTIONS.change(flow, execution_id, lambda one: one.but(status="running") if one.status == "pending" else one)
+
+
 def _hand_out(flow: Flow, worker: str) -> Callable[[CallExecution], CallExecution]:
     now = flow.now()
 
@@ -188,16 +201,6 @@ def _hand_out(flow: Flow, worker: str) -> Callable[[CallExecution], CallExecutio
         )
 
     return handed_out
-
-
-def _with_case(flow: Flow, call: CallExecution, worker: str) -> ClaimedRow | None:
-    """The row with its case; None, and the row failed, where it was deleted meanwhile."""
-    try:
-        return ClaimedRow(call=call, case=case_of(flow, call.row_id))
-    except NotFound:
-        why = "its row was deleted before it was replayed"
-        _end(flow, call, worker, lambda one: one.but(status="failed", ended_reason=why), "failed")
-        return None
 
 
 def _judged(flow: Flow, call: CallExecution, asked: ReportRow) -> CallExecution:

@@ -1,18 +1,21 @@
-"""The executor on a Temporal server: a piece of work is a workflow, a row of an execution an activity of it.
+"""The executor on a Temporal server: a piece of work is a workflow, some rows of an execution an activity of it.
 
 What is to be done and how far it is stays in the store, as with the embedded executor; Temporal sees to it that it is
 done by one of the workers (`taketwo worker`), whoever dies. A row is taken under a lease that is as long as Temporal
-waits for a heartbeat, so that a worker that is not heard of gives it back at once, and says so on the row.
+waits for a heartbeat, so that a worker that is not heard of gives it back at once, and says so on the row. Of many rows
+an activity replays some, one after the other: asking Temporal and opening an agent cost more than a row that is quick.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from importlib.metadata import version
+from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,7 +25,7 @@ from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from taketwo.errors import BadSetting, NotFound, StoreUnavailable, WrongState
+from taketwo.errors import BadSetting, NotFound, StoreUnavailable, TakeTwoError, TooFast, WrongState
 from taketwo.sdk.api.executions import CallExecution, ClaimedRow, ClaimedRows, RenewedLeases, ReportRow
 from taketwo.sdk.working import Worker as Hands
 from taketwo.sdk.working import work as do_rows
@@ -30,20 +33,18 @@ from taketwo.server.flow.alerts import Delivery
 from taketwo.server.flow.embedded import Embedded, agent_of, limits_of, take_step
 from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN, finish_if_done
 from taketwo.server.flow.executor import Work, WorkKind
-from taketwo.server.flow.hand_outs import report_row, take_call
-from taketwo.server.flow.run_tests import case_of
+from taketwo.server.flow.hand_outs import report_row, take_call, with_case
 from taketwo.server.flow.shelf import Flow
 
 TASK_QUEUE = "taketwo"
 """Where workers look for work."""
 HEARTBEAT_S = 15.0
 """A worker that is not heard of for so long has lost its row."""
-PAGE = 200
+PAGE = 1_000
 """Rows that are looked up at a time."""
 AT_A_TIME = 50
 """Rows of one execution that are under way at a time, over all workers."""
 STEP_LIMIT = timedelta(hours=12)
-ROW_LIMIT = timedelta(hours=2)
 AGAIN = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 """A step that could not be taken is taken again, until it can."""
 
@@ -113,32 +114,29 @@ class CarryOut:
                 "taketwo.take_step", args=[kind, id], start_to_close_timeout=STEP_LIMIT, retry_policy=AGAIN
             )
             return
-        room = asyncio.Semaphore(AT_A_TIME)
-        while ids := await self._open_rows(id):
-            await asyncio.gather(*(self._row(room, one) for one in ids))
+        while shares := await self._open_rows(id):
+            await asyncio.gather(*(self._replayed(id, share) for share in shares))
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(args=[kind, id])
 
-    async def _open_rows(self, id: str) -> list[str]:
-        found: list[str] = await workflow.execute_activity(
+    async def _open_rows(self, id: str) -> list[list[str]]:
+        found: list[list[str]] = await workflow.execute_activity(
             "taketwo.open_rows",
             id,
             start_to_close_timeout=timedelta(minutes=5),
             retry_policy=AGAIN,
-            result_type=list[str],
+            result_type=list[list[str]],
         )
         return found
 
-    async def _row(self, room: asyncio.Semaphore, call_id: str) -> None:
-        async with room:
-            await workflow.execute_activity(
-                "taketwo.replay_row",
-                call_id,
-                activity_id=f"row-{call_id}",
-                start_to_close_timeout=ROW_LIMIT,
-                heartbeat_timeout=timedelta(seconds=HEARTBEAT_S),
-                retry_policy=AGAIN,
-            )
+    async def _replayed(self, id: str, share: list[str]) -> None:
+        await workflow.execute_activity(
+            "taketwo.replay_rows",
+            args=[id, share],
+            start_to_close_timeout=STEP_LIMIT,
+            heartbeat_timeout=timedelta(seconds=HEARTBEAT_S),
+            retry_policy=AGAIN,
+        )
 
 
 class Activities:
@@ -156,73 +154,92 @@ class Activities:
         await asyncio.to_thread(take_step, self._flow, Work(kind, id))
 
     @activity.defn(name="taketwo.open_rows")
-    async def open_rows(self, execution_id: str) -> list[str]:
-        """The next rows that are open; none where the execution has ended or cannot be begun."""
+    async def open_rows(self, execution_id: str) -> list[list[str]]:
+        """The next rows that are open, in shares of equal size, of which each is replayed by one worker.
+
+        None where the execution has ended or cannot be begun.
+        """
         async with agent_of(self._flow, execution_id, self._access) as agent:
             if agent is None:
                 return []
             rows = await asyncio.to_thread(self._open_rows, execution_id)
         if not rows:
             await asyncio.to_thread(finish_if_done, self._flow, execution_id)
-        return rows
+        size = -(-len(rows) // AT_A_TIME) or 1
+        return [rows[first : first + size] for first in range(0, len(rows), size)]
 
-    @activity.defn(name="taketwo.replay_row")
-    async def replay_row(self, call_id: str) -> None:
-        """Replay a row and report it; one that has ended meanwhile is left as it is."""
-        flow, info = self._flow, activity.info()
+    @activity.defn(name="taketwo.replay_rows")
+    async def replay_rows(self, execution_id: str, call_ids: list[str]) -> None:
+        """Replay rows and report them, one after the other; those that have ended meanwhile are left as they are."""
+        info = activity.info()
         # The attempt is in the name: a worker that was given up and comes back is somebody else by then.
         name = f"{self._name} {info.workflow_run_id[:8]}-{info.attempt}"
-        try:
-            call = await asyncio.to_thread(take_call, flow, call_id, name, HEARTBEAT_S)
-        except NotFound:
-            return
-        except WrongState:
-            if (await asyncio.to_thread(CALLS.get, flow, call_id)).status in OPEN:
-                raise  # somebody else has it still: Temporal asks again
-            return
-        if call.status != "running":
-            return
-        async with agent_of(flow, call.test_execution_id, self._access) as agent:
-            if agent is not None:
-                await do_rows(_OneRow(flow, call, name), Hands(name, agent, 1, limits_of(agent)))
+        async with agent_of(self._flow, execution_id, self._access) as agent:
+            if agent is None:
+                return
+            rows = _Share(self._flow, execution_id, call_ids, name)
+            await do_rows(rows, Hands(name, agent, 1, limits_of(agent)))
+        if rows.left is not None:
+            raise rows.left
 
     def _open_rows(self, execution_id: str) -> list[str]:
-        return [call.id for state in OPEN for call in CALLS.parts(self._flow, execution_id, state=state)][:PAGE]
+        parts = (call.id for state in OPEN for call in CALLS.parts(self._flow, execution_id, state=state))
+        return list(islice(parts, PAGE))
 
 
-class _OneRow:
-    """The row of an activity, for hands that take rows until none is left; a renewed lease is a heartbeat."""
+class _Share:
+    """The rows of an activity, for hands that take rows until none is left; a renewed lease is a heartbeat."""
 
-    def __init__(self, flow: Flow, call: CallExecution, worker: str) -> None:
+    def __init__(self, flow: Flow, execution_id: str, call_ids: Sequence[str], worker: str) -> None:
         self._flow = flow
-        self._call = call
+        self._execution_id = execution_id
+        self._waiting = deque(call_ids)
         self._worker = worker
+        self.left: TakeTwoError | None = None
+        """Why some rows could not be taken now, and are to be asked for again; None where all were."""
 
     async def claim(self, limit: int) -> ClaimedRows:
-        """The row itself."""
-        execution = await asyncio.to_thread(EXECUTIONS.get, self._flow, self._call.test_execution_id)
-        case = await asyncio.to_thread(case_of, self._flow, self._call.row_id)
+        """The next rows that can be taken."""
+        activity.heartbeat()
+        execution = await asyncio.to_thread(EXECUTIONS.get, self._flow, self._execution_id)
+        rows: list[ClaimedRow] = []
+        while self._waiting and len(rows) < limit:
+            if (row := await asyncio.to_thread(self._taken, self._waiting.popleft())) is not None:
+                rows.append(row)
         return ClaimedRows(
-            rows=(ClaimedRow(call=self._call, case=case),),
-            is_over=True,
+            rows=tuple(rows),
+            is_over=not self._waiting,
             lease_s=HEARTBEAT_S,
             repeat=execution.repeat,
             users=execution.users,
             on_miss=execution.on_miss,
         )
 
+    def _taken(self, id: str) -> ClaimedRow | None:
+        """A row; None where it is gone, has ended, or is not to be had now."""
+        try:
+            call = take_call(self._flow, id, self._worker, HEARTBEAT_S)
+            return with_case(self._flow, call, self._worker) if call.status == "running" else None
+        except NotFound:
+            return None
+        except (WrongState, TooFast) as error:
+            if CALLS.get(self._flow, id).status in OPEN:
+                self.left = error  # somebody else has it still, or its project enough: Temporal asks again
+            return None
+
     async def renew(self, ids: tuple[str, ...]) -> RenewedLeases:
         """Say to both that it is still worked on."""
         activity.heartbeat()
+        return await asyncio.to_thread(self._renewed, ids)
 
-        def renewed() -> RenewedLeases:
+    def _renewed(self, ids: tuple[str, ...]) -> RenewedLeases:
+        lost = []
+        for id in ids:
             try:
-                take_call(self._flow, self._call.id, self._worker, HEARTBEAT_S)
+                take_call(self._flow, id, self._worker, HEARTBEAT_S)
             except (NotFound, WrongState):
-                return RenewedLeases(kept=(), lost=ids)
-            return RenewedLeases(kept=ids, lost=())
-
-        return await asyncio.to_thread(renewed)
+                lost.append(id)
+        return RenewedLeases(kept=tuple(id for id in ids if id not in lost), lost=tuple(lost))
 
     async def report(self, id: str, report: ReportRow) -> CallExecution:
         """What came of it."""
@@ -249,7 +266,7 @@ async def run_worker(
             build_id=version("taketwo"),  # else it reads and compiles every loaded module to make one up
             workflows=[CarryOut],
             workflow_runner=UnsandboxedWorkflowRunner(),
-            activities=[activities.take_step, activities.open_rows, activities.replay_row],
+            activities=[activities.take_step, activities.open_rows, activities.replay_rows],
             activity_executor=threads,
             max_concurrent_activities=concurrency,
             graceful_shutdown_timeout=timedelta(seconds=30),
