@@ -18,6 +18,7 @@ import pytest
 import taketwo
 from taketwo.conversation import Attachment, Call, Conversation, Gap, Say, UserLine
 from taketwo.errors import AgentUnreachable, BadSetting, ToolRefused
+from taketwo.replay import current
 from taketwo.replay.agents import Exchange, Reply
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import Limits, replay
@@ -783,6 +784,15 @@ async def test_a_process_that_was_started_during_a_replay_runs_no_tool() -> None
     assert "`pay` was called in a process that was started during a replay, so it was not run" in told[0]
     after = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert after.stdout.strip() == "paid"
+
+
+async def test_a_replay_takes_no_name_out_of_the_environment() -> None:
+    # Whoever goes through the environment in another thread meanwhile, as HTTP clients do, would fail.
+    await run(DANA, lambda messages: "done")
+    names = list(os.environ)
+    await run(DANA, lambda messages: "done")
+    assert list(os.environ) == names
+    assert current.REPLAYING_PID in names
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
