@@ -8,14 +8,14 @@ from typing import Final
 
 from taketwo.capture.dialects.loose_json import text_of
 from taketwo.capture.imports.chat_facts import Ids, open_questions
-from taketwo.capture.imports.imported import Imported, Unread
+from taketwo.capture.imports.imported import Imported
 from taketwo.capture.imports.json_elements import json_elements
-from taketwo.capture.imports.json_records import record_keys
+from taketwo.capture.imports.json_records import read_each, record_keys
 from taketwo.capture.imports.retelling import Told, moment_of
 from taketwo.capture.imports.spoken import CONFIGURATION, Stretch, seconds, spoken_conversation, without_secrets
 from taketwo.conversation import Agent, Conversation, Gap, Outcome
 from taketwo.errors import TraceUnreadable
-from taketwo.value import JSON, canonical_json, clean_json
+from taketwo.value import JSON, canonical_json
 
 RULE: Final = "elevenlabs"
 
@@ -33,14 +33,7 @@ def reads(head: bytes) -> bool:
 def read(stream: io.BufferedReader) -> Iterator[Imported]:
     """The conversations of the file."""
     ids = Ids("elevenlabs")
-    for record in json_elements(stream):
-        if isinstance(record, Unread):
-            yield record
-            continue
-        try:
-            yield conversation_of(clean_json(record.value), ids)
-        except TraceUnreadable as error:
-            yield Unread(where=record.where, why=error.what)
+    return read_each(json_elements(stream), lambda record: conversation_of(record.value, ids))
 
 
 def conversation_of(value: JSON, ids: Ids) -> Conversation:

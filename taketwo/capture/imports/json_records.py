@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain, islice
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, TypeVar
 
 from taketwo.capture.imports.imported import Unread
-from taketwo.errors import TooLarge
-from taketwo.value import JSON
+from taketwo.errors import TooLarge, TraceUnreadable
+from taketwo.value import JSON, clean_json
+
+Made = TypeVar("Made")
 
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes that are read in one piece: a line, or a document that is not in lines."""
@@ -43,6 +45,18 @@ def json_records(stream: BinaryIO, largest: int = LARGEST) -> Iterator[Record | 
         yield _document(opening, stream, largest)
     else:
         yield from map(_parsed, chain(opening, lines))
+
+
+def read_each(records: Iterable[Record | Unread], read: Callable[[Record], Made]) -> Iterator[Made | Unread]:
+    """What `read` makes of each record, given its value clean; an `Unread` where it raises TraceUnreadable."""
+    for record in records:
+        if isinstance(record, Unread):
+            yield record
+            continue
+        try:
+            yield read(record._replace(value=clean_json(record.value)))
+        except TraceUnreadable as error:
+            yield Unread(where=record.where, why=error.what)
 
 
 def elements(record: Record) -> Iterator[Record]:

@@ -8,10 +8,10 @@ from typing import BinaryIO, Final
 from taketwo.capture.chat_messages import conversation_from_messages
 from taketwo.capture.imports.chat_facts import Ids, open_questions
 from taketwo.capture.imports.imported import Imported, Unread
-from taketwo.capture.imports.json_records import elements, json_records, record_keys
+from taketwo.capture.imports.json_records import Record, elements, json_records, read_each, record_keys
 from taketwo.conversation import Agent, Conversation, Outcome, ToolDefinition
 from taketwo.errors import TraceUnreadable
-from taketwo.value import JSON, clean_json
+from taketwo.value import JSON
 
 _READ_KEYS: Final = frozenset({"id", "messages", "model", "reward"})
 
@@ -25,15 +25,15 @@ def reads(head: bytes) -> bool:
 def read(stream: BinaryIO) -> Iterator[Imported]:
     """The conversations of the file; one that repeats another's id with other content gets an id of its own."""
     ids = Ids("chat")
+    return read_each(_chats(stream), lambda record: _conversation(record.value, ids))
+
+
+def _chats(stream: BinaryIO) -> Iterator[Record | Unread]:
     for record in json_records(stream):
-        if isinstance(record, Unread):
+        if isinstance(record, Unread) or _are_messages(record.value):
             yield record
-            continue
-        for element in [record] if _are_messages(record.value) else elements(record):
-            try:
-                yield _conversation(clean_json(element.value), ids)
-            except TraceUnreadable as error:
-                yield Unread(where=element.where, why=error.what)
+        else:
+            yield from elements(record)
 
 
 def _are_messages(value: JSON) -> bool:

@@ -16,13 +16,13 @@ from taketwo.capture.dialects.loose_json import as_object, number_of, text_of
 from taketwo.capture.imports.chat_facts import open_questions
 from taketwo.capture.imports.imported import Imported, Unread
 from taketwo.capture.imports.json_elements import json_elements
-from taketwo.capture.imports.json_records import record_keys
+from taketwo.capture.imports.json_records import Record, read_each, record_keys
 from taketwo.capture.imports.response_chains import Chain, Exchange, chains
 from taketwo.capture.imports.response_items import ItemMessage, item_messages
 from taketwo.capture.imports.retelling import Told, moment_of, told_conversation
 from taketwo.conversation import Agent, Conversation, Gap, Outcome, Tokens
 from taketwo.errors import TraceUnreadable
-from taketwo.value import JSON, clean_json
+from taketwo.value import JSON
 
 RULE: Final = "openai-responses"
 
@@ -43,26 +43,16 @@ def reads(head: bytes) -> bool:
 
 def read(stream: io.BufferedReader) -> Iterator[Imported]:
     """The conversations of the file, one a chain of calls, in the order in which the chains end."""
-    for found in chains(_exchanges(stream)):
+    for found in chains(read_each(json_elements(stream), _exchange)):
         yield found if isinstance(found, Unread) else _conversation(found)
 
 
-def _exchanges(stream: io.BufferedReader) -> Iterator[Exchange | Unread]:
-    for record in json_elements(stream):
-        if isinstance(record, Unread):
-            yield record
-            continue
-        try:
-            yield _exchange(record.where, clean_json(record.value))
-        except TraceUnreadable as error:
-            yield Unread(where=record.where, why=error.what)
-
-
-def _exchange(where: str, record: JSON) -> Exchange:
-    if not isinstance(record, dict):
+def _exchange(record: Record) -> Exchange:
+    call = record.value
+    if not isinstance(call, dict):
         raise TraceUnreadable("this is no call of the Responses API")
-    response = _body(record.get("response", record))
-    request = _body(record.get("request", record))
+    response = _body(call.get("response", call))
+    request = _body(call.get("request", call))
     given, gave = request.get("input", response.get("input")), response.get("output")
     if gave is None and isinstance(text := response.get("output_text"), str):
         gave = [{"role": "assistant", "content": text}]
@@ -72,7 +62,7 @@ def _exchange(where: str, record: JSON) -> Exchange:
         raise TraceUnreadable("the response does not say what it answers: keep the request's input with it")
     about = _about(request, response)
     return Exchange(
-        where=where,
+        where=record.where,
         id=text_of(response.get("id")),
         previous=text_of(response.get("previous_response_id")) or text_of(request.get("previous_response_id")),
         conversation=_conversation_id(response) or _conversation_id(request),

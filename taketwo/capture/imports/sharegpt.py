@@ -15,13 +15,13 @@ from taketwo.capture.chat_messages import usual_spelling
 from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.loose_json import loosely, python_literal, text_of
 from taketwo.capture.imports.chat_facts import Ids, open_questions
-from taketwo.capture.imports.imported import Imported, Unread
+from taketwo.capture.imports.imported import Imported
 from taketwo.capture.imports.json_elements import json_elements
-from taketwo.capture.imports.json_records import record_keys
+from taketwo.capture.imports.json_records import read_each, record_keys
 from taketwo.capture.imports.retelling import Told, told_conversation
 from taketwo.conversation import Agent, Conversation, ToolDefinition
 from taketwo.errors import TraceUnreadable
-from taketwo.value import JSON, clean_json
+from taketwo.value import JSON
 
 RULE: Final = "sharegpt"
 
@@ -47,14 +47,7 @@ def reads(head: bytes) -> bool:
 def read(stream: io.BufferedReader) -> Iterator[Imported]:
     """The conversations of the file."""
     ids = Ids("sharegpt")
-    for record in json_elements(stream):
-        if isinstance(record, Unread):
-            yield record
-            continue
-        try:
-            yield _conversation(clean_json(record.value), ids)
-        except TraceUnreadable as error:
-            yield Unread(where=record.where, why=error.what)
+    return read_each(json_elements(stream), lambda record: _conversation(record.value, ids))
 
 
 def _conversation(record: JSON, ids: Ids) -> Conversation:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from taketwo.capture.chat_messages import conversation_from_messages
 from taketwo.capture.imports.chat_facts import Ids, open_questions
-from taketwo.capture.imports.imported import Imported, Unread
+from taketwo.capture.imports.imported import Imported
 from taketwo.capture.imports.json_elements import json_elements
-from taketwo.capture.imports.json_records import record_keys
+from taketwo.capture.imports.json_records import read_each, record_keys
 from taketwo.conversation import Conversation, Outcome
 from taketwo.errors import TraceUnreadable
-from taketwo.value import JSON, clean_json
+from taketwo.value import JSON
 
 
 def reads(head: bytes) -> bool:
@@ -24,14 +24,7 @@ def reads(head: bytes) -> bool:
 def read(stream: io.BufferedReader) -> Iterator[Imported]:
     """The conversations of the file, one a run."""
     ids = Ids("tau-bench")
-    for record in json_elements(stream):
-        if isinstance(record, Unread):
-            yield record
-            continue
-        try:
-            yield _conversation(clean_json(record.value), ids)
-        except TraceUnreadable as error:
-            yield Unread(where=record.where, why=error.what)
+    return read_each(json_elements(stream), lambda record: _conversation(record.value, ids))
 
 
 def _conversation(record: JSON, ids: Ids) -> Conversation:
