@@ -65,6 +65,15 @@ DELETE FROM talk WHERE conversation_id = :key AND stretch = :stretch
 INSERT INTO talk (conversation_id, stretch, said, replied, argument, result)
 VALUES (:key, :stretch, :said, :replied, :argument, :result)
 
+-- name: grades_by_hour
+-- Nothing is added up beforehand: rows that count would be waited for by every server that writes in the same hour.
+SELECT (g.first_ns - :since_ns) / :step_ns AS number, g.name, count(*) AS count, avg(g.value) AS mean,
+       min(g.is_flag) AS is_flag
+FROM grade AS g
+WHERE g.project_id IN (SELECT id FROM project WHERE CAST(:project AS TEXT) IS NULL OR name = :project)
+  AND g.first_ns >= :since_ns AND g.first_ns < :until_ns
+GROUP BY number, g.name
+
 -- name: put_feedback
 -- The conflict is one of hashes.
 INSERT INTO feedback (project_id, conversation, turn, name, given_by, body)

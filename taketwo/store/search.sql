@@ -143,12 +143,21 @@ WHERE f.project_id IN (SELECT id FROM project WHERE CAST(:project AS TEXT) IS NU
 ORDER BY f.latency LIMIT :limit OFFSET :before
 
 -- name: stretch_grades
--- The scores of one stretch of everything.
-SELECT g.name, count(*) AS count, avg(g.value) AS mean, min(g.is_flag) AS is_flag
+-- The scores of one stretch of everything, with its number.
+SELECT CAST(:number AS INTEGER) AS number, g.name, count(*) AS count, avg(g.value) AS mean, min(g.is_flag) AS is_flag
 FROM grade AS g
 WHERE g.project_id IN (SELECT id FROM project WHERE CAST(:project AS TEXT) IS NULL OR name = :project)
   AND g.first_ns >= :since_ns AND g.first_ns < :until_ns
 GROUP BY g.name
+
+-- name: grades_by_hour
+-- The scores of a timeline of everything, stretch by stretch, where stretches begin and end with hours.
+SELECT (g.hour - :since_ns / 3600000000000) / (:step_ns / 3600000000000) AS number, g.name, sum(g.count) AS count,
+       sum(g.total) / sum(g.count) AS mean, sum(g.flags) = sum(g.count) AS is_flag
+FROM grade_hour AS g
+WHERE g.project_id IN (SELECT id FROM project WHERE CAST(:project AS TEXT) IS NULL OR name = :project)
+  AND g.hour >= :since_ns / 3600000000000 AND g.hour < :until_ns / 3600000000000
+GROUP BY number, g.name
 
 -- name: graded
 -- The scores of a timeline of conversations that were chosen.

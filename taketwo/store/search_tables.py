@@ -49,6 +49,8 @@ COMMON: Final = 2_000
 """A name that so many conversations have is looked for row by row: a page is full before many were looked at."""
 MOST_MEDIANS: Final = 10_000
 """Medians of stretches that are remembered."""
+HOUR_NS: Final = 3_600_000_000_000
+"""Scores are added up by hours as they come."""
 MOST_READ_FIRST: Final = 200
 """Conversations that are read before a search, because something came for them just now."""
 MOST_READ_BEHIND: Final = 50
@@ -238,12 +240,17 @@ class TableSearch:
     def _stretches(self, project: str | None, starts: list[datetime], until_ns: int, step_ns: int) -> list[Stretch]:
         """A timeline of everything, stretch by stretch: most charts are of everything, and of much of it."""
         found = []
+        first_ns = moment_ns(starts[0])
+        whole = {"project": project, "since_ns": first_ns, "until_ns": until_ns, "step_ns": step_ns}
+        by_hour = all(time % HOUR_NS == 0 for time in (first_ns, until_ns, step_ns))
         with self._readers.snapshot() as connection:
-            for at in starts:
+            graded = _by_stretch(connection.execute(SEARCH["grades_by_hour"], whole)) if by_hour else {}
+            for number, at in enumerate(starts):
                 since_ns = moment_ns(at)
                 times = {"project": project, "since_ns": since_ns, "until_ns": min(since_ns + step_ns, until_ns)}
                 conversations, errors, turns, known, latency = connection.execute(SEARCH["stretch"], times).fetchone()
-                grades = connection.execute(SEARCH["stretch_grades"], times).fetchall() if conversations else ()
+                if conversations and not by_hour:
+                    graded |= _by_stretch(connection.execute(SEARCH["stretch_grades"], {**times, "number": number}))
                 found.append(
                     Stretch(
                         at=at,
@@ -251,10 +258,7 @@ class TableSearch:
                         errors=errors,
                         turns=turns,
                         latency_ms=self._median(connection, times, known, latency) if known else None,
-                        scores={
-                            name: Graded(count=count, mean=mean, is_flag=bool(is_flag))
-                            for name, count, mean, is_flag in grades
-                        },
+                        scores=graded.get(number, {}),
                     )
                 )
         return found
@@ -273,12 +277,8 @@ class TableSearch:
     def _graded(self, chosen: str, values: dict[str, Any]) -> dict[int, dict[str, Graded]]:
         """The scores by stretch and name."""
         text = SEARCH["graded"].format(scope=_scope(values["project"], "g"), chosen=chosen)
-        found: dict[int, dict[str, Graded]] = {}
         with self._readers.snapshot() as connection:
-            rows = connection.execute(text, values).fetchall()
-        for number, name, count, mean, is_flag in rows:
-            found.setdefault(number, {})[name] = Graded(count=count, mean=mean, is_flag=bool(is_flag))
-        return found
+            return _by_stretch(connection.execute(text, values))
 
     def _fits(self, chosen: Filter, key: int) -> bool:
         found = self._read(key)
@@ -323,6 +323,13 @@ class TableSearch:
             if len(rows) < PAGE:
                 return
             first_ns, id = rows[-1]["first_ns"], rows[-1]["id"]
+
+
+def _by_stretch(rows: Rows) -> dict[int, dict[str, Graded]]:
+    found: dict[int, dict[str, Graded]] = {}
+    for number, name, count, mean, is_flag in rows.fetchall():
+        found.setdefault(number, {})[name] = Graded(count=count, mean=mean, is_flag=bool(is_flag))
+    return found
 
 
 def trace_summary(connection: Connection, row: dict[str, Any]) -> TraceSummary:

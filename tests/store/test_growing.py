@@ -138,4 +138,5 @@ def _as_before_version_11(path: Path) -> None:
             "INSERT INTO talk (rowid, said, replied, argument, result) SELECT id, ?, ?, '', '' FROM conversation",
             (said, replied),
         )
+        connection.executescript("DROP TRIGGER grade_hour_comes; DROP TRIGGER grade_hour_goes; DROP TABLE grade_hour;")
         connection.execute("PRAGMA user_version = 10")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -189,6 +190,29 @@ def test_a_timeline_tells_scores_as_they_were_given(store: Store) -> None:
     assert told("") == [{"csat": (2, 3.5, False), "solved": (1, 1.0, True)}, {}]
 
 
+def test_stretches_of_whole_hours_tell_the_scores_that_shorter_ones_do(store: Store) -> None:
+    numbers = random.Random(3)
+    for number in range(12):
+        at = AT + timedelta(minutes=numbers.randrange(240))
+        store.put_conversation(talk(f"s-{number}", line("kettle"), at=at))
+        store.add_feedback(f"s-{number}", Feedback(name="csat", value=numbers.randrange(5)))
+        store.add_feedback(f"s-{number}", Feedback(name="solved", value=numbers.random() < 0.5))
+    store.add_feedback("s-3", Feedback(name="csat", value=4.5))
+    store.put_conversation(talk("s-4", line("toaster"), at=AT))
+    store.delete_session("s-5")
+
+    def told(step_s: int) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = {}
+        for bar in store.search.timeline(ALL, "p", since=AT, until=AT + timedelta(hours=4), step_s=step_s):
+            for name, one in bar.scores.items():
+                count, total, flags = found.setdefault(name, [0, 0, 0])
+                found[name] = [count + one.count, total + one.count * one.mean, flags + one.is_flag * one.count]
+        return {name: [count, pytest.approx(total), flags] for name, (count, total, flags) in found.items()}
+
+    assert told(7200) == told(3600) == told(600)
+    assert told(3600)["csat"][0] == 11
+
+
 def test_scores_given_afterwards_are_found_and_outlive_a_new_reading(store: Store) -> None:
     store.add_spans("p", raw_spans(chat_span(1, 1, session="s")))
     store.add_feedback("s", Feedback(name="csat", value=2, comment="Rude!"))
@@ -243,6 +267,7 @@ def test_comments_that_were_given_before_they_could_be_searched_are_found(tmp_pa
     store.close()
     with closing(sqlite3.connect(tmp_path / "store.sqlite3")) as old:
         old.execute("DELETE FROM mark WHERE kind = 'comment'")
+        old.executescript("DROP TRIGGER grade_hour_comes; DROP TRIGGER grade_hour_goes; DROP TABLE grade_hour;")
         old.execute("PRAGMA user_version = 12")
         old.commit()
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")

@@ -23,9 +23,12 @@ MOST_SCORES = 3
 """Scores that are drawn above a list, those that are given most often."""
 MOST_SCORES_OF_ALL = 60
 """Scores that are drawn on a page of their own."""
-SPANS_OF_TIME = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
-BARS = 56
-"""Parts of one chart: a week in parts of three hours."""
+SPANS_OF_TIME = {
+    "day": (timedelta(minutes=30), 48),
+    "week": (timedelta(hours=3), 56),
+    "month": (timedelta(hours=12), 60),
+}
+"""The parts of a chart, how long and how many: those of whole hours are read from what is added up by hours."""
 
 
 class OverTime:
@@ -43,13 +46,13 @@ class OverTime:
         """The charts above a list where the script asks for them, else a page with all of them."""
         asked, wrong = understood(request)
         over = request.query_params.get("over", "week")
-        span = SPANS_OF_TIME.get(over)
-        if span is None:
+        if over not in SPANS_OF_TIME:
             raise BadSetting(f"{over!r} is no span of time", where="over", todo="name day, week or month")
         if wrong is not None and not wants_page(request):
             raise wrong
-        step = int(span.total_seconds()) // BARS
-        stretches = [] if wrong else self._stretches(asked, step)
+        part, parts = SPANS_OF_TIME[over]
+        step = int(part.total_seconds())
+        stretches = [] if wrong else self._stretches(asked, step, parts)
         drawn: dict[str, Any] = {"over": over, "spans_of_time": SPANS_OF_TIME, "asked": asked}
         if wants_page(request) and PARTS in request.headers:
             charts = [*charts_of(stretches), *score_charts(stretches, MOST_SCORES)]
@@ -68,12 +71,12 @@ class OverTime:
             answer.status_code = HTTPStatus.BAD_REQUEST
         return answer
 
-    def _stretches(self, asked: Asked, step_s: int) -> list[Stretch]:
+    def _stretches(self, asked: Asked, step_s: int, parts: int) -> list[Stretch]:
         until = _rounded_up(datetime.now(UTC), step_s)
         return self._store.search.timeline(
             parse(asked.filter),
             asked.project,
-            since=until - step_s * BARS * timedelta(seconds=1),
+            since=until - step_s * parts * timedelta(seconds=1),
             until=until,
             step_s=step_s,
         )
