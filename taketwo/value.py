@@ -110,7 +110,17 @@ def same_json(one: JSON, other: JSON) -> bool:
 def in_words(value: JSON, limit: int = 80) -> str:
     """The value on one line of at most `limit` characters; a text of one plain word goes without quotes."""
     text = value if isinstance(value, str) and PLAIN_WORD.fullmatch(value) else canonical_json(value)
+    return cut_to(text, limit)
+
+
+def cut_to(text: str, limit: int) -> str:
+    """The text of at most `limit` characters; where more was left out, the last of them is `…`."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def one_line(text: str) -> str:
+    """The text with one space for every stretch of white space."""
+    return " ".join(text.split())
 
 
 def content_hash(text: str | bytes) -> str:

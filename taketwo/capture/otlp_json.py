@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from taketwo.errors import TraceUnreadable
-from taketwo.value import JSON, clean_text
+from taketwo.value import JSON, clean_text, cut_to
 
 DEEPEST: Final = 90
 """Messages inside messages; protobuf reads back no more than 100."""
@@ -218,5 +218,4 @@ def _called(given: JSON) -> str:
 
 
 def _shown(given: JSON) -> str:
-    text = repr(given)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return cut_to(repr(given), 60)

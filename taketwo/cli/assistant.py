@@ -9,7 +9,7 @@ import click
 from taketwo.cli.settings import opened_store, project_option, settings, store_option
 from taketwo.errors import BadSetting
 from taketwo.report.words import counted, plain
-from taketwo.value import JSON, canonical_json
+from taketwo.value import JSON, canonical_json, cut_to
 
 LONGEST = 200
 """Letters of a value that are shown."""
@@ -49,4 +49,4 @@ def _shown(value: JSON) -> str:
     if value is None:
         return "not set"
     text = plain(value if isinstance(value, str) else canonical_json(value)).replace("\n", " ")
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return cut_to(text, LONGEST)

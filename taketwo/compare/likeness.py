@@ -9,9 +9,9 @@ from typing import assert_never
 import msgspec
 
 from taketwo.compare.align import NEVER
-from taketwo.compare.wording import Alphabet, Bag, alike, plain
+from taketwo.compare.wording import Alphabet, Bag, alike
 from taketwo.conversation import Call, Say, Step, Turn
-from taketwo.value import JSON, same_json
+from taketwo.value import JSON, one_line, same_json
 
 USER, CALLS, REPLY = 600, 250, 150
 """What the user said, what the agent called and what it said weigh so much, in thousandths of the cost of two turns."""
@@ -46,7 +46,7 @@ class WeighedTurn:
     @cached_property
     def user(self) -> str | None:
         """The user's words in order, without case and punctuation; None when the user said nothing."""
-        return None if self.turn.user is None else plain(self.turn.user.text.casefold())
+        return None if self.turn.user is None else one_line(self.turn.user.text.casefold())
 
     @cached_property
     def weights(self) -> tuple[str | None, int, int, int, int, int, int]:
@@ -127,7 +127,7 @@ class LikenessOfSteps:
             case Call(), Call():
                 return same_call(one, other)
             case Say(), Say():
-                return one.text == other.text or plain(one.text) == plain(other.text)
+                return one.text == other.text or one_line(one.text) == one_line(other.text)
             case _:
                 return False
 
@@ -176,7 +176,7 @@ def step_key(step: Step) -> str:
                 return f"call {step.tool} {step.arguments_text}"
             return f"call {step.tool} {_encode(_plain_numbers(step.arguments)).decode()}"
         case Say():
-            return f"say {plain(step.text)}"
+            return f"say {one_line(step.text)}"
         case _:
             assert_never(step)
 
@@ -185,7 +185,7 @@ def said(turns: Sequence[Turn]) -> str:
     """All that the agent told the user in these turns, a text a line; where no step says the reply, it comes last."""
     texts = [step.text for turn in turns for step in turn.steps if isinstance(step, Say)]
     for turn in turns:
-        if turn.reply and turn.reply not in texts and plain(turn.reply) not in plain(" ".join(texts)):
+        if turn.reply and turn.reply not in texts and one_line(turn.reply) not in one_line(" ".join(texts)):
             texts.append(turn.reply)
     return "\n".join(texts)
 

@@ -10,12 +10,11 @@ from taketwo.compare.facts import fact_changes
 from taketwo.compare.facts import in_words as fact_in_words
 from taketwo.compare.likeness import said
 from taketwo.compare.severity import Grading, OtherDifference
-from taketwo.compare.wording import plain
 from taketwo.comparison import SEVERITIES, Change, ChangeKind, FactChange, Severity
 from taketwo.conversation import Say, Turn
 from taketwo.language.phrasebook import ENGLISH
 from taketwo.run import StepPlace
-from taketwo.value import in_words
+from taketwo.value import in_words, one_line
 
 MOST_FACTS = 4
 """So many facts are named in a line; the rest is counted."""
@@ -60,7 +59,7 @@ def reply_changes(
         found: tuple[ChangeKind, Severity, str] = ("reply_missing", grading.of("reply_missing"), _missing(before))
     elif has_reply and not had_reply:
         found = ("reply_added", grading.of("reply_added"), f"there is a reply now: {in_words(after, 100)}")
-    elif plain(before) == plain(after):
+    elif one_line(before) == one_line(after):
         return
     else:
         facts = tuple(
@@ -108,12 +107,12 @@ def _turn_change(
 def _opening(turn: Turn) -> str:
     """The words by which a person knows the turn again."""
     if turn.user is not None:
-        return f"the user's {in_words(plain(turn.user.text) or ' ')}"
-    return f"the agent's {in_words(plain(said([turn])) or ' ')}"
+        return f"the user's {in_words(one_line(turn.user.text) or ' ')}"
+    return f"the agent's {in_words(one_line(said([turn])) or ' ')}"
 
 
 def _missing(before: str) -> str:
-    return f"no reply any more; it was {in_words(plain(before), 100)}" if before else "no reply any more"
+    return f"no reply any more; it was {in_words(one_line(before), 100)}" if before else "no reply any more"
 
 
 def _listed(facts: Sequence[FactChange]) -> str:

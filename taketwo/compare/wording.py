@@ -56,8 +56,3 @@ def words_in(text: str) -> list[str]:
     folded = text.casefold()
     # The same for both, and twice as fast for most texts.
     return folded.translate(_SPACES).split() if folded.isascii() else WORD.findall(folded)
-
-
-def plain(text: str) -> str:
-    """The text with all white space alike."""
-    return " ".join(text.split())

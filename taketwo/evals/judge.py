@@ -13,7 +13,7 @@ from taketwo.evals.evaluator import Context
 from taketwo.evals.judge_prompts import JudgePrompt
 from taketwo.evals.transcript import missing_quote, transcript
 from taketwo.llm import LanguageModel, Prompt
-from taketwo.value import JSON, Value, in_words
+from taketwo.value import JSON, Value, cut_to, in_words, one_line
 from taketwo.verdict import Score, Unscored
 
 CONFIRMED_BY = 3
@@ -197,8 +197,7 @@ def _reason(said: dict[str, Any], quotes: Sequence[dict[str, Any]]) -> str:
 
 def in_words_of(text: str) -> str:
     """A judge's words on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= WORDS_LIMIT else f"{line[: WORDS_LIMIT - 1]}…"
+    return cut_to(one_line(text), WORDS_LIMIT)
 
 
 def _quoted(quotes: Sequence[dict[str, Any]]) -> Iterator[str]:

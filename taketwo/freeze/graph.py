@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 from taketwo.conversation import Call, Conversation, Turn
 from taketwo.graph import END, START, Edge, Graph, Node, NodeKind, insist_on_paths
 from taketwo.language.meanings import ALIKE, groups, likeness, masked, telling_words
+from taketwo.value import cut_to
 
 MOST_NODES = 120
 """A picture with more nodes is not read by anybody; the rarest of a place are drawn as one."""
@@ -201,5 +202,4 @@ def _edges(
 
 
 def _short(text: str) -> str:
-    line = masked(text)
-    return line if len(line) <= LABEL else f"{line[: LABEL - 1]}…"
+    return cut_to(masked(text), LABEL)

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from taketwo.conversation import Call, Conversation, Gap, Turn
 from taketwo.scenario import Case, Expectation
-from taketwo.value import JSON, Value
+from taketwo.value import JSON, Value, cut_to, one_line
 
 StillFails = Callable[[Case], Awaitable[bool]]
 """Whether a smaller case shows the failure, for sure; one that cannot be replayed to its end does not."""
@@ -232,5 +232,4 @@ def _moved_gaps(recorded: Conversation, numbers: dict[int, int]) -> Iterator[Gap
 
 
 def _short(text: str | None) -> str:
-    line = " ".join((text or "").split())
-    return line if len(line) <= 60 else f"{line[:59]}…"
+    return cut_to(one_line(text or ""), 60)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from taketwo.value import one_line
+
 ALIKE = 0.6
 """Jaccard similarity of their telling words from which two lines are taken for the same."""
 RAREST = 3
@@ -90,7 +92,7 @@ def masked(line: str) -> str:
     text = line[:LONGEST]
     for pattern, instead in MASKS:
         text = pattern.sub(instead, text)
-    return " ".join(text.split())
+    return one_line(text)
 
 
 def likeness(one: frozenset[str], other: frozenset[str]) -> float:

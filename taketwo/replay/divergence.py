@@ -9,6 +9,7 @@ from taketwo.conversation import Call
 from taketwo.replay.matching import shown
 from taketwo.replay.recorded_calls import Recorded
 from taketwo.run import Miss
+from taketwo.value import cut_to
 
 LONGEST_CALL = 160
 """How much of the arguments of a call people are shown."""
@@ -61,4 +62,4 @@ def missed_in_words(tool: str, miss: Miss, recorded_tools: Iterable[str]) -> str
 def call_in_words(tool: str, arguments: dict[str, object], text: str | None = None) -> str:
     """`check_status(order_id="A-1042")`, cut where it is long."""
     inside = ", ".join(f"{name}={shown(value)}" for name, value in arguments.items()) if arguments else text or ""
-    return f"{tool}({inside if len(inside) <= LONGEST_CALL else inside[: LONGEST_CALL - 1] + '…'})"
+    return f"{tool}({cut_to(inside, LONGEST_CALL)})"

@@ -8,7 +8,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-from taketwo.value import clean_text
+from taketwo.value import clean_text, cut_to, one_line
 
 LONGEST = 300
 """Longer messages are cut."""
@@ -20,13 +20,12 @@ def told(error: BaseException) -> str:
     """`ValueError: no order A-9999 (agent.py:12)`."""
     name = type(error).__name__
     try:
-        message = " ".join(clean_text(str(error)).split())
+        message = one_line(clean_text(str(error)))
     except Exception:  # foreign code; an error that cannot be told still has a name and a place
         message = ""
-    what = f"{name}: {message}" if message else name
+    what = cut_to(f"{name}: {message}" if message else name, LONGEST)
     place = place_of(error)
-    cut = what if len(what) <= LONGEST else f"{what[: LONGEST - 1]}…"
-    return f"{cut} ({place})" if place else cut
+    return f"{what} ({place})" if place else what
 
 
 def place_of(error: BaseException) -> str | None:

@@ -17,6 +17,7 @@ from taketwo.replay.fact_sheet import FactSheet, Statement, Utterance
 from taketwo.replay.stems import Stems, covered, likeness, stems, weights
 from taketwo.replay.user import Line, Unanswerable
 from taketwo.run import Evidence, Rung
+from taketwo.value import cut_to, one_line
 
 Similarity: TypeAlias = Callable[[str, str], float]
 """How alike two texts are in meaning, from 0 to 1."""
@@ -454,5 +455,4 @@ def _is_same(recorded: str | None, replayed: str | None) -> bool:
 
 
 def _quoted(text: str) -> str:
-    short = " ".join(text.split())
-    return f"“{short if len(short) <= 80 else short[:79] + '…'}”"
+    return f"“{cut_to(one_line(text), 80)}”"

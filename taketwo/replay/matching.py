@@ -8,7 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from taketwo.canonical import canonical
-from taketwo.value import JSON, canonical_json, clean_json, clean_text
+from taketwo.value import JSON, canonical_json, clean_json, clean_text, cut_to
 
 Arguments: TypeAlias = dict[str, JSON]
 """The arguments of a call by name."""
@@ -70,8 +70,7 @@ def nearest(asked: Arguments, candidates: Sequence[Arguments]) -> int | None:
 
 def shown(value: JSON) -> str:
     """A value as JSON, cut to what fits into a line."""
-    text = canonical_json(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+    return cut_to(canonical_json(value), LONGEST_SHOWN)
 
 
 def _same_meaning(asked: JSON, recorded: JSON) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import secrets
 import time
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ from taketwo.server.problems import OTLP_PATHS, problem
 from taketwo.store import Store
 from taketwo.store.documents import Document
 from taketwo.store.keys import Key, Role, key_of
-from taketwo.value import Value
+from taketwo.value import Value, content_hash
 
 OPEN_PATHS: Final = ("/health", "/ready", "/login", "/logout")
 """What needs no key."""
@@ -126,12 +125,12 @@ class Keys:
             return None
         token = secrets.token_urlsafe(32)
         signed = SignedIn(key_id=key.id, until=datetime.now(UTC) + SIGNED_IN_FOR)
-        self._documents.add([Document(kind=_LOGIN, id=_hash(token), body=signed.to_json())])
+        self._documents.add([Document(kind=_LOGIN, id=content_hash(token), body=signed.to_json())])
         return token
 
     def sign_out(self, token: str) -> None:
         """Make a cookie worthless."""
-        self._documents.remove(_LOGIN, id=_hash(token))
+        self._documents.remove(_LOGIN, id=content_hash(token))
         self._known.pop(f"cookie {token}", None)
 
     def _key(self, shown: tuple[str | None, str] | None, cookie: str | None) -> Key | None:
@@ -155,7 +154,7 @@ class Keys:
 
     def _signed_in(self, token: str) -> Key | None:
         try:
-            signed = SignedIn.from_json(self._documents.get(_LOGIN, _hash(token)).body)
+            signed = SignedIn.from_json(self._documents.get(_LOGIN, content_hash(token)).body)
             key = Key.from_json(self._documents.get("key", signed.key_id).body)
         except NotFound:
             return None
@@ -247,7 +246,3 @@ def _answer(request: Request, why: Refused) -> Response:
             # Only the path: an address of somebody else's must not be gone to after signing in.
             return RedirectResponse(str(request.url_for("sign_in").include_query_params(to=request.url.path)), 303)
     return problem(request, why.status, why.why, headers)
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

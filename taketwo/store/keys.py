@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -13,7 +12,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from taketwo.errors import BadSetting, NotFound
 from taketwo.store.documents import Document, Documents
-from taketwo.value import Value
+from taketwo.value import Value, content_hash
 
 Role: TypeAlias = Literal["ingest", "read", "replay", "admin"]
 """Send spans and scores; look at everything; also replay, keep and test; also delete and set."""
@@ -61,7 +60,9 @@ def create_key(
     """Make a key; gives it and its secret, which nobody can give again."""
     number = secrets.token_hex(8)
     secret = f"{SECRET}{number}-{secrets.token_urlsafe(32)}"
-    key = Key(id=f"{PUBLIC}{number}", name=name, roles=roles, project=project, created_at=now, hashed=_hash(secret))
+    key = Key(
+        id=f"{PUBLIC}{number}", name=name, roles=roles, project=project, created_at=now, hashed=content_hash(secret)
+    )
     documents.add([Document(kind=KIND, id=key.id, body=key.to_json(), project=project)])
     return key, secret
 
@@ -76,11 +77,11 @@ def keep_given_key(documents: Documents, secret: str, now: datetime) -> Key:
         raise BadSetting("it has not the form of a key", where="TAKETWO_ADMIN_KEY", todo=todo)
     id = f"{PUBLIC}{shape[1]}"
     for one in keys(documents):
-        if one.name == GIVEN and one.revoked_at is None and (one.id, one.hashed) != (id, _hash(secret)):
+        if one.name == GIVEN and one.revoked_at is None and (one.id, one.hashed) != (id, content_hash(secret)):
             revoke_key(documents, one.id, now)
     if (there := key_of(documents, secret)) is not None:
         return there
-    key = Key(id=id, name=GIVEN, roles=("admin",), project=None, created_at=now, hashed=_hash(secret))
+    key = Key(id=id, name=GIVEN, roles=("admin",), project=None, created_at=now, hashed=content_hash(secret))
     documents.put(Document(kind=KIND, id=key.id, body=key.to_json()))
     return key
 
@@ -121,8 +122,4 @@ def key_of(documents: Documents, secret: str) -> Key | None:
         key = Key.from_json(documents.get(KIND, f"{PUBLIC}{number}").body)
     except NotFound:
         return None
-    return key if key.revoked_at is None and hmac.compare_digest(key.hashed, _hash(secret)) else None
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return key if key.revoked_at is None and hmac.compare_digest(key.hashed, content_hash(secret)) else None

@@ -7,7 +7,7 @@ from typing import Literal
 
 from taketwo.conversation import Conversation
 from taketwo.select.fields import FIELDS, Number, tags
-from taketwo.value import JSON, Value
+from taketwo.value import JSON, Value, cut_to
 
 SAID_CHARACTERS = 200
 """How much of the first line a summary keeps: a line may be as long as a book."""
@@ -121,7 +121,7 @@ def summarise(conversation: Conversation) -> ConversationSummary:
         unanswered=bool(conversation.turns) and conversation.turns[-1].reply is None,
         tags=tuple(dict.fromkeys(tags(conversation))),
         scores=conversation.outcome.scores,
-        said=said if said is None or len(said) <= SAID_CHARACTERS else said[: SAID_CHARACTERS - 1] + "…",
+        said=None if said is None else cut_to(said, SAID_CHARACTERS),
     )
 
 

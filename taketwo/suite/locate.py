@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from taketwo.replay.agents import Agent
 from taketwo.scenario import Case
 from taketwo.stats.noisy import Bisection, FirstBad, Look, surely
 from taketwo.suite.runner import SuiteCase, run_suite
-from taketwo.value import Value
+from taketwo.value import Value, content_hash
 from taketwo.verdict import CaseResult, Verdict
 
 ERROR = 0.0005
@@ -79,7 +78,7 @@ async def shortest(
     left = [most_runs]
 
     async def still_fails(candidate: Case) -> bool:
-        key = _key(candidate)
+        key = content_hash(candidate.to_json())
         known = journal.known.get(key, [])
         if known:
             return known[0] is True
@@ -194,7 +193,7 @@ async def fork_map(
     most_runs: no further turn is begun once there were so many replays; None for no such limit. What the journal knows
     takes none. how: arguments of `run_suite`.
     """
-    case, runs = _key(one.case), 0
+    case, runs = content_hash(one.case.to_json()), 0
     for number in range(1, len(one.case.recorded.turns) + 1):
         if (point := journal.known(case, number)) is None:
             if most_runs is not None and runs >= most_runs:
@@ -204,7 +203,3 @@ async def fork_map(
             journal.note(case, point)
             runs += point.runs
         yield point
-
-
-def _key(case: Case) -> str:
-    return hashlib.sha256(case.to_json()).hexdigest()

@@ -13,7 +13,7 @@ from taketwo.conversation import ToolDefinition
 from taketwo.errors import BadSetting
 from taketwo.llm import refuses_seed
 from taketwo.replay.agents import AgentFailed, Exchange, Message, Reply
-from taketwo.replay.agents.endpoint import Endpoint, RequestRefused, cut, json_of, words_of
+from taketwo.replay.agents.endpoint import Endpoint, RequestRefused, json_of, quoted, words_of
 from taketwo.replay.agents.propagation import headers
 from taketwo.replay.agents.request_settings import in_words, insist_on_known, missing, settings_sent
 from taketwo.replay.agents.shapes import Said, read_said
@@ -143,7 +143,7 @@ async def _read(exchange: Exchange, response: httpx.Response) -> Said:
         return await _streamed(response, exchange)
     answer = await json_of(response)
     if not isinstance(answer, dict) or "choices" not in answer:
-        raise AgentFailed(f"the answer has no `choices`: {cut(str(answer))}")
+        raise AgentFailed(f"the answer has no `choices`: {quoted(str(answer))}")
     return read_said(answer)
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from taketwo.errors import AgentUnreachable, BadSetting
 from taketwo.replay.agents import AgentFailed, Exchange, Message, Reply
-from taketwo.replay.agents.endpoint import cut
+from taketwo.replay.agents.endpoint import quoted
 from taketwo.replay.agents.shapes import Said, read_said
 from taketwo.replay.agents.tool_loop import tool_loop
 from taketwo.replay.agents.turn_protocol import asked
@@ -208,7 +208,7 @@ class _Program:
         self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(0, self._errors.tell() - TAIL))
         written = self._errors.read().decode(errors="replace").strip() or answer.decode(errors="replace").strip()
-        last = cut(written.splitlines()[-1]) if written else "it wrote nothing"
+        last = quoted(written.splitlines()[-1]) if written else "it wrote nothing"
         return f"exit code {code}: {last}"
 
 
@@ -216,5 +216,5 @@ def _decoded(line: bytes) -> object:
     try:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-        what = cut(line.decode(errors="replace"))
+        what = quoted(line.decode(errors="replace"))
         raise AgentFailed(f"the program wrote a line that is no JSON (logs belong to stderr): {what}") from error

@@ -15,7 +15,7 @@ import msgspec
 from taketwo.errors import AgentUnreachable
 from taketwo.llm import WRONG_REQUEST
 from taketwo.replay.agents import AgentFailed
-from taketwo.value import JSON, clean_text
+from taketwo.value import JSON, clean_text, cut_to, one_line
 
 Answer = TypeVar("Answer")
 Body = Mapping[str, Any]
@@ -139,27 +139,26 @@ async def json_of(response: httpx.Response) -> JSON:
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-        raise AgentFailed(f"the answer is no JSON: {cut(raw.decode(errors='replace'))}") from error
+        raise AgentFailed(f"the answer is no JSON: {quoted(raw.decode(errors='replace'))}") from error
 
 
 def words_of(error: Exception) -> str:
     """What an error says, in one line."""
-    return cut(str(error) or type(error).__name__)
+    return quoted(str(error) or type(error).__name__)
 
 
-def cut(text: str) -> str:
-    """A text in one line, cut to what can be quoted."""
-    line = " ".join(clean_text(text).split())
-    return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 1]}…"
+def quoted(text: str) -> str:
+    """A text on one line, cut to what can be quoted."""
+    return cut_to(one_line(clean_text(text)), LONGEST_QUOTE)
 
 
 def _quote(raw: bytes) -> str:
     """The message inside an error answer, else its beginning."""
     try:
         error = msgspec.json.decode(raw)["error"]
-        return cut(str(error["message"] if isinstance(error, dict) else error))
+        return quoted(str(error["message"] if isinstance(error, dict) else error))
     except (msgspec.DecodeError, KeyError, TypeError):
-        return cut(raw.decode(errors="replace"))
+        return quoted(raw.decode(errors="replace"))
 
 
 def _retry_after_s(response: httpx.Response) -> float:

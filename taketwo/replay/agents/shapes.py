@@ -12,7 +12,7 @@ from taketwo.conversation import Tokens
 from taketwo.replay.agents import AgentFailed, Message
 from taketwo.replay.current import AskedCall
 from taketwo.replay.matching import read_arguments
-from taketwo.value import JSON, clean_json, clean_text
+from taketwo.value import JSON, clean_json, clean_text, cut_to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,5 +195,4 @@ def _keys(message: Mapping[str, Any]) -> str:
 
 
 def _short(given: object) -> str:
-    text = json.dumps(clean_json(given), ensure_ascii=False)
-    return text if len(text) <= 120 else f"{text[:119]}…"
+    return cut_to(json.dumps(clean_json(given), ensure_ascii=False), 120)
