@@ -23,7 +23,7 @@ class Longest:
 
     def __init__(self) -> None:
         self._length = 0
-        self._texts: set[str] = set()
+        self._texts: frozenset[str] = frozenset()
 
     def add(self, spans: Iterable[Span]) -> None:
         """Look at further spans."""
@@ -32,11 +32,18 @@ class Longest:
                 if isinstance(text, str) and len(text) >= self._length:
                     self._add(text)
 
+    def copy(self) -> Longest:
+        """The same, to look at further spans with."""
+        other = Longest()
+        other._length, other._texts = self._length, self._texts
+        return other
+
     def _add(self, text: str) -> None:
         if len(text) > self._length:
             self._length = len(text)
-            self._texts.clear()
-        self._texts.add(text)
+            self._texts = frozenset()
+        if len(self._texts) < LEAST:
+            self._texts |= {text}
 
     @property
     def limit(self) -> int | None:

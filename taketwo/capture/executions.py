@@ -25,15 +25,24 @@ def matched(calls: Sequence[Node], ran: Sequence[tuple[Seen, Execution]]) -> tup
     write the arguments otherwise. Without ids a span must be of the trace in which the call was made.
     """
     spans: dict[int, Seen] = {}
-    free = list(ran)
+    free = {id(seen): (seen, of) for seen, of in ran}
+    by_id: dict[str | None, list[tuple[Seen, Execution]]] = {}
+    for seen, of in ran:
+        by_id.setdefault(of.call_id, []).append((seen, of))
     for fits in (_by_id_in_trace, _by_id, _by_arguments, _by_name):
         for node in calls:
-            if id(node) not in spans:
-                taken = next((item for item in free if fits(node, *item)), None)
-                if taken is not None:
-                    spans[id(node)] = taken[0]
-                    free.remove(taken)
-    return spans, [seen for seen, _ in free]
+            if not free:
+                break
+            call = node.utterance.call
+            if id(node) in spans or call is None:
+                continue
+            # Looked up by the id where only that can fit: a long talk has hundreds of either.
+            some = by_id.get(call.id, ()) if fits in (_by_id_in_trace, _by_id) else free.values()
+            taken = next((seen for seen, of in some if id(seen) in free and fits(node, seen, of)), None)
+            if taken is not None:
+                spans[id(node)] = taken
+                del free[id(taken)]
+    return spans, [seen for seen, _ in free.values()]
 
 
 def _by_id_in_trace(node: Node, seen: Seen, ran: Execution) -> bool:

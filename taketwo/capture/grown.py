@@ -2,71 +2,96 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from taketwo.capture import wrapper
+from taketwo.capture.about import About
 from taketwo.capture.cut import Longest
-from taketwo.capture.identity import USER_KEYS
+from taketwo.capture.executions import executions
+from taketwo.capture.ledger import Ledger
 from taketwo.capture.model_calls import Before, ChangesThePast, model_calls, templates
-from taketwo.capture.session_keys import SESSION_KEYS
+from taketwo.capture.reading import Execution
+from taketwo.capture.story import Story
 from taketwo.capture.talk import Known
 from taketwo.capture.trace_tree import Seen, gather
 from taketwo.capture.transcript import Transcript
-from taketwo.conversation import Gap, Turn
-from taketwo.span import LogRecord, Span, SpanEvent
+from taketwo.span import LogRecord, Span
 from taketwo.value import JSON
 
 LONGEST_KEPT = 1_000
-"""Letters of an attribute that is kept after it was read, unless something of the whole is told by it."""
+"""Letters of an attribute that is kept after it was read."""
+MOST_TAKEN_BACK = 8
+"""How many of the latest additions can be taken back."""
 
-OWN = (
-    "metadata",
-    "tag.tags",
-    "langfuse.tags",
-    "langfuse.trace.metadata.",
-    "langfuse.trace.name",
-    "langfuse.trace.tags",
-    "traceloop.association.properties.",
-    "ai.telemetry.metadata.",
-    "mlflow.traceTag.",
-)
-"""What applications put on spans themselves."""
-
-_TOLD_BY = frozenset((*SESSION_KEYS, *USER_KEYS))
 _OF_A_NODE = 500
 """About the bytes of an utterance in the tree, without its words."""
 
 
-class Told(NamedTuple):
-    """A turn as it was told."""
+class Part(NamedTuple):
+    """Traces of which every span begins after those of the parts before."""
 
-    by: Sequence[object]
-    """What it was told by, see `steps.told_by`."""
-    turn: Turn
-    """The turn."""
-    gaps: Sequence[Gap]
-    """Its gaps."""
+    spans: Sequence[Span]
+    """Their spans."""
+    logs: Sequence[LogRecord]
+    """Their log records."""
+
+
+@dataclass(slots=True)
+class _State:
+    """All that was found so far, but what stands in the tree."""
+
+    count: int = 0
+    """How many spans there were."""
+    latest_ns: int = 0
+    """When the last of them began."""
+    traces: frozenset[str] = frozenset()
+    """Of which traces they are."""
+    about: About = field(default_factory=About)
+    longest: Longest = field(default_factory=Longest)
+    before: Before = field(default_factory=Before)
+    last: Seen | None = None
+    """The model call that was placed last."""
+    ran: int = 0
+    """How many tools had run."""
+    size: int = 0
+    """About the bytes that it takes."""
+
+
+class _Addition(NamedTuple):
+    """What was added at once, and what was there before."""
+
+    traces: frozenset[str]
+    before: _State
+    ledger: Ledger
 
 
 class Grown:
     """All that was found so far."""
 
     def __init__(self) -> None:
-        self.found: list[Seen] = []
-        """Every span, in the order of their starts."""
         self.transcript = Transcript()
         """The model calls, each in its place."""
         self.known = Known(asked=set(), answered=set())
         """What the spans around the runs say."""
-        self.told: dict[int, Told] = {}
-        """The turns as they were told last, by index."""
-        self.size = 0
+        self.ran: list[tuple[Seen, Execution]] = []
+        """The tools that ran, see `executions`."""
+        self.story = Story()
+        """The turns as they were told last."""
+        self._state = _State()
+        self._additions: deque[_Addition] = deque(maxlen=MOST_TAKEN_BACK)
+
+    @property
+    def about(self) -> About:
+        """What the spans say about the session."""
+        return self._state.about
+
+    @property
+    def size(self) -> int:
         """About the bytes that it takes."""
-        self._traces: set[str] = set()
-        self._longest = Longest()
-        self._before = Before()
-        self._last: Seen | None = None
+        return self._state.size
 
     def add(self, spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> bool:
         """Add whole traces of which every span begins after all others.
@@ -74,49 +99,79 @@ class Grown:
         False where what came changes what was made of those before: then all must be read together, and this is of no
         use any more.
         """
+        before, ledger = self._state, Ledger(self.transcript.touched)
+        self.transcript.ledger = ledger
+        self._state = replace(
+            before, about=before.about.copy(), longest=before.longest.copy(), before=before.before.copy(ledger)
+        )
         try:
-            self._add(spans, logs)
+            added = self._add(spans, logs)
         except ChangesThePast:
             return False
+        self._additions.append(_Addition(added, before, ledger))
         return True
 
-    def _add(self, spans: Iterable[Span], logs: Iterable[LogRecord]) -> None:
-        limit = self._longest.limit
-        new = gather(spans, logs, longest=self._longest, before=len(self.found))
-        traces = {seen.span.trace_id for seen in new}
-        if self.found and new:
-            is_later = new[0].span.start_ns > self.found[-1].span.start_ns
-            if not is_later or traces & self._traces or self._longest.limit != limit:
+    def take_back(self, traces: Iterable[str], since_ns: int) -> frozenset[str] | None:
+        """Take back what was added with certain traces or later, and what began at a time or later.
+
+        Gives the traces that are gone with that; None where it was added too long ago.
+        """
+        gone: frozenset[str] = frozenset()
+        while self._state.traces.intersection(traces) or (self._state.traces and self._state.latest_ns >= since_ns):
+            if not self._additions:
+                return None
+            addition = self._additions.pop()
+            addition.ledger.take_back()
+            self._state = addition.before
+            del self.ran[self._state.ran :]
+            gone |= addition.traces
+        return gone
+
+    def _add(self, spans: Iterable[Span], logs: Iterable[LogRecord]) -> frozenset[str]:
+        state = self._state
+        limit = state.longest.limit
+        new = gather(spans, logs, longest=state.longest, before=state.count)
+        traces = frozenset(seen.span.trace_id for seen in new)
+        if state.traces and new:
+            is_later = new[0].span.start_ns > state.latest_ns
+            if not is_later or traces & state.traces or state.longest.limit != limit:
                 raise ChangesThePast
-        calls = model_calls(new, self._before)
+        calls = model_calls(new, state.before)
         if not self.transcript.expect(templates(calls)):
             raise ChangesThePast
-        went_on, self._before.went_on = self._before.went_on, []
-        if not all(self.transcript.go_on_from(call) for call in went_on if call.order < len(self.found)):
+        went_on, state.before.went_on = state.before.went_on, []
+        if not all(self.transcript.go_on_from(call) for call in went_on if call.order < state.count):
             raise ChangesThePast
         for call in calls:
             self._place(call)
         self._know(calls)
         self._keep(new, calls)
-        self._traces |= traces
+        state.count += len(new)
+        state.latest_ns = new[-1].span.start_ns if new else state.latest_ns
+        state.traces |= traces
+        state.ran = len(self.ran)
+        return traces
 
     def _place(self, call: Seen) -> None:
-        nodes = self.transcript.nodes
-        if (last := self._last) is not None and last.reading.tools == call.reading.tools:
+        state, nodes = self._state, self.transcript.nodes
+        if (last := state.last) is not None and last.reading.tools == call.reading.tools:
             call.reading = call.reading.but(tools=last.reading.tools)
         self.transcript.place(call)
-        self._last = call
-        self.size += _OF_A_NODE * (self.transcript.nodes - nodes) + 8 * len(call.reading.request or ())
+        state.last = call
+        state.size += _OF_A_NODE * (self.transcript.nodes - nodes) + 8 * len(call.reading.request or ())
 
     def _know(self, calls: Iterable[Seen]) -> None:
         runs = {id(run): run for call in calls for run in [call.run] if run is not call}.values()
         asked = (wrapper.asked(run.reading.input) for run in runs)
         answered = (wrapper.answered(run.reading.output) for run in runs)
-        self.known.asked.update(text.strip() for text in asked if text)
-        self.known.answered.update(text.strip() for text in answered if text)
+        for texts, known in ((asked, self.known.asked), (answered, self.known.answered)):
+            for text in filter(None, texts):
+                self.transcript.ledger.add(known, text.strip())
 
-    def _keep(self, new: Iterable[Seen], calls: Iterable[Seen]) -> None:
-        """Keep spans without the long texts that were read out of them."""
+    def _keep(self, new: Sequence[Seen], calls: Iterable[Seen]) -> None:
+        """Keep what is told by the spans, and the spans without the long texts that were read out of them."""
+        self._state.about.add(new)
+        self.ran += executions(new)
         placed = set(map(id, calls))
         for seen in new:
             attributes = seen.span.attributes
@@ -125,24 +180,49 @@ class Grown:
                 attributes = seen.span.attributes
                 if id(seen) not in placed:
                     seen.reading = seen.reading.but(request=None, response=None, alternatives=())
-            self.size += _OF_A_NODE + sum(len(text) for text in attributes.values() if isinstance(text, str))
-        self.found += new
+            self._state.size += _OF_A_NODE + sum(len(text) for text in attributes.values() if isinstance(text, str))
+
+
+def grown(spans: Sequence[Span], logs: Sequence[LogRecord] = ()) -> Grown:
+    """All the traces; the last part of them can be taken back where they allow it, for it may still go on."""
+    *before, last = parts(spans, logs) or [Part((), ())]
+    found = Grown()
+    earlier = Part([span for part in before for span in part.spans], [log for part in before for log in part.logs])
+    if before and found.add(*earlier) and found.add(*last):
+        return found
+    found = Grown()
+    found.add(spans, logs)
+    return found
+
+
+def parts(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> list[Part]:
+    """The traces in the order of their starts; those that overlap are one part."""
+    traces: dict[str, tuple[list[Span], list[LogRecord]]] = {}
+    times: dict[str, list[int]] = {}
+    for span in spans:
+        traces.setdefault(span.trace_id, ([], []))[0].append(span)
+        times.setdefault(span.trace_id, []).append(span.start_ns)
+    for record in logs:
+        traces.setdefault(record.trace_id, ([], []))[1].append(record)
+        times.setdefault(record.trace_id, []).append(record.at_ns)
+    found: list[tuple[list[Span], list[LogRecord]]] = []
+    latest = 0
+    for trace in sorted(times, key=lambda trace: min(times[trace])):
+        if not found or min(times[trace]) <= latest:
+            found = found or [([], [])]
+        else:
+            found.append(([], []))
+        found[-1][0].extend(traces[trace][0])
+        found[-1][1].extend(traces[trace][1])
+        latest = max(latest, *times[trace])
+    return [Part(*part) for part in found]
 
 
 def _light(span: Span) -> Span:
-    if not any(map(_is_long, (span.attributes, *(event.attributes for event in span.events)))):
-        return span
-    events = tuple(SpanEvent(name=e.name, at_ns=e.at_ns, attributes=_short(e.attributes)) for e in span.events)
-    return span.but(attributes=_short(span.attributes), events=events)
+    """The span without its events and its long texts, which were read."""
+    attributes = {key: value for key, value in span.attributes.items() if not _is_long(value)}
+    return span.but(attributes=attributes, events=())
 
 
-def _is_long(attributes: dict[str, JSON]) -> bool:
-    return any(isinstance(value, str) and len(value) > LONGEST_KEPT for value in attributes.values())
-
-
-def _short(attributes: dict[str, JSON]) -> dict[str, JSON]:
-    return {
-        key: value
-        for key, value in attributes.items()
-        if not isinstance(value, str) or len(value) <= LONGEST_KEPT or key in _TOLD_BY or key.startswith(OWN)
-    }
+def _is_long(value: JSON) -> bool:
+    return isinstance(value, str) and len(value) > LONGEST_KEPT

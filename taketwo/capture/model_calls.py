@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from taketwo.capture import wrapper
 from taketwo.capture.dialects import combined, own
+from taketwo.capture.ledger import Ledger
 from taketwo.capture.reading import Message, Reading
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.utterances import Utterance, alike, utterances
@@ -35,6 +36,13 @@ class Before:
     """Those that were given an id of their response since, by which others go on from them."""
     voices: list[tuple[str, str | None]] = field(default_factory=list)
     """The instructions they had, with the name of each one's agent."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """Knows what was changed of earlier calls."""
+
+    def copy(self, ledger: Ledger) -> Before:
+        """The same, for further traces to be learned of."""
+        voices, responses, went_on = list(self.voices), set(self.responses), list(self.went_on)
+        return replace(self, voices=voices, responses=responses, went_on=went_on, ledger=ledger)
 
 
 def model_calls(found: Sequence[Seen], before: Before | None = None) -> list[Seen]:
@@ -200,7 +208,7 @@ def _chain(calls: Iterable[Seen], before: Before) -> None:
     for call in calls:
         if call.reading.request_is_line and (last := before.line) is not None:
             if not last.reading.response_id:
-                last.reading = last.reading.but(response_id=last.span.span_id)
+                before.ledger.change(last, "reading", last.reading.but(response_id=last.span.span_id))
                 before.went_on.append(last)
             call.reading = call.reading.but(previous_response_id=last.reading.response_id)
         if call.run.reading.rule == own.RULE:

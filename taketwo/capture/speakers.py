@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from taketwo.capture.trace_tree import Seen
+from taketwo.capture.transcript import Placed
 from taketwo.capture.turns import Draft
 from taketwo.conversation import Agent, Gap, ToolDefinition, Turn
 from taketwo.value import JSON
 
 
-def agent_of(calls: Sequence[Seen]) -> Agent:
+def agent_of(calls: Sequence[Placed]) -> Agent:
     """The agent that the user met first: after a hand-off others speak with other instructions and tools."""
     if not calls:
         return Agent()
-    first = next((call for call in calls if call.reading.system or call.reading.tools), calls[0])
-    mine = [call for call in calls if call.voice == first.voice]
-    readings = [call.reading for call in mine]
+    first = next((each.call for each in calls if each.call.reading.system or each.call.reading.tools), calls[0].call)
+    mine = [each for each in calls if each.call.voice == first.voice]
+    readings = [each.call.reading for each in mine]
     answering = [reading for reading in readings if reading.response] or readings
     return Agent(
-        name=next((call.agent for call in mine if call.agent), None),
+        name=next((each.agent for each in mine if each.agent), None),
         model=next((r.model for r in answering if r.model), None),
         provider=next((r.provider for r in readings if r.provider), None),
         system_prompt=next((r.system for r in readings if r.system), None),
-        tools=_tools(mine),
+        tools=_tools([each.call for each in mine]),
         settings=next((r.settings for r in readings if r.settings), {}),
     )
 
@@ -33,9 +34,11 @@ def _tools(calls: Sequence[Seen]) -> tuple[ToolDefinition, ...]:
 
     Where no model call names any, the spans of its agent may, and those of the tools that ran.
     """
-    offered = [tool for call in calls for tool in call.reading.tools]
+    # Most calls offer the very same list.
+    lists = {id(call.reading.tools): call.reading.tools for call in calls}.values()
+    offered = [tool for tools in lists for tool in tools]
     if not offered:
-        around = {id(seen): seen for call in calls for seen in (call, *call.ancestors())}.values()
+        around = _around(calls)
         offered = [tool for seen in around for tool in seen.reading.tools]
         near = {id(child): child for seen in around for child in seen.children}
         offered += [tool for seen in near.values() if seen.reading.kind == "tool" for tool in seen.reading.tools]
@@ -45,6 +48,17 @@ def _tools(calls: Sequence[Seen]) -> tuple[ToolDefinition, ...]:
         if known is None or (known.parameters is None and tool.parameters is not None):
             found[tool.name] = tool
     return tuple(found.values())
+
+
+def _around(calls: Sequence[Seen]) -> list[Seen]:
+    """The model calls and the spans above them, each once."""
+    found: dict[int, Seen] = {}
+    for call in calls:
+        seen: Seen | None = call
+        while seen is not None and id(seen) not in found:
+            found[id(seen)] = seen
+            seen = seen.parent
+    return list(found.values())
 
 
 def other_agents(turns: Sequence[Draft]) -> dict[str, JSON]:
@@ -74,8 +88,8 @@ def gaps_of_agent(agent: Agent, turns: Sequence[Turn], calls: Sequence[Seen]) ->
         gaps.append(Gap(where="agent.system_prompt", why="no captured request shows it"))
     named = {tool.name for tool in agent.tools}
     used = sorted({call.tool for turn in turns for call in turn.calls})
-    by_tools_alone = not any(seen.reading.tools for call in calls for seen in (call, *call.ancestors()))
-    if named and by_tools_alone:
+    by_tools_alone = bool(named) and not any(seen.reading.tools for seen in _around(calls))
+    if by_tools_alone:
         gaps.append(Gap(where="agent.tools", why="only the tools that ran show their definitions"))
     elif not named and used:
         gaps.append(Gap(where="agent.tools", why="no captured request shows the tool definitions"))

@@ -46,12 +46,22 @@ class _Branch:
     """Order of its earliest model call."""
 
 
+def is_one_thread(transcript: Transcript) -> bool:
+    """Whether there is nothing to choose: most talks have one way, on which one voice speaks to its end."""
+    if transcript.forks or len(transcript.voices) != 1:
+        return False
+    last = transcript.placed[-1]
+    return last.is_talk and not last.end.children
+
+
 def choose(transcript: Transcript, known: Known) -> list[Node]:
     """The nodes of the talk, from first to last.
 
     Of several threads it is the one with the most lines of the user; of an edited line the later wording; of several
     answers the one that later requests go on from, else the one that the user was told, else the later one.
     """
+    if is_one_thread(transcript):
+        return list(transcript.root.below())
     branches = _measured(transcript, known)
     agents = _voices_of_the_talk(transcript, known)
     whole = branches[id(transcript.root)]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from taketwo.capture.alignment import joins, window
 from taketwo.capture.dialects.marks import CUT, LEFT_OUT
+from taketwo.capture.ledger import Ledger
 from taketwo.capture.reading import Message, ToolCall, ToolResult
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.utterances import Utterance, alike, utterances
@@ -77,12 +78,14 @@ class Node:
             yield node
             waiting.extend(node.children)
 
-    def learn(self, utterance: Utterance, call: Seen) -> None:
+    def learn(self, utterance: Utterance, call: Seen, ledger: Ledger) -> None:
         """Take the whole words where only their beginning was known."""
         if self.utterance.flaw is not None and utterance.flaw is None:
-            self.utterance, self.first, self.rule = utterance, call, call.reading.request_rule
+            ledger.change(self, "utterance", utterance)
+            ledger.change(self, "first", call)
+            ledger.change(self, "rule", call.reading.request_rule)
             if self.parent is not None:
-                self.parent.by_key[utterance.key] = self
+                ledger.put(self.parent.by_key, utterance.key, self)
 
     def child(self, utterance: Utterance) -> Node | None:
         """The node after it that is the same utterance."""
@@ -105,6 +108,13 @@ class Placed:
     """Whether the request left out what had been said before."""
     is_talk: bool = True
     """Whether it is neither inside of a tool nor a guard's or judge's."""
+    run: Seen = field(init=False)
+    """What answered the line of the user; looked for once, for a long talk is told again when it goes on."""
+    agent: str | None = field(init=False)
+    """The name of the agent at work."""
+
+    def __post_init__(self) -> None:
+        self.run, self.agent = self.call.run, self.call.agent
 
 
 class _Step(NamedTuple):
@@ -169,6 +179,14 @@ class Transcript:
         self._most_pasts = most_pasts
         self.root = Node(Utterance("say"))
         self.placed: list[Placed] = []
+        self.voices: set[str] = set()
+        """With which all of these speak."""
+        self.forks = 0
+        """How many nodes have more than one child, each counted for every child but the first."""
+        self.touched: set[int] = set()
+        """Identities of the nodes in which something changed; whoever has looked at them empties it."""
+        self.ledger = Ledger(self.touched)
+        """Knows the changes since it was put there."""
         self._templates = dict(templates)
         self._prompts: set[str] = set()
         self._by_response: dict[str, Placed] = {}
@@ -179,13 +197,20 @@ class Transcript:
     def expect(self, templates: Mapping[str, str]) -> bool:
         """Learn what the user said for further prompts; False where one was met already and taken for their words."""
         new = {prompt: line for prompt, line in templates.items() if self._templates.get(prompt) != line}
-        self._templates.update(new)
+        for prompt, line in new.items():
+            self.ledger.put(self._templates, prompt, line)
         return self._prompts.isdisjoint(new)
 
     def go_on_from(self, call: Seen) -> bool:
         """Let later calls name the response of a placed one; False where an earlier response has the same id."""
         placed = next(one for one in reversed(self.placed) if one.call is call)
-        return self._by_response.setdefault(call.reading.response_id or "", placed) is placed
+        return self._name(call.reading.response_id or "", placed) is placed
+
+    def _name(self, response: str, placed: Placed) -> Placed:
+        """The first call with that response."""
+        if response not in self._by_response:
+            self.ledger.put(self._by_response, response, placed)
+        return self._by_response[response]
 
     def place(self, call: Seen) -> Placed:
         """Put a model call in its place; calls come in the order of their starts."""
@@ -199,26 +224,29 @@ class Transcript:
             # What calls repeat is kept once: a long talk is kept as long as it may go on.
             request = (*past.messages, *new)
             call.reading = reading.but(request=request)
-            self._prompts.update(message.text for message in new if message.role == "user")
+            for message in new:
+                if message.role == "user":
+                    self.ledger.add(self._prompts, message.text)
             pieces = [utterances((message,), self._templates) for message in new]
             said = past.said + [item for piece in pieces for item in piece]
             start = self._start(call, said, before)
-            walk = _Walk(start, call, past if start is self.root else _Past())
+            walk = _Walk(start, call, self.ledger, past if start is self.root else _Past())
             at, trimmed = self._follow(walk, said, call)
             if start is self.root and not trimmed:
                 ends = past.ends + list(accumulate(map(len, pieces), initial=len(past.said)))[1:]
                 gone = _Past(request, ends, said, walk.trail).certain(len(past.ends))
-                self._pasts = [gone, *self._pasts][: self._most_pasts]
+                self.ledger.change(self, "_pasts", [gone, *self._pasts][: self._most_pasts])
             at = self._after_hand_off(at, call)
             if reading.request_lacks == "tail":
                 at = self._after_lost_tail(self._tip_below(at), call)
             placed = Placed(call, at, at, trimmed=trimmed)
         placed.is_talk = call.tool_above is None and not call.is_aside
         self._respond(placed)
-        placed.at.asked.append(placed)
-        self.placed.append(placed)
+        self.ledger.append(placed.at, "asked", placed)
+        self.ledger.append(self, "placed", placed)
+        self.ledger.add(self.voices, call.voice)
         if reading.response_id:
-            self._by_response.setdefault(reading.response_id, placed)
+            self._name(reading.response_id, placed)
         return placed
 
     @property
@@ -242,11 +270,11 @@ class Transcript:
             return self.root if repeats and len(said) > len(before.end.path()) else before.end
         if said and isinstance(said[0], ToolResult) and (last := self._last_talk(call)) is not None:
             tip = self._tip_below(last.end)
-            if _Walk(tip, call).waits_for(said[0]):
+            if _Walk(tip, call, self.ledger).waits_for(said[0]):
                 return tip  # only what is new is recorded
         if call.voice in self._without_memory and len(said) == 1:
             last = self._last_of_same_voice(call)
-            if last is not None and last.call.run is not call.run:
+            if last is not None and last.run is not call.run:
                 return self._tip_below(last.end)
         return self.root
 
@@ -303,7 +331,7 @@ class Transcript:
             return self.root
         if _same_run(last.call, call) and call.reading.request_lacks == "nothing":
             return self.root
-        self._without_memory.add(call.voice)
+        self.ledger.add(self._without_memory, call.voice)
         return self._tip_below(last.end)
 
     def _last_of_same_voice(self, call: Seen) -> Placed | None:
@@ -326,7 +354,7 @@ class Transcript:
             else:
                 passed += 1
                 if passed == skip and item.kind == anchor.utterance.kind == "say" and not alike(item, anchor.utterance):
-                    anchor.told = item.text
+                    self.ledger.change(anchor, "told", item.text)
         return walk.node
 
     def _append(self, walk: _Walk, said: Sequence[Utterance | ToolResult], begin: int, call: Seen) -> None:
@@ -340,7 +368,8 @@ class Transcript:
                 after_result = True
             else:
                 walk.node = self._grow(walk.node, item, call, call.reading.request_rule)
-                walk.node.after_result |= after_result
+                if after_result and not walk.node.after_result:
+                    self.ledger.change(walk.node, "after_result", True)
                 after_result = False
             walk.leave_trail()
 
@@ -349,10 +378,12 @@ class Transcript:
         child = node.child(utterance)
         if child is None:
             child = Node(utterance, parent=node, first=call, rule=rule)
-            node.children.append(child)
-            node.by_key[utterance.key] = child
-        child.learn(utterance, call)
-        self._latest[id(child)] = (call.order, len(self._latest))
+            if node.children:
+                self.ledger.change(self, "forks", self.forks + 1)
+            self.ledger.append(node, "children", child)
+            self.ledger.put(node.by_key, utterance.key, child)
+        child.learn(utterance, call, self.ledger)
+        self.ledger.put(self._latest, id(child), (call.order, len(self._latest)))
         return child
 
     def _place_blindly(self, call: Seen, before: Placed | None) -> Placed:
@@ -368,7 +399,7 @@ class Transcript:
     def _after_hand_off(self, at: Node, call: Seen) -> Node:
         """The hand-off that led to another agent's call, which may know nothing of it."""
         last = self._last_talk(call)
-        if last is None or last.end.utterance.kind != "call" or last.call.run is not call.run:
+        if last is None or last.end.utterance.kind != "call" or last.run is not call.run:
             return at
         handed_on = HAND_OFF.search(last.end.utterance.text) is not None and last.call.voice != call.voice
         return last.end if handed_on and at in last.end.above() and not last.end.children else at
@@ -393,11 +424,13 @@ class Transcript:
         node, call = placed.at, placed.call
         for item in utterances(response):
             if isinstance(item, ToolResult):
-                _Walk(node, call).give(item)
+                _Walk(node, call, self.ledger).give(item)
                 continue
             node = self._grow(node, item, call, call.reading.response_rule)
             if node.said_by is None:
-                node.said_by, node.first, node.rule = call, call, call.reading.response_rule
+                self.ledger.change(node, "said_by", call)
+                self.ledger.change(node, "first", call)
+                self.ledger.change(node, "rule", call.reading.response_rule)
         return node
 
     def _leaves_below(self, node: Node) -> list[Node]:
@@ -413,12 +446,13 @@ class Transcript:
 class _Walk:
     """A way through the tree that hands results to the calls it passed."""
 
-    def __init__(self, node: Node, call: Seen, past: _Past | None = None) -> None:
+    def __init__(self, node: Node, call: Seen, ledger: Ledger, past: _Past | None = None) -> None:
         """`past` is what was gone already, from that node on."""
         self.node = past.trail[-1].node if past is not None and past.trail else node
         self.trail = list(past.trail) if past is not None else []
         self._begin = node
         self._call = call
+        self._ledger = ledger
         self._given = {id(step.given) for step in self.trail}
         self._last_given: Node | None = None
 
@@ -433,7 +467,7 @@ class _Walk:
                 child = self.node.child(item)
                 if child is None:
                     return position
-                child.learn(item, self._call)
+                child.learn(item, self._call, self._ledger)
                 self.node = child
             self.leave_trail()
         return len(said)
@@ -461,7 +495,7 @@ class _Walk:
         self._last_given = target
         known = target.result
         if known is None or (known.flaw is not None and result.flaw is None):
-            target.result = result
+            self._ledger.change(target, "result", result)
         return True
 
     def _by_id(self, result: ToolResult) -> Node | None:

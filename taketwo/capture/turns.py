@@ -45,14 +45,19 @@ class Draft:
 
     run: Seen | None = None
     """What answered the line of the user and nothing else; None when nothing did that for this turn alone."""
+    nodes: list[Node] = field(default_factory=list)
+    """Everything that is said and done in it."""
 
 
-def drafts(path: Sequence[Node], placed: Sequence[Placed]) -> list[Draft]:
-    """The path cut into turns, each with the model calls that answer it."""
-    found: list[Draft] = []
+def drafts(path: Sequence[Node], placed: Sequence[Placed], kept: Sequence[Draft] = ()) -> list[Draft]:
+    """The path cut into turns, each with the model calls that answer it.
+
+    `kept` are the first turns where they are known and nothing came to them.
+    """
+    found = list(kept)
     turn_of: dict[int, Draft] = {}
-    for node in path:
-        if not found or _begins(node, found[-1]):
+    for node in path[sum(len(turn.nodes) for turn in kept) :]:
+        if not found or _begins(node, found[-1]) or len(found) == len(kept):
             found.append(Draft())
         if node.utterance.kind == "user":
             found[-1].lines.append(node)
@@ -60,10 +65,11 @@ def drafts(path: Sequence[Node], placed: Sequence[Placed]) -> list[Draft]:
             found[-1].items.append(Item(node=node))
         else:
             found[-1].hidden.append((len(found[-1].items), node))
+        found[-1].nodes.append(node)
         turn_of[id(node)] = found[-1]
     voices = {each.call.voice for each in placed if each.end is not each.at and id(each.end) in turn_of}
     for each in placed:
-        turn = turn_of.get(id(each.at)) or (found[0] if found and each.at.parent is None else None)
+        turn = turn_of.get(id(each.at)) or (found[0] if found and not kept and each.at.parent is None else None)
         if turn is not None and _belongs(each, turn_of, voices):
             turn.calls.append(each)
     _find_runs(found)
@@ -72,7 +78,7 @@ def drafts(path: Sequence[Node], placed: Sequence[Placed]) -> list[Draft]:
 
 def _find_runs(turns: Sequence[Draft]) -> None:
     """Give every turn the run that is its own: a span around several turns is nobody's."""
-    runs = [{id(each.call.run): each.call.run for each in turn.calls} for turn in turns]
+    runs = [{id(each.run): each.run for each in turn.calls} for turn in turns]
     shared = Counter(run for own in runs for run in own)
     for turn, own in zip(turns, runs, strict=True):
         turn.run = next((run for run in own.values() if shared[id(run)] == 1), None)

@@ -109,7 +109,14 @@ def read_period(text: str) -> Period:
 
 def fold(text: str) -> str:
     """The text as it is compared: upper and lower case and all white space alike."""
+    return _fold_name(text) if len(text) <= LONGEST_NAME else _fold(text)
+
+
+def _fold(text: str) -> str:
     return " ".join(text.casefold().split())
+
+
+_fold_name = lru_cache(maxsize=4096)(_fold)
 
 
 @lru_cache(maxsize=256)
@@ -222,6 +229,9 @@ ENTRIES: dict[str, Entry] = {
 _PERIOD = re.compile(r"(\d{4}-\d\d)(-\d\d)?(?:(?<=-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
 
+LONGEST_NAME = 64
+"""Letters of a text that is likely to come again: tools and their arguments have few names."""
+
 _OF_A_TURN = re.compile(r"^turns\[\d+\]\.")
 
 
@@ -229,16 +239,22 @@ def _calls(conversation: Conversation) -> Iterator[Call]:
     return (call for _, _, call in conversation.calls())
 
 
-def _inside(value: JSON, path: str) -> Iterator[tuple[str, JSON]]:
+def _inside(value: JSON, path: str) -> list[tuple[str, JSON]]:
     """What is named in a value that stands under a path; the items of a list bear the name of the list."""
+    found: list[tuple[str, JSON]] = []
     if isinstance(value, list):
         for item in value:
-            yield from _inside(item, path)
+            found += _inside(item, path)
     elif isinstance(value, dict):
         for key, inner in value.items():
             name = path + fold(key)
-            yield from ((name, item) for item in (inner if isinstance(inner, list) else (inner,)))
-            yield from _inside(inner, f"{name}.")
+            if isinstance(inner, list):
+                found += [(name, item) for item in inner]
+            else:
+                found.append((name, inner))
+            if isinstance(inner, dict | list):
+                found += _inside(inner, f"{name}.")
+    return found
 
 
 def _result(call: Call) -> str:

@@ -7,6 +7,7 @@ Requests come in on stdin and answers go out on stdout, as frames. It ends when 
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -46,6 +47,10 @@ SETTLED_AT_ONCE = 5
 REST = 4
 """Where requests came meanwhile, so many times as long as it took is rested: they come first."""
 
+GARBAGE_THRESHOLDS = (20_000, 20, 50)
+"""As `gc.set_threshold` takes them: spans are many objects without circles, and to look for some takes a fifth of all
+time."""
+
 _log = logging.getLogger("taketwo.server.worker")
 
 
@@ -53,6 +58,7 @@ def main() -> None:
     """Serve frames until stdin ends."""
     for reaches_the_whole_group in (signal.SIGINT, signal.SIGTERM):
         signal.signal(reaches_the_whole_group, signal.SIG_IGN)  # the server says when to end
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that prints may get between the frames
     write_logs(LogForm.from_json(sys.argv[3]))

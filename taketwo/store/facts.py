@@ -110,7 +110,7 @@ def _marks(conversation: Conversation) -> set[Mark]:
     for kind in MARKED:
         field = FIELDS[kind]
         assert isinstance(field, Name)  # chosen by that
-        marks |= {(kind, fold(name), None) for name in field.names(conversation) if name is not None}
+        marks |= {(kind, fold(name), None) for name in set(field.names(conversation)) if name is not None}
     for kind in REMARKS:
         field = FIELDS[kind]
         assert isinstance(field, Words)  # chosen by that

@@ -65,15 +65,14 @@ def groups(material: Material) -> list[Group]:
     return list(found.values())
 
 
-def read(group: Group, project: str, grown: Grown | None = None) -> Conversation:
-    """The conversation that a group tells; `grown` is where what is found in it is left, for it may go on."""
-    from taketwo.capture.grown import Grown
+def read(group: Group, project: str, found: Grown | None = None) -> Conversation:
+    """The conversation that a group tells; `found` is what was found in its spans where they were read before."""
+    from taketwo.capture.grown import grown
     from taketwo.capture.reconstruct import tell
 
     session_id = group.name if group.is_session else None
-    grown = grown or Grown()
-    grown.add(group.spans, group.logs)
-    return tell(grown, project=project, session_id=session_id).but(id=group.name, session_id=session_id)
+    found = found or grown(group.spans, group.logs)
+    return tell(found, project=project, session_id=session_id).but(id=group.name, session_id=session_id)
 
 
 def part_of(group: Group, material: Material) -> Material:

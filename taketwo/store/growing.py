@@ -31,6 +31,10 @@ class Kept(NamedTuple):
     """Its traces as they were, by key."""
     grown: Grown
     """All that was found in them."""
+    changes: int
+    """`changes` of the conversation then."""
+    reading: Conversation
+    """What they told."""
 
 
 class KeptSessions:
@@ -75,17 +79,32 @@ def versions_of(connection: Connection, key: int) -> dict[int, Version]:
 def grow(
     kept: Kept, versions: Mapping[int, Version], material: Callable[[int, bytes], Material], project: str
 ) -> Conversation | None:
-    """The session with what came since; None where that does not simply follow, so that all must be read together."""
+    """The session with what came since, in whatever order; None where all must be read together.
+
+    What was made of traces to which more came is taken back, and what was made of those that began later.
+    """
+    from taketwo.capture.grown import parts
     from taketwo.capture.reconstruct import tell
 
-    if any(versions.get(trace) != version for trace, version in kept.versions.items()):
+    if not kept.versions.keys() <= versions.keys():
         return None
-    new = {trace: version[0] for trace, version in versions.items() if trace not in kept.versions}
-    if new:
-        found = groups(together([material(trace, trace_id) for trace, trace_id in new.items()]))
-        ids = frozenset(trace_id.hex() for trace_id in new.values())
-        if len(found) != 1 or (found[0].name, found[0].is_session, found[0].trace_ids) != (kept.name, True, ids):
+    came = {trace: version[0] for trace, version in versions.items() if kept.versions.get(trace) != version}
+    if came:
+        materials = {trace_id.hex(): material(trace, trace_id) for trace, trace_id in came.items()}
+        gone = kept.grown.take_back(materials, min(map(_start, materials.values())))
+        if gone is None:
             return None
-        if not kept.grown.add(found[0].spans, found[0].logs):
+        for trace, (trace_id, *_) in versions.items():
+            if trace_id.hex() in gone - materials.keys():
+                materials[trace_id.hex()] = material(trace, trace_id)
+        found = groups(together(materials.values()))
+        if [(one.name, one.is_session, one.trace_ids) for one in found] != [(kept.name, True, frozenset(materials))]:
+            return None
+        if not all(kept.grown.add(*part) for part in parts(found[0].spans, found[0].logs)):
             return None
     return tell(kept.grown, project=project, session_id=kept.name)
+
+
+def _start(material: Material) -> int:
+    starts = [one.start_ns for one in material.spans] + [one.at_ns for one in material.logs]
+    return min(starts, default=0)

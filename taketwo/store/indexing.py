@@ -24,10 +24,16 @@ TURNS_A_ROW: Final = 8
 """Turns whose words are one row of the full-text index: a talk that goes on rewrites the last row only."""
 
 
-def index(connection: Connection, key: int, conversation: Conversation, facts: Facts | None = None) -> None:
+def index(
+    connection: Connection,
+    key: int,
+    conversation: Conversation,
+    facts: Facts | None = None,
+    before: Conversation | None = None,
+) -> None:
     """Keep the facts of a conversation whose reading is kept next: the old words are those of the reading before.
 
-    `facts` are those of the conversation without feedback, where they are known already.
+    `facts` are those of the conversation without feedback, and `before` that reading, where they are known already.
     """
     indexed, project_id, name, first_ns = connection.execute(SEARCH["indexed"], (key,)).fetchone()
     given = feedback_of(connection, conversation)
@@ -41,7 +47,7 @@ def index(connection: Connection, key: int, conversation: Conversation, facts: F
     grades = {(project_id, first_ns, name, value, int(is_flag)) for name, value, is_flag in facts.grades}
     _change(connection, key, ("marks_of", "drop_mark", "add_mark"), facts.marks, indexed)
     _change(connection, key, ("grades_of", "drop_grade", "add_grade"), grades, indexed)
-    _change_words(connection, key, conversation, indexed)
+    _change_words(connection, key, conversation, indexed, before)
     summary = summarise(conversation).to_json().decode()
     connection.execute(SEARCH["set_indexed"], {"id": key, "summary": summary})
 
@@ -59,9 +65,11 @@ def _change(
     connection.executemany(SEARCH[add], [(*row, key) for row in sorted(wanted - there, key=repr)])
 
 
-def _change_words(connection: Connection, key: int, conversation: Conversation, indexed: int) -> None:
+def _change_words(
+    connection: Connection, key: int, conversation: Conversation, indexed: int, before: Conversation | None
+) -> None:
     """Write the words of the stretches of turns that have changed."""
-    old = _old(connection, key) if indexed else None
+    old = (before or _old(connection, key)) if indexed else None
     old_stretches = _stretches(old, indexed) if old is not None else []
     new_stretches = _stretches(conversation)
     for number, (was, now) in enumerate(zip_longest(old_stretches, new_stretches)):

@@ -53,6 +53,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Keys of other conversations that were looked at because they might belong to it."""
     moves_traces: bool
     """Whether traces are filed elsewhere than where they belong."""
+    before: tuple[int, Conversation] | None = None
+    """`changes` of the conversation when it was read before, and the reading; None where that is not known."""
 
 
 def row_of(connection: Connection, key: int) -> Row | None:
@@ -72,25 +74,23 @@ def look(
 
     Of `sessions` those that are kept there are grown, and what is found is kept.
     """
-    from taketwo.capture.grown import Grown
-
     if row.origin != "session" or sessions is None:
-        return _look_at_all(connection, row, envelope, finish, Grown())
+        return _look_at_all(connection, row, envelope, finish)[0]
     versions = versions_of(connection, row.id)
     kept = sessions.take(row.id)
     if kept is not None and kept.name == row.name:
         material = partial(material_of_trace, connection, envelope=envelope)
         if (reading := grow(kept, versions, material, row.project)) is not None:
-            sessions.put(row.id, kept._replace(versions=versions))
-            return _as_filed(row, finish(reading))
-    grown = Grown()
-    found = _look_at_all(connection, row, envelope, finish, grown)
-    if not found.moves_traces:
-        sessions.put(row.id, Kept(row.name, versions, grown))
-    return found
+            reading = finish(reading)
+            sessions.put(row.id, Kept(row.name, versions, kept.grown, row.changes, reading))
+            return _as_filed(row, reading, (kept.changes, kept.reading))
+    finding, grown = _look_at_all(connection, row, envelope, finish)
+    if grown is not None and not finding.moves_traces:
+        sessions.put(row.id, Kept(row.name, versions, grown, row.changes, finding.readings[row.name]))
+    return finding
 
 
-def _as_filed(row: Row, reading: Conversation) -> Finding:
+def _as_filed(row: Row, reading: Conversation, before: tuple[int, Conversation]) -> Finding:
     """The finding where a session is what it was, and goes on."""
     return Finding(
         row=row,
@@ -102,6 +102,7 @@ def _as_filed(row: Row, reading: Conversation) -> Finding:
         links={},
         candidates=frozenset(),
         moves_traces=False,
+        before=before,
     )
 
 
@@ -110,9 +111,10 @@ def _look_at_all(
     row: Row,
     envelope: Envelopes,
     finish: Callable[[Conversation], Conversation],
-    grown: Grown,
-) -> Finding:
-    """Read all that there is; what is found in the conversation itself is left in `grown`."""
+) -> tuple[Finding, Grown | None]:
+    """Read all that there is; gives also what was found in the conversation itself, None where it is gone."""
+    from taketwo.capture.grown import grown
+
     materials = {row: _materials(connection, row.id, envelope)}
     linked: dict[int, Links] = {}
     if row.origin == "trace":
@@ -125,10 +127,10 @@ def _look_at_all(
     found = [group for group in found if not any(_is_filed(group, one, filed[one]) for one in others)]
     # Of other sessions not all traces were seen, and of a trace that left a session not who may belong to it.
     whole = [group for group in found if (group.name == row.name if row.origin == "session" else not group.is_session)]
-    own = {row.name: grown}
-    readings = {group.name: finish(read(group, row.project, own.get(group.name))) for group in whole}
+    found_in = {group.name: grown(group.spans, group.logs) for group in whole}
+    readings = {group.name: finish(read(group, row.project, found_in[group.name])) for group in whole}
     seen = [one for one in filed if one not in others]
-    return Finding(
+    finding = Finding(
         row=row,
         seen={one.id: one.changes for one in seen},
         traces={trace_id: trace for one in seen for trace_id, trace in filed[one].items()},
@@ -139,6 +141,7 @@ def _look_at_all(
         candidates=frozenset(one.id for one in filed if one != row),
         moves_traces=not (len(found) == len(seen) == 1 and _is_filed(found[0], row, filed[row])),
     )
+    return finding, found_in.get(row.name)
 
 
 def _is_filed(group: Group, row: Row, traces: Mapping[str, int]) -> bool:
@@ -162,6 +165,9 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
     if is_first_look and not others <= finding.candidates:
         return False
     project_id = project_key(connection, finding.row.project)
+    there = row_of(connection, finding.row.id)
+    known = finding.before is not None and there is not None and there.settled == finding.before[0]
+    before = finding.before[1] if finding.before is not None and known else None
     keys = _move(connection, finding, project_id) if finding.moves_traces else {finding.row.name: finding.row.id}
     for trace, found in finding.links.items():
         connection.execute(SQL["drop_links"], (trace,))
@@ -169,7 +175,7 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
         connection.executemany(SQL["add_link"], rows)
     for name, conversation in finding.readings.items():
         connection.execute(SQL["settle"], (keys[name],))
-        index(connection, keys[name], conversation, finding.facts[name])
+        index(connection, keys[name], conversation, finding.facts[name], before if name == finding.row.name else None)
         connection.execute(SQL["put_reading"], (keys[name], packed(conversation)))
     return True
 

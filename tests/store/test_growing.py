@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from made_spans import chat_span, raw_spans
 
 from taketwo.capture.grown import Grown
+from taketwo.capture.otlp import decode_span
+from taketwo.capture.reconstruct import tell
 from taketwo.select.filters import parse
 from taketwo.span import RawSpan
 from taketwo.store import Store, open_store
@@ -67,6 +69,37 @@ def test_turns_in_whatever_order_are_the_same_session_and_the_same_words(
     assert words_of(folder / "slowly.sqlite3") == words_of(folder / "at-once.sqlite3")
 
 
+@given(st.integers(1, 6), st.randoms(use_true_random=False))
+@settings(max_examples=8, deadline=None)
+def test_spans_one_by_one_in_whatever_order_are_the_same_session_and_the_same_words(
+    tmp_path_factory: object, count: int, numbers: random.Random
+) -> None:
+    folder = tmp_path_factory.mktemp("stores")  # type: ignore[attr-defined]  # pytest's own type is not public
+    arriving = [span for number in range(count) for span in turn_in_pieces(number)]
+    place = {id(span): number + numbers.choice([0, 0, 2, 9]) for number, span in enumerate(arriving)}
+    slowly, at_once = (open_store(f"sqlite:///{folder}/{name}.sqlite3") for name in ("slowly", "at-once"))
+    for span in sorted(arriving, key=lambda span: place[id(span)]):
+        slowly.add_spans("p", [span])
+        slowly.settle()
+    at_once.add_spans("p", arriving)
+    at_once.settle()
+    assert told(slowly) == told(at_once)
+    slowly.close()
+    at_once.close()
+    assert words_of(folder / "slowly.sqlite3") == words_of(folder / "at-once.sqlite3")
+
+
+def turn_in_pieces(number: int) -> list[RawSpan]:
+    """The spans of a turn of three model calls in one trace."""
+    history = [pair for n in range(number) for pair in (("user", LINES[n]), ("assistant", f"Answer {n}."))]
+    said = {"session": "desk-1", "said": [LINES[number]], "history": tuple(history)}
+    answers = ("A moment.", "I am looking.", f"Answer {number}.")
+    found = []
+    for step, answer in enumerate(answers):
+        found += raw_spans(chat_span(number + 1, step + 1, answered=answer, after_s=step / 10, **said))
+    return found
+
+
 def test_a_span_that_comes_late_is_in_what_was_grown_before(tmp_path: Path) -> None:
     before = [pair for n in range(3) for pair in (("user", LINES[n]), ("assistant", f"Answer {n}."))]
     more = chat_span(3, 2, session="desk-1", said=["And my toaster?"], answered="Here.", history=before, after_s=0.5)
@@ -95,16 +128,17 @@ def test_a_session_that_was_deleted_begins_anew(tmp_path: Path) -> None:
 
 
 def test_no_more_sessions_are_kept_than_fit() -> None:
-    def kept(size: int) -> Kept:
+    def kept(count: int) -> Kept:
         grown = Grown()
-        grown.size = size
-        return Kept("s", {}, grown)
+        grown.add([decode_span(span) for spans in turns(count) for span in spans])
+        return Kept("s", {}, grown, 0, tell(grown))
 
-    sessions = KeptSessions(most_bytes=10)
+    size = kept(1).grown.size
+    sessions = KeptSessions(most_bytes=size * 5 // 2)
     for key in (1, 2, 3):
-        sessions.put(key, kept(4))
+        sessions.put(key, kept(1))
     assert [sessions.take(key) is not None for key in (1, 2, 3)] == [False, True, True]
-    sessions.put(4, kept(11))
+    sessions.put(4, kept(5))
     assert sessions.take(4) is None
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,6 +26,9 @@ DEEPEST = 12
 
 SHORTEST_LIST = 2_000
 """Letters of a list whose beginning is looked for among those that were read before."""
+
+MOST_LISTS, MOST_LETTERS = 32, 4_000_000
+"""How many lists are kept, and how long they are in all: of talks that go on at the same time, each has one."""
 
 LARGEST_KEPT = 4096
 """Bytes of a message that is kept for the next span."""
@@ -75,29 +80,52 @@ def messages_in_list(text: str, role: Role) -> tuple[Message, ...] | None:
         return None
     if begin and not elements:
         return None  # a comma and nothing after it
-    found = list(before)
+    found = list(before.messages) if before is not None else []
     for element in elements:
         raw = bytes(element)
         found.extend(_kept(raw, role) if len(raw) <= LARGEST_KEPT else _in_element(raw, role))
     listed = tuple(found)
     if len(text) >= SHORTEST_LIST:
-        _lists.appendleft((text.rstrip()[:-1].rstrip(), role, listed))
+        _keep(_Read(text.rstrip()[:-1].rstrip(), role, listed), before)
     return listed
 
 
-def _read_before(text: str, role: Role) -> tuple[tuple[Message, ...], int]:
-    """What was read of the beginning of a list, and where the rest of it begins; nothing and 0 where none was."""
+def _read_before(text: str, role: Role) -> tuple[_Read | None, int]:
+    """What was read of the beginning of a list, and where the rest of it begins; None and 0 where nothing was."""
     if len(text) >= SHORTEST_LIST:
-        for beginning, whose, listed in tuple(_lists):
-            if whose == role and text.startswith(beginning):
-                end = len(text) - len(text[len(beginning) :].lstrip())
+        for read in _lists.copy():
+            if read.role == role and text.startswith(read.beginning):
+                end = len(text) - len(text[len(read.beginning) :].lstrip())
                 if text[end : end + 1] == ",":
-                    return listed, end + 1
-    return (), 0
+                    return read, end + 1
+    return None, 0
 
 
-_lists: deque[tuple[str, Role, tuple[Message, ...]]] = deque(maxlen=4)
-"""The lists read last, each without the bracket at its end: after it a comma is between two elements."""
+class _Read(NamedTuple):
+    """A list that was read."""
+
+    beginning: str
+    """All but the bracket at its end: after it a comma is between two elements."""
+    role: Role
+    messages: tuple[Message, ...]
+
+
+_lists: deque[_Read] = deque()
+"""The lists read last."""
+
+
+def _keep(read: _Read, goes_on_from: _Read | None) -> None:
+    """Keep a list in place of the one that it repeats, and forget those read longest ago where it is too much."""
+    with suppress(ValueError, IndexError):  # other threads keep theirs here, too
+        _lists.appendleft(read)
+        if goes_on_from is not None:
+            _lists.remove(goes_on_from)
+        while len(_lists) > MOST_LISTS or (
+            len(_lists) > 1 and sum(len(one.beginning) for one in _lists) > MOST_LETTERS
+        ):
+            _lists.pop()
+
+
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
