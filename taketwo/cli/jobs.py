@@ -16,8 +16,9 @@ from taketwo.events import CaseErrored, Event
 from taketwo.replay.agents import Agent
 from taketwo.report import Writer
 from taketwo.report.call_view import FindRecording
-from taketwo.suite.jobs import Share, Teller, run_in_jobs
-from taketwo.suite.opened_files import also_read, watching_files
+from taketwo.suite.executed import also_ran, seen, watching
+from taketwo.suite.jobs import Done, Share, Teller, run_in_jobs
+from taketwo.suite.opened_files import also_read
 from taketwo.suite.runner import SuiteCase, run_suite
 
 FLAG = "--as-job"
@@ -46,7 +47,7 @@ class Jobs(NamedTuple):
         """As `run_suite`."""
         if self.share is not None:
             # What its agent reads is told to the process that started it.
-            return _watched(run_suite(cases, agent, **{**how, **self.share.terms, "store": None}))
+            return _watched(run_suite(cases, seen(agent), **{**how, **self.share.terms, "store": None}))
         if self.processes == 1 or not cases:
             return run_suite(cases, agent, **how)
         if how["stand_in"] is not None:
@@ -54,7 +55,7 @@ class Jobs(NamedTuple):
         # The same command once more; what it was given besides decides nothing of how it replays.
         command = [sys.executable, "-m", "taketwo", *sys.argv[1:], FLAG]
         shared = {name: how[name] for name in ("concurrency", "store", "suite_id", "stop", "done")}
-        return run_in_jobs(cases, command, self.processes, agent=agent.spec, saw=also_read, **shared)
+        return run_in_jobs(cases, command, self.processes, agent=agent.spec, saw=_heard, **shared)
 
 
 def jobs_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,9 +83,14 @@ def jobs_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def _watched(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
-    with watching_files():
+    with watching():
         async for event in events:
             yield event
+
+
+def _heard(done: Done) -> None:
+    also_read(done.files)
+    also_ran(done.runs, done.functions, done.functions_of_all)
 
 
 @contextmanager

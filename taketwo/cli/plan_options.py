@@ -82,8 +82,8 @@ class Planning(NamedTuple):
         if self.changed is None or plan.cache is None:  # of which somebody was told
             return plan, cases
         chosen, said = narrowed(cases, plan.cache, agents, self.changed)
-        click.echo(f"taketwo: {said}", err=True)
-        return plan._replace(notes=(said,)), chosen
+        click.echo("\n  ".join([f"taketwo: {said[0]}", *said[1:]]), err=True)
+        return plan._replace(notes=(said[0],)), chosen
 
 
 def _tell_of_no_memory(error: StoreUnavailable) -> None:

@@ -55,7 +55,7 @@ from taketwo.replay.user import UserMode
 from taketwo.replay.user_side import Users, by_meaning
 from taketwo.report import Writer, close_writers
 from taketwo.suite.cache import Agents
-from taketwo.suite.opened_files import watching_files
+from taketwo.suite.executed import watching
 from taketwo.suite.plan import Plan, run_planned
 from taketwo.suite.repeats import read_repeats
 from taketwo.suite.runner import SuiteCase, collecting_rarely
@@ -204,7 +204,7 @@ def _opened(
     phone: Phone, spec: str, old_spec: str | None, changes: dict[str, JSON], reach: dict[str, Any]
 ) -> tuple[Agent, Agent | None]:
     """The agent under test and the old one, if one is named; what they read while they are imported is seen."""
-    with watching_files():
+    with watching(imports=True):
         return phone.open(spec, overrides=changes, **reach), None if old_spec is None else phone.open(old_spec, **reach)
 
 

@@ -7,8 +7,9 @@ costs time; what a replay needs is imported when a scenario file has been found.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Coroutine, Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, assert_never
@@ -95,6 +96,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("taketwo_repeat", "how often each case is replayed: a number (default: 1), auto or confirm")
 
 
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Where looking costs nothing, look at what runs while conftest and test files import the agent, too."""
+    named = early_config.known_args_namespace.taketwo_agent or early_config.getini("taketwo_agent")
+    if named and sys.version_info >= (3, 12):
+        from taketwo.suite.executed import watching_imports
+
+        early_config.stash[_LOOKING] = looking = ExitStack()
+        looking.enter_context(watching_imports())
+        early_config.add_cleanup(looking.close)
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
     """A scenario file is a collector of its cases."""
     if not file_path.name.endswith(SUFFIXES):
@@ -177,6 +189,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Say once, before anything runs, that there is no agent."""
     config = session.config
+    if _LOOKING in config.stash:
+        config.stash[_LOOKING].close()
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     if cases := [item.nodeid for item in session.items if isinstance(item, ScenarioItem)]:
@@ -294,6 +308,7 @@ NOTES = "taketwo_notes"
 """What a worker of pytest-xdist hands over to the process that has the terminal."""
 _HAS_CASES: pytest.StashKey[bool] = pytest.StashKey()
 _NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
+_LOOKING: pytest.StashKey[ExitStack] = pytest.StashKey()
 _TOLD: pytest.StashKey[_Told] = pytest.StashKey()
 _CASE_IDS: pytest.StashKey[CaseIds] = pytest.StashKey()
 
@@ -364,7 +379,7 @@ class ScenarioItem(pytest.Item):
     async def _replay(self) -> CaseFinished | CaseErrored:
         from taketwo.events import CaseErrored, CaseFinished
         from taketwo.pytest_plugin.course import course_of
-        from taketwo.suite.opened_files import watching_files
+        from taketwo.suite.executed import seen, watching
         from taketwo.suite.runner import run_suite
 
         course = course_of(self.config)
@@ -376,9 +391,9 @@ class ScenarioItem(pytest.Item):
             return course.not_run(self.suite_case, why)
         setup = setup_of(self.config)
         found: list[CaseFinished | CaseErrored] = []
-        with watching_files():
+        with watching():
             async with opened(setup, self.path) as agent:
-                async for event in run_suite([self.suite_case], agent, concurrency=1, **setup.how):
+                async for event in run_suite([self.suite_case], seen(agent), concurrency=1, **setup.how):
                     if isinstance(event, CaseFinished | CaseErrored):
                         found.append(event)
         (one,) = found

@@ -60,7 +60,7 @@ class Course:
         if self._cache is None:  # of which the notes tell
             return {id(one) for one in cases}
         chosen, said = plan.narrowed(cases, self._cache, self._agents, ref)
-        self._said.append(said)
+        self._said.append("\n  ".join(said))
         return {id(one) for one in chosen}
 
     def in_order(self, items: Sequence[Item]) -> list[Item]:

@@ -146,11 +146,13 @@ async def opened(setup: Setup, file: Path) -> AsyncIterator[Agent]:
     from taketwo.replay.agents import closing_agents
     from taketwo.replay.chance import chance
     from taketwo.replay.clock import clock
+    from taketwo.suite.executed import watching
     from taketwo.voice.phone import open_for_calls
     from taketwo.voice.recordings import AUDIO_FOLDER
 
     places = (setup.calls, FolderBlobs(file.parent / AUDIO_FOLDER))
     with clock(setup.clock), chance(is_fixed=setup.seeds_random):
-        agent = open_for_calls(setup.spec, setup.telephony, places, **setup.access)
+        with watching(imports=True):
+            agent = open_for_calls(setup.spec, setup.telephony, places, **setup.access)
         async with closing_agents(agent):
             yield agent

@@ -6,7 +6,7 @@ every attempt. docs/ci.md says what is looked at, and what cannot be seen from h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -16,14 +16,18 @@ import msgspec
 from taketwo.conversation import Call
 from taketwo.errors import NotFound
 from taketwo.events import CaseFinished
-from taketwo.suite.changed import Known
+from taketwo.suite.changed import Known, Reads
+from taketwo.suite.diff import FileChange, contents_at, text_at, text_of
+from taketwo.suite.executed import Ran, functions_of, functions_of_all, runs_of
 from taketwo.suite.memory import Memory, TrackRecord
 from taketwo.suite.opened_files import FilesRead
-from taketwo.suite.revision import agent_of, file_hash, surroundings, tracked_files, tree_state
+from taketwo.suite.revision import Tracked, agent_of, file_hash, surroundings, tracked_files, tree_state
 from taketwo.suite.runner import SuiteCase
 from taketwo.value import JSON, canonical_json, clean_json, content_hash
 from taketwo.verdict import CaseResult
 
+TRACKED = "git:"
+"""Before git's name of the content of a tracked file, where others have a hash of their own."""
 ELSEWHERE = "what is behind {} cannot be seen from here"
 
 
@@ -99,7 +103,7 @@ class Cache:
         self._scopes: dict[int, str] = {}
         self._files: dict[str, str] = {}
         self._contents: dict[int, str] = {}
-        self._files_by_run: dict[int, frozenset[str]] = {}
+        self._functions_told: Ran = {}
         self._has_kept = False
         self._unchanged: dict[int, bool] = {}
 
@@ -137,10 +141,40 @@ class Cache:
         place = self.place(one)
         return None if place is None else self._past.get(place)
 
-    def known(self, one: SuiteCase) -> Known | None:
-        """What its last replay read and called; None for a case that was never replayed here."""
-        past = self.past(one)
-        return None if past is None else Known(self._files_of(past.run), past.tools)
+    def known(self, base: str) -> Reads:
+        """Tells what the last replay of a case read, ran and called; None of one that was never replayed here.
+
+        base: the revision that what was changed is compared with. Raises NotFound where there is none.
+        """
+        of_runs: dict[int, tuple[frozenset[str], tuple[FileChange, ...]]] = {}
+        contents = contents_at(self.root, base)
+
+        def of(one: SuiteCase) -> Known | None:
+            place, past = self.place(one), self.past(one)
+            if place is None or past is None:
+                return None
+            if past.run not in of_runs:
+                then = self._memory.files(past.run)
+                of_runs[past.run] = (frozenset(then), tuple(self._since(then, base, contents)))
+            files, since = of_runs[past.run]
+            return Known(files, past.tools, self._memory.functions(place, past.run), since)
+
+        return of
+
+    def _since(self, then: Mapping[str, str | None], base: str, contents: Mapping[str, str]) -> Iterator[FileChange]:
+        """What differs between a run and the revision, of files that lie here as in neither of them."""
+        for name, state in then.items():
+            if state is None or self._is_as_then(name, state) or state == TRACKED + contents.get(name, ""):
+                continue
+            old = self._memory.source(state)
+            if old is None and state.startswith(TRACKED):
+                old = text_at(self.root, state.removeprefix(TRACKED))
+            yield FileChange(name, old, text_at(self.root, f"{base}:./{name}"))
+
+    def _is_as_then(self, name: str, state: str) -> bool:
+        if not state.startswith(TRACKED):
+            return state == file_hash(self.root / name)
+        return state == TRACKED + self._tracked.contents.get(name, "")
 
     @property
     def root(self) -> Path:
@@ -188,7 +222,10 @@ class Cache:
         past = (self.past(one) or TrackRecord()).with_another(_failed(result), _seconds(result))
         past = past._replace(content=self._content(one), tools=_tools(result), run=self._run)
         self._past[place] = past
-        self._memory.keep(place, key, result, past, is_sure=is_sure)
+        functions = functions_of(runs_of(result))
+        self._memory.keep(
+            place, key, result, past, None if functions is None else self._named(functions), is_sure=is_sure
+        )
 
     def end(self, *, is_done: bool) -> None:
         """No more comes from this process. is_done: nor from the whole run, so that there is nothing to resume."""
@@ -209,11 +246,6 @@ class Cache:
             found = self._contents[id(one.case)] = content_hash(one.case.to_json())
         return found
 
-    def _files_of(self, run: int) -> frozenset[str]:
-        if run not in self._files_by_run:
-            self._files_by_run[run] = frozenset(self._memory.files(run))
-        return self._files_by_run[run]
-
     def _scope(self, one: SuiteCase) -> str | None:
         """The recorded calls of other conversations that may answer, as a hash: many cases share them."""
         if one.scope is None:
@@ -228,18 +260,36 @@ class Cache:
         if run not in self._unchanged:
             root = self._memory.root
             found = self._memory.files(run).items()
-            self._unchanged[run] = all(hash is None or file_hash(root / name) == hash for name, hash in found)
+            self._unchanged[run] = all(
+                hash is None or hash.startswith(TRACKED) or file_hash(root / name) == hash for name, hash in found
+            )
         return self._unchanged[run]
 
     def _put_files(self) -> None:
         """Tell which files were read, as soon as there are more of them."""
+        if (functions := functions_of_all()) != self._functions_told:
+            self._functions_told = functions
+            self._memory.put_functions_of_all(self._run, self._named(functions))
         files = self._files_read()
         if len(files) == len(self._hashes):
             return
         for file in files - self._hashes.keys():
-            # A tracked file is part of the tree, and has no hash here.
-            self._hashes[file] = None if self._name(file) in self._tracked else self._files_read.content(file)
+            tracked = self._tracked.contents.get(self._name(file))
+            self._hashes[file] = self._files_read.content(file) if tracked is None else TRACKED + tracked
+            self._put_source(file, self._hashes[file])
         self._memory.put_files(self._run, {self._name(file): hash for file, hash in self._hashes.items()})
+
+    def _put_source(self, file: Path, state: str | None) -> None:
+        """Keep code that git has not got: once it is edited, only so can be told which functions are others."""
+        name = self._name(file)
+        if state is None or file.suffix != ".py" or Path(name).is_absolute():
+            return
+        is_in_git = name in self._tracked.contents and name not in self._tracked.edited
+        if not is_in_git and (text := text_of(file)) is not None:
+            self._memory.put_source(state, text)
+
+    def _named(self, functions: Ran) -> Ran:
+        return {self._name(Path(file)): names for file, names in functions.items()}
 
     def _name(self, file: Path) -> str:
         root = self._memory.root
@@ -253,11 +303,11 @@ def _tree(root: Path) -> str | None:
         return None
 
 
-def _tracked(root: Path) -> frozenset[str]:
+def _tracked(root: Path) -> Tracked:
     try:
-        return frozenset(tracked_files(root))
+        return tracked_files(root)
     except NotFound:
-        return frozenset()
+        return Tracked()
 
 
 def _is_sure(result: CaseResult) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from taketwo.events import CaseErrored
-from taketwo.suite.changed_code import TextChange, ToolChange, changed_lines, code_changes
+from taketwo.suite.changed_code import FunctionChange, Part, TextChange, ToolChange, changed_lines, code_changes
 from taketwo.suite.diff import FileChange
+from taketwo.suite.executed import EVERYTHING
 from taketwo.suite.revision import BLOBS, is_of_scenarios
 from taketwo.suite.runner import SuiteCase
 
@@ -20,6 +20,10 @@ OF_PACKAGES = re.compile(
 """Files that say which packages are installed."""
 LEAST_PIECE = 12
 """So many letters of a line tell it from lines of other texts."""
+MOST_REASONS = 5
+"""So many reasons stand in the line for all."""
+MOST_NAMED = 10
+"""So many cases are named for each."""
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{[^{}]*\}|\{%.*?%\}|\$\w+")
 
 
@@ -28,8 +32,13 @@ class Known(NamedTuple):
 
     files: frozenset[str]
     """The files that the process which replayed it read."""
-    tools: tuple[str, ...]
+    tools: tuple[str, ...] = ()
     """The tools that its agent called."""
+    functions: Mapping[str, Collection[str]] | None = None
+    """The functions that it ran, by file; None where nobody saw that."""
+    since: tuple[FileChange, ...] = ()
+    """What differs between then and before the change, of files that were something else then than on either side:
+    what ran then may not be what runs now."""
 
 
 Reads = Callable[[SuiteCase], Known | None]
@@ -56,12 +65,23 @@ def touched(
             yield case, why
 
 
-def in_words(chosen: Sequence[tuple[SuiteCase | CaseErrored, str]], total: int, ref: str) -> str:
-    """How many are touched, and why, the commonest reason first."""
-    reasons = Counter(why for _, why in chosen)
-    told = "; ".join(f"{times} as {why}" for why, times in reasons.most_common(5))
-    more = f"; and {len(reasons) - 5} more reasons" if len(reasons) > 5 else ""
-    return f"changed since {ref}: {len(chosen)} of {total} cases may be touched{': ' if told else ''}{told}{more}"
+def in_words(chosen: Sequence[tuple[SuiteCase | CaseErrored, str]], total: int, ref: str) -> list[str]:
+    """How many are touched, and why, the commonest reason first; then a line for each reason, with its cases."""
+    reasons: dict[str, list[str]] = {}
+    for case, why in chosen:
+        reasons.setdefault(why, []).append(case.name if isinstance(case, CaseErrored) else case.case.id)
+    ordered = sorted(reasons.items(), key=lambda reason: -len(reason[1]))
+    told = "; ".join(f"{len(ids)} as {why}" for why, ids in ordered[:MOST_REASONS])
+    left = len(ordered) - MOST_REASONS
+    more = f"; and {left} more reason{'s' if left > 1 else ''}" if left > 0 else ""
+    cases = f"{total} case{'' if total == 1 else 's'}"
+    said = f"changed since {ref}: {len(chosen)} of {cases} may be touched{': ' if told else ''}{told}{more}"
+    return [said, *(f"as {why}: {_listed(ids)}" for why, ids in ordered)]
+
+
+def _listed(ids: list[str]) -> str:
+    left = len(ids) - MOST_NAMED
+    return ", ".join(ids[:MOST_NAMED]) + (f" and {left} more" if left > 0 else "")
 
 
 class _File:
@@ -71,11 +91,11 @@ class _File:
         self.path = change.path
         self.says_packages = OF_PACKAGES.fullmatch(Path(change.path).name) is not None
         self._change = change
-        self._parts: list[ToolChange | TextChange] | None = None
+        self._parts: list[Part] | None = None
         self._is_read = False
 
     @property
-    def parts(self) -> list[ToolChange | TextChange] | None:
+    def parts(self) -> list[Part] | None:
         """The tools and texts that were changed; None where it is more than that."""
         if not self._is_read:
             self._is_read = True
@@ -84,7 +104,7 @@ class _File:
         return self._parts
 
 
-def _of_text(change: FileChange) -> list[ToolChange | TextChange] | None:
+def _of_text(change: FileChange) -> list[Part] | None:
     if change.old is None or change.new is None:
         return None
     lines = change.old.splitlines()
@@ -92,7 +112,7 @@ def _of_text(change: FileChange) -> list[ToolChange | TextChange] | None:
 
 
 def _why(
-    case: SuiteCase, place: str | None, own: set[str], others: list[_File], known: Reads, unseen: str | None
+    case: SuiteCase, place: str | None, own: set[str], others: Sequence[_File], known: Reads, unseen: str | None
 ) -> str | None:
     """Why a case may be touched; None where it is not."""
     if place is None:
@@ -108,7 +128,18 @@ def _why(
     of_case = known(case)
     if of_case is None:
         return "they were never replayed here"
-    for file in others:
+    reason = _why_any(case, of_case, others)
+    if reason is None and (since := _why_any(case, of_case, [_File(change) for change in of_case.since])) is not None:
+        # What they ran when they were last replayed says little of what they run now.
+        blind = of_case._replace(functions=None)
+        reason = (
+            None if _why_any(case, blind, others) is None else f"{since}, which has changed since they were replayed"
+        )
+    return reason
+
+
+def _why_any(case: SuiteCase, of_case: Known, files: Sequence[_File]) -> str | None:
+    for file in files:
         # What no process of the agent has read may still be in a prompt, by whatever way.
         if file.path in of_case.files or not file.path.endswith(".py"):
             why = _why_file(case, of_case, file)
@@ -131,7 +162,21 @@ def _why_file(case: SuiteCase, of_case: Known, file: _File) -> str | None:
                     return f"their prompt holds what was changed in {file.path}"
                 if is_of_prompt is None and is_read:
                     return f"{file.path} is read, and their prompt does not say what for"
+            case FunctionChange():
+                if is_read and (why := _why_function(of_case, file.path, part)) is not None:
+                    return why
+            case _:
+                assert_never(part)
     return None
+
+
+def _why_function(of_case: Known, path: str, change: FunctionChange) -> str | None:
+    if of_case.functions is None:
+        return f"they run through {path}"
+    ran = of_case.functions.get(path, ())
+    if EVERYTHING in ran:
+        return f"they run through {path}, which was imported before anybody looked"
+    return f"they run {change.name.replace('.<locals>', '')}() in {path}" if change.name in ran else None
 
 
 def _has_tool(case: SuiteCase, of_case: Known, change: ToolChange) -> bool:

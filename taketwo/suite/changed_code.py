@@ -1,12 +1,12 @@
-"""What a change of a Python file is about: nothing that runs, a tool, a text, or the code as a whole."""
+"""What a change of a Python file is about: nothing that runs, a tool, a text, functions, or the file as a whole."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from taketwo.suite.diff import FileChange, Hunk
+from taketwo.suite.functions import MODULE, File, changed_functions, tools
 
 
 class ToolChange(NamedTuple):
@@ -27,15 +27,32 @@ class TextChange(NamedTuple):
     """The lines that it concerns, as they were."""
 
 
-def code_changes(change: FileChange) -> list[ToolChange | TextChange] | None:
-    """What was changed; None where it is more than tools and texts, or cannot be told."""
+class FunctionChange(NamedTuple):
+    """A function does something else now."""
+
+    name: str
+    """Its `__qualname__`."""
+
+
+Part: TypeAlias = ToolChange | TextChange | FunctionChange
+
+
+def code_changes(change: FileChange) -> list[Part] | None:
+    """What was changed; None where it is more than tools, texts and functions, or cannot be told."""
     old, new = _parsed(change.old), _parsed(change.new)
     if old is None or new is None:
         return None
     if ast.dump(old) == ast.dump(new):
         return []  # comments and spaces
-    found = [_about(hunk, change, old, new) for hunk in change.hunks()]
-    return None if None in found else [one for one in found if one is not None]
+    told = [(hunk, _about(hunk, change, old, new)) for hunk in change.hunks()]
+    parts: list[Part] = [part for _, part in told if part is not None]
+    rest = [hunk for hunk, part in told if part is None]
+    if not rest:
+        return parts
+    was, now = File(change.old or ""), File(change.new or "")
+    explained = _names([hunk for hunk, part in told if part is not None], was, now) - _names(rest, was, now)
+    names = changed_functions(was, now) - explained
+    return None if MODULE in names else [*parts, *(_of_function(name, was) for name in sorted(names))]
 
 
 def changed_lines(lines: list[str], hunk: Hunk) -> tuple[str, ...]:
@@ -54,13 +71,6 @@ def changed_lines(lines: list[str], hunk: Hunk) -> tuple[str, ...]:
     return (*before, *[line for line in lines[last:] if line.strip()][:1])
 
 
-class _Tool(NamedTuple):
-    name: str
-    lines: range
-    head: range
-    """Decorators, signature and description."""
-
-
 def _parsed(text: str | None) -> ast.Module | None:
     try:
         return None if text is None else ast.parse(text)
@@ -69,8 +79,8 @@ def _parsed(text: str | None) -> ast.Module | None:
 
 
 def _about(hunk: Hunk, change: FileChange, old: ast.Module, new: ast.Module) -> ToolChange | TextChange | None:
-    was = {tool.name: tool for tool in _tools(old)}
-    for tool in _tools(new):
+    was = {tool.name: tool for tool in tools(old)}
+    for tool in tools(new):
         before = was.get(tool.name)
         if before is not None and _within(hunk.new, tool.lines) and _within(hunk.old, before.lines):
             seen = not _apart(hunk.new, tool.head) or not _apart(hunk.old, before.head)
@@ -81,30 +91,14 @@ def _about(hunk: Hunk, change: FileChange, old: ast.Module, new: ast.Module) -> 
     return TextChange(old_text, changed_lines((change.old or "").splitlines(), hunk))
 
 
-def _tools(tree: ast.Module) -> Iterator[_Tool]:
-    """Functions under `@taketwo.tool`, `@tool`, or either called."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(map(_is_tool, node.decorator_list)):
-            first = min(mark.lineno for mark in node.decorator_list) - 1
-            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-            end = node.end_lineno or node.lineno
-            head = range(first, body[0].lineno - 1 if body else end)
-            yield _Tool(_name(node), range(first, end), head)
+def _names(hunks: list[Hunk], was: File, now: File) -> set[str]:
+    return {name for hunk in hunks for name in was.names_at(hunk.old) | now.names_at(hunk.new)}
 
 
-def _is_tool(mark: ast.expr) -> bool:
-    called = mark.func if isinstance(mark, ast.Call) else mark
-    return (isinstance(called, ast.Attribute) and called.attr == "tool") or (
-        isinstance(called, ast.Name) and called.id == "tool"
-    )
-
-
-def _name(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    for mark in node.decorator_list:
-        for keyword in mark.keywords if isinstance(mark, ast.Call) else ():
-            if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
-                return str(keyword.value.value)
-    return node.name
+def _of_function(name: str, was: File) -> ToolChange | FunctionChange:
+    """In a replay the recording stands for what a tool does, so that nobody sees it run."""
+    tool = next((one.tool for one in was.functions.get(name, ()) if one.tool is not None), None)
+    return FunctionChange(name) if tool is None else ToolChange(tool, is_seen_by_models=False)
 
 
 def _text_at(lines: range, tree: ast.Module) -> str | None:

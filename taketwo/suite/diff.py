@@ -39,39 +39,62 @@ class FileChange(NamedTuple):
         return [Hunk(range(a, b), range(c, d)) for kind, a, b, c, d in matcher.get_opcodes() if kind != "equal"]
 
 
+def parted_from(root: Path, ref: str) -> str:
+    """The revision from which this one and `ref` have parted. Raises BadSetting where there is none."""
+    try:
+        return git(root, "merge-base", "--end-of-options", ref, "HEAD").strip()
+    except NotFound as error:
+        raise _incomparable(ref, error) from error
+
+
+def contents_at(root: Path, revision: str) -> dict[str, str]:
+    """Git's name of the content of each file, as it was then. Raises NotFound."""
+    told = (entry.partition("\t") for entry in git(root, "ls-tree", "-r", "-z", revision).split("\0") if entry)
+    return {path: about.split()[2] for about, _, path in told}
+
+
 def changes_since(root: Path, ref: str) -> list[FileChange]:
     """The files that differ from the revision from which this one and `ref` have parted, new ones too.
 
     Raises BadSetting where there is no such revision.
     """
+    base = parted_from(root, ref)
     try:
-        base = git(root, "merge-base", "--end-of-options", ref, "HEAD").strip()
         names = git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", base).split("\0")
         names += git(root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
     except NotFound as error:
-        todo = "give a revision, as in --changed=origin/main"
-        raise BadSetting(f"{ref!r} cannot be compared with: {error.what}", where="--changed", todo=todo) from error
+        raise _incomparable(ref, error) from error
     return list(_changes(root, base, [name for name in names if name]))
+
+
+def _incomparable(ref: str, error: NotFound) -> BadSetting:
+    todo = "give a revision, as in --changed=origin/main"
+    return BadSetting(f"{ref!r} cannot be compared with: {error.what}", where="--changed", todo=todo)
+
+
+def text_at(root: Path, thing: str) -> str | None:
+    """The text of what git knows by a name; None where it knows none, or it is no text."""
+    try:
+        return _text(git(root, "show", thing))
+    except NotFound:
+        return None
 
 
 def _changes(root: Path, base: str, names: list[str]) -> Iterator[FileChange]:
     for name in dict.fromkeys(names):
-        try:
-            old: str | None = git(root, "show", f"{base}:./{name}")
-        except NotFound:
-            old = None
-        yield FileChange(name, _text(old), _text(_content(root / name)))
+        yield FileChange(name, text_at(root, f"{base}:./{name}"), text_of(root / name))
 
 
-def _content(path: Path) -> str | None:
+def text_of(path: Path) -> str | None:
+    """The text of a file; None where there is none, or it is no text."""
     try:
-        return path.read_bytes().decode(errors="surrogateescape")
+        return _text(path.read_bytes().decode(errors="surrogateescape"))
     except OSError:
         return None
 
 
-def _text(content: str | None) -> str | None:
+def _text(content: str) -> str | None:
     """None for what is no text, or too long to be compared line by line."""
-    if content is None or len(content) > MOST_BYTES or "\0" in content:
+    if len(content) > MOST_BYTES or "\0" in content:
         return None
     return None if any("\udc80" <= sign <= "\udcff" for sign in content) else content

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, assert_never
 
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
+from taketwo.suite.executed import Ran, functions_of, functions_of_all, runs_of
 from taketwo.suite.opened_files import FilesRead
 from taketwo.suite.runner import SuiteCase, beside
 from taketwo.suite.tally import ResultStore, Tally
@@ -64,6 +65,15 @@ class Done(Value):
     """Why it could not; None where it could."""
     files: tuple[str, ...] = ()
     """What its process has read since the line before: modules, prompts, data."""
+    functions: Ran | None = None
+    """The functions that were run; None where nobody could look."""
+    functions_of_all: Ran = {}
+    """Those that count for every case of its process, of files where they are more than in the line before."""
+
+    @property
+    def runs(self) -> list[str]:
+        """The replays that the result tells of."""
+        return [] if self.result is None else runs_of(self.result)
 
 
 def key_of(case: SuiteCase) -> Key:
@@ -80,12 +90,19 @@ class Teller:
         os.dup2(2, 1)
         self._files_read = FilesRead()
         self._files_told: frozenset[Path] = frozenset()
+        self._functions_told: Ran = {}
 
     def write(self, event: Event) -> None:
         """A case is done; the rest is known without it."""
         match event:
             case CaseFinished(case=case, result=result):
-                done = Done(key=(result.file, case.id), result=result, files=self._new_files())
+                done = Done(
+                    key=(result.file, case.id),
+                    result=result,
+                    files=self._new_files(),
+                    functions=functions_of(runs_of(result)),
+                    functions_of_all=self._new_functions(),
+                )
             case CaseErrored(name=name, file=file):
                 done = Done(key=(file, name), error=event)
             case SuiteStarted() | SuiteFinished():
@@ -104,6 +121,12 @@ class Teller:
         new, self._files_told = files - self._files_told, files
         return tuple(map(str, new))
 
+    def _new_functions(self) -> Ran:
+        functions = functions_of_all()
+        new = {file: names for file, names in functions.items() if names != self._functions_told.get(file)}
+        self._functions_told = functions
+        return new
+
 
 async def run_in_jobs(
     cases: Sequence[SuiteCase],
@@ -116,13 +139,13 @@ async def run_in_jobs(
     suite_id: str | None = None,
     stop: asyncio.Event | None = None,
     done: Sequence[CaseFinished] = (),
-    saw: Callable[[Iterable[str]], None] = lambda files: None,
+    saw: Callable[[Done], None] = lambda done: None,
 ) -> AsyncIterator[Event]:
     """Run the command so many times, each with a share of the cases, and yield what `run_suite` would.
 
     command: a program that reads a `Share`, and writes with a `Teller` what `run_suite` yields for it.
     agent: the SPEC, as the suite tells it. concurrency: how many replays run at a time, in all jobs together.
-    done: cases of the suite besides these, of which all is known. saw: is told the files that the jobs' agents read.
+    done: cases of the suite besides these, of which all is known. saw: is told what the jobs' agents read and ran.
     A job that ends before its cases are done leaves a `CaseErrored` for each of them.
     """
     tally = Tally(store, suite_id)
@@ -149,7 +172,7 @@ class _Job:
         cases: Sequence[SuiteCase],
         concurrency: int,
         among: int,
-        saw: Callable[[Iterable[str]], None],
+        saw: Callable[[Done], None],
     ) -> None:
         self._command = command
         self._saw = saw
@@ -196,7 +219,7 @@ class _Job:
                 self._process.send_signal(number)
 
     def _event(self, done: Done) -> CaseFinished | CaseErrored:
-        self._saw(done.files)
+        self._saw(done)
         case = self._open.pop(done.key)
         if done.result is not None:
             return CaseFinished(case=case.case, result=done.result)

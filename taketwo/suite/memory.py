@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from taketwo.errors import StoreUnavailable
 from taketwo.store.statements import named_statements
+from taketwo.suite.executed import Ran
 from taketwo.verdict import CaseResult
 
-FOLDER, FILE = ".taketwo", "suites-2.sqlite3"
+FOLDER, FILE = ".taketwo", "suites-3.sqlite3"
 """Where it lies; the number is the version of its tables."""
 BUSY_TIMEOUT_S = 10.0
 """Processes of one pytest run write side by side."""
@@ -106,8 +107,9 @@ class Memory:
         try:
             with self._connection:
                 before = self._now() - KEPT_DAYS * 86_400
-                for name in ("forget_results", "forget_past", "forget_runs"):
+                for name in ("forget_results", "forget_past", "forget_runs", "forget_sources"):
                     self._connection.execute(SQL[name], (before,))
+                self._connection.execute(SQL["forget_functions"])
                 run = self._connection.execute(SQL["begin_run"], (self._session, self._now())).lastrowid
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
@@ -140,18 +142,47 @@ class Memory:
         found = self._connection.execute(SQL["files"], (run,)).fetchone()
         return {} if found is None else dict(json.loads(found[0]))
 
+    def put_functions_of_all(self, run: int, functions: Ran) -> None:
+        """The functions that count for every case that the process of the run replays."""
+        self._write(("put_functions_of_all", (json.dumps(functions, sort_keys=True), run)))
+
+    def functions(self, place: str, run: int) -> Ran | None:
+        """The functions that the last replay of a case ran, with those of its process; None where nobody knows."""
+        own = self._connection.execute(SQL["functions"], (place,)).fetchone()
+        of_all = self._connection.execute(SQL["functions_of_all"], (run,)).fetchone()
+        if own is None or of_all is None or (found := json.loads(own[0])) is None:
+            return None
+        for file, names in json.loads(of_all[0]).items():
+            found[file] = sorted({*names, *found.get(file, ())})
+        return dict(found)
+
+    def put_source(self, name: str, text: str) -> None:
+        """The text of code that git has not got. name: of its content."""
+        self._write(("put_source", (name, text, self._now())))
+
+    def source(self, name: str) -> str | None:
+        """The text of that content; None where it was not kept."""
+        found = self._connection.execute(SQL["source"], (name,)).fetchone()
+        return None if found is None else str(found[0])
+
     def kept(self, place: str) -> Kept | None:
         """The last result of a case; None for none."""
         found = self._connection.execute(SQL["result"], (place,)).fetchone()
         return None if found is None else Kept(found[0], found[1], bool(found[2]), *found[3:])
 
-    def keep(self, place: str, key: str, result: CaseResult, past: TrackRecord, *, is_sure: bool) -> None:
-        """Put a result in the place of the one before, and what is known of the case now."""
+    def keep(
+        self, place: str, key: str, result: CaseResult, past: TrackRecord, functions: Ran | None, *, is_sure: bool
+    ) -> None:
+        """Put a result in the place of the one before, and what is known of the case now.
+
+        functions: what its replays ran; None where nobody could look.
+        """
         at, kind = self._now(), result.verdict.kind
         tools = json.dumps(past.tools)
         self._write(
             ("put_result", (place, key, kind, is_sure, past.run, at, result.to_json())),
             ("put_past", (place, past.failed, past.passed, past.seconds, past.content, tools, past.run, at)),
+            ("put_functions", (place, json.dumps(functions))),
         )
 
     def past(self) -> dict[str, TrackRecord]:

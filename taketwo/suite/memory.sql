@@ -5,7 +5,8 @@ CREATE TABLE IF NOT EXISTS run (
     session TEXT NOT NULL,
     at REAL NOT NULL,
     is_done INTEGER NOT NULL DEFAULT 0,
-    files TEXT NOT NULL DEFAULT '{}'
+    files TEXT NOT NULL DEFAULT '{}',
+    functions TEXT NOT NULL DEFAULT '{}'
 );
 CREATE TABLE IF NOT EXISTS result (
     place TEXT PRIMARY KEY,
@@ -26,6 +27,15 @@ CREATE TABLE IF NOT EXISTS past (
     run INTEGER NOT NULL REFERENCES run,
     at REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS ran (
+    place TEXT PRIMARY KEY,
+    functions TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS source (
+    name TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    at REAL NOT NULL
+);
 
 -- name: begin_run
 INSERT INTO run (session, at) VALUES (?, ?);
@@ -41,6 +51,18 @@ UPDATE run SET is_done = 1 WHERE session = ?;
 
 -- name: put_files
 UPDATE run SET files = ? WHERE id = ?;
+
+-- name: put_functions_of_all
+UPDATE run SET functions = ? WHERE id = ?;
+
+-- name: functions_of_all
+SELECT functions FROM run WHERE id = ?;
+
+-- name: put_functions
+INSERT OR REPLACE INTO ran (place, functions) VALUES (?, ?);
+
+-- name: functions
+SELECT functions FROM ran WHERE place = ?;
 
 -- name: files
 SELECT files FROM run WHERE id = ?;
@@ -67,6 +89,18 @@ DELETE FROM result WHERE at < ?;
 
 -- name: forget_past
 DELETE FROM past WHERE at < ?;
+
+-- name: put_source
+INSERT OR REPLACE INTO source (name, text, at) VALUES (?, ?, ?);
+
+-- name: source
+SELECT text FROM source WHERE name = ?;
+
+-- name: forget_sources
+DELETE FROM source WHERE at < ?;
+
+-- name: forget_functions
+DELETE FROM ran WHERE place NOT IN (SELECT place FROM past);
 
 -- name: forget_runs
 DELETE FROM run WHERE at < ? AND id NOT IN (SELECT run FROM result) AND id NOT IN (SELECT run FROM past);

@@ -42,6 +42,16 @@ def also_read(files: Iterable[str]) -> None:
         _opened.setdefault(file)
 
 
+def is_counted(file: str) -> bool:
+    """Whether it is a file that an agent may be made of, and not one of an installed package or of Python itself."""
+    return _counted(os.path.abspath(file)) is not None
+
+
+def loaded_files() -> set[str]:
+    """The files of which that is true and that were imported so far."""
+    return {name for name in _modules() if _counted(name) is not None}
+
+
 class FilesRead:
     """The files that were read so far, without those of installed packages and of Python itself."""
 

@@ -13,8 +13,8 @@ from taketwo.replay.agents import Agent
 from taketwo.suite.budget import Budget, Spending
 from taketwo.suite.cache import ELSEWHERE, Agents, Cache
 from taketwo.suite.changed import in_words, touched
-from taketwo.suite.diff import changes_since
-from taketwo.suite.opened_files import watching_files
+from taketwo.suite.diff import changes_since, parted_from
+from taketwo.suite.executed import seen, watching
 from taketwo.suite.order import in_order
 from taketwo.suite.revision import agent_of
 from taketwo.suite.runner import SuiteCase, run_suite
@@ -58,8 +58,8 @@ async def run_planned(
     gate = _Gate(todo, plan, stop)
     for event in known.values():
         gate.look_at(event)
-    with watching_files():
-        async for told in plan.run(gate.cases(), agent, stop=stop, done=list(known.values()), **how):
+    with watching():
+        async for told in plan.run(gate.cases(), seen(agent), stop=stop, done=list(known.values()), **how):
             match told:
                 case CaseFinished(result=CaseResult(cached_at=None)):
                     one = gate.take_out(told.case.id, told.result.file, told.result.line)
@@ -83,13 +83,17 @@ async def run_planned(
 
 def narrowed(
     cases: Sequence[SuiteCase | CaseErrored], cache: Cache, agents: Agents, ref: str
-) -> tuple[list[SuiteCase | CaseErrored], str]:
-    """The cases that what was changed since `ref` may touch, and in words how many and why. Raises BadSetting."""
+) -> tuple[list[SuiteCase | CaseErrored], list[str]]:
+    """The cases that what was changed since `ref` may touch; how many and why, and a line for each reason.
+
+    Raises BadSetting.
+    """
     hidden = next((spec for spec in agents.specs if agent_of(spec, {}, None) is None), None)
     unseen = (
         "what is set may have changed" if agents.overrides else None if hidden is None else ELSEWHERE.format(hidden)
     )
-    chosen = list(touched(cases, changes_since(cache.root, ref), cache.file, cache.known, unseen))
+    changes = changes_since(cache.root, ref)
+    chosen = list(touched(cases, changes, cache.file, cache.known(parted_from(cache.root, ref)), unseen))
     return [case for case, _ in chosen], in_words(chosen, len(cases), ref)
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from taketwo.errors import NotFound
 from taketwo.value import canonical_json, content_hash
@@ -54,26 +55,35 @@ def agent_of(spec: str, overrides: Mapping[str, object], endpoint: str | None) -
     return None
 
 
+class Tracked(NamedTuple):
+    """The files that git tracks, as they lie in the working tree, scenario files left out."""
+
+    contents: dict[str, str] = {}
+    """Git's name of the content of each, by its path."""
+    edited: frozenset[str] = frozenset()
+    """Those whose content git has not got."""
+
+
 def tree_state(root: Path) -> str:
     """One hash of every tracked file as it lies in the working tree, scenario files left out.
 
     It does not depend on what is committed or staged. Raises NotFound where there is no repository, or no git.
     """
-    return content_hash("\n".join(f"{blob} {path}" for path, blob in sorted(tracked_files(root).items())))
+    return content_hash("\n".join(f"{blob} {path}" for path, blob in sorted(tracked_files(root).contents.items())))
 
 
-def tracked_files(root: Path) -> dict[str, str]:
-    """Git's name of the content of each tracked file as it lies there, by its path. Raises NotFound."""
+def tracked_files(root: Path) -> Tracked:
+    """Which files there are, and what is in them. Raises NotFound."""
     found: dict[str, str] = {}
     for entry in git(root, "ls-files", "-s", "-z", "--", ".").split("\0"):
         if entry:
             (_, blob, _), path = entry.partition("\t")[0].split(), entry.partition("\t")[2]
             if not is_of_scenarios(path):
                 found[path] = blob
-    for path in git(root, "diff-files", "-z", "--name-only", "--relative").split("\0"):
-        if path in found:
-            found[path] = _as_it_lies(root / path, len(found[path]))
-    return found
+    touched = git(root, "diff-files", "-z", "--name-only", "--relative").split("\0")
+    lying = {path: _as_it_lies(root / path, len(found[path])) for path in touched if path in found}
+    edited = frozenset(path for path, content in lying.items() if content != found[path])
+    return Tracked({**found, **lying}, edited)
 
 
 def git(root: Path, *command: str) -> str:

@@ -11,7 +11,7 @@ from taketwo.conversation import Agent
 from taketwo.errors import BadSetting
 from taketwo.scenario import Case
 from taketwo.suite.changed import Known, touched
-from taketwo.suite.diff import changes_since
+from taketwo.suite.diff import FileChange, changes_since
 from taketwo.suite.runner import SuiteCase
 from taketwo.testing import call, conversation, turn
 
@@ -161,6 +161,19 @@ def test_a_prompt_in_the_code_is_a_prompt(site: Site) -> None:
 def test_a_prompt_that_came_another_way_than_by_a_file_that_was_seen_counts(site: Site) -> None:
     site.write("prompt.md", PROMPT.replace("five", "nine"))
     assert set(site.touched(known=Known(frozenset({"desk.py"}), ()))) == {"refund"}
+
+
+def test_a_function_touches_the_cases_that_ran_it_where_that_was_seen(site: Site) -> None:
+    site.write("desk.py", CODE.replace("Hello!", "Go away!"))
+    ran = {"desk.py": ["answer"]}
+    assert set(site.touched(known=READ._replace(functions=ran)).values()) == {"they run answer() in desk.py"}
+    assert site.touched(known=READ._replace(functions={"desk.py": ["refund"]})) == {}
+    too_early = READ._replace(functions={"desk.py": ["*"]})
+    assert len(site.touched(known=too_early)) == 3
+    # It ran another way when the file was another one.
+    since = FileChange("desk.py", CODE.replace("answer", "reply"), CODE)
+    found = site.touched(known=READ._replace(functions={"desk.py": ["reply"]}, since=(since,)))
+    assert set(found.values()) == {"they run through desk.py, which has changed since they were replayed"}
 
 
 def test_what_nobody_knows_is_touched(site: Site) -> None:
