@@ -1,17 +1,20 @@
 """Reports: objects that are shown every event of a suite, and write what a person or a machine needs of it.
 
-The writers are `terminal.TerminalWriter`, and one a module for JSON, JUnit, SARIF, HTML and Markdown.
+The terminal's writer says each thing as it happens. JSON, JUnit, SARIF, HTML and Markdown are documents, each made at
+the end by a function of its own module.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol, TextIO
 
 from taketwo.errors import BadSetting, TakeTwoError
 from taketwo.events import Event
 from taketwo.report.call_view import FindRecording
+from taketwo.report.gathered import DocumentWriter, Gathered
 
 
 class Writer(Protocol):
@@ -46,27 +49,34 @@ def open_writers(
 
     paths = (json_path, junit_path, html_path, markdown_path, sarif_path)
     writers: list[Writer] = [TerminalWriter(sys.stderr if "-" in paths else sys.stdout)]
+
+    def add(path: str, document: Callable[[Gathered], str]) -> None:
+        writers.append(DocumentWriter(_open(path), document))
+
     if json_path is not None:
-        from taketwo.report.json import JsonWriter
+        from taketwo.report.json import json_document
 
-        writers.append(JsonWriter(_open(json_path), strict=strict))
+        add(json_path, partial(json_document, strict=strict))
     if junit_path is not None:
-        from taketwo.report.junit import JunitWriter
+        from taketwo.report.junit import junit_document
 
-        writers.append(JunitWriter(_open(junit_path), strict=strict))
+        add(junit_path, partial(junit_document, strict=strict))
     if html_path is not None:
-        from taketwo.report.html import HtmlWriter
+        from taketwo.report.html import html_page
 
-        writers.append(HtmlWriter(_open(html_path), find_recording))
+        add(html_path, partial(html_page, find_recording=find_recording))
     if sarif_path is not None:
-        from taketwo.report.sarif import SarifWriter
+        from taketwo.report.sarif import sarif_document
 
-        writers.append(SarifWriter(_open(sarif_path)))
-    if markdown_path is not None or annotations:
-        from taketwo.report.markdown import AnnotationWriter, MarkdownWriter
+        add(sarif_path, sarif_document)
+    if markdown_path is not None:
+        from taketwo.report.markdown import markdown_page
 
-        writers += [] if markdown_path is None else [MarkdownWriter(_open(markdown_path))]
-        writers += [AnnotationWriter(sys.stderr if "-" in paths else sys.stdout)] if annotations else []
+        add(markdown_path, markdown_page)
+    if annotations:
+        from taketwo.report.markdown import AnnotationWriter
+
+        writers.append(AnnotationWriter(sys.stderr if "-" in paths else sys.stdout))
     return writers
 
 

@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO, assert_never
@@ -64,7 +65,25 @@ class Gathered:
         return dict(of_errors + Counter(event.counts_as for event in self.finished))
 
 
-def finish(out: TextIO, text: str) -> None:
+class DocumentWriter:
+    """Writes one document when the suite is over."""
+
+    def __init__(self, out: TextIO, document: Callable[[Gathered], str]) -> None:
+        """Write to `out`, and close it at the end unless it is standard output. document: made of what happened."""
+        self._out = out
+        self._document = document
+        self._gathered = Gathered()
+
+    def write(self, event: Event) -> None:
+        """Keep what happened."""
+        self._gathered.add(event)
+
+    def close(self) -> None:
+        """Write the document."""
+        _finish(self._out, self._document(self._gathered))
+
+
+def _finish(out: TextIO, text: str) -> None:
     """Write the whole document in the place of what the file held, then close it, unless it is standard output.
 
     Raises BadSetting where it cannot be written; a file then holds what it held before.

@@ -10,18 +10,18 @@ import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
 from taketwo.compare.clusters import clusters
 from taketwo.comparison import SEVERITIES
-from taketwo.events import CaseFinished, Event
+from taketwo.events import CaseFinished
 from taketwo.report import words
 from taketwo.report.aligned import AlignedTurn, align_attempt, telling_attempt
 from taketwo.report.call_view import MOST_EMBEDDED, CallView, FindRecording, Played, call_view, embedded
 from taketwo.report.drawing import TEMPLATES, environment
-from taketwo.report.gathered import Gathered, finish
+from taketwo.report.gathered import Gathered
 from taketwo.report.score_figures import ScoreFigure, ScoreFigures
 from taketwo.run import Run
 from taketwo.verdict import Attempt
@@ -29,27 +29,6 @@ from taketwo.verdict import Attempt
 if TYPE_CHECKING:
     from taketwo.voice.audio import Sound
     from taketwo.voice.recordings import Recording
-
-
-class HtmlWriter:
-    """Writes one HTML file when the suite is over."""
-
-    def __init__(self, out: TextIO, find_recording: FindRecording = lambda conversation: None) -> None:
-        """Write to `out`, and close it at the end unless it is standard output.
-
-        find_recording: gives the recordings of calls, which go into the page.
-        """
-        self._out = out
-        self._find_recording = find_recording
-        self._gathered = Gathered()
-
-    def write(self, event: Event) -> None:
-        """Keep what happened."""
-        self._gathered.add(event)
-
-    def close(self) -> None:
-        """Write the page."""
-        finish(self._out, _page(self._gathered, self._find_recording))
 
 
 class Stretch(NamedTuple):
@@ -89,7 +68,8 @@ class CaseView(NamedTuple):
         return any(turn.ending for stretch in self.stretches if stretch.kind == "loud" for turn in stretch.turns)
 
 
-def _page(gathered: Gathered, find_recording: FindRecording) -> str:
+def html_page(gathered: Gathered, find_recording: FindRecording = lambda conversation: None) -> str:
+    """The page. find_recording: gives the recordings of calls, which go into it."""
     style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("design.css", "report.css"))
     cases = sorted((view_of(event) for event in gathered.in_order()), key=_gravity)
     cases = list(_with_sound(cases, find_recording))

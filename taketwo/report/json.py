@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TextIO
 
 from taketwo.compare.clusters import clusters
 from taketwo.comparison import Cluster
-from taketwo.events import Event
-from taketwo.report.gathered import Gathered, finish
+from taketwo.report.gathered import Gathered
 from taketwo.value import Value
 from taketwo.verdict import CaseResult, SuiteContrast
 
@@ -63,22 +61,9 @@ class Report(Value):
     """Version of this document."""
 
 
-class JsonWriter:
-    """Writes one `Report` when the suite is over."""
-
-    def __init__(self, out: TextIO, *, strict: bool = False) -> None:
-        """Write to `out`, and close it at the end unless it is standard output."""
-        self._out = out
-        self._strict = strict
-        self._gathered = Gathered()
-
-    def write(self, event: Event) -> None:
-        """Keep what happened."""
-        self._gathered.add(event)
-
-    def close(self) -> None:
-        """Write the document."""
-        finish(self._out, f"{_report(self._gathered, strict=self._strict).to_json().decode()}\n")
+def json_document(gathered: Gathered, *, strict: bool) -> str:
+    """The `Report`. strict: whether what a strict run does not accept was not good enough."""
+    return f"{_report(gathered, strict=strict).to_json().decode()}\n"
 
 
 def _report(gathered: Gathered, *, strict: bool) -> Report:

@@ -17,12 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import PurePath
-from typing import TextIO
 from xml.etree import ElementTree as xml
 
-from taketwo.events import CaseErrored, CaseFinished, Event
+from taketwo.events import CaseErrored, CaseFinished
 from taketwo.report.block import case_block
-from taketwo.report.gathered import Gathered, finish
+from taketwo.report.gathered import Gathered
 from taketwo.report.lines import Page
 from taketwo.report.words import headline, outcome_in_words, plain
 from taketwo.verdict import CaseResult
@@ -31,28 +30,12 @@ WIDTH = 120
 """Columns of the texts; CI systems show them in a box that scrolls."""
 
 
-class JunitWriter:
-    """Writes one XML document when the suite is over."""
-
-    def __init__(self, out: TextIO, *, strict: bool = False) -> None:
-        """Write to `out`, and close it at the end unless it is standard output.
-
-        strict: whether `changed`, `flaky` and `inconclusive` count as failed.
-        """
-        self._out = out
-        self._strict = strict
-        self._gathered = Gathered()
-
-    def write(self, event: Event) -> None:
-        """Keep what happened."""
-        self._gathered.add(event)
-
-    def close(self) -> None:
-        """Write the document."""
-        root = _document(self._gathered, strict=self._strict)
-        xml.indent(root)
-        text = xml.tostring(root, encoding="unicode")
-        finish(self._out, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
+def junit_document(gathered: Gathered, *, strict: bool) -> str:
+    """The XML. strict: whether `changed`, `flaky` and `inconclusive` count as failed."""
+    root = _document(gathered, strict=strict)
+    xml.indent(root)
+    text = xml.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
 def _document(gathered: Gathered, *, strict: bool) -> xml.Element:

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from taketwo.events import CaseErrored, CaseFinished, Event
 from taketwo.report.aligned import telling_attempt
-from taketwo.report.gathered import Gathered, finish
+from taketwo.report.gathered import Gathered
 from taketwo.report.words import (
     GRAVEST_FIRST,
     address,
@@ -43,21 +43,9 @@ LINK = re.compile(r"https?://[\w.~:/?#@!$&'()*+,;=%-]+", re.ASCII)
 """What can stand between angle brackets as it is."""
 
 
-class MarkdownWriter:
-    """Writes one page when the suite is over."""
-
-    def __init__(self, out: TextIO) -> None:
-        """Write to `out`, and close it at the end unless it is standard output."""
-        self._out = out
-        self._gathered = Gathered()
-
-    def write(self, event: Event) -> None:
-        """Keep what happened."""
-        self._gathered.add(event)
-
-    def close(self) -> None:
-        """Write the page."""
-        finish(self._out, "".join(f"{line}\n" for line in _lines(self._gathered)))
+def markdown_page(gathered: Gathered) -> str:
+    """The page."""
+    return "".join(f"{line}\n" for line in _lines(gathered))
 
 
 class AnnotationWriter:

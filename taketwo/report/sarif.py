@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TextIO, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
-from taketwo.events import CaseErrored, CaseFinished, Event
-from taketwo.report.gathered import Gathered, finish
+from taketwo.events import CaseErrored, CaseFinished
+from taketwo.report.gathered import Gathered
 from taketwo.report.words import OUTCOMES, headline, past_in_words, plain, sureness_in_words
 from taketwo.value import content_hash
 
@@ -30,22 +30,10 @@ LEVELS: dict[str, Level] = {
 """Only a regression, and what could not be replayed, looks like an error."""
 
 
-class SarifWriter:
-    """Writes one log when the suite is over."""
-
-    def __init__(self, out: TextIO) -> None:
-        """Write to `out`, and close it at the end unless it is standard output."""
-        self._out = out
-        self._gathered = Gathered()
-
-    def write(self, event: Event) -> None:
-        """Keep what happened."""
-        self._gathered.add(event)
-
-    def close(self) -> None:
-        """Write the log."""
-        log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(self._gathered)]}
-        finish(self._out, f"{json.dumps(log, ensure_ascii=False, indent=1)}\n")
+def sarif_document(gathered: Gathered) -> str:
+    """The log, with one run."""
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(gathered)]}
+    return f"{json.dumps(log, ensure_ascii=False, indent=1)}\n"
 
 
 def _run(gathered: Gathered) -> dict[str, Any]:

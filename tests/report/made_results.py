@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from taketwo.comparison import Change, Comparison, Metrics, TurnPair
 from taketwo.conversation import Call, Conversation, Say, Step, Turn, UserLine
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
+from taketwo.report.gathered import Gathered
 from taketwo.run import Divergence, Ending, Miss, Run, StepPlace, ToolAnswer, UserAnswer
 from taketwo.scenario import Case, MustCall, MustNotCall
 from taketwo.verdict import Attempt, CaseResult, Reason, Score, Unscored, Verdict
@@ -373,3 +374,11 @@ def suite(*cases: CaseFinished | CaseErrored, agent: str = AGENT, cancelled: boo
         *cases,
         SuiteFinished(at=START + timedelta(seconds=3.4), duration_s=3.4, counts=counts, cancelled=cancelled),
     ]
+
+
+def gathered(events: Iterable[Event]) -> Gathered:
+    """What a report is made of, after these events."""
+    found = Gathered()
+    for event in events:
+        found.add(event)
+    return found

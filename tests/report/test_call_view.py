@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from taketwo.events import CaseFinished, SuiteFinished, SuiteStarted
 from taketwo.replay.clock import utc_now
 from taketwo.replay.engine import replay
 from taketwo.report.call_figures import call_figures, figure_lines
-from taketwo.report.html import HtmlWriter
+from taketwo.report.gathered import Gathered
+from taketwo.report.html import html_page
 from taketwo.scenario import Case
 from taketwo.testing import conversation, turn
 from taketwo.verdict import Attempt, CaseResult, Verdict
@@ -37,29 +37,18 @@ async def test_the_report_carries_both_calls_and_each_turn_of_them_and_asks_noth
     result = CaseResult(
         scenario="s", case_id="call", recorded_id="call", verdict=Verdict(kind="pass"), attempts=(attempt,)
     )
-    page = Kept()
-    writer = HtmlWriter(page, recordings.of)
-    writer.write(SuiteStarted(agent="desk", cases=1, at=utc_now()))
-    writer.write(CaseFinished(case=case, result=result))
-    writer.write(SuiteFinished(at=utc_now(), duration_s=1.0, counts={"pass": 1}, cancelled=False))
-    writer.close()
-    assert page.text.count('<path class="wave-') == 4
-    sources = re.findall(r'<audio[^>]* src="([^"]{0,40})', page.text)
+    gathered = Gathered()
+    gathered.add(SuiteStarted(agent="desk", cases=1, at=utc_now()))
+    gathered.add(CaseFinished(case=case, result=result))
+    gathered.add(SuiteFinished(at=utc_now(), duration_s=1.0, counts={"pass": 1}, cancelled=False))
+    page = html_page(gathered, recordings.of)
+    assert page.count('<path class="wave-') == 4
+    sources = re.findall(r'<audio[^>]* src="([^"]{0,40})', page)
     assert len(sources) == 2 + 2 * 4
     assert all(source.startswith("data:audio/mpeg;base64,") for source in sources)
-    assert "media-src data:" in page.text
-    assert "agent latency, p95" in page.text
-    assert "<script" not in page.text
-
-
-class Kept(io.StringIO):
-    """What was written, also after it was closed."""
-
-    text = ""
-
-    def close(self) -> None:
-        self.text = self.getvalue()
-        super().close()
+    assert "media-src data:" in page
+    assert "agent latency, p95" in page
+    assert "<script" not in page
 
 
 def replayed(recorded: CallMetrics, now: CallMetrics, **more: object) -> Conversation:

@@ -1,32 +1,16 @@
 from __future__ import annotations
 
-import io
 import json
 
 import made_results as made
 import msgspec
 
 from taketwo.events import Event
-from taketwo.report.json import JsonWriter, Report
+from taketwo.report.json import Report, json_document
 
 
 def written(events: list[Event], *, strict: bool = False) -> str:
-    out = Kept()
-    writer = JsonWriter(out, strict=strict)
-    for event in events:
-        writer.write(event)
-    writer.close()
-    return out.text
-
-
-class Kept(io.StringIO):
-    """Keeps what was written to it when it is closed."""
-
-    text = ""
-
-    def close(self) -> None:
-        self.text = self.getvalue()
-        super().close()
+    return json_document(made.gathered(events), strict=strict)
 
 
 def test_the_document_can_be_read_back_as_what_was_written() -> None:

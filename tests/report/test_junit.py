@@ -7,7 +7,7 @@ import junitparser
 import made_results as made
 import pytest
 
-from taketwo.report.junit import JunitWriter
+from taketwo.report.junit import junit_document
 
 
 @pytest.fixture
@@ -16,10 +16,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def write(path: Path, *cases: made.CaseFinished | made.CaseErrored, strict: bool = False) -> ElementTree.Element:
-    writer = JunitWriter(path.open("w", encoding="utf-8"), strict=strict)
-    for event in made.suite(*cases):
-        writer.write(event)
-    writer.close()
+    path.write_text(junit_document(made.gathered(made.suite(*cases)), strict=strict), encoding="utf-8")
     return ElementTree.parse(path).getroot()
 
 

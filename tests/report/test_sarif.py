@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,29 +9,14 @@ import pytest
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Log
 
 from taketwo.events import CaseErrored, CaseFinished, Event
-from taketwo.report.sarif import SarifWriter
+from taketwo.report.sarif import sarif_document
 from taketwo.scenario import Kept
 
 
-class Written(io.StringIO):
-    """What was written, also after it was closed."""
-
-    name = "/dev/null"
-    text = ""
-
-    def close(self) -> None:
-        self.text = self.getvalue()
-        super().close()
-
-
 def written(*events: Event) -> dict[str, Any]:
-    out = Written()
-    writer = SarifWriter(out)
-    for event in events:
-        writer.write(event)
-    writer.close()
-    Log.model_validate_json(out.text)  # made from the schema of the standard; knows no other keys
-    (run,) = json.loads(out.text)["runs"]
+    text = sarif_document(made.gathered(events))
+    Log.model_validate_json(text)  # made from the schema of the standard; knows no other keys
+    (run,) = json.loads(text)["runs"]
     return run  # type: ignore[no-any-return]  # JSON
 
 
