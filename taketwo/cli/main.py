@@ -17,6 +17,7 @@ COMMANDS = {
     "sessions": ("taketwo.cli.look", "List captured conversations."),
     "traces": ("taketwo.cli.look", "List captured traces."),
     "calls": ("taketwo.cli.look", "List captured voice calls."),
+    "facts": ("taketwo.cli.facts", "Show what the user of a recording revealed, and where."),
     "show": ("taketwo.cli.look", "Show one conversation."),
     "assistant": ("taketwo.cli.assistant", "Show what of a call's assistant has been changed since."),
     "freeze": ("taketwo.cli.keep", "Keep conversations as scenario files for your repository."),

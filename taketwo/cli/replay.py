@@ -26,7 +26,6 @@ from taketwo.cli.report_options import Reports, report_options
 from taketwo.cli.served import Served, replay_served, served_options
 from taketwo.cli.settings import (
     access,
-    language_model,
     opened_store,
     project_option,
     settings,
@@ -41,6 +40,7 @@ from taketwo.cli.targets import (
     with_scope,
 )
 from taketwo.cli.tool_options import tool_options
+from taketwo.cli.user_options import user_options
 from taketwo.cli.voices import Phone, audio_option
 from taketwo.compare.severity import severity_table
 from taketwo.config import Settings
@@ -51,8 +51,7 @@ from taketwo.replay.agents import Agent, closing_agents
 from taketwo.replay.engine import Limits
 from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import ToolPolicy
-from taketwo.replay.user import UserMode
-from taketwo.replay.user_side import Users, by_meaning
+from taketwo.replay.user_side import Users
 from taketwo.report import Writer, close_writers
 from taketwo.suite.cache import Agents
 from taketwo.suite.executed import watching
@@ -78,15 +77,7 @@ PATIENCE_S = 3600.0
     " cmd:program args, vapi:ASSISTANT, retell:AGENT, or ws://…#PROTOCOL and livekit:PATH.py for voice agents.",
 )
 @set_option
-@click.option(
-    "--users",
-    "user_mode",
-    type=click.Choice(["verbatim", "anchored", "simulated"]),
-    default="anchored",
-    show_default=True,
-    help="Who speaks as the user: the recorded lines in order, the recorded user's words as they fit what"
-    " the agent asks, or with a language model where they do not reach.",
-)
+@user_options
 @tool_options
 @click.option(
     "--repeat",
@@ -139,7 +130,7 @@ def replay_command(
     forks: Forks,
     only_preflight: bool,
     overrides: dict[str, JSON],
-    user_mode: Any,
+    users: Users,
     tools: ToolPolicy,
     stand_in: StandIn | None,
     tool_scope: ToolScope,
@@ -175,7 +166,7 @@ def replay_command(
         known = [one for one in cases if isinstance(one, SuiteCase)]
         phone = Phone(here, audio, store.url, known)
         patience_s = _patience_s(timeout, phone, spec, stand_in)
-        how = _how(here, judging, user_mode, stand_in, jobs, patience_s)
+        how = _how(here, judging, users, stand_in, jobs, patience_s)
         how |= {"tools": tools, "repeat": read_repeats(repeat)}
         # Before the agent is imported: what it is made of may be edited meanwhile.
         agents = Agents((spec, *filter(None, [old_spec])), overrides, reach["llm_base_url"])
@@ -211,14 +202,14 @@ def _opened(
 def _how(
     here: Settings,
     judging: Judging,
-    user_mode: UserMode,
+    users: Users,
     stand_in: StandIn | None,
     jobs: Jobs,
     timeout_s: float,
 ) -> dict[str, Any]:
     """Who plays the user, who judges, what weighs how much, and how fast it goes."""
     return {
-        "users": _users(user_mode, here),
+        "users": users,
         "evaluators": judging.opened(here),
         "severities": severity_table(here.severity),
         "stand_in": stand_in,
@@ -231,12 +222,6 @@ def _how(
 def _patience_s(given_s: float | None, phone: Phone, spec: str, stand_in: StandIn | None) -> float:
     """How long a turn may take, in seconds: a person who stands in for tools takes longer than an agent."""
     return given_s or (PATIENCE_S if stand_in else phone.turn_timeout_s(spec))
-
-
-def _users(mode: UserMode, here: Settings) -> Users:
-    """How users are played; a model is opened only for the mode that needs one."""
-    model = language_model(here) if mode == "simulated" else None
-    return Users(mode, model, by_meaning)
 
 
 async def _replay(

@@ -91,6 +91,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "taketwo_on_miss",
         "a tool call without a recorded answer: stop (default) ends the replay, error lets the agent read an error",
     )
+    parser.addini("taketwo_facts", "who says what users' words tell: recorded (default), or model")
     parser.addini("taketwo_users", "who speaks as the user: verbatim, anchored (default) or simulated")
     parser.addini("taketwo_evaluators", "judgements besides what the cases expect, one a line", type="linelist")
     parser.addini("taketwo_repeat", "how often each case is replayed: a number (default: 1), auto or confirm")

@@ -119,12 +119,17 @@ def _evaluators(config: pytest.Config, settings: Settings) -> list[Evaluator]:
 def _users(config: pytest.Config, settings: Settings) -> Users:
     from taketwo.config import model_settings
     from taketwo.llm import model_of
+    from taketwo.replay.added_facts import FactModel
     from taketwo.replay.user_side import Users, by_meaning, user_mode
 
     mode = user_mode(config.getini("taketwo_users") or "anchored")
-    needs_model = mode == "simulated" and settings.llm_model is not None
+    adds_facts = _ini(config, "taketwo_facts", "recorded", Literal["recorded", "model"]) == "model"
+    needs_model = (mode == "simulated" or adds_facts) and settings.llm_model is not None
     model = model_of(model_settings(settings)) if needs_model else None
-    return Users(mode, model, by_meaning)
+    if adds_facts and model is None:
+        raise BadSetting("taketwo_facts = model needs a language model", todo="set TAKETWO_LLM_MODEL")
+    facts = FactModel(model) if adds_facts and model is not None else None
+    return Users(mode, model if mode == "simulated" else None, by_meaning, facts)
 
 
 def _ini(config: pytest.Config, name: str, default: object, kind: Any) -> Any:

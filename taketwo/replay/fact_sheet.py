@@ -7,7 +7,7 @@ the tool arguments in which a value was used, only give the statement further na
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -86,14 +86,19 @@ class KnownFact(Value):
     """Where the value begins in the user's line, in characters."""
     end: int
     """Where it ends."""
+    source: Literal["recording", "model"] = "recording"
+    """Who says what it is: the recording itself (what was asked, where it was used), or a model that read it."""
+    by: str | None = None
+    """That model, and the version of what it was asked; None where no model was."""
 
 
 class FactSheet:
     """All that the user of a recorded conversation revealed."""
 
-    def __init__(self, recorded: Conversation) -> None:
-        """Read the user's lines; no model is asked."""
+    def __init__(self, recorded: Conversation, added: Sequence[KnownFact] = ()) -> None:
+        """Read the user's lines; no model is asked. added: what one has found in them."""
         self._recorded = recorded
+        self._added = tuple(added)
         self.language = language_of_talk(recorded.texts())
         """What is spoken in it; None where nobody can tell, or there is no phrasebook to read it by."""
 
@@ -126,9 +131,29 @@ class FactSheet:
 
     @cached_property
     def facts(self) -> tuple[KnownFact, ...]:
-        """The sheet itself, for people."""
+        """The sheet itself, for people, in the order in which it was said."""
+        book = phrasebook(self.language)
+        read = [fact for statement in self.statements for fact in _known_facts(statement, book)]
         return tuple(
-            fact for statement in self.statements for fact in _known_facts(statement, phrasebook(self.language))
+            sorted([*read, *self._added], key=lambda one: (one.turn_index, one.start)) if self._added else read
+        )
+
+    @cached_property
+    def named(self) -> dict[Statement, list[tuple[Stems, KnownFact]]]:
+        """What a model says that statements tell, by further names."""
+        found: dict[Statement, list[tuple[Stems, KnownFact]]] = {}
+        for fact in self._added:
+            for one in self.statements:
+                if one.turn_index == fact.turn_index and one.start <= fact.start and fact.end <= one.end:
+                    found.setdefault(one, []).append((stems(fact.slot), fact))
+        return found
+
+    def knows(self, fact: KnownFact) -> bool:
+        """Whether a statement can be found by all words of this name already."""
+        names = stems(fact.slot)
+        return any(
+            one.turn_index == fact.turn_index and one.start <= fact.start < one.end and names <= one.answers
+            for one in self.statements
         )
 
     def invented(self, text: str, heard: str = "") -> tuple[str, ...]:

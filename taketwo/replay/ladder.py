@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from taketwo.conversation import Conversation, Turn, UserLine
 from taketwo.language.phrasebook import phrasebook
 from taketwo.replay.agent_asks import Asks, Need, read_asks
-from taketwo.replay.fact_sheet import FactSheet, Statement, Utterance
+from taketwo.replay.fact_sheet import FactSheet, KnownFact, Statement, Utterance
 from taketwo.replay.stems import Stems, covered, likeness, stems, weights
 from taketwo.replay.user import Line, Unanswerable
 from taketwo.run import Evidence, Rung
@@ -63,12 +63,17 @@ class _Said(NamedTuple):
 class Ladder:
     """Finds what the recorded user would say. It keeps nothing from turn to turn: what was said decides."""
 
-    def __init__(self, recorded: Conversation, similarity: Similarity | None = None) -> None:
-        """recorded: whose user speaks. similarity: likeness in meaning; None where no embedding is installed."""
+    def __init__(
+        self, recorded: Conversation, similarity: Similarity | None = None, added: Sequence[KnownFact] = ()
+    ) -> None:
+        """recorded: whose user speaks. similarity: likeness in meaning; None where no embedding is installed.
+
+        added: facts that a model has found in the recording.
+        """
         self._turns = recorded.turns
         self._gaps = {gap.where: gap.why for gap in recorded.gaps}
         self._similarity = similarity
-        self.sheet = FactSheet(recorded)
+        self.sheet = FactSheet(recorded, added)
         self._by_text: dict[str, list[int]] = {}
         for turn in recorded.turns:
             if turn.user is not None:
@@ -327,6 +332,7 @@ class _View:
         """What the user said anywhere that meets a need, the best for each."""
         parts: list[Statement] = []
         met: list[Need] = []
+        models: set[str] = set()
         for need in self.asks.needs:
             if need.kind == "open":
                 continue
@@ -334,12 +340,15 @@ class _View:
             if best is not None and self._rank(best, need) >= ANSWERS:
                 met.append(need)
                 parts += [] if best in parts else [best]
+                if (fact := self._named(best, need)) is not None and _meets(best, need) < ANSWERS:
+                    models.add(f"{fact.slot!r} by {fact.by}")
         if not parts:
             return None
         parts.sort(key=lambda one: (one.turn_index, one.start))
-        return _Found(
-            "facts", f"what the user said in the recording answers {_phrases(met)}", None, tuple(parts), tuple(met)
-        )
+        reason = f"what the user said in the recording answers {_phrases(met)}"
+        if models:
+            reason += f", named {', '.join(sorted(models))}"
+        return _Found("facts", reason, None, tuple(parts), tuple(met))
 
     def _rank(self, statement: Statement, need: Need) -> float:
         if statement.act in ("question", "greet", "thank"):
@@ -351,7 +360,7 @@ class _View:
         if need.kind == "choice":
             return 0.0
         if met < ANSWERS:
-            return 0.0
+            return 0.0 if self._named(statement, need) is None else ANSWERS
         # A value is better than "I don't have it", and a correction better than what it corrects.
         return (
             met
@@ -359,6 +368,16 @@ class _View:
             - (0.3 if statement.denies and not statement.facts else 0.0)
             + (0.1 if statement.act == "correct" else 0.0)
         )
+
+    def _named(self, statement: Statement, need: Need) -> KnownFact | None:
+        """The fact by whose name a model lets this statement answer a need for a detail; None for none."""
+        if need.kind != "slot" or not self._sheet.named:
+            return None
+        for names, fact in self._sheet.named.get(statement, ()):
+            sorts = need.about & _SORTS
+            if sorts <= names and covered(need.about, names | statement.about) >= ANSWERS and need.about & names:
+                return fact
+        return None
 
     def _again(self) -> _Found | None:
         """A line that has been said and answers once more."""

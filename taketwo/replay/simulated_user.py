@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taketwo.conversation import Conversation, Turn, UserLine
+from taketwo.conversation import Turn, UserLine
 from taketwo.errors import BudgetSpent, ModelUnavailable
 from taketwo.llm import LanguageModel, Prompt
+from taketwo.replay.anchored_user import AnchoredUser
 from taketwo.replay.fact_sheet import FactSheet
-from taketwo.replay.ladder import Ladder, Similarity
 from taketwo.replay.stems import stems
 from taketwo.replay.user import Line, Unanswerable
 from taketwo.value import JSON
@@ -57,23 +57,21 @@ SMALL_TALK = stems(
 class SimulatedUser:
     """Speaks by the ladder, and where that ends, through a model; each of those lines is marked `simulated`."""
 
-    def __init__(
-        self, recorded: Conversation, model: LanguageModel, similarity: Similarity | None = None, attempt: int = 1
-    ) -> None:
-        """recorded: whose user is played. model: who finds words where the recording has none.
+    def __init__(self, anchored: AnchoredUser, model: LanguageModel, attempt: int = 1) -> None:
+        """anchored: whose words come first. model: who finds words where the recording has none.
 
         attempt: number of the replay, from 1: each draws other chances.
         """
-        self._ladder = Ladder(recorded, similarity)
+        self._anchored = anchored
         self._model = model
         self._attempt = attempt
 
     async def next_line(self, so_far: Sequence[Turn]) -> Line | Unanswerable | None:
         """What the recorded user would say."""
-        line = self._ladder.next_line(so_far)
+        line = await self._anchored.next_line(so_far)
         if not isinstance(line, Unanswerable) or not so_far or len(so_far) > LONGEST_TALK:
             return line
-        return await _spoken(self._ladder.sheet, self._model, so_far, line.why, self._attempt)
+        return await _spoken(self._anchored.ladder.sheet, self._model, so_far, line.why, self._attempt)
 
 
 def inventions(sheet: FactSheet, line: str, so_far: Sequence[Turn]) -> tuple[str, ...]:

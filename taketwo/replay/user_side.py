@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, assert_never, get_args
 
-from taketwo.conversation import Conversation, Turn
+from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
 from taketwo.language.similarity import load_similarity
 from taketwo.llm import LanguageModel
-from taketwo.replay.ladder import Ladder, Similarity
+from taketwo.replay.added_facts import FactModel
+from taketwo.replay.anchored_user import AnchoredUser
+from taketwo.replay.ladder import Similarity
 from taketwo.replay.simulated_user import SimulatedUser
-from taketwo.replay.user import Line, Unanswerable, UserMode, UserSide, Verbatim
+from taketwo.replay.user import UserMode, UserSide, Verbatim
 
 
 class Users(NamedTuple):
@@ -23,6 +24,8 @@ class Users(NamedTuple):
     """The model of mode `simulated`; None in the others."""
     similarity: Similarity | None = None
     """Likeness in meaning, from 0 to 1; None to go by words alone."""
+    facts: FactModel | None = None
+    """Who adds facts where the recording's own do not answer; None for nobody."""
 
 
 DEFAULT_USERS = Users()
@@ -37,30 +40,18 @@ def by_meaning(one: str, other: str) -> float:
     return 0.0 if similarity is None else similarity(one, other)
 
 
-class Anchored:
-    """Speaks by the ladder."""
-
-    def __init__(self, recorded: Conversation, similarity: Similarity | None = None) -> None:
-        """See `Ladder`."""
-        self._ladder = Ladder(recorded, similarity)
-
-    async def next_line(self, so_far: Sequence[Turn]) -> Line | Unanswerable | None:
-        """What the recorded user would say."""
-        return self._ladder.next_line(so_far)
-
-
 def user_side(users: Users, recorded: Conversation, attempt: int = 1) -> UserSide:
     """The user of the replay of this number, from 1. Raises BadSetting for `simulated` without a model."""
     match users.mode:
         case "verbatim":
             return Verbatim(recorded)
         case "anchored":
-            return Anchored(recorded, users.similarity)
+            return AnchoredUser(recorded, users.similarity, users.facts)
         case "simulated":
             if users.model is None:
                 todo = "set TAKETWO_LLM_MODEL, see docs/models.md"
                 raise BadSetting("simulated users need a language model", where="users", todo=todo)
-            return SimulatedUser(recorded, users.model, users.similarity, attempt)
+            return SimulatedUser(AnchoredUser(recorded, users.similarity, users.facts), users.model, attempt)
         case _:
             assert_never(users.mode)
 

@@ -33,7 +33,7 @@ def settings_key(how: Mapping[str, Any], *, among: int, clock: Kind, is_seeded: 
         "policy": how.get("policy", DEFAULT_POLICY),
         "limits": how.get("limits", DEFAULT_LIMITS),
         "tools": how.get("tools", DEFAULT_TOOLS),
-        "users": [users.mode, _model(users.model)],
+        "users": [users.mode, _model(users.model), None if users.facts is None else users.facts.name],
         "evaluators": _evaluators(how.get("evaluators", ())),
         "severities": {name: repr(weight) for name, weight in how.get("severities", {}).items()},
     }

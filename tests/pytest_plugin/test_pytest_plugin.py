@@ -436,7 +436,7 @@ def test_hostile_names_and_words_do_nothing_to_the_terminal(shop: pytest.Pyteste
 def test_every_option_and_setting_is_in_the_documentation(pytester: pytest.Pytester) -> None:
     page = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text(encoding="utf-8")
     offered = set(re.findall(r"(?:--taketwo-[a-z-]+|taketwo_[a-z_]+)", run(pytester, "--help").stdout.str()))
-    assert len(offered) == 15
+    assert len(offered) == 16
     assert {name for name in offered if f"`{name}" not in page} == set()
 
 

@@ -14,6 +14,7 @@ from taketwo.conversation import Turn
 from taketwo.errors import BadSetting
 from taketwo.llm import Answer, ModelCall, ModelSettings, Prompt, open_model
 from taketwo.replay.agents.callable import CallableAgent
+from taketwo.replay.anchored_user import AnchoredUser
 from taketwo.replay.engine import replay
 from taketwo.replay.fact_sheet import FactSheet
 from taketwo.replay.simulated_user import SimulatedUser, inventions
@@ -55,7 +56,7 @@ class SaysOnly:
 
 async def after(question: str, model: SaysOnly) -> Line | Unanswerable | None:
     first = SHOP.turns[0]
-    return await SimulatedUser(SHOP, model).next_line([Turn(index=0, user=first.user, reply=question)])
+    return await SimulatedUser(AnchoredUser(SHOP), model).next_line([Turn(index=0, user=first.user, reply=question)])
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
