@@ -80,6 +80,11 @@ def open_blobs(address: str) -> Blobs:
     return S3Blobs(address)
 
 
+def large_bodies_of(recordings: Blobs) -> Blobs:
+    """Where the large bodies of spans are whose recordings are there: apart, as nothing else refers to them."""
+    return open_blobs(f"{recordings.where}/spans")
+
+
 def is_name(text: str) -> bool:
     """Whether a text is a hash, under which a body may be kept."""
     return len(text) == 64 and not set(text) - set("0123456789abcdef")

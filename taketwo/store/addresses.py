@@ -44,6 +44,8 @@ class PostgresAddress(NamedTuple):
     """The same without what the driver does not know."""
     blobs: str
     """Where recordings are kept: as the address says, else in a folder in the user's data folder."""
+    names_blobs: bool
+    """Whether the address says so, and every server of the database means the same place."""
     journal: Path | None
     """The folder of the journals; None where the address names none."""
 
@@ -64,12 +66,14 @@ def postgres_address(url: str) -> PostgresAddress:
     options = parse_qsl(query, keep_blank_values=True)
     own = {key: value for key, value in options if key in _OWN and value}
     known = urlencode([(key, value) for key, value in options if key not in _OWN])
+    named = own.get(BLOBS) or own.get(RECORDINGS)
     plain = re.sub(r"[^\w.-]+", "-", f"{host}{path}").strip("-") or "postgresql"
     return PostgresAddress(
         url=url,
         where=f"{scheme}://{name}{at}{host}{path}",
         driver_url=urlunsplit((scheme, network, path, known, "")),
-        blobs=own.get(BLOBS) or own.get(RECORDINGS) or str(Path.home() / ".local/share/taketwo" / f"{plain}.audio"),
+        names_blobs=named is not None,
+        blobs=named or str(Path.home() / ".local/share/taketwo" / f"{plain}.audio"),
         journal=Path(own[JOURNAL]).expanduser() if JOURNAL in own else None,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from taketwo.errors import StoreBusy
 from taketwo.span import RawSpan
 from taketwo.store.chunks import SPANS, Packed, is_error, more_complete, pack, read_keys
 from taketwo.store.database import Connection
@@ -49,15 +50,25 @@ def keep_one(connection: Connection, project_id: int, packed: Packed) -> int:
     there: dict[int, int] = {}
     if found is not None:
         there = _weights(connection, found[0], packed.kind)
-        packed = _without(packed, there)
+        came, packed = packed, _without(packed, there)
+        unused = came.large.keys() - packed.large.keys()
+        connection.executemany(SQL["release_large"], [(came.large[key],) for key in unused])
         if not packed.records:
             return 0
     sums = sums_of(packed, there)
     trace = _grow_trace(connection, project_id, found and found[0], packed.trace_id, sums)
     connection.executemany(SQL["add_envelope"], packed.envelopes.items())
     connection.execute(SQL["add_chunk"], (trace, packed.kind, packed.keys, packed.body))
+    own_large(connection, trace, packed)
     _file(connection, project_id, trace, packed, sums)
     return len(packed.records)
+
+
+def own_large(connection: Connection, trace: int, packed: Packed) -> None:
+    """Note whose the large bodies of a chunk are. Raises StoreBusy where they were given up meanwhile."""
+    for name in packed.large.values():
+        if not connection.execute(SQL["own_large"], (trace, name)).rowcount:
+            raise StoreBusy("its large bodies were swept before it could be stored", todo="send it again")
 
 
 def _weights(connection: Connection, trace: int, kind: int) -> dict[int, int]:
@@ -75,7 +86,10 @@ def _without(packed: Packed, there: dict[int, int]) -> Packed:
     kept = {
         key: record for key, record in packed.records.items() if more_complete(packed.weights[key], there.get(key, -1))
     }
-    return packed if len(kept) == len(packed.records) else pack(packed.trace_id, packed.kind, kept)
+    if len(kept) == len(packed.records):
+        return packed
+    large = {key: name for key, name in packed.large.items() if key in kept}
+    return pack(packed.trace_id, packed.kind, kept, large)
 
 
 def sums_of(packed: Packed, there: Mapping[int, int]) -> Sums:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from taketwo.store.arrivals import Sums, keep_one, project_key, sessions_in, sums_of
+from taketwo.store.arrivals import Sums, keep_one, own_large, project_key, sessions_in, sums_of
 from taketwo.store.chunks import SPANS, Packed
 from taketwo.store.database import Connection
 from taketwo.store.statements import named_statements
@@ -53,6 +53,8 @@ def _keep_fresh(connection: CopyingConnection, project_id: int, fresh: Sequence[
     connection.execute(ARRIVALS["add_envelopes"], {"hashes": hashes, "bodies": [envelopes[name] for name in hashes]})
     rows = ((key, packed.kind, packed.keys, packed.body) for key, packed, _ in fresh)
     connection.copy(ARRIVALS["add_chunks"], ("int8", "int2", "bytea", "bytea"), rows)
+    for key, packed, _ in fresh:
+        own_large(connection, key, packed)
     _open(connection, project_id, fresh)
 
 

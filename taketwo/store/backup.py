@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from taketwo.blobs import Blobs
+from taketwo.blobs import Blobs, large_bodies_of
 from taketwo.blobs.folder import FolderBlobs
 from taketwo.errors import BadSetting, StoreUnavailable
 from taketwo.store.addresses import blobs_of, shown, sqlite_address
@@ -62,5 +62,8 @@ def _catch_up(path: Path) -> None:
 
 
 def _recordings(source: Blobs, target: Path) -> list[Path]:
-    copy_blobs(source, FolderBlobs(target), source.names())
+    beside = FolderBlobs(target)
+    copy_blobs(source, beside, source.names())
+    large = large_bodies_of(source)
+    copy_blobs(large, large_bodies_of(beside), large.names())
     return [target] if target.is_dir() else []

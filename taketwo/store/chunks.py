@@ -31,6 +31,11 @@ COMPRESSION_LEVEL = 1
 _KEY = struct.Struct("<QI")
 """A record's id and its weight."""
 
+LARGE_BYTES = 256 * 1024
+"""A body of so many bytes is no part of a chunk but an object beside it, see large.py."""
+LARGE_HASH_BYTES = 32
+"""The length of the hash of such an object; those of envelopes are shorter."""
+
 _HAS_END = 1 << 31
 _IS_ERROR = 1
 _MOST_BYTES = (1 << 30) - 1
@@ -51,6 +56,8 @@ class Packed(msgspec.Struct, frozen=True):
     """What stands around them, by hash."""
     body: bytes
     """All of them, compressed."""
+    large: Mapping[int, bytes]
+    """By key: the hash of the object that holds its body, for those that are kept beside."""
 
     @property
     def keys(self) -> bytes:
@@ -67,6 +74,7 @@ class _Span(msgspec.Struct, array_like=True, frozen=True):
     is_error: bool
     envelope: bytes
     body: bytes
+    large: bytes | None = None
 
 
 class _Log(msgspec.Struct, array_like=True, frozen=True):
@@ -75,32 +83,52 @@ class _Log(msgspec.Struct, array_like=True, frozen=True):
     session_id: str | None
     envelope: bytes
     body: bytes
+    large: bytes | None = None
 
 
-def pack_spans(spans: Iterable[RawSpan]) -> list[Packed]:
-    """The spans by trace; of several copies of a span the most complete one."""
+Beside: TypeAlias = Callable[[Sequence[bytes]], Sequence[bytes]]
+"""Keeps large bodies beside the chunks; gives their hashes."""
+
+
+def pack_spans(spans: Iterable[RawSpan], beside: Beside | None = None) -> list[Packed]:
+    """The spans by trace; of several copies of a span the most complete one.
+
+    beside: keeps large bodies; None where they stay in the chunks.
+    """
     traces: dict[str, dict[int, RawSpan]] = {}
     for span in spans:
         copies = traces.setdefault(span.trace_id, {})
         key = int(span.span_id, 16)
         if (there := copies.get(key)) is None or more_complete(weight(span), weight(there)):
             copies[key] = span
-    return [pack(bytes.fromhex(trace_id), SPANS, records) for trace_id, records in traces.items()]
+    return [
+        pack(bytes.fromhex(trace_id), SPANS, records, _kept_beside(records, beside))
+        for trace_id, records in traces.items()
+    ]
 
 
-def pack_logs(logs: Iterable[RawLog]) -> list[Packed]:
+def pack_logs(logs: Iterable[RawLog], beside: Beside | None = None) -> list[Packed]:
     """The log records by trace, without those that belong to none."""
     traces: dict[str, dict[int, RawLog]] = {}
     for log in logs:
         if log.trace_id:
             traces.setdefault(log.trace_id, {})[log_key(log)] = log
-    return [pack(bytes.fromhex(trace_id), LOGS, records) for trace_id, records in traces.items()]
+    return [
+        pack(bytes.fromhex(trace_id), LOGS, records, _kept_beside(records, beside))
+        for trace_id, records in traces.items()
+    ]
 
 
-def pack(trace_id: bytes, kind: Kind, records: Mapping[int, Record]) -> Packed:
-    """Records of one trace, compressed together."""
+def _kept_beside(records: Mapping[int, Record], beside: Beside | None) -> dict[int, bytes]:
+    """The hashes of what is too large for a chunk, by key."""
+    keys = [key for key, record in records.items() if len(record.body) >= LARGE_BYTES]
+    return dict(zip(keys, beside([records[key].body for key in keys]), strict=True)) if beside and keys else {}
+
+
+def pack(trace_id: bytes, kind: Kind, records: Mapping[int, Record], large: Mapping[int, bytes]) -> Packed:
+    """Records of one trace, compressed together without the bodies that are kept beside."""
     hashes = {record.envelope: _hash(record.envelope) for record in records.values()}
-    flat = [_flat(record, hashes[record.envelope]) for record in records.values()]
+    flat = [_flat(record, hashes[record.envelope], large.get(key)) for key, record in records.items()]
     return Packed(
         trace_id=trace_id,
         kind=kind,
@@ -108,6 +136,7 @@ def pack(trace_id: bytes, kind: Kind, records: Mapping[int, Record]) -> Packed:
         weights={key: weight(record) for key, record in records.items()},
         envelopes={name: envelope for envelope, name in hashes.items()},
         body=zlib.compress(msgspec.msgpack.encode(flat), COMPRESSION_LEVEL),
+        large=large,
     )
 
 
@@ -141,7 +170,10 @@ def read_keys(keys: bytes) -> Iterable[tuple[int, int]]:
 
 
 def unpack_spans(trace_id: bytes, bodies: Sequence[bytes], envelope: Callable[[bytes], bytes]) -> list[RawSpan]:
-    """The spans of a trace, each once, by start. `envelope` finds an envelope by its hash. Raises StoreUnavailable."""
+    """The spans of a trace, each once, by start. Raises StoreUnavailable.
+
+    envelope: finds an envelope by its hash, and a large body.
+    """
     spans: dict[bytes, RawSpan] = {}
     for flat in _decode(bodies, list[_Span]):
         span = RawSpan(
@@ -152,7 +184,7 @@ def unpack_spans(trace_id: bytes, bodies: Sequence[bytes], envelope: Callable[[b
             end_ns=flat.end_ns,
             session_id=flat.session_id,
             is_error=flat.is_error,
-            body=flat.body,
+            body=flat.body if flat.large is None else envelope(flat.large),
             envelope=envelope(flat.envelope),
         )
         if (there := spans.get(flat.span_id)) is None or more_complete(weight(span), weight(there)):
@@ -161,14 +193,17 @@ def unpack_spans(trace_id: bytes, bodies: Sequence[bytes], envelope: Callable[[b
 
 
 def unpack_logs(trace_id: bytes, bodies: Sequence[bytes], envelope: Callable[[bytes], bytes]) -> list[RawLog]:
-    """The log records of a trace, by time. `envelope` finds an envelope by its hash. Raises StoreUnavailable."""
+    """The log records of a trace, by time. Raises StoreUnavailable.
+
+    envelope: finds an envelope by its hash, and a large body.
+    """
     logs = [
         RawLog(
             trace_id=trace_id.hex(),
             span_id=flat.span_id.hex(),
             at_ns=flat.at_ns,
             session_id=flat.session_id,
-            body=flat.body,
+            body=flat.body if flat.large is None else envelope(flat.large),
             envelope=envelope(flat.envelope),
         )
         for flat in _decode(bodies, list[_Log])
@@ -193,9 +228,10 @@ def _decode(bodies: Sequence[bytes], shape: type[list[Flat]]) -> Iterable[Flat]:
             raise StoreUnavailable(f"a chunk of spans is damaged: {error}") from error
 
 
-def _flat(record: Record, envelope: bytes) -> _Span | _Log:
+def _flat(record: Record, envelope: bytes, large: bytes | None) -> _Span | _Log:
+    body = record.body if large is None else b""
     if isinstance(record, RawLog):
-        return _Log(bytes.fromhex(record.span_id), record.at_ns, record.session_id, envelope, record.body)
+        return _Log(bytes.fromhex(record.span_id), record.at_ns, record.session_id, envelope, body, large)
     parent = bytes.fromhex(record.parent_id) if record.parent_id is not None else None
     return _Span(
         bytes.fromhex(record.span_id),
@@ -205,7 +241,8 @@ def _flat(record: Record, envelope: bytes) -> _Span | _Log:
         record.session_id,
         record.is_error,
         envelope,
-        record.body,
+        body,
+        large,
     )
 
 

@@ -117,6 +117,10 @@ class Database(Protocol):
     """How its statements are written."""
     blobs: Blobs
     """Where recordings are kept."""
+    large: Blobs
+    """Where large bodies of spans are."""
+    sets_large_apart: bool
+    """Whether large bodies go there: not where other servers may not see the place."""
     arrivals: Path | None
     """The folder of journals: what came faster than it could be stored; None where other machines must see that."""
     keeps_together: bool

@@ -57,7 +57,7 @@ def has_shared_traces(connection: Connection, key: int) -> bool:
 def forget_trace(connection: Connection, trace: int) -> frozenset[bytes]:
     """Delete a whole trace; gives its envelopes."""
     names = _envelope_names(connection, trace)
-    for statement in ("drop_links", "drop_chunks", "drop_trace"):
+    for statement in ("drop_links", "drop_chunks", "release_large_of_trace", "drop_trace"):
         connection.execute(SQL[statement], (trace,))
     return names
 
@@ -125,6 +125,7 @@ def _forget_in_trace(
     names = _envelope_names(connection, trace)
     connection.execute(SQL["drop_links"], (trace,))
     connection.execute(SQL["drop_chunks"], (trace,))
+    connection.execute(SQL["release_large_of_trace"], (trace,))
     connection.execute(SQL["empty_trace"], (trace,))
     keep(connection, project, chunks.pack_spans(kept.spans) + chunks.pack_logs(kept.logs))
     for key in others:

@@ -42,7 +42,8 @@ WITH a AS (DELETE FROM facts WHERE conversation_id = ANY(CAST(:keys AS bigint[])
      f AS (DELETE FROM membership WHERE conversation_id = ANY(CAST(:keys AS bigint[]))),
      g AS (DELETE FROM link WHERE trace_id = ANY(CAST(:traces AS bigint[]))),
      h AS (DELETE FROM chunk WHERE trace_id = ANY(CAST(:traces AS bigint[]))),
-     i AS (DELETE FROM trace WHERE id = ANY(CAST(:traces AS bigint[])))
+     i AS (UPDATE large_body SET trace_id = NULL, at_ns = 0 WHERE trace_id = ANY(CAST(:traces AS bigint[]))),
+     j AS (DELETE FROM trace WHERE id = ANY(CAST(:traces AS bigint[])))
 DELETE FROM conversation WHERE id = ANY(CAST(:keys AS bigint[]))
 
 -- name: count_deletions

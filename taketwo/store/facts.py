@@ -12,6 +12,7 @@ import msgspec
 from taketwo.conversation import Conversation
 from taketwo.select.fields import FIELDS, Entry, Flag, Moment, Name, Number, Words, arguments, fold, is_number, scores
 from taketwo.select.words import spelled
+from taketwo.store.recordings import recordings_of
 from taketwo.value import JSON, canonical_json
 
 BETWEEN_TEXTS: Final = " ¶ "
@@ -119,6 +120,7 @@ def _marks(conversation: Conversation) -> set[Mark]:
         if is_number(value):
             marks.add(("score", fold(name), _float(value)))
         marks.add(("scored", score_mark(fold(name), as_scored(value)), None))
+    marks |= {("recording", name, None) for name in recordings_of(conversation)}
     return marks | _bounds(conversation)
 
 

@@ -11,7 +11,7 @@ from taketwo.store.grouping import Material
 from taketwo.store.project import Deleted
 
 Envelopes: TypeAlias = Callable[[bytes], bytes]
-"""Finds an envelope by its hash."""
+"""Finds an envelope by its hash, and a large body by the hash of its object."""
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ TABLES: Final = (
     Table("envelope", ("hash",), ("body",)),
     Table("trace", ("id",), ("project_id", "trace_id", "first_ns", "last_ns", "spans", "errors")),
     Table("chunk", ("id",), ("trace_id", "kind", "keys", "body")),
+    Table("large_body", ("name",), ("trace_id", "bytes", "at_ns")),
     Table(
         "conversation",
         ("id",),
@@ -103,6 +104,7 @@ def move(source_url: str, target_url: str, *, tell: Callable[[str, int], None] =
         recordings = list(source.blobs.names())
         if source.blobs.where != target.blobs.where:
             copy_blobs(source.blobs, target.blobs, recordings)
+            copy_blobs(source.large, target.large, source.large.names())
         if (key := source.kept_key()) is not None:
             target.keep_key(key)
         moved = _compared(source, target, tell)

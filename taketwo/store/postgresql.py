@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from taketwo.blobs import open_blobs
+from taketwo.blobs import large_bodies_of, open_blobs
 from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable
 from taketwo.store.addresses import PostgresAddress, unreadable
 from taketwo.store.arrivals_postgresql import keep_together
@@ -146,6 +146,8 @@ class PostgresDatabase:
         self.url = address.url
         self.where = address.where
         self.blobs = open_blobs(address.blobs)
+        self.large = large_bodies_of(self.blobs)
+        self.sets_large_apart = address.names_blobs
         self.arrivals = address.journal
         self.errors: tuple[type[Exception], ...] = (self._psycopg.Error,)
         self._conninfo = self._understood(address)

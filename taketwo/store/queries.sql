@@ -317,11 +317,61 @@ SELECT settings FROM project WHERE name = ?
 -- The project is there already.
 UPDATE project SET settings = :settings WHERE id = :id
 
--- name: stored_bytes
+-- name: stored_in_chunks
 -- Where a quota asks. The length of a blob stands before it, so that none is read.
 SELECT coalesce(sum(length(chunk.body) + length(chunk.keys)), 0)
 FROM project JOIN trace ON trace.project_id = project.id JOIN chunk ON chunk.trace_id = trace.id
 WHERE project.name = ?
+
+-- name: stored_beside_chunks
+-- What their large bodies take, by the index on their traces.
+SELECT coalesce(sum(large_body.bytes), 0)
+FROM project JOIN trace ON trace.project_id = project.id JOIN large_body ON large_body.trace_id = trace.id
+WHERE project.name = ?
+
+-- name: stored_in_recordings
+-- Each once: the same sound may belong to several conversations.
+SELECT coalesce(sum(counted.number), 0) FROM (
+    SELECT DISTINCT mark.name, mark.number
+    FROM mark JOIN conversation ON conversation.id = mark.conversation_id
+    WHERE mark.kind = 'recording' AND conversation.project_id = (SELECT id FROM project WHERE name = ?)
+) AS counted
+
+-- name: unweighed_recordings
+-- Those of which it is not known yet how large they are.
+SELECT DISTINCT mark.name
+FROM mark JOIN conversation ON conversation.id = mark.conversation_id
+WHERE mark.kind = 'recording' AND mark.number IS NULL
+  AND conversation.project_id = (SELECT id FROM project WHERE name = :project)
+LIMIT :limit
+
+-- name: weigh_recording
+-- Whoever refers to it.
+UPDATE mark SET number = ? WHERE kind = 'recording' AND name = ?
+
+-- name: note_large
+-- Before the object is written.
+INSERT INTO large_body (name, trace_id, bytes, at_ns) VALUES (?, NULL, ?, ?)
+
+-- name: own_large
+-- With the chunk that names it.
+UPDATE large_body SET trace_id = ? WHERE name = ? AND trace_id IS NULL
+
+-- name: release_large
+-- What was there already when it came.
+UPDATE large_body SET at_ns = 0 WHERE name = ? AND trace_id IS NULL
+
+-- name: release_large_of_trace
+-- With its chunks; the object goes afterwards.
+UPDATE large_body SET trace_id = NULL, at_ns = 0 WHERE trace_id = ?
+
+-- name: large_orphans
+-- By the index of those that are nobody's.
+SELECT name FROM large_body WHERE trace_id IS NULL AND at_ns <= :before LIMIT :limit
+
+-- name: forget_large
+-- After the object is gone.
+DELETE FROM large_body WHERE name = ? AND trace_id IS NULL
 
 -- name: conversations_of_user
 -- By the index on the users of a project.

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from taketwo.blobs import open_blobs
+from taketwo.blobs import large_bodies_of, open_blobs
 from taketwo.errors import StoreBusy, StoreUnavailable
 from taketwo.store.addresses import BLOBS
 from taketwo.store.arrivals import keep
@@ -78,6 +78,8 @@ class SqliteDatabase:
     """See `Database`."""
     keeps_together = False
     """See `Database`."""
+    sets_large_apart = True
+    """See `Database`."""
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
     """See `Database`."""
 
@@ -91,6 +93,7 @@ class SqliteDatabase:
         self.where = str(self.path)
         make_file(self.path)  # first, as it names what can be no file
         self.blobs = open_blobs(blobs or str(recordings_folder(self.path)))
+        self.large = large_bodies_of(self.blobs)
         self.arrivals: Path | None = self.path.with_name(f"{self.path.name}.arrivals")
 
     def connect(self, *, only_read: bool = False) -> SqliteConnection:

@@ -25,6 +25,7 @@ from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run, tr
 from taketwo.store.grouping import Material, groups, part_of
 from taketwo.store.growing import KeptSessions
 from taketwo.store.indexing import SEARCH, feedback_of, index, index_again
+from taketwo.store.large import LargeBodies
 from taketwo.store.listing import cursor, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import Redacting
@@ -34,6 +35,7 @@ from taketwo.store.search_tables import TableSearch, trace_summary
 from taketwo.store.settling import Finding, file, look, material_of, material_of_trace, row_of
 from taketwo.store.statements import SQL
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary, summarise
+from taketwo.store.weighing import stored_bytes
 from taketwo.store.writer import Writer
 from taketwo.value import content_hash
 from taketwo.verdict import CaseResult
@@ -90,6 +92,8 @@ class TableStore:
         self._moved = 0
         self._sessions = KeptSessions()
         self._redacting = Redacting(self.project, database.pseudonyms_key)
+        self._large = LargeBodies(database.large, self._readers, self._writer)
+        self._beside = self._large.keep if database.sets_large_apart else None
         self._deletion = Deletion(
             database, self._readers, self._writer, self._envelope_reader, partial(self._read, wait=True)
         )
@@ -121,11 +125,11 @@ class TableStore:
 
     def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
         """See `Store`. The packing is done by the calling thread, so that requests pack side by side."""
-        return self._keep(project, chunks.pack_spans(self._redacting.spans(project, spans)))
+        return self._keep(project, chunks.pack_spans(self._redacting.spans(project, spans), self._beside))
 
     def add_logs(self, project: str, logs: Sequence[RawLog]) -> int:
         """See `Store`."""
-        return self._keep(project, chunks.pack_logs(self._redacting.logs(project, logs)))
+        return self._keep(project, chunks.pack_logs(self._redacting.logs(project, logs), self._beside))
 
     def put_conversation(self, conversation: Conversation) -> bool:
         """See `Store`."""
@@ -246,9 +250,7 @@ class TableStore:
 
     def stored_bytes(self, project: str) -> int:
         """See `Store`."""
-        with self._readers.snapshot() as connection:
-            (found,) = connection.execute(SQL["stored_bytes"], (project,)).fetchone()
-        return int(found)
+        return stored_bytes(self._readers, self._writer, self.database.blobs, project)
 
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
@@ -289,6 +291,7 @@ class TableStore:
         deleted += Deleted(copies=self.documents.remove_copies(ids, project))
         if deleted != Deleted():
             self._sessions.forget()
+            self._large.sweep()
             self.database.erase()
         return deleted
 
@@ -305,6 +308,7 @@ class TableStore:
                 deleted += self._deletion.expire(name, moment_ns(now - timedelta(days=days)), self.conversations())
         if deleted != Deleted():
             self._sessions.forget()
+        self._large.sweep()
         return deleted
 
     def hurry(self, within_s: float) -> None:
@@ -477,6 +481,8 @@ class TableStore:
 
     def _envelope_reader(self, connection: Connection) -> Callable[[bytes], bytes]:
         def envelope(name: bytes) -> bytes:
+            if len(name) == chunks.LARGE_HASH_BYTES:
+                return self._large.body(name)
             if (body := self._envelopes.get(name)) is None:
                 found = connection.execute(SQL["envelope"], (name,)).fetchone()
                 if found is None:

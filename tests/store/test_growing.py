@@ -173,4 +173,5 @@ def _as_before_version_11(path: Path) -> None:
             (said, replied),
         )
         connection.executescript("DROP TRIGGER grade_hour_comes; DROP TRIGGER grade_hour_goes; DROP TABLE grade_hour;")
+        connection.execute("DROP TABLE large_body")
         connection.execute("PRAGMA user_version = 10")

@@ -268,6 +268,7 @@ def test_comments_that_were_given_before_they_could_be_searched_are_found(tmp_pa
     with closing(sqlite3.connect(tmp_path / "store.sqlite3")) as old:
         old.execute("DELETE FROM mark WHERE kind = 'comment'")
         old.executescript("DROP TRIGGER grade_hour_comes; DROP TRIGGER grade_hour_goes; DROP TABLE grade_hour;")
+        old.execute("DROP TABLE large_body")
         old.execute("PRAGMA user_version = 12")
         old.commit()
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
