@@ -12,8 +12,6 @@ annotations=()
 [ -n "${GITHUB_ACTIONS:-}" ] && annotations=(--annotations)
 control=()
 [ -n "${TAKETWO_CONTROL:-}" ] && [ -f "$TAKETWO_CONTROL" ] && control=(--control "$TAKETWO_CONTROL")
-history=()
-[ -n "${TAKETWO_HISTORY:-}" ] && history=(--history "$TAKETWO_HISTORY")
 
 # A pull request is checked out merged with its target, under a commit that nobody finds again.
 if [ -z "${TAKETWO_REVISION:-}" ] && [ -f "${GITHUB_EVENT_PATH:-}" ]; then
@@ -23,7 +21,7 @@ fi
 
 # shellcheck disable=SC2086
 taketwo replay ${TAKETWO_TARGETS:-tests/replays} --agent "$TAKETWO_CI_AGENT" ${TAKETWO_ARGUMENTS:-} \
-    ${annotations[@]+"${annotations[@]}"} ${control[@]+"${control[@]}"} ${history[@]+"${history[@]}"} \
+    ${annotations[@]+"${annotations[@]}"} ${control[@]+"${control[@]}"} \
     --markdown taketwo-report/summary.md \
     --junit taketwo-report/junit.xml --html taketwo-report/report.html --json taketwo-report/results.json \
     --sarif taketwo-report/results.sarif

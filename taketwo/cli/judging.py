@@ -124,10 +124,6 @@ def rescore_command(suite_id: str | None, judging: Judging, reports: Reports, st
     """
     here = settings()
     evaluators = judging.opened(here)
-    if reports.history is not None:
-        raise BadSetting(
-            "nothing is replayed here, so no commit is green or red", where="--history", todo="leave it out"
-        )
     with opened_store(store_url) as store, reports.opened() as writers:
         suite_id = suite_id or _latest(store)
         before = store.results(suite_id)

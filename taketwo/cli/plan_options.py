@@ -18,7 +18,8 @@ from taketwo.replay.chance import is_seeded
 from taketwo.replay.clock import clock_now
 from taketwo.suite.budget import Budget, read_budget
 from taketwo.suite.cache import Agents, Cache, revision
-from taketwo.suite.memory import Memory
+from taketwo.suite.history import seen_at
+from taketwo.suite.memory import FOLDER, Memory
 from taketwo.suite.plan import Plan, narrowed
 from taketwo.suite.revision import project_root
 from taketwo.suite.runner import SuiteCase
@@ -38,6 +39,8 @@ class Planning(NamedTuple):
     """What it may take."""
     changed: str | None
     """Only cases that what was changed since this revision may touch; None for all."""
+    revision: str | None
+    """The commit that is replayed; None for the one that is checked out."""
 
     @contextmanager
     def opened(
@@ -70,7 +73,9 @@ class Planning(NamedTuple):
             given = settings_key(how, among=among, clock=clock_now(), is_seeded=is_seeded())
             known = revision(root, agents, given, os.environ, why_not)
             try:
-                plan = plan._replace(cache=Cache(memory, known, resumes=resumes, takes=not self.no_cache))
+                seen = seen_at(root, self.revision)
+                cache = Cache(memory, known, resumes=resumes, takes=not self.no_cache, seen=seen)
+                plan = plan._replace(cache=cache)
             except StoreUnavailable as error:
                 _tell_of_no_memory(error)
             yield plan
@@ -91,7 +96,7 @@ def _tell_of_no_memory(error: StoreUnavailable) -> None:
 
 
 def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--no-cache`, `--resume`, `--fail-fast`, `--budget` and `--changed`, given to the command as `planning`."""
+    """What goes about the cases how, given to the command as `planning`."""
 
     @click.option(
         "--no-cache", is_flag=True, help="Replay every case, also where agent, case and settings are as they were."
@@ -117,9 +122,20 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Only cases that may be touched by what was changed since REF (by default HEAD): their files, the prompts,"
         " tools and code that they run through.",
     )
+    @click.option(
+        "--revision",
+        envvar="TAKETWO_REVISION",
+        metavar="COMMIT",
+        help="The commit that is replayed, to say since which one a case is red.  [default: HEAD, where nothing is"
+        " changed]",
+    )
+    @click.option("--history", hidden=True)
     @functools.wraps(command)
-    def with_planning(*, budgets: tuple[str, ...], **given: Any) -> Any:
-        asked = {name: given.pop(name) for name in ("no_cache", "resume", "fail_fast", "changed")}
+    def with_planning(*, budgets: tuple[str, ...], history: str | None, **given: Any) -> Any:
+        if history is not None:
+            todo = "leave it out, and keep that folder from run to run"
+            raise BadSetting(f"is remembered in {FOLDER}/ of the repository", where="--history", todo=todo)
+        asked = {name: given.pop(name) for name in ("no_cache", "resume", "fail_fast", "changed", "revision")}
         return command(planning=Planning(**asked, budget=read_budget(budgets)), **given)
 
     return with_planning

@@ -15,7 +15,6 @@ from taketwo.events import SuiteFinished
 from taketwo.report import Writer, open_writers
 from taketwo.report.call_view import FindRecording
 from taketwo.suite.decide import exit_code
-from taketwo.suite.history import Remembering, committed_revision
 
 
 class Reports(NamedTuple):
@@ -31,10 +30,6 @@ class Reports(NamedTuple):
     """Where the summary goes as Markdown; None for nowhere."""
     sarif_path: str | None
     """Where SARIF goes; None for nowhere."""
-    history: Path | None
-    """What is remembered from run to run; None for nothing."""
-    revision: str | None
-    """The commit that is replayed; None for the one that is checked out."""
     annotations: bool
     """Whether GitHub is told what to show at the lines of scenario files."""
     strict: bool
@@ -57,8 +52,6 @@ class Reports(NamedTuple):
                 strict=self.strict,
                 find_recording=find_recording,
             )
-            if self.history is not None:
-                writers = [Remembering(writers, self.history, self.revision or committed_revision(Path.cwd()))]
             with redirect_stdout(sys.stderr) if self.json_path == "-" else nullcontext():
                 yield writers
         finally:
@@ -86,18 +79,6 @@ def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--html", "html_path", metavar="PATH", help="Write one self-contained HTML page.")
     @click.option("--markdown", "markdown_path", metavar="PATH", help="Write a summary as Markdown.")
     @click.option("--sarif", "sarif_path", metavar="PATH", help="Write SARIF, for code scanning.")
-    @click.option(
-        "--history",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="PATH",
-        help="Remember from run to run at which commit each case was green, and say so where it fails.",
-    )
-    @click.option(
-        "--revision",
-        envvar="TAKETWO_REVISION",
-        metavar="COMMIT",
-        help="The commit that is replayed.  [default: HEAD, where nothing is changed]",
-    )
     @click.option("--annotations", is_flag=True, help="Tell GitHub what to show at the lines of scenario files.")
     @functools.wraps(command)
     def with_reports(**given: Any) -> Any:

@@ -399,7 +399,7 @@ class ScenarioItem(pytest.Item):
                         found.append(event)
         (one,) = found
         if isinstance(one, CaseFinished):
-            course.keep(self.suite_case, one.result)
+            return one.but(result=course.keep(self.suite_case, one.result))
         return one
 
     def _judge(self, event: CaseFinished) -> None:

@@ -17,6 +17,7 @@ from taketwo.pytest_plugin.setup import Setup, setup_of
 from taketwo.suite import plan
 from taketwo.suite.budget import Budget, Spending, read_budget
 from taketwo.suite.cache import Agents, Cache, revision
+from taketwo.suite.history import seen_at
 from taketwo.suite.memory import Memory
 from taketwo.suite.order import in_order
 from taketwo.suite.revision import project_root
@@ -26,6 +27,8 @@ from taketwo.verdict import CaseResult
 if TYPE_CHECKING:
     from taketwo.suite.runner import SuiteCase
 
+REVISION = "TAKETWO_REVISION"
+"""Environment variable that names the commit that is replayed."""
 GO_ON = "go on with it: the same command with --taketwo-resume"
 
 
@@ -81,12 +84,11 @@ class Course:
         """What is to be told of a case that was not begun."""
         return CaseFinished(case=one.case, result=plan.not_run(one, why, GO_ON))
 
-    def keep(self, one: SuiteCase, result: CaseResult) -> None:
-        """A case was replayed."""
+    def keep(self, one: SuiteCase, result: CaseResult) -> CaseResult:
+        """A case was replayed; gives the result with where it was green and red before."""
         self._has_replayed = True
         self._spending.add(result)
-        if self._cache is not None:
-            self._cache.keep(one, result)
+        return result if self._cache is None else self._cache.keep(one, result)
 
     def end(self) -> None:
         """No more comes from this process; others of the session may go on."""
@@ -153,4 +155,5 @@ def _cache(config: pytest.Config, setup: Setup, agents: Agents) -> Cache:
     why_not = why_not_cached(setup.how, is_spoken=setup.telephony.speaks_with(setup.spec))
     known = revision(memory.root, agents, given, os.environ, why_not)
     takes, folder = not config.option.taketwo_no_cache, Path(config.rootpath)
-    return Cache(memory, known, resumes=resumes, takes=takes, folder=folder)
+    seen = seen_at(memory.root, os.environ.get(REVISION))
+    return Cache(memory, known, resumes=resumes, takes=takes, seen=seen, folder=folder)

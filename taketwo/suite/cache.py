@@ -19,12 +19,13 @@ from taketwo.events import CaseFinished
 from taketwo.suite.changed import Known, Reads
 from taketwo.suite.diff import FileChange, contents_at, text_at, text_of
 from taketwo.suite.executed import Ran, functions_of, functions_of_all, runs_of
+from taketwo.suite.history import after
 from taketwo.suite.memory import Memory, TrackRecord
 from taketwo.suite.opened_files import FilesRead
 from taketwo.suite.revision import Tracked, agent_of, file_hash, surroundings, tracked_files, tree_state
 from taketwo.suite.runner import SuiteCase
 from taketwo.value import JSON, canonical_json, clean_json, content_hash
-from taketwo.verdict import CaseResult
+from taketwo.verdict import CaseResult, Past, SeenAt
 
 TRACKED = "git:"
 """Before git's name of the content of a tracked file, where others have a hash of their own."""
@@ -81,12 +82,14 @@ class Cache:
         *,
         resumes: frozenset[int] = frozenset(),
         takes: bool = True,
+        seen: SeenAt | None = None,
         folder: Path | None = None,
     ) -> None:
         """Begin a run.
 
         resumes: the processes of one that was interrupted; whatever they have found out about the same agent is taken.
         takes: whether sure results of other runs are taken.
+        seen: what is replayed; None where no commit says what the agent is.
         folder: what the names of scenario files are relative to; None for the working folder.
         """
         self._memory = memory
@@ -95,6 +98,7 @@ class Cache:
         self._resumes = resumes
         self._takes = takes and known.why_unknown is None
         self._wants = takes
+        self._seen = seen
         self._run = memory.begin_run()
         self._past = memory.past()
         self._files_read = FilesRead()
@@ -205,13 +209,33 @@ class Cache:
         at = datetime.fromtimestamp(kept.at, UTC)
         return CaseFinished(
             case=one.case,
-            result=result.but(scenario=one.scenario, file=one.file, line=one.line, why=one.case.why, cached_at=at),
+            result=result.but(
+                scenario=one.scenario,
+                file=one.file,
+                line=one.line,
+                why=one.case.why,
+                cached_at=at,
+                past=self._seen_again(place, result),
+            ),
         )
 
-    def keep(self, one: SuiteCase, result: CaseResult) -> None:
-        """A case was replayed."""
+    def _seen_again(self, place: str | None, result: CaseResult) -> Past | None:
+        """Where it was green and red, when its result holds at this commit, too."""
+        if place is None or (past := self._past.get(place)) is None:
+            return None
+        seen = after(past.seen, result.verdict.kind, self._seen)
+        if seen.green is not None and (past.seen.green is None or seen.green.revision != past.seen.green.revision):
+            self._memory.put_seen(place, seen)
+        return self._told(seen)
+
+    def _told(self, seen: Past) -> Past | None:
+        """None where there are no commits, so that nobody is told that no green one is known."""
+        return None if self._seen is None and self._known.tree is None else seen
+
+    def keep(self, one: SuiteCase, result: CaseResult) -> CaseResult:
+        """A case was replayed; gives the result with where it was green and red before."""
         if (place := self.place(one)) is None:
-            return
+            return result
         self._has_kept = True
         key = self._key(one)
         earlier = self._memory.kept(place)
@@ -220,12 +244,14 @@ class Cache:
         )
         self._put_files()
         past = (self.past(one) or TrackRecord()).with_another(_failed(result), _seconds(result))
-        past = past._replace(content=self._content(one), tools=_tools(result), run=self._run)
+        seen = after(past.seen, result.verdict.kind, self._seen)
+        past = past._replace(content=self._content(one), tools=_tools(result), run=self._run, seen=seen)
         self._past[place] = past
         functions = functions_of(runs_of(result))
         self._memory.keep(
             place, key, result, past, None if functions is None else self._named(functions), is_sure=is_sure
         )
+        return result.but(past=self._told(seen))
 
     def end(self, *, is_done: bool) -> None:
         """No more comes from this process. is_done: nor from the whole run, so that there is nothing to resume."""

@@ -1,4 +1,5 @@
-"""What a project remembers of its suites: the last result of each case, how it went before, what the agent read.
+"""What a project remembers of its suites: the last result of each case, how it went before, at which commit it was
+green, and what the agent read and ran.
 
 It lies in `.taketwo/` of the project, may be deleted at any time, and may be kept by a CI system from job to job.
 """
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from taketwo.errors import StoreUnavailable
 from taketwo.store.statements import named_statements
 from taketwo.suite.executed import Ran
-from taketwo.verdict import CaseResult
+from taketwo.verdict import CaseResult, Past
 
 FOLDER, FILE = ".taketwo", "suites-3.sqlite3"
 """Where it lies; the number is the version of its tables."""
@@ -62,6 +63,8 @@ class TrackRecord(NamedTuple):
     """The tools that its agent called last."""
     run: int = 0
     """The run that it was last part of."""
+    seen: Past = Past()
+    """At which commit it was green, and since which it is red."""
 
     def with_another(self, failed: float | None, seconds: float) -> TrackRecord:
         """After one more replay. failed: the share of its attempts that failed; None for no conclusion."""
@@ -181,7 +184,10 @@ class Memory:
         tools = json.dumps(past.tools)
         self._write(
             ("put_result", (place, key, kind, is_sure, past.run, at, result.to_json())),
-            ("put_past", (place, past.failed, past.passed, past.seconds, past.content, tools, past.run, at)),
+            (
+                "put_past",
+                (place, past.failed, past.passed, past.seconds, past.content, tools, past.run, at, past.seen.to_json()),
+            ),
             ("put_functions", (place, json.dumps(functions))),
         )
 
@@ -189,9 +195,13 @@ class Memory:
         """How every case went so far, by its place."""
         found = self._connection.execute(SQL["past"]).fetchall()
         return {
-            place: TrackRecord(failed, passed, seconds, content, tuple(json.loads(tools)), run)
-            for place, failed, passed, seconds, content, tools, run in found
+            place: TrackRecord(failed, passed, seconds, content, tuple(json.loads(tools)), run, Past.from_json(seen))
+            for place, failed, passed, seconds, content, tools, run, seen in found
         }
+
+    def put_seen(self, place: str, seen: Past) -> None:
+        """A case that was not replayed again is known to be green or red at another commit."""
+        self._write(("put_seen", (seen.to_json(), place)))
 
     def close(self) -> None:
         """Let go of the file."""

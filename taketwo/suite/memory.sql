@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS past (
     content TEXT NOT NULL,
     tools TEXT NOT NULL,
     run INTEGER NOT NULL REFERENCES run,
-    at REAL NOT NULL
+    at REAL NOT NULL,
+    seen TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS ran (
     place TEXT PRIMARY KEY,
@@ -78,10 +79,13 @@ INSERT OR REPLACE INTO result (place, key, kind, is_sure, run, at, body) VALUES 
 UPDATE result SET key = '' WHERE run = ?;
 
 -- name: past
-SELECT place, failed, passed, seconds, content, tools, run FROM past;
+SELECT place, failed, passed, seconds, content, tools, run, seen FROM past;
 
 -- name: put_past
-INSERT OR REPLACE INTO past (place, failed, passed, seconds, content, tools, run, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+INSERT OR REPLACE INTO past (place, failed, passed, seconds, content, tools, run, at, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: put_seen
+UPDATE past SET seen = ? WHERE place = ?;
 
 -- name: forget_results
 -- Cases that are gone would stay for ever.

@@ -64,7 +64,7 @@ async def run_planned(
                 case CaseFinished(result=CaseResult(cached_at=None)):
                     one = gate.take_out(told.case.id, told.result.file, told.result.line)
                     if cache is not None:
-                        cache.keep(one, told.result)
+                        told = told.but(result=cache.keep(one, told.result))
                     yield told
                     gate.look_at(told)
                 case CaseErrored():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from taketwo.errors import BadSetting, StoreUnavailable
 from taketwo.freeze.files import save
 from taketwo.report.markdown import MARKER
 from taketwo.scenario import Case, MustSay, Scenario
+from taketwo.suite.memory import FILE, Memory
 from taketwo.testing import conversation, turn
+from taketwo.verdict import Past
 
 REPOSITORY = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -96,6 +99,11 @@ def test_the_summary_begins_with_what_regressed_and_text_stays_text(run: Run, si
     assert "file=replays/a.scenario.yaml,line=" in annotations[0]
 
 
+def remembered(site: Path) -> Past:
+    with closing(Memory(site)) as memory:
+        return memory.past()["replays/a.scenario.yaml::case-0"].seen
+
+
 def commit(site: Path, agent: str) -> str:
     """Commit a desk of which `now` is this agent; gives the first digits of the commit."""
 
@@ -112,7 +120,7 @@ def commit(site: Path, agent: str) -> str:
 
 def test_the_summary_says_since_which_commit_it_is_red_and_how_sure_that_is(run: Run, site: Path) -> None:
     def first_lines() -> str:
-        words = ("--history", "h.json", "--markdown", "s.md", "--repeat", "3")
+        words = ("--markdown", "s.md", "--repeat", "3")
         run("replay", "replays", "--agent", "now:answer", *words)
         return "\n".join((site / "s.md").read_text(encoding="utf-8").replace("\\", "").splitlines()[1:4])
 
@@ -131,9 +139,25 @@ def test_the_summary_says_since_which_commit_it_is_red_and_how_sure_that_is(run:
 def test_changes_that_are_not_committed_are_no_commit(run: Run, site: Path) -> None:
     commit(site, "good")
     (site / "now.py").write_text("from desk import bad as answer\n", encoding="utf-8")
-    run("replay", "replays", "--agent", "now:answer", "--history", "h.json", "--markdown", "s.md")
+    run("replay", "replays", "--agent", "now:answer", "--markdown", "s.md")
     assert "no green run is known" in (site / "s.md").read_text(encoding="utf-8")
     assert "red since" not in (site / "s.md").read_text(encoding="utf-8")
+
+
+def test_what_needs_no_replay_at_another_commit_is_green_at_that_one(run: Run, site: Path) -> None:
+    commit(site, "good")
+    run("replay", "replays", "--agent", "now:answer")
+    later = commit(site, "good")
+    assert "from cache: 10 of 10" in run("replay", "replays", "--agent", "now:answer").stdout
+    commit(site, "bad")
+    run("replay", "replays", "--agent", "now:answer", "--markdown", "s.md")
+    assert f"green at {later} (" in (site / "s.md").read_text(encoding="utf-8").replace("\\", "")
+
+
+def test_the_file_that_was_once_kept_for_it_is_told_of_in_one_line(run: Run) -> None:
+    refused = run("replay", "replays", "--agent", "desk:good", "--history", "h.json")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("taketwo: --history: is remembered in .taketwo/ of the repository (")
 
 
 class GitHub(BaseHTTPRequestHandler):
@@ -332,7 +356,6 @@ def test_the_script_of_the_action_does_it_all(site: Path, github: ThreadingHTTPS
         "TAKETWO_TARGETS": "replays",
         "TAKETWO_CI_AGENT": agent,
         "TAKETWO_COMMENT": "true",
-        "TAKETWO_HISTORY": "h.json",
         "TAKETWO_CONTROL": "no-such-journal.jsonl",
     }
     script = ["bash", str(REPOSITORY / "deploy" / "ci" / "replay.sh")]
@@ -340,8 +363,9 @@ def test_the_script_of_the_action_does_it_all(site: Path, github: ThreadingHTTPS
     assert done.returncode == code, done.stderr
     assert (site / "summary.md").read_text(encoding="utf-8").startswith(MARKER)
     assert len(github.comments) == 2  # type: ignore[attr-defined]
-    seen = json.loads((site / "h.json").read_text(encoding="utf-8"))["cases"]["replays/a.scenario.yaml::case-0"]
-    assert seen["green" if code == 0 else "red"]["revision"] == head["sha"]
+    seen = remembered(site)
+    at = seen.green if code == 0 else seen.red
+    assert at is not None and at.revision == head["sha"]
     assert {"junit.xml", "report.html", "results.json", "results.sarif"} <= set(os.listdir(site / "taketwo-report"))
 
 
@@ -349,7 +373,7 @@ def test_the_action_hands_every_input_to_the_script() -> None:
     action = yaml.safe_load((REPOSITORY / "action.yml").read_text(encoding="utf-8"))
     (step,) = (step for step in action["runs"]["steps"] if "run" in step)
     told = " ".join(step["env"].values())
-    of_other_steps = {"sarif"}
+    of_other_steps = {"sarif", "memory"}
     assert all(f"inputs.{name} " in told for name in action["inputs"] if name not in of_other_steps)
     script = (REPOSITORY / "deploy" / "ci" / "replay.sh").read_text(encoding="utf-8")
     assert all(name in script for name in step["env"] if name.startswith("TAKETWO_"))
@@ -371,9 +395,10 @@ def test_the_template_of_gitlab_replays_comments_and_keeps_the_exit_code(
         codes.append(subprocess.run(command, cwd=site, env=told, capture_output=True, timeout=60).returncode)
     assert codes == [1, 0]
     assert gitlab.notes[-1]["body"].startswith(f"{MARKER}\n### ❌ 10 regressions")  # type: ignore[attr-defined]
-    for path in (*job["cache"][0]["paths"], job["artifacts"]["reports"]["junit"]):
-        assert (site / path).is_file()
-    assert json.loads((site / "taketwo-history.json").read_text())["cases"]["replays/a.scenario.yaml::case-0"]["red"]
+    assert (site / job["artifacts"]["reports"]["junit"]).is_file()
+    (folder,) = job["cache"][0]["paths"]
+    assert (site / folder / FILE).is_file()
+    assert remembered(site).red is not None
 
 
 def test_the_nightly_jobs_are_red_on_the_day_on_which_something_moved(site: Path) -> None:

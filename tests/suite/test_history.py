@@ -1,15 +1,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
-from click.testing import CliRunner
-
-from taketwo.cli.judging import rescore_command
-from taketwo.errors import BadSetting
 from taketwo.report.words import past_in_words
-from taketwo.suite.history import after, load_history
+from taketwo.suite.history import after
 from taketwo.verdict import Past, SeenAt
 
 
@@ -45,18 +39,3 @@ def test_a_run_of_no_known_commit_is_never_taken_for_one() -> None:
 
 def test_what_fails_at_the_commit_at_which_it_passed_is_not_laid_upon_that_commit() -> None:
     assert "something besides that commit has changed" in past_in_words(Past(green=A, red=A.but(at=B.at)))
-
-
-@pytest.mark.parametrize("content", ["", "nonsense", "[]", '{"version": 99}'])
-def test_a_file_that_is_no_history_is_told(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "h.json"
-    file.write_text(content, encoding="utf-8")
-    with pytest.raises(BadSetting, match=r"h\.json|history|newer"):
-        load_history(file)
-    assert load_history(tmp_path / "none.json").cases == {}
-
-
-def test_judging_kept_runs_anew_says_nothing_of_any_commit(tmp_path: Path) -> None:
-    done = CliRunner().invoke(rescore_command, ["--history", str(tmp_path / "h.json"), "--store", "memory:"])
-    assert isinstance(done.exception, BadSetting)
-    assert not (tmp_path / "h.json").exists()
