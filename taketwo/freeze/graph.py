@@ -17,6 +17,7 @@ MOST_NODES = 120
 """A picture with more nodes is not read by anybody; the rarest of a place are drawn as one."""
 EXAMPLES = 5
 """Ids of conversations that a node names."""
+_SPACE_BEFORE_SIGN = re.compile(r" (?=[.,;:?!])")
 LABEL = 70
 """Characters of a label."""
 
@@ -202,4 +203,4 @@ def _edges(
 
 
 def _short(text: str) -> str:
-    return cut_to(masked(text), LABEL)
+    return cut_to(_SPACE_BEFORE_SIGN.sub("", masked(text)), LABEL)

@@ -12,7 +12,7 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from taketwo.report import words
-from taketwo.report.sides import TEXT_LIMIT, differing, rows
+from taketwo.report.sides import TEXT_LIMIT, differing, joined, rows
 
 TEMPLATES = Path(__file__).parent / "templates"
 """The parts that reports and pages share."""
@@ -37,6 +37,7 @@ def environment(*folders: Path) -> Environment:
     made.filters |= {
         "call_in_words": words.call_in_words,
         "differing": differing,
+        "joined": joined,
         "rows": rows,
         "shown": lambda text: words.shortened(text, TEXT_LIMIT),
         "tool_answer_in_words": words.tool_answer_in_words,

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from taketwo.conversation import Say, Step
 from taketwo.report import words
 from taketwo.report.aligned import AlignedArgument, AlignedStep
-from taketwo.report.worddiff import word_diff
+from taketwo.report.worddiff import Piece, word_diff
 
 TEXT_LIMIT = 8_000
 """Characters of one text that is shown; whole texts are in the JSON."""
@@ -75,6 +75,19 @@ def differing(texts: tuple[str | None, str | None]) -> tuple[str | None, str | N
     if before is None or after is None:
         return before, after
     return _marked_sides(before, after)
+
+
+def joined(before: str, after: str) -> Markup:
+    """Both texts as one, with what went marked before what came."""
+    return Markup("".join(_both(piece) for piece in word_diff(before, after)))
+
+
+def _both(piece: Piece) -> str:
+    if piece.same:
+        return _safe(piece.after)
+    went = _marked(piece.before, False, "<del>", "</del>") if piece.before.strip() else ""
+    came = _marked(piece.after, False, "<ins>", "</ins>")
+    return f"{went}{came}" if piece.after.strip() or not went else went
 
 
 def _recorded(step: AlignedStep | None) -> Side:

@@ -46,7 +46,7 @@ from taketwo.server.pages.scenarios import Scenarios
 from taketwo.server.pages.settings import Settings
 from taketwo.server.pages.start import Start
 from taketwo.server.pages.suites import Suites
-from taketwo.server.problems import tell, tell_http
+from taketwo.server.problems import tell, tell_fault, tell_http
 from taketwo.server.receiver import Receiver
 from taketwo.server.room import Room
 from taketwo.server.tracing import Traced
@@ -59,7 +59,7 @@ from taketwo.store.scoped import ScopedStore
 if TYPE_CHECKING:
     from taketwo.server.otlp_grpc import GrpcDoor
 
-TOLD = {TakeTwoError: tell, HTTPException: tell_http}
+TOLD = {TakeTwoError: tell, HTTPException: tell_http, Exception: tell_fault}
 """How what goes wrong is answered."""
 
 FINISH_WITHIN_S = 30

@@ -28,6 +28,7 @@ from taketwo.errors import (
     WrongState,
 )
 from taketwo.server.answers import refused
+from taketwo.server.guard import HEADERS
 from taketwo.server.pages import page, wants_page
 
 STATUSES: tuple[tuple[type[TakeTwoError], HTTPStatus], ...] = (
@@ -81,6 +82,16 @@ def tell_http(request: Request, error: Exception) -> Response:
     return problem(request, error.status_code, _in_words(request, error), headers)
 
 
+def tell_fault(request: Request, error: Exception) -> Response:
+    """A fault of our own. The log has the traceback, and whoever asked is told nothing of what is inside."""
+    status, said = HTTPStatus.INTERNAL_SERVER_ERROR, "This went wrong on our side; the log of the server says how."
+    headers = {**HEADERS, "connection": "close"}  # what guards other answers is not around this one
+    if request.url.path.endswith(OTLP_PATHS):
+        answer = refused(status, said, request.headers.get("content-type", ""))
+        return Response(answer.body, answer.status, {**headers, "content-type": answer.content_type})
+    return problem(request, status, said, headers)
+
+
 def _in_words(request: Request, error: HTTPException) -> str:
     """What was asked for in vain, where nobody has said more than the name of the status."""
     place = request.url.path[:LONGEST_PLACE]
@@ -93,6 +104,13 @@ def _in_words(request: Request, error: HTTPException) -> str:
             return error.detail
 
 
+def _page_before(request: Request) -> str | None:
+    """The page of this server on which somebody was just before, if the browser says so and it is another one."""
+    before, origin = request.headers.get("referer", ""), str(request.base_url)
+    is_other = before.startswith(origin) and before != str(request.url)
+    return "/" + before.removeprefix(origin) if is_other else None
+
+
 def problem(
     request: Request,
     status: int,
@@ -103,7 +121,14 @@ def problem(
     """What is wrong, as a page for a browser and as a problem for a program."""
     status = HTTPStatus(status)
     if wants_page(request):
-        return page("problem.html", status=status, headers=headers, title=status.phrase, detail=detail)
+        return page(
+            "problem.html",
+            status=status,
+            headers=headers,
+            title=status.phrase,
+            detail=detail,
+            back=_page_before(request),
+        )
     body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
     body |= {name: value for name, value in more.items() if value is not None}
     return Response(json.dumps(body), status, {**headers, "content-type": "application/problem+json"})

@@ -184,7 +184,7 @@ class MemoryDocuments:
 def already_there(document: Document) -> AlreadyThere:
     """Another one has its id or key."""
     name = document.key if document.key is not None else document.id
-    return AlreadyThere(f"there is a {_in_words(document.kind)} {name!r} already", todo="choose another name")
+    return AlreadyThere(f"the {_in_words(document.kind)} {name!r} exists already", todo="choose another name")
 
 
 def not_found(kind: str, id: str) -> NotFound:

@@ -56,6 +56,8 @@ class Chart(NamedTuple):
     """One for each stretch of time that has any."""
     is_bad: bool = False
     """Whether it counts what should not be."""
+    most: str = ""
+    """The greatest value of a stretch, in words: what reaches to the top of the drawing."""
     points: tuple[Point, ...] = ()
     """A line instead of bars: a mean is no amount that grows from the ground."""
 
@@ -74,12 +76,24 @@ def charts_of(stretches: Sequence[Stretch]) -> list[Chart]:
     mean = sum(latency * one.conversations for one, latency in known) / weight if weight else None
     share = f"{100 * failed / total:.0f} %" if total else "none"
     return [
-        Chart("Volume", f"{total:,}", _bars(stretches, [one.conversations for one in stretches], "{:,.0f}")),
-        Chart("With errors", share, _bars(stretches, [one.errors for one in stretches], "{:,.0f}"), is_bad=True),
+        Chart(
+            "Volume",
+            f"{total:,}",
+            _bars(stretches, [one.conversations for one in stretches], "{:,.0f}"),
+            most=f"{max((one.conversations for one in stretches), default=0):,}",
+        ),
+        Chart(
+            "With errors",
+            share,
+            _bars(stretches, [one.errors for one in stretches], "{:,.0f}"),
+            is_bad=True,
+            most=f"{max((one.errors for one in stretches), default=0):,}",
+        ),
         Chart(
             "Latency",
             "unknown" if mean is None else duration_in_words(mean / 1000),
             _bars(stretches, [one.latency_ms or 0.0 for one in stretches], "{:,.0f} ms"),
+            most=duration_in_words(max((latency for _, latency in known), default=0.0) / 1000),
         ),
     ]
 
@@ -106,7 +120,8 @@ def _score_chart(stretches: Sequence[Stretch], name: str) -> Chart:
         for place, at, graded in given
     ]
     mean = sum(graded.mean * graded.count for _, _, graded in given) / count
-    return Chart(name, score_in_words(mean, is_share), (), points=line_through(measured, is_share=is_share))
+    most = score_in_words(max(graded.mean for _, _, graded in given), is_share)
+    return Chart(name, score_in_words(mean, is_share), (), points=line_through(measured, is_share=is_share), most=most)
 
 
 def trend_charts(trend: Sequence[TrendPoint], most: int) -> list[Chart]:

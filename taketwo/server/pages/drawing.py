@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 from jinja2 import Environment
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -52,7 +53,7 @@ STATES = {
     "init": "selected",
     "generating": "the scenario is being made",
     "ready": "ready to run",
-    "completed": "was run",
+    "completed": "run",
     "failed": "failed",
     "cancelled": "cancelled",
     "pending": "waiting",
@@ -106,6 +107,21 @@ def link(path: str, **asked: object) -> str:
     return f"{path}?{query}" if query else path
 
 
+def reached(spec: str | None) -> str:
+    """How an agent under test is reached, for people who did not type its SPEC."""
+    return {None: "your own process", "prompt:": "rebuilt from the recording"}.get(spec) or str(spec)
+
+
+def _with_code(text: str) -> Markup:
+    """A message as a sentence; what stands between backticks is code."""
+    parts = plain_prose(shortened(text[:1].upper() + text[1:], SHOWN_CHARACTERS)).split("`")
+    if len(parts) % 2 == 0:
+        return escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
+
+
 @cache
 def _environment() -> Environment:
     environment = drawing.environment(Path(__file__).parent.parent / "templates")
@@ -126,6 +142,8 @@ def _environment() -> Environment:
     environment.filters.update(
         prose=lambda text: plain_prose(shortened(text, SHOWN_CHARACTERS)),
         line=lambda text: plain(shortened(str(text), 300)),
+        with_code=_with_code,
+        reached=reached,
         pretty=_pretty,
         moment=moment_in_words,
         duration=lambda ms: duration_in_words(ms / 1000),

@@ -65,6 +65,7 @@ class OverTime:
             charts=charts_of(stretches),
             scored=score_charts(stretches, MOST_SCORES_OF_ALL),
             wrong=wrong,
+            ends=(stretches[0].at, stretches[-1].at + part) if stretches else None,
             **drawn,
         )
         if wrong is not None:

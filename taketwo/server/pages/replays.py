@@ -12,7 +12,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from taketwo.errors import AlreadyThere, BadSetting
-from taketwo.report.worddiff import word_diff
 from taketwo.scenario import Case
 from taketwo.sdk.api.agents import AgentContent, AgentVersion, CreateAgentVersion
 from taketwo.sdk.api.executions import ExecuteRunTest
@@ -140,7 +139,7 @@ class Replays:
     def prompt_diff(self, request: Request, form: FormData) -> Response:
         """A part of the page: what is different between the recorded prompt and the one that is being written."""
         before, after = (text_of(form, name)[:LONGEST_PROMPT] for name in ("recorded_prompt", "system_prompt"))
-        return page("prompt_diff.html", before=before, after=after, pieces=word_diff(before, after))
+        return page("prompt_diff.html", before=before, after=after)
 
     def _version(self, agent_id: str, recorded: AgentVersion, form: FormData) -> int:
         """The version of the agent that is under test, made where no version says it already."""

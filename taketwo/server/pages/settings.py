@@ -16,7 +16,6 @@ from starlette.routing import Route
 
 from taketwo.config import load_settings
 from taketwo.errors import BadSetting
-from taketwo.report.worddiff import word_diff
 from taketwo.scenario import Expectation, MustCall, MustNotCall, MustNotSay, MustSay
 from taketwo.sdk.api.projects import CreateProject
 from taketwo.sdk.api.run_tests import CreateEvaluator
@@ -26,7 +25,7 @@ from taketwo.server.flow.agents import AGENTS, VERSIONS, activate, restore, vers
 from taketwo.server.flow.projects import create_project
 from taketwo.server.flow.run_tests import EVALUATORS, create_evaluator
 from taketwo.server.flow.shelf import Flow
-from taketwo.server.pages.drawing import page, twin
+from taketwo.server.pages.drawing import page, reached, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of, texts_of
 from taketwo.server.pages.shell import Shell
 from taketwo.store.addresses import shown
@@ -92,8 +91,10 @@ class Settings:
             self._shell("agents", agent.project),
             {"agent": agent, "versions": versions},
             shown=shown,
+            changes=[line for change in shown.changes if (line := _change_in_words(change)) is not None],
             prompt=now,
-            pieces=word_diff(was, now) if before is not None and was != now else (),
+            before=was,
+            differs=before is not None and was != now,
         )
 
     def choose_version(self, request: Request, form: FormData) -> Response:
@@ -197,6 +198,17 @@ class Settings:
 
     def _shell(self, section: str, project: str | None = None) -> Shell:
         return Shell(section=section, project=project, projects=tuple(self._flow.store.projects()))
+
+
+def _change_in_words(change: str) -> str | None:
+    """A change of a version for people; None for one of the prompt, which is shown word by word."""
+    field, _, values = change.partition(": ")
+    if field in ("system_prompt", "overrides"):
+        return None
+    if field != "spec":
+        return change
+    before, after = (reached(None if spec == "null" else spec) for spec in values.split(" → "))
+    return f"reached otherwise: {before} → {after}"
 
 
 def _number(request: Request, otherwise: int) -> int:

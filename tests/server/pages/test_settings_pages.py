@@ -15,6 +15,7 @@ from taketwo.demo.desk import PROMPT_V2
 from taketwo.demo.model import rules_as_model
 from taketwo.store import Store, open_store
 from taketwo.store.keys import keys
+from taketwo.store.memory import MemoryStore
 from taketwo.store.project import ProjectSettings
 from taketwo.suite.known_evaluators import known_evaluators
 
@@ -45,6 +46,40 @@ def test_an_agent_shows_its_versions_and_what_changed(client: httpx.Client) -> N
     assert posted(client, f"/agents/{agent['id']}/versions/1/restore").endswith("version=3")
     assert client.post(f"/agents/{agent['id']}/versions/1/burn").status_code == 400
     assert client.get(f"/agents/{agent['id']}?version=99").status_code == 404
+
+
+def test_what_changed_between_versions_is_told_in_words(client: httpx.Client) -> None:
+    run(client, with_scenario(client, id="one"), system_prompt=PROMPT_V2)
+    (agent,) = client.get("/agents.json").json()["agents"]
+    page = client.get(f"/agents/{agent['id']}").text
+    assert "reached otherwise: your own process → rebuilt from the recording" in page
+    assert "prompt: →" not in page and "overrides" not in page
+
+
+def test_whoever_filled_in_a_form_wrongly_finds_the_way_back_to_it(client: httpx.Client) -> None:
+    origin = str(client.base_url).rstrip("/")
+    wrong = {"project": "shop", "name": "", "kind": "must_call", "what": "x"}
+    page = client.post("/evaluators", data=wrong, headers={"referer": f"{origin}/evaluators?project=shop"})
+    assert page.status_code == 400 and '<a class="button" href="/evaluators?project=shop">Back</a>' in page.text
+    for elsewhere in ("https://elsewhere.example/evaluators", f"{origin}.elsewhere.example/"):
+        page = client.post("/evaluators", data=wrong, headers={"referer": elsewhere})
+        assert page.status_code == 400 and "Back</a>" not in page.text
+
+
+class Faulty(MemoryStore):
+    """Has a fault where projects are listed."""
+
+    def projects(self) -> list[str]:
+        raise ZeroDivisionError("the secret is 4711")
+
+
+def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_the_inside(serving: Serving) -> None:
+    with serving(Faulty()) as client:
+        page = client.get("/evaluators", headers={"accept": "text/html"})
+        assert page.status_code == 500 and "the log of the server says how" in page.text
+        assert "4711" not in page.text and "default-src 'none'" in page.headers["content-security-policy"]
+        answer = client.get("/evaluators", headers={"accept": "application/json"})
+        assert answer.status_code == 500 and answer.headers["content-type"] == "application/problem+json"
 
 
 def test_an_evaluator_is_made_chosen_for_a_run_and_judges(client: httpx.Client) -> None:
