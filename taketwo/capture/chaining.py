@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from taketwo.capture.executions import tell_apart
@@ -20,11 +20,10 @@ LEAST_SPOKEN = 2
 """How many lines must agree where tool calls were left out of the history."""
 
 
-@dataclass(slots=True)
-class _Talked:
+@dataclass(slots=True, eq=False)
+class Talked:
     """What one trace tells of: how it begins, and what had been said when it ended."""
 
-    index: int
     start_ns: int
     end_ns: int
     service: object
@@ -35,7 +34,6 @@ class _Talked:
     """What its last model call was told and said."""
     response_id: str | None
     previous_id: str | None
-    next: int | None = None
 
 
 def chained(traces: Sequence[tuple[Iterable[Span], Iterable[LogRecord]]]) -> list[list[int]]:
@@ -45,37 +43,68 @@ def chained(traces: Sequence[tuple[Iterable[Span], Iterable[LogRecord]]]) -> lis
     its response. Users with equal openings are kept apart: a trace has one successor, and the agent's texts and the
     ids of calls must agree, too.
     """
-    talked = [_talked(index, spans, logs) for index, (spans, logs) in enumerate(traces)]
-    ends: dict[int, list[_Talked]] = {}
-    by_response: dict[str, _Talked] = {}
-    follows: set[int] = set()
-    for trace in sorted(talked, key=lambda trace: (trace.start_ns, trace.end_ns, trace.index)):
-        before = by_response.get(trace.previous_id or "") or _predecessor(trace, ends)
-        if before is not None and before.next is None:
-            before.next = trace.index
-            follows.add(trace.index)
-        for state in {_states(trace.closing)[-1], _states(_spoken(trace.closing))[-1]}:
-            ends.setdefault(state, []).append(trace)
-        if trace.response_id:
-            by_response[trace.response_id] = trace
-    return [_chain(trace, talked) for trace in talked if trace.index not in follows]
+    all_talked = [talked(spans, logs) for spans, logs in traces]
+    in_order = sorted(enumerate(all_talked), key=lambda one: (one[1].start_ns, one[1].end_ns, one[0]))
+    position = {id(trace): index for index, trace in enumerate(all_talked)}
+    ends = Ends()
+    following: dict[int, int] = {}
+    for index, trace in in_order:
+        if (before := ends.take(trace)) is not None:
+            following[position[id(before)]] = index
+        ends.add(trace)
+    followers = set(following.values())
+    return [_chain(index, following) for index in range(len(all_talked)) if index not in followers]
 
 
-def _chain(trace: _Talked, talked: Sequence[_Talked]) -> list[int]:
-    chain = [trace.index]
-    while trace.next is not None:
-        chain.append(trace.next)
-        trace = talked[trace.next]
+def _chain(index: int, following: Mapping[int, int]) -> list[int]:
+    chain = [index]
+    while (after := following.get(chain[-1])) is not None:
+        chain.append(after)
     return chain
 
 
-def _talked(index: int, spans: Iterable[Span], logs: Iterable[LogRecord]) -> _Talked:
+class Ends:
+    """Where traces ended, which later ones may go on from."""
+
+    def __init__(self) -> None:
+        self._by_state: dict[int, list[Talked]] = {}
+        self._by_response: dict[str, Talked] = {}
+        self._followed: set[int] = set()
+
+    def add(self, trace: Talked) -> None:
+        """Add one that began later than the others."""
+        for state in {_states(trace.closing)[-1], _states(_spoken(trace.closing))[-1]}:
+            self._by_state.setdefault(state, []).append(trace)
+        if trace.response_id:
+            self._by_response[trace.response_id] = trace
+
+    def take(self, trace: Talked) -> Talked | None:
+        """The one that a trace continues, which no other can continue after that; None where it begins a talk."""
+        before = self._by_response.get(trace.previous_id or "") or self._predecessor(trace)
+        if before is None or id(before) in self._followed:
+            return None
+        self._followed.add(id(before))
+        return before
+
+    def _predecessor(self, trace: Talked) -> Talked | None:
+        """The trace that this one continues: the longest history counts, then the latest."""
+        for opening in (trace.opening, _spoken(trace.opening)):
+            states = _states(opening)
+            for length in range(len(opening), 0, -1):
+                waiting = [one for one in self._by_state.get(states[length], []) if id(one) not in self._followed]
+                fitting = [other for other in waiting if _goes_on(other, trace, opening[:length])]
+                if fitting:
+                    return max(fitting, key=lambda other: (_shared_ids(other, trace), other.end_ns))
+        return None
+
+
+def talked(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> Talked:
+    """What one trace tells of."""
     found = gather(spans, logs)
     calls = [call for call in model_calls(found) if call.tool_above is None and not call.is_aside]
     first, last = (calls[0], max(calls, key=_told)) if calls else (None, None)
     resource = found[0].span.resource if found else {}
-    return _Talked(
-        index=index,
+    return Talked(
         start_ns=min((seen.span.start_ns for seen in found), default=0),
         end_ns=max((seen.span.end_ns for seen in found), default=0),
         service=(resource.get("service.name"), resource.get("deployment.environment.name")),
@@ -121,19 +150,8 @@ def _content(utterance: Utterance) -> str:
     return f"{utterance.call.name} {canonical_json(utterance.call.arguments)}"
 
 
-def _predecessor(trace: _Talked, ends: dict[int, list[_Talked]]) -> _Talked | None:
-    """The trace that this one continues: the longest history counts, then the latest."""
-    for opening in (trace.opening, _spoken(trace.opening)):
-        states = _states(opening)
-        for length in range(len(opening), 0, -1):
-            fitting = [other for other in ends.get(states[length], []) if _goes_on(other, trace, opening[:length])]
-            if fitting:
-                return max(fitting, key=lambda other: (_shared_ids(other, trace), other.end_ns))
-    return None
-
-
-def _goes_on(before: _Talked, after: _Talked, shared: Sequence[Utterance]) -> bool:
-    if before.next is not None or before.index == after.index or before.service != after.service:
+def _goes_on(before: Talked, after: Talked, shared: Sequence[Utterance]) -> bool:
+    if before.service != after.service:
         return False
     if before.user and after.user and before.user != after.user:
         return False
@@ -165,6 +183,6 @@ def _contradict(closing: Sequence[Utterance], opening: Sequence[Utterance]) -> b
     )
 
 
-def _shared_ids(before: _Talked, after: _Talked) -> int:
+def _shared_ids(before: Talked, after: Talked) -> int:
     mine = {utterance.call.id for utterance in before.closing if utterance.call is not None and utterance.call.id}
     return sum(utterance.call is not None and utterance.call.id in mine for utterance in after.opening)

@@ -13,6 +13,7 @@ from taketwo.store.grouping import Material, groups, together
 from taketwo.store.statements import SQL
 
 if TYPE_CHECKING:
+    from taketwo.capture.chaining import Talked
     from taketwo.capture.grown import Grown
 
 MOST_BYTES: Final = 32 * 2**20
@@ -20,6 +21,9 @@ MOST_BYTES: Final = 32 * 2**20
 
 Version: TypeAlias = tuple[bytes, int, int, int]
 """What tells whether anything came for a trace: its id, number of spans and of chunks, and the newest of these."""
+
+
+Tails: TypeAlias = "tuple[tuple[int, Talked], ...]"
 
 
 class Kept(NamedTuple):
@@ -35,6 +39,10 @@ class Kept(NamedTuple):
     """`changes` of the conversation then."""
     reading: Conversation
     """What they told."""
+    tails: Tails = ()
+    """Of a talk without a session, what its last traces tell of, by key; see `chains`."""
+    answered: frozenset[str] = frozenset()
+    """Ids of the responses that the traces before those ended with."""
 
 
 class KeptSessions:
@@ -52,6 +60,11 @@ class KeptSessions:
             kept = self._kept.pop(key, None)
             self._bytes -= kept.grown.size if kept is not None else 0
         return kept
+
+    def look(self, key: int) -> Kept | None:
+        """Look at one, which another thread may take out at the same time; None where it is not kept."""
+        with self._lock:
+            return self._kept.get(key)
 
     def put(self, key: int, kept: Kept) -> None:
         """Keep one, and forget those that went on longest ago where it is too much."""

@@ -8,15 +8,13 @@ with what another begins with are looked at together.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from taketwo.span import LogRecord, Span
 from taketwo.value import Value, canonical_json
 
 if TYPE_CHECKING:
-    from taketwo.capture.reading import Message
-    from taketwo.capture.trace_tree import Seen
+    from taketwo.capture.chaining import Talked
     from taketwo.capture.utterances import Utterance
 
 MOST_BEGINNINGS = 16
@@ -32,34 +30,16 @@ class Links(Value):
     """What had been said before it began, with and without calls: the history, its beginnings, and a response."""
 
 
-def links(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> Links:
+def links(trace: Talked) -> Links:
     """The links of one trace; none where no model call tells of a talk."""
-    from taketwo.capture.model_calls import model_calls
-    from taketwo.capture.trace_tree import gather
-
-    calls = [call for call in model_calls(gather(spans, logs)) if call.tool_above is None and not call.is_aside]
-    if not calls:
-        return Links()
-    first, last = calls[0].reading, max(calls, key=_told).reading
-    opening = _said(first.request or ())
-    closing = _said((last.request or ()) + (last.response or ()))
+    opening, closing = trace.opening, trace.closing
     ends = {_states(closing)[-1], _states(_spoken(closing))[-1]} if closing else set()
     begins = {*_beginnings(opening), *_beginnings(_spoken(opening))}
-    if last.response_id:
-        ends.add(_hash(0, f"response {last.response_id}"))
-    if first.previous_response_id:
-        begins.add(_hash(0, f"response {first.previous_response_id}"))
+    if trace.response_id:
+        ends.add(_hash(0, f"response {trace.response_id}"))
+    if trace.previous_id:
+        begins.add(_hash(0, f"response {trace.previous_id}"))
     return Links(ends=frozenset(ends), begins=frozenset(begins))
-
-
-def _told(call: Seen) -> tuple[int, int]:
-    return len(call.reading.request or ()), call.order
-
-
-def _said(messages: Sequence[Message]) -> list[Utterance]:
-    from taketwo.capture.utterances import Utterance, utterances
-
-    return [item for item in utterances(messages) if isinstance(item, Utterance)]
 
 
 def _spoken(said: Sequence[Utterance]) -> list[Utterance]:

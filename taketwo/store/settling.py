@@ -13,11 +13,12 @@ from taketwo.span import RawLog, RawSpan
 from taketwo.store import chunks
 from taketwo.store.arrivals import join, leave, open_conversation, project_key
 from taketwo.store.bodies import packed
+from taketwo.store.chains import Newcomer, go_on, tails_of
 from taketwo.store.database import Connection
 from taketwo.store.facts import Facts, facts_of
 from taketwo.store.filed import Envelopes, Row
 from taketwo.store.grouping import Group, Material, decoded, groups, read, together
-from taketwo.store.growing import Kept, KeptSessions, grow, versions_of
+from taketwo.store.growing import Kept, KeptSessions, Version, grow, versions_of
 from taketwo.store.indexing import index
 from taketwo.store.links import Links, links
 from taketwo.store.statements import SQL
@@ -74,8 +75,10 @@ def look(
 
     Of `sessions` those that are kept there are grown, and what is found is kept.
     """
-    if row.origin != "session" or sessions is None:
+    if sessions is None:
         return _look_at_all(connection, row, envelope, finish)[0]
+    if row.origin != "session":
+        return _look_at_trace(connection, row, envelope, finish, sessions)
     versions = versions_of(connection, row.id)
     kept = sessions.take(row.id)
     if kept is not None and kept.name == row.name:
@@ -84,10 +87,88 @@ def look(
             reading = finish(reading)
             sessions.put(row.id, Kept(row.name, versions, kept.grown, row.changes, reading))
             return _as_filed(row, reading, (kept.changes, kept.reading))
-    finding, grown = _look_at_all(connection, row, envelope, finish)
-    if grown is not None and not finding.moves_traces:
-        sessions.put(row.id, Kept(row.name, versions, grown, row.changes, finding.readings[row.name]))
+    finding, found_in = _look_at_all(connection, row, envelope, finish)
+    if row.name in found_in and not finding.moves_traces:
+        sessions.put(row.id, Kept(row.name, versions, found_in[row.name], row.changes, finding.readings[row.name]))
     return finding
+
+
+def _look_at_trace(
+    connection: Connection,
+    row: Row,
+    envelope: Envelopes,
+    finish: Callable[[Conversation], Conversation],
+    sessions: KeptSessions,
+) -> Finding:
+    """The same for a conversation of which no span names the session."""
+    finding = _go_on(connection, row, envelope, finish, sessions)
+    if finding is not None:
+        return finding
+    finding, found_in = _look_at_all(connection, row, envelope, finish)
+    versions: dict[int, Version] = {}
+    rows = {one.name: one for key in finding.seen if (one := row_of(connection, key)) is not None}
+    for one in rows.values():
+        versions |= versions_of(connection, one.id)
+    for group in finding.groups:
+        if group.name in found_in and group.name in rows:
+            there = rows[group.name]
+            keys = {trace_id: finding.traces[trace_id] for trace_id in group.trace_ids}
+            tails, answered = tails_of(group, keys)
+            own = {key: versions[key] for key in keys.values()}
+            reading = finding.readings[group.name]
+            kept = Kept(group.name, own, found_in[group.name], there.changes, reading, tails, answered)
+            sessions.put(there.id, kept)
+    return finding
+
+
+def _go_on(
+    connection: Connection,
+    row: Row,
+    envelope: Envelopes,
+    finish: Callable[[Conversation], Conversation],
+    sessions: KeptSessions,
+) -> Finding | None:
+    """The finding where one trace simply goes on from what is kept, or begins a talk; None where all must be read."""
+    from taketwo.capture.chaining import talked
+    from taketwo.capture.reconstruct import tell
+
+    versions, own = versions_of(connection, row.id), sessions.look(row.id)
+    if own is not None and (own.name != row.name or not own.versions.keys() <= versions.keys()):
+        own = None
+    came = [key for key, version in versions.items() if own is None or own.versions.get(key) != version]
+    if len(came) != 1:
+        return None
+    trace_id = versions[came[0]][0]
+    found = groups(material_of_trace(connection, came[0], trace_id, envelope))
+    if [(one.is_session, one.trace_ids) for one in found] != [(False, frozenset([trace_id.hex()]))]:
+        return None
+    newcomer = Newcomer(came[0], found[0], talked(found[0].spans, found[0].logs))
+    linked = {newcomer.key: links(newcomer.talked)}
+    others: dict[Row, Kept] = {}
+    for one in _candidates(connection, row, linked):
+        kept = sessions.look(one.id)
+        if kept is None or not kept.tails or kept.name != one.name or kept.versions != versions_of(connection, one.id):
+            return None
+        others[one] = kept
+    gone = go_on(row, own, newcomer, others, sessions)
+    if gone is None:
+        return None
+    into = gone.row
+    reading = finish(tell(gone.grown, project=row.project).but(id=into.name, session_id=None))
+    traces = others[into].versions if into in others else own.versions if own is not None else {}
+    now = {**traces, newcomer.key: versions[newcomer.key]}
+    sessions.put(into.id, Kept(into.name, now, gone.grown, into.changes, reading, gone.tails, gone.answered))
+    return Finding(
+        row=row,
+        seen={one.id: one.changes for one in (row, into)},
+        traces={trace_id.hex(): newcomer.key},
+        groups=[newcomer.group.but(name=into.name)],
+        readings={into.name: reading},
+        facts={into.name: facts_of(reading)},
+        links=linked,
+        candidates=frozenset(one.id for one in others),
+        moves_traces=into != row,
+    )
 
 
 def _as_filed(row: Row, reading: Conversation, before: tuple[int, Conversation]) -> Finding:
@@ -111,14 +192,15 @@ def _look_at_all(
     row: Row,
     envelope: Envelopes,
     finish: Callable[[Conversation], Conversation],
-) -> tuple[Finding, Grown | None]:
-    """Read all that there is; gives also what was found in the conversation itself, None where it is gone."""
+) -> tuple[Finding, dict[str, Grown]]:
+    """Read all that there is; gives also what was found in each conversation that was read."""
+    from taketwo.capture.chaining import talked
     from taketwo.capture.grown import grown
 
     materials = {row: _materials(connection, row.id, envelope)}
     linked: dict[int, Links] = {}
     if row.origin == "trace":
-        linked = {trace: links(*decoded(material)) for (trace, _), material in materials[row].items()}
+        linked = {trace: links(talked(*decoded(material))) for (trace, _), material in materials[row].items()}
         materials |= {one: _materials(connection, one.id, envelope) for one in _candidates(connection, row, linked)}
     found = groups(together(material for some in materials.values() for material in some.values()))
     filed = {one: {trace_id: trace for trace, trace_id in some} for one, some in materials.items()}
@@ -141,7 +223,7 @@ def _look_at_all(
         candidates=frozenset(one.id for one in filed if one != row),
         moves_traces=not (len(found) == len(seen) == 1 and _is_filed(found[0], row, filed[row])),
     )
-    return finding, found_in.get(row.name)
+    return finding, found_in
 
 
 def _is_filed(group: Group, row: Row, traces: Mapping[str, int]) -> bool:

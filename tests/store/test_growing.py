@@ -100,6 +100,54 @@ def turn_in_pieces(number: int) -> list[RawSpan]:
     return found
 
 
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=3), st.booleans(), st.randoms(use_true_random=False))
+@settings(max_examples=12, deadline=None)
+def test_talks_without_a_session_are_put_together_whatever_pieces_they_come_in(
+    tmp_path_factory: object, lengths: list[int], greet_alike: bool, numbers: random.Random
+) -> None:
+    folder = tmp_path_factory.mktemp("stores")  # type: ignore[attr-defined]  # pytest's own type is not public
+    arriving = [
+        (turn * 10 + numbers.choice([0, 0, 0, 11, 35]), span)
+        for talk, turns in enumerate(lengths)
+        for turn in range(turns)
+        for span in nameless_turn(talk, turn, greet_alike=greet_alike)
+    ]
+    slowly, at_once = (open_store(f"sqlite:///{folder}/{name}.sqlite3") for name in ("slowly", "at-once"))
+    for _, span in sorted(arriving, key=lambda one: one[0]):
+        slowly.add_spans("p", [span])
+        while slowly.settle():
+            pass
+    at_once.add_spans("p", [span for _, span in arriving])
+    while at_once.settle():
+        pass
+    found, wanted = (
+        {row.id: store.conversation(row.id) for row in store.conversations("p")} for store in (slowly, at_once)
+    )
+    assert found == wanted
+    assert len(found) == len(lengths)
+    slowly.close()
+    at_once.close()
+    assert words_of(folder / "slowly.sqlite3") == words_of(folder / "at-once.sqlite3")
+
+
+def nameless_turn(talk: int, turn: int, *, greet_alike: bool) -> list[RawSpan]:
+    """The spans of a turn of two model calls in one trace, of a talk that may begin as others do."""
+    lines = [f"Line {n} of kettle{talk if n or not greet_alike else 0}." for n in range(turn + 1)]
+    history = [pair for line in lines[:-1] for pair in (("user", line), ("assistant", f"Answer to {line}"))]
+    found = []
+    for step, answer in enumerate(("A moment.", f"Answer to {lines[-1]}")):
+        chat = chat_span(
+            1 + 100 * talk + turn,
+            step + 1,
+            said=[lines[-1]],
+            answered=answer,
+            history=tuple(history),
+            after_s=step / 10,
+        )
+        found += raw_spans(chat)
+    return found
+
+
 def test_a_span_that_comes_late_is_in_what_was_grown_before(tmp_path: Path) -> None:
     before = [pair for n in range(3) for pair in (("user", LINES[n]), ("assistant", f"Answer {n}."))]
     more = chat_span(3, 2, session="desk-1", said=["And my toaster?"], answered="Here.", history=before, after_s=0.5)
