@@ -76,9 +76,7 @@ class ToolBacktest(Value):
         ]
 
     def below(self) -> list[Share]:
-        """The tools for which a look-up of equal arguments does better: more of its answers are right, or it gives more
-        answers of which no smaller share is right.
-        """
+        """The tools for which a look-up of equal arguments has more right answers, or a larger share of right ones."""
         return [tool for tool in self.by_tool() if _is_below(tool)]
 
     def by_tier(self) -> list[Share]:
@@ -174,10 +172,7 @@ def _answered(
 
 
 def _is_below(tool: Share) -> bool:
-    if tool.agreed < tool.exact_agreed:
-        return True
-    as_sure = tool.exact_agreed * tool.answered >= tool.agreed * tool.exact_answered
-    return tool.answered < tool.exact_answered and tool.exact_agreed > 0 and as_sure
+    return tool.agreed < tool.exact_agreed or tool.agreed * tool.exact_answered < tool.exact_agreed * tool.answered
 
 
 def _share(name: str, calls: Sequence[Answered]) -> Share:

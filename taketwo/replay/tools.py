@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
@@ -12,7 +13,17 @@ from taketwo.replay.recorded_calls import Recorded, RecordedCalls
 from taketwo.replay.results import has_failed, parsed, written_like
 from taketwo.replay.traits import Declared, Knowledge
 from taketwo.replay.volatile import Refusals, without
-from taketwo.replay.world_state import History, Write, aims_at, as_write, echoed, patched, same_past, touches
+from taketwo.replay.world_state import (
+    History,
+    Write,
+    aims_at,
+    as_write,
+    echoed,
+    patched,
+    same_past,
+    touches,
+    without_unseen,
+)
 from taketwo.run import Miss, Tier
 from taketwo.value import JSON, Value
 
@@ -293,7 +304,21 @@ class ToolWorld:
         before = self._history(index, recorded).before(recorded)
         if not before and not self._made:
             return True
-        return same_past(self._touching(asked, before, recorded), self._touching(asked, self._made, recorded))
+        then, now = (self._touching(asked, past, recorded) for past in (before, self._made))
+        return self._is_same_past(then, now, recorded)
+
+    def _is_same_past(self, one: Sequence[Write], other: Sequence[Write], read: Recorded) -> bool:
+        """Whether the same was written, but for words that do not matter to a write and that the read does not show."""
+        if len(one) != len(other) or not one:
+            return len(one) == len(other)
+        if same_past(one, other):
+            return True
+        loose = {write.tool: self._knowledge.volatile(write.tool).names for write in (*one, *other)}
+        if not any(loose.values()):
+            return False
+        shown = json.dumps(parsed(read.call.result), ensure_ascii=False)
+        then, now = ([without_unseen(write, loose[write.tool], shown) for write in past] for past in (one, other))
+        return same_past(then, now)
 
     def _only_mentioned(self, asked: Asked, stale: Sequence[Recorded]) -> Found | None:
         """A read whose past differs only in writes to other things that mention what it asks for, as an order mentions
@@ -303,8 +328,10 @@ class ToolWorld:
             before = self._touching(asked, self._history(self._index_of(recorded), recorded).before(recorded), recorded)
             now = self._touching(asked, self._made, recorded)
             mentions = [write for write in (*before, *now) if not aims_at(write, asked.arguments)]
-            aimed = [[write for write in past if aims_at(write, asked.arguments)] for past in (before, now)]
-            if mentions and same_past(*aimed) and not any(self._has_changed(one.tool, asked.tool) for one in mentions):
+            if not mentions or any(self._has_changed(one.tool, asked.tool) for one in mentions):
+                continue
+            aimed, aimed_now = ([one for one in past if aims_at(one, asked.arguments)] for past in (before, now))
+            if self._is_same_past(aimed, aimed_now, recorded):
                 why = f"{', '.join(sorted({f'`{one.tool}`' for one in mentions}))} only mentions what this asks for"
                 reused = id(recorded) in self._used
                 return self._given("exact", recorded, "only mentioned", reused=reused, why=why)
@@ -368,7 +395,8 @@ class ToolWorld:
             for index in self._indexes:
                 for recorded in self._alike(asked, index):
                     before = self._touching(asked, self._history(index, recorded).before(recorded), recorded)
-                    if has_failed(recorded.call) or not same_past(before, made[: len(made) - 1 - count]):
+                    is_same = self._is_same_past(before, made[: len(made) - 1 - count], recorded)
+                    if has_failed(recorded.call) or not is_same:
                         continue
                     return self._patched(asked, recorded, made[len(made) - 1 - count :])
         return None

@@ -136,10 +136,11 @@ def _named(refused: Call) -> frozenset[Told]:
     text = (refused.error if refused.error is not None else json.dumps(refused.result, ensure_ascii=False)).casefold()
     words = set(re.findall(r"[\w@.+-]+", text)) | {word.strip(".") for word in re.findall(r"[\w@.+-]+", text)}
     found = set()
-    for record in _records(refused.arguments):
-        told = tuple(sorted((name, value) for name, value in record if value in words and _is_telling(name, value)))
+    for position, record in enumerate(_records(refused.arguments)):
+        told = [(name, value) for name, value in record if value in words and _is_telling(name, value)]
         if any(is_id(name, value) for name, value in told):
-            found.add(told)
+            # A flight is full on its day: what stands inside an argument beside the named id belongs to it.
+            found.add(tuple(sorted(record if position else told)))
     return frozenset(found)
 
 

@@ -80,7 +80,7 @@ def patched(before: JSON, writes: Sequence[Call]) -> dict[str, JSON] | None:
         given = parsed(write.result)
         values = {**write.arguments, **(given if isinstance(given, dict) else {})}
         fields = {name: value for name, value in values.items() if name in after and not is_id(name, value)}
-        if all(same_json(after[name], value) for name, value in fields.items()):
+        if not fields:
             return None
         after |= fields
     return after
@@ -110,6 +110,13 @@ def as_write(call: Call, recorded: Recorded | None = None) -> Write:
     """A call that has changed the world. recorded: what it was answered from."""
     key = canonical_key(call.arguments, keep_ids=True)
     return Write(call.tool, key, ids_of(call), frozenset(ids_in(call.arguments)), call, recorded)
+
+
+def without_unseen(write: Write, names: frozenset[str], shown: str) -> Write:
+    """The write without those of these arguments whose values a read does not show. shown: the read's result."""
+    unseen = {name for name in names if (value := write.call.arguments.get(name)) and str(value) not in shown}
+    kept = {name: value for name, value in write.call.arguments.items() if name not in unseen}
+    return write._replace(key=canonical_key(kept, keep_ids=True)) if unseen else write
 
 
 def same_past(one: Sequence[Write], other: Sequence[Write]) -> bool:

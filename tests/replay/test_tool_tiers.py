@@ -181,6 +181,29 @@ def test_a_read_after_a_write_shows_the_values_that_were_written() -> None:
     assert asked.left_out(0) == []
 
 
+def test_a_write_of_what_was_there_before_leaves_the_read_as_it_was() -> None:
+    asked = world(
+        call("get_order", {"order_id": "W-1001"}, result=ORDER),
+        call("update_order", {"order_id": "W-1001", "address": "9 Oak Ave"}, result="ok"),
+        call("update_order", {"order_id": "W-1001", "address": "1 Elm St"}, result="ok"),
+    )
+    for address in ("9 Oak Ave", "1 Elm St"):
+        ask(asked, "update_order", order_id="W-1001", address=address)
+    assert result(ask(asked, "get_order", order_id="W-1001")) == ORDER
+
+
+def closed(comment: str) -> Call:
+    return call("close_ticket", {"ticket_id": "T-1", "comment": comment}, result="ok")
+
+
+def test_a_write_in_other_words_is_the_same_past_as_long_as_the_read_does_not_show_them() -> None:
+    in_one, in_other = "Closed as agreed with the customer", "All done and settled on the phone"
+    for shown, tier in (({"state": "closed"}, "exact"), ({"state": "closed", "last_comment": in_one}, "miss")):
+        asked = world(closed(in_one), call("get_ticket", {"ticket_id": "T-1"}, result={"id": "T-1", **shown}))
+        ask(asked, "close_ticket", ticket_id="T-1", comment=in_other)
+        assert ask(asked, "get_ticket", ticket_id="T-1").tier == tier
+
+
 def test_the_values_of_a_write_are_put_in_only_as_long_as_the_recordings_do_not_deny_it() -> None:
     seen = plain(
         call("get_order", {"order_id": "W-7"}, result={"status": "open", "address": "x"}),
@@ -310,6 +333,18 @@ def test_a_refusal_for_what_is_asked_again_answers_again() -> None:
     assert (found.tier, result(found)) == ("volatile", full)
     assert ask(asked, "book_slot", slot_id="S-13", patient_id="P-1", kind="checkup").tier == "miss"
     assert ask(asked, "book_slot", slot_id="S-12", patient_id="P-2", kind="surgery").tier == "miss"
+
+
+def test_a_refusal_of_one_part_of_a_call_holds_for_the_same_part_only() -> None:
+    asked = world(
+        call(
+            "book_tour", {"tour_id": "T-1", "legs": [{"leg": "L-7", "day": "2026-05-20"}]}, result="Error: L-7 is full"
+        )
+    )
+    same, other = {"leg": "L-7", "day": "2026-05-20"}, {"leg": "L-7", "day": "2026-05-27"}
+    more = {"leg": "L-9", "day": "2026-05-21"}
+    assert ask(asked, "book_tour", tour_id="T-2", legs=[same, more]).tier == "volatile"
+    assert ask(asked, "book_tour", tour_id="T-2", legs=[other, more]).tier == "miss"
 
 
 def test_a_refusal_that_did_not_hold_for_another_call_answers_nothing() -> None:

@@ -147,9 +147,10 @@ def insist(test: ToolBacktest) -> None:
     # Equal arguments alone answer reads from before a write after it, and the other way round.
     assert whole.exact_agreed / whole.exact_answered < 0.9
     assert whole.agreed > whole.exact_agreed
-    for tool in test.by_tool():
-        if tool.answered and tool.exact_answered:
-            assert tool.agreed / tool.answered >= tool.exact_agreed / tool.exact_answered - 0.05, tool
+    for tool in test.below():
+        # By luck: two ways to the same record, or a list that two callers happen to share.
+        assert tool.exact_agreed - tool.agreed <= 2, tool
+        assert tool.agreed == tool.answered and tool.exact_agreed < 0.7 * tool.exact_answered, tool
 
 
 def test_one_run_answers_another_of_the_same_task_rightly(talks: list[Conversation]) -> None:
