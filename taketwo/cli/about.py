@@ -71,7 +71,7 @@ def doctor_command(store_url: str | None) -> None:
 def _line(what: str, state: str, *, ok: bool | None = True) -> bool:
     """Print one finding; True when it is a problem."""
     mark = {True: click.style("ok", fg="green"), False: click.style("no", fg="red"), None: "- "}[ok]
-    click.echo(f"{mark}  {what:<10} {state}")
+    click.echo(f"{mark}  {what:<12} {state}")
     return ok is False
 
 
@@ -123,7 +123,7 @@ def _extra(name: str) -> bool:
     modules, needed_for = EXTRAS[name]
     missing = [module for module in modules if not _installed(module)]
     if missing:
-        return _line(f"[{name}]", f"not installed; {needed_for} needs it: pip install 'taketwo[{name}]'", ok=None)
+        return _line(f"[{name}]", f"not installed; for {needed_for}: pip install 'taketwo[{name}]'", ok=None)
     return _line(f"[{name}]", f"installed, for {needed_for}")
 
 

@@ -188,8 +188,8 @@ def _executor(url: str, delivery: Delivery) -> Embedded:
 
 
 def _announce(listening: Listening, url: str) -> None:
-    grpc = f"gRPC {listening.grpc} , " if listening.grpc else ""
-    click.echo(f"listening on {listening.http} , {grpc}keeping in {shown(url)}")
+    grpc = f" and {listening.grpc} (gRPC)" if listening.grpc else ""
+    click.echo(f"listening on {listening.http}{grpc}\nkeeping in {shown(url)}")
     if listening.without_grpc:
         click.echo(f"no gRPC: {listening.without_grpc}", err=True)
 

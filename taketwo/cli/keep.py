@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -14,7 +15,8 @@ from taketwo.cli.settings import opened_store, project_option, settings, store_o
 from taketwo.cli.voices import keep_audio
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
-from taketwo.scenario import Expectation, Kept, MustCall, MustNotCall, MustNotSay, MustSay
+from taketwo.report.words import plain
+from taketwo.scenario import Expectation, Kept, MustCall, MustNotCall, MustNotSay, MustSay, Scenario
 
 
 @click.command("freeze")
@@ -90,10 +92,7 @@ def freeze_command(
         click.echo(f"wrote {written}")
     for why in heard.left_out:
         click.echo(f"left out: {why}", err=True)
-    if not expected:
-        click.echo(
-            "It has no expectations yet: a replay will show what changed. Add some with --must-call or in the file."
-        )
+    _tell_of_expectations(scenario, expected)
 
 
 def _expected(given: Sequence[str], make: Callable[[str, int | None], Expectation]) -> Iterator[Expectation]:
@@ -106,6 +105,28 @@ def _expected(given: Sequence[str], make: Callable[[str, int | None], Expectatio
             raise BadSetting(f"{text!r}: after the @ stands a turn, counted from 1", todo="as in check_status@4")
         else:
             yield make(text, None)
+
+
+def _tell_of_expectations(scenario: Scenario, expected: Sequence[Expectation]) -> None:
+    for line in _unheard_of(scenario, expected):
+        click.echo(line, err=True)
+    if not expected:
+        click.echo(
+            "It has no expectations yet: a replay will show what changed. Add some with --must-call or in the file."
+        )
+
+
+def _unheard_of(scenario: Scenario, expected: Sequence[Expectation]) -> Iterator[str]:
+    """A line for each tool that no recording shows: where its name is a slip, forbidding it forbids nothing."""
+    sides = [case.recorded for case in scenario.cases]
+    known = {call.tool for side in sides for _, _, call in side.calls()} | {
+        tool.name for side in sides for tool in side.agent.tools
+    }
+    for one in expected:
+        if isinstance(one, MustCall | MustNotCall) and one.tool not in known:
+            near = get_close_matches(one.tool, known, n=1)
+            meant = f": did you mean {near[0]}?" if near else ""
+            yield plain(f"no recorded conversation shows a tool {one.tool}{meant}")
 
 
 def _target(out: str, name: str, *, force: bool) -> Path:

@@ -29,8 +29,8 @@ LARGEST_FILE = 50_000_000
 """Bytes; larger files are no scenario files and are told of, not read."""
 
 BOTH_TIMES = {
-    "fail": ", as it must be where the agent did what the case forbids",
-    "changed": ", as it has no expectations yet",
+    "fail": ", which is right: the recorded agent did what the case does not allow",
+    "changed": ", as the case expects nothing yet",
 }
 """What a verdict means that is no pass, and stayed the same."""
 
@@ -64,7 +64,9 @@ class Asked(Value):
         insist_on_proof(done)
         look = look_again(done, files_of(done.scenario, path.name), settings().redact_allow)
         if not look.is_full:
-            click.echo("without 'taketwo[privacy]' only what was replaced is looked for a second time", err=True)
+            click.echo(
+                "to have the file searched for other personal data, too: pip install 'taketwo[privacy]'", err=True
+            )
         insist_on_no_leak(look, str(path))
         return done.scenario, [one.original for one in done.replaced]
 

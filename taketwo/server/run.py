@@ -215,7 +215,8 @@ def _bound(host: str, port: int, option: str = "--port") -> socket.socket:
     except (OSError, OverflowError) as error:
         listening.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadSetting(f"cannot listen on port {port}: {reason}", where=option, todo="name another one") from error
+        todo = "is another server running? Name another port"
+        raise BadSetting(f"cannot listen on port {port}: {reason}", where=option, todo=todo) from error
     return listening
 
 

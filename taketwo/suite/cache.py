@@ -117,7 +117,9 @@ class Cache:
         if self._memory.trouble is not None:
             return f"nothing more is remembered of this run: {self._memory.trouble}"
         why = self._known.why_unknown
-        return f"nothing is taken from earlier runs: {why}" if self._wants and why is not None else None
+        # Cases of a store are never remembered, so that of a run of those alone there is nothing to say.
+        is_said = self._wants and why is not None and bool(self._files)
+        return f"nothing is taken from earlier runs: {why}" if is_said else None
 
     def place(self, one: SuiteCase) -> str | None:
         """Where a case stands, by the file's place in the project; None for one of a store.

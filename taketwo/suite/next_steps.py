@@ -73,19 +73,16 @@ def after_unscored(unscored: Unscored, ending: Ending) -> str | None:
 def after_change(change: Change) -> str:
     """How to say in the case whether this change is right."""
     turn = "" if change.recorded_turn is None else f" in turn {change.recorded_turn + 1}"
+    call = f"{change.tool}{turn}"
     match change.kind:
         case "call_added":
-            return (
-                f"if it is right, expect it: must_call {change.tool}{turn}; if not, must_not_call {change.tool}{turn}"
-            )
+            return f"if the call is right: must_call {call}; if it is wrong: must_not_call {call}"
         case "call_lost":
-            return (
-                f"if it is right, forbid it: must_not_call {change.tool}{turn}; if not, must_call {change.tool}{turn}"
-            )
+            return f"if it is right without the call: must_not_call {call}; if it is wrong: must_call {call}"
         case "claim_unbacked":
             return "see that the agent does what it says, or says only what it did"
         case "arguments_changed":
-            return f"say which arguments are right: must_call {change.tool}{turn} with its arguments"
+            return f"say which arguments are right: must_call {call} with its arguments"
         case "reply_reworded" | "reply_missing" | "reply_added":
             return f"say what must be told{turn}: must_say, must_not_say"
         case "order_changed" | "result_changed" | "turn_missing" | "turn_added":

@@ -88,7 +88,7 @@ def tracked_files(root: Path) -> Tracked:
 
 def git(root: Path, *command: str) -> str:
     """What git says. Raises NotFound with git's own words."""
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(
             ["git", *command], cwd=root, capture_output=True, timeout=GIT_TIMEOUT_S, check=True, env=environment
@@ -97,6 +97,8 @@ def git(root: Path, *command: str) -> str:
         raise NotFound("git is not installed", where=str(root)) from error
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines()
+        if said and "not a git repository" in said[0]:
+            raise NotFound("this folder is in no git repository", where=str(root)) from error
         raise NotFound(said[0] if said else f"git {command[0]} failed", where=str(root)) from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotFound(f"git cannot be asked: {error}", where=str(root)) from error

@@ -257,6 +257,17 @@ def test_an_expectation_that_can_never_fail_is_refused(imported: Run, expectatio
     assert said in done.stderr
 
 
+def test_a_tool_that_no_recording_shows_is_named_when_it_is_forbidden(imported: Run) -> None:
+    done = imported("freeze", "chat-1", "--out", "kept.scenario.yaml", "--must-not-call", "chek_status")
+    assert done.returncode == 0
+    assert "no recorded conversation shows a tool chek_status: did you mean check_status?" in done.stderr
+
+
+def test_a_mistyped_command_is_told_the_one_that_was_meant(taketwo: Run) -> None:
+    done = taketwo("sesions")
+    assert (done.returncode, "did you mean 'sessions'?" in done.stderr) == (2, True)
+
+
 def test_a_typo_in_a_kept_file_is_an_error_and_not_a_pass(imported: Run, tmp_path: Path) -> None:
     imported("freeze", "chat-1", "--out", "kept.scenario.yaml", "--must-call", "check_status@1")
     file = tmp_path / "kept.scenario.yaml"
