@@ -103,12 +103,19 @@ def measure(name: str) -> None:
             f", {ideal_s / took_s:.1%} of the ideal {ideal_s:.1f} s"
             f" ({alone_s / took_s:.1%} of the {alone_s:.2f} s of the agent alone)"
         )
-    memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory_mib = _most_mib(resource.RUSAGE_SELF)
+    beside = resource.getrusage(resource.RUSAGE_CHILDREN)
+    beside_s = beside.ru_utime + beside.ru_stime
     print(
         f"{name:<12} {count:,} conversations in {took_s:.2f} s: {count / took_s:,.0f}/s{of_ideal}; "
-        f"processor {cpu_s:.2f} s, peak memory {memory_mib:.0f} MiB; {dict(counts)}   ({MEASUREMENTS[name]})",
+        f"processor {cpu_s:.2f} s and beside it {beside_s:.2f} s, peak memory {memory_mib:.0f} MiB and in the largest"
+        f" process beside it {_most_mib(resource.RUSAGE_CHILDREN):.0f} MiB; {dict(counts)}   ({MEASUREMENTS[name]})",
         flush=True,
     )
+
+
+def _most_mib(whose: int) -> float:
+    return resource.getrusage(whose).ru_maxrss / 1024
 
 
 async def replays(count: int, *, concurrency: int) -> Counter[str]:

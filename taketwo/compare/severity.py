@@ -90,6 +90,14 @@ def severity_table(given: Mapping[str, JSON]) -> dict[str, Weight]:
     return table
 
 
+def as_given(table: Mapping[str, Weight]) -> dict[str, JSON]:
+    """A table in the form that `severity_table` reads."""
+    return {
+        name: weight if isinstance(weight, str) else {kind: weight[writes] for kind, writes in KINDS_OF_TOOL.items()}
+        for name, weight in table.items()
+    }
+
+
 def _row(name: str, weight: Weight, said: Mapping[str, JSON]) -> Weight:
     if name not in get_args(CallDifference):
         raise BadSetting(f"severity: {name} has one severity, whatever the tool does", todo=f'{name} = "minor"')

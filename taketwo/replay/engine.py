@@ -28,7 +28,7 @@ from taketwo.replay.stand_in import StandIn
 from taketwo.replay.stuck import Stuck
 from taketwo.replay.tools import DEFAULT_POLICY, ToolPolicy, ToolWorld
 from taketwo.replay.traits import Knowledge
-from taketwo.replay.user import Line, Unanswerable, UserSide
+from taketwo.replay.user import Line, Unanswerable
 from taketwo.replay.user_side import DEFAULT_USERS, Users, by_meaning, user_mode, user_side
 from taketwo.replay.watch import Outcome as Watched
 from taketwo.replay.watch import Watch
@@ -86,34 +86,21 @@ async def replay(
     Raises AgentUnreachable when the agent could not be asked, ToolRefused when one of its tools was called where the
     replay cannot be seen, BadSetting for a mode or a turn that there is not.
     """
-    how = users if isinstance(users, Users) else Users(user_mode(users), similarity=by_meaning)
-    user = user_side(how, case.recorded, attempt)
-    one = _Replay(case, agent, limits, tools, user, scope, stand_in, stable_seed(case.id, attempt), now)
-    one.hold(held_turns(case.recorded, from_turn) if from_turn != 1 else ())
-    began = now()
-    with _on_stage(one.session, stop):
-        try:
-            ending = await _undisturbed(one)
-        finally:
-            aftermath = await one.session.aftermath()
-    ended = now()
-    run = Run(
-        id=one.run_id,
-        case_id=case.id,
-        agent=agent.spec,
-        started_at=began,
-        ended_at=ended,
-        conversation=_with_aftermath(one.conversation(began, one.session.now(), ending), aftermath),
-        ending=ending,
+    one = Replay(
+        case,
+        agent,
         attempt=attempt,
+        from_turn=from_turn,
+        limits=limits,
+        tools=tools,
+        users=users,
+        scope=scope,
+        stand_in=stand_in,
         revision=revision,
-        user_answers=tuple(one.session.journal.user_answers),
-        tool_answers=tuple(one.session.journal.tool_answers),
-        divergences=tuple(one.session.journal.divergences),
-        held_turns=from_turn - 1,
-        settings=_settings(how.mode, limits, tools),
+        now=now,
     )
-    return with_fidelity(run, case.recorded, one.session.chance)
+    await one.play(stop)
+    return one.run()
 
 
 @functools.lru_cache(maxsize=64)
@@ -123,28 +110,37 @@ def _settings(users: str, limits: Limits, tools: ToolPolicy) -> dict[str, JSON]:
     return told
 
 
-class _Replay:
-    """What the turns of one replay share."""
+class Replay:
+    """A replay in its three parts: it is made ready, played, and told. Only the middle one keeps an agent waiting."""
 
     def __init__(
         self,
         case: Case,
         agent: Agent,
-        limits: Limits,
-        tools: ToolPolicy,
-        user: UserSide,
-        scope: RecordedCalls | None,
-        stand_in: StandIn | None,
-        seed: int,
-        now: Callable[[], datetime],
+        *,
+        attempt: int = 1,
+        from_turn: int = 1,
+        limits: Limits = DEFAULT_LIMITS,
+        tools: ToolPolicy = DEFAULT_POLICY,
+        users: Users | str = DEFAULT_USERS,
+        scope: RecordedCalls | None = None,
+        stand_in: StandIn | None = None,
+        revision: str | None = None,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
+        """Make it ready; see `replay`. Raises BadSetting for a mode or a turn that there is not."""
+        how = users if isinstance(users, Users) else Users(user_mode(users), similarity=by_meaning)
         self.run_id = f"{_IDS.getrandbits(128):032x}"
         self._case_id = case.id
         self._recorded = case.recorded
         self._conversation_id = f"replay-{self.run_id}"
         self._agent = agent
-        self._user = user
+        self._attempt = attempt
+        self._held = from_turn - 1
+        self._user = user_side(how, case.recorded, attempt)
         self._limits = limits
+        self._revision = revision
+        self._settings = _settings(how.mode, limits, tools)
         self._now = now
         own = RecordedCalls([case.recorded])
         self._recorded_tools = own.tools
@@ -164,13 +160,55 @@ class _Replay:
             stand_in=stand_in,
             now=now,
             run_id=self.run_id,
-            seed=seed,
+            seed=stable_seed(case.id, attempt),
             offered=offered(case.recorded),
         )
         self._messages: list[Message] = []
         self._known_agent = KnownAgent(name=agent.spec)
+        self._hold(held_turns(case.recorded, from_turn) if from_turn != 1 else ())
 
-    def hold(self, turns: Sequence[Turn]) -> None:
+    async def play(self, stop: asyncio.Event | None = None) -> None:
+        """Let the user and the agent talk; see `replay`. Raises AgentUnreachable, ToolRefused."""
+        self._began = self._now()
+        with _on_stage(self.session, stop):
+            try:
+                self.ending = await _undisturbed(self)
+            finally:
+                self._aftermath = await self.session.aftermath()
+        self._ended, self._ended_in_talk = self._now(), self.session.now()
+
+    def run(self) -> Run:
+        """What came of it, once it has been played."""
+        journal = self.session.journal
+        conversation = Conversation(
+            id=self._conversation_id,
+            project=self._recorded.project,
+            started_at=self._began,
+            ended_at=self._ended_in_talk,
+            agent=self._known_agent,
+            turns=tuple(journal.turns),
+            outcome=Outcome(ended_reason=self.ending.reason),
+            gaps=tuple(journal.gaps),
+        )
+        run = Run(
+            id=self.run_id,
+            case_id=self._case_id,
+            agent=self._agent.spec,
+            started_at=self._began,
+            ended_at=self._ended,
+            conversation=_with_aftermath(conversation, self._aftermath),
+            ending=self.ending,
+            attempt=self._attempt,
+            revision=self._revision,
+            user_answers=tuple(journal.user_answers),
+            tool_answers=tuple(journal.tool_answers),
+            divergences=tuple(journal.divergences),
+            held_turns=self._held,
+            settings=self._settings,
+        )
+        return with_fidelity(run, self._recorded, self.session.chance)
+
+    def _hold(self, turns: Sequence[Turn]) -> None:
         """Let these turns go as they were recorded."""
         for turn in turns:
             if turn.user is not None:
@@ -198,19 +236,6 @@ class _Replay:
         finally:
             self.session.wake_with(None)
             watch.close()
-
-    def conversation(self, began: datetime, ended: datetime, ending: Ending) -> Conversation:
-        """What was said and done."""
-        return Conversation(
-            id=self._conversation_id,
-            project=self._recorded.project,
-            started_at=began,
-            ended_at=ended,
-            agent=self._known_agent,
-            turns=tuple(self.session.journal.turns),
-            outcome=Outcome(ended_reason=ending.reason),
-            gaps=tuple(self.session.journal.gaps),
-        )
 
     async def _turn(self, line: Line, watch: Watch) -> None:
         """The user's line and the agent's answer to it."""
@@ -313,7 +338,7 @@ def _with_aftermath(conversation: Conversation, aftermath: Sequence[Aftermath]) 
     return conversation
 
 
-async def _undisturbed(one: _Replay) -> Ending:
+async def _undisturbed(one: Replay) -> Ending:
     """Play it in a task of its own, as libraries keep things by task, and as only `Watch` may cancel that one.
 
     When the caller's task is cancelled, the replay is ended first; then the cancellation goes on its way.

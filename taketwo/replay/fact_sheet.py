@@ -99,8 +99,11 @@ class FactSheet:
         """Read the user's lines; no model is asked. added: what one has found in them."""
         self._recorded = recorded
         self._added = tuple(added)
-        self.language = language_of_talk(recorded.texts())
+
+    @cached_property
+    def language(self) -> str | None:
         """What is spoken in it; None where nobody can tell, or there is no phrasebook to read it by."""
+        return language_of_talk(self._recorded.texts())
 
     @cached_property
     def lines(self) -> tuple[Utterance, ...]:

@@ -91,12 +91,13 @@ class History:
 
     def __init__(self, calls: Sequence[Recorded], writes: Callable[[str], bool | None]) -> None:
         """writes: does this tool change the world?"""
-        self._positions = {id(recorded): position for position, recorded in enumerate(calls)}
         self._writes = [
             (position, as_write(recorded.call))
             for position, recorded in enumerate(calls)
             if recorded.unknown is None and writes(recorded.call.tool) and not has_failed(recorded.call)
         ]
+        # Most conversations write nothing, and then nobody asks.
+        self._positions = {id(recorded): position for position, recorded in enumerate(calls)} if self._writes else {}
 
     def before(self, recorded: Recorded) -> list[Write]:
         """The writes that had been made when this call was."""

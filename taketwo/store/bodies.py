@@ -16,7 +16,12 @@ AnyValue = TypeVar("AnyValue", bound=Value)
 
 def packed(value: Value) -> bytes:
     """The value for a column."""
-    return zlib.compress(value.to_json(), COMPRESSION_LEVEL)
+    return packed_json(value.to_json())
+
+
+def packed_json(text: bytes | msgspec.Raw) -> bytes:
+    """The same of a value that is JSON already."""
+    return zlib.compress(text, COMPRESSION_LEVEL)
 
 
 def unpacked(body: bytes, shape: type[AnyValue]) -> AnyValue:

@@ -7,16 +7,60 @@ that the writer comes back from the database it has to wait for the other thread
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from threading import Event, Lock
 
-from taketwo.store.bodies import packed
+import msgspec
+
+from taketwo.store.bodies import packed_json
 from taketwo.store.database import Connection
 from taketwo.store.statements import SQL
 from taketwo.store.writer import Writer
+from taketwo.value import Value
 from taketwo.verdict import CaseResult
 
 MOST_TOGETHER = 500
 """So many wait for the writer; whoever adds one more waits, too."""
+
+
+class Row(Value):
+    """A result as it is written."""
+
+    suite_id: str
+    """The suite's name."""
+    at_ns: int
+    """When it was added, in nanoseconds since 1970."""
+    verdict: str
+    """The verdict."""
+    runs: tuple[str, ...]
+    """The ids of its runs."""
+    result: msgspec.Raw
+    """The result as JSON."""
+
+
+def row_of(suite_id: str, result: CaseResult, at_ns: int | None = None) -> Row:
+    """The row of a result that is added now, or was at another time."""
+    return Row(
+        suite_id=suite_id,
+        at_ns=time.time_ns() if at_ns is None else at_ns,
+        verdict=result.verdict.kind,
+        runs=tuple(attempt.run.id for attempt in result.attempts),
+        result=msgspec.Raw(result.to_json()),
+    )
+
+
+def write(connection: Connection, rows: Iterable[Row]) -> None:
+    """Write these rows, in this order."""
+    runs: list[tuple[str, int]] = []
+    suites: set[str] = set()
+    for row in rows:
+        if row.suite_id not in suites:
+            suites.add(row.suite_id)
+            connection.execute(SQL["add_suite"], (row.suite_id,))
+        body = packed_json(row.result)
+        (key,) = connection.execute(SQL["add_result"], (row.suite_id, row.at_ns, row.verdict, body)).fetchone()
+        runs += [(run, key) for run in row.runs]
+    connection.executemany(SQL["add_run"], runs)
 
 
 class Results:
@@ -65,10 +109,4 @@ class _Batch:
     def write(self, connection: Connection) -> None:
         with self._lock:
             self.taken.set()
-        connection.executemany(SQL["add_suite"], [(name,) for name in dict.fromkeys(row[0] for row in self._rows)])
-        runs: list[tuple[str, int]] = []
-        for suite_id, at_ns, result in self._rows:
-            row = (suite_id, at_ns, result.verdict.kind, packed(result))
-            (key,) = connection.execute(SQL["add_result"], row).fetchone()
-            runs += [(attempt.run.id, key) for attempt in result.attempts]
-        connection.executemany(SQL["add_run"], runs)
+        write(connection, (row_of(suite_id, result, at_ns) for suite_id, at_ns, result in self._rows))

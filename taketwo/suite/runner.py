@@ -6,21 +6,31 @@ import asyncio
 import functools
 import gc
 import logging
+import os
 import time
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
-from taketwo.compare.compare import compare
 from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import AgentUnreachable, TakeTwoError
-from taketwo.evals.checks import check
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
 from taketwo.evals.sense import insist_on_sense
 from taketwo.events import CaseErrored, CaseFinished, Event
 from taketwo.replay import current
 from taketwo.replay.agents import Agent
-from taketwo.replay.engine import DEFAULT_LIMITS, Limits, replay
+from taketwo.replay.engine import DEFAULT_LIMITS, Limits, Replay
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import DEFAULT_POLICY as DEFAULT_TOOLS
@@ -30,7 +40,9 @@ from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.suite.contrast import contrast_of, floor_of, with_contrast
 from taketwo.suite.decide import DEFAULT_POLICY, Policy, decide, outcome
+from taketwo.suite.findings import Findings, find
 from taketwo.suite.repeats import Outcome, Repeats, attempts_wanted
+from taketwo.suite.side_process import SideProcess
 from taketwo.suite.tally import ResultStore, Tally
 from taketwo.verdict import Attempt, CaseResult, Rate, Reason, VerdictKind
 
@@ -40,7 +52,10 @@ MANY = 50
 """From so many replays at a time on, the next one begins before the last one is judged. Of a thousand that end in the
 same moment each would have to wait with its next agent until all before it were judged; so they are judged while agents
 take their time. Where few go on, each case is done before the next one begins."""
-MOMENT_S = 0.002
+WORTH_A_PROCESS = 500
+"""From so many replays on, of which many go on at a time, a process beside this one judges them and writes the results;
+fewer are judged before it has started. In one of several jobs there is none, as the others have the cores."""
+MOMENT_S = 0.0005
 """How long agents that could go on wait at most while others are judged, and one replay more, in seconds."""
 GIVE_UP_AFTER = 3
 """When so many replays have found the agent unreachable, and none has reached it, the rest is not tried."""
@@ -48,7 +63,7 @@ GIVE_UP_AFTER = 3
 REGRESSIONS: tuple[VerdictKind, ...] = ("fail", "flaky")
 """Verdicts that stay known when further attempts at the case could not be made."""
 
-GARBAGE_THRESHOLDS = (20_000, 20, 50)
+GARBAGE_THRESHOLDS = (100_000, 20, 50)
 """As `gc.set_threshold` takes them; Python's own begin at some hundred objects."""
 
 log = logging.getLogger(__name__)
@@ -117,6 +132,7 @@ async def run_suite(
     stop: asyncio.Event | None = None,
     among: int | None = None,
     done: Sequence[CaseFinished] = (),
+    cores: int | None = None,
 ) -> AsyncIterator[Event]:
     """Replay every case `repeat` times against the agent, and yield what happens: results as they are ready.
 
@@ -129,26 +145,48 @@ async def run_suite(
     stop: once set, nothing new begins, what runs ends at once, and `SuiteFinished` tells of what was done before.
     among: how many cases the whole suite has, where these are a part of it; None where they are the whole.
     done: cases of the suite besides these, of which all is known; they are told first.
+    cores: how many cores there are to use; None for all that this process may use.
 
     Whatever keeps a case from being replayed is a `CaseErrored`; nothing is raised for one case. What is kept in memory
     does not grow with the number of cases, if `cases` has a length and makes its items when they are asked for.
     """
     known = cases if isinstance(cases, Collection) else list(cases)
-    tally = Tally(store, suite_id)
     in_all = len(known) + len(done)
-    yield tally.started(agent.spec, in_all)
-    for event in tally.adding(done):
-        yield event
     repeats = (Repeats(most=repeat) if isinstance(repeat, int) else repeat).for_one_of(among or in_all)
     workers = min(concurrency, len(known) * repeats.most)
     terms = Terms(agent, against, repeats, policy, limits, tools, stand_in, users, evaluators, severities, stop)
-    work = _Work(known, terms, workers)
-    with collecting_rarely():
+    is_worth_a_process = among is None and (cores or _cores()) > 1 and len(known) * repeats.most >= WORTH_A_PROCESS
+    side = _side_process(terms, store) if is_worth_a_process and _has_background(workers, terms) else None
+    with collecting_rarely(), side or nullcontext():
+        tally = Tally(side if side is not None and side.keeps else store, suite_id)
+        yield tally.started(agent.spec, in_all)
+        for event in tally.adding(done):
+            yield event
+        work = _Work(known, terms, workers, side)
         async with beside(_all_done(work, workers)):
             while (found := await work.results.get()) is not None:
                 tally.add(found)
                 yield found
-    yield await tally.finished(cancelled=work.was_cut_short)
+        yield await tally.finished(cancelled=work.was_cut_short)
+
+
+def _has_background(workers: int, terms: Terms) -> bool:
+    """Whether more is done than what agents wait for; evaluators wait, too, and side by side only in the workers."""
+    return workers >= MANY and not terms.evaluators
+
+
+def _side_process(terms: Terms, store: ResultStore | None) -> SideProcess:
+    from taketwo.store.tables import TableStore  # who has no such store need not load it
+
+    return SideProcess(terms.severities, store if isinstance(store, TableStore) else None)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not everywhere
+        return os.cpu_count() or 1
 
 
 @contextmanager
@@ -166,9 +204,9 @@ def collecting_rarely() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-async def _played(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent) -> Run:
-    """One replay of a case. Raises what `replay` raises."""
-    return await replay(
+def _made_ready(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent) -> Replay:
+    """One replay of a case. Raises what `Replay` raises."""
+    return Replay(
         suite_case.case,
         agent,
         attempt=number,
@@ -178,25 +216,28 @@ async def _played(suite_case: SuiteCase, number: int, terms: Terms, agent: Agent
         scope=suite_case.scope,
         stand_in=terms.stand_in,
         users=terms.users,
-        stop=terms.stop,
     )
 
 
-async def _judged(case: Case, run: Run, terms: Terms) -> Attempt:
-    """A replay with all that is found in it."""
-    comparison = compare(
-        case.recorded, run.conversation, writes=_writes, severities=terms.severities, cut_short_in=run.cut_short_in
-    )
-    scores = check(case, run, comparison)
+async def _judged(case: Case, run: Run, terms: Terms, found: Findings | None) -> Attempt:
+    """A replay with all that is found in it. found: what is known of that already."""
+    if found is None:
+        found = find(case, run, severities=terms.severities, writes=_writes)
+    scores = found.scores
     if terms.evaluators:
-        scores += await evaluate(Context(case=case, run=run, comparison=comparison), terms.evaluators)
-    return Attempt(run=run, comparison=comparison, scores=scores)
+        scores += await evaluate(Context(case=case, run=run, comparison=found.comparison), terms.evaluators)
+    return Attempt(run=run, comparison=found.comparison, scores=scores)
 
 
 def _writes(tool: str) -> bool | None:
     """What `@taketwo.tool(writes=True)` says; without it a function says nothing, and its name decides."""
     registered = current.REGISTERED.get(tool)
     return True if registered is not None and registered.writes else None
+
+
+def _writing() -> tuple[str, ...]:
+    """The tools of which it says so."""
+    return tuple(name for name, registered in current.REGISTERED.items() if registered.writes)
 
 
 class _Open:
@@ -284,61 +325,110 @@ def _floor_rate(case: Case) -> Rate | None:
     return None if floor is None else Rate(passed=floor.passed, runs=floor.runs, low=0, high=1)
 
 
-class _Replayed(NamedTuple):
-    """What came of an attempt, before anybody has looked at it."""
+class _Attempt:
+    """One attempt at a case, from its replays to what is found in them."""
 
-    case: _Open
-    new: Run
-    old: Run | None
+    def __init__(self, case: _Open, number: int) -> None:
+        self.case = case
+        self.found: tuple[Findings, ...] | None = None
+        """What is found in each run; None where that is still to be done."""
+        self._number = number
+        self._replays: tuple[Replay, ...] = ()
+
+    async def play(self, terms: Terms) -> bool:
+        """Replay it with the agent, and with the old one where there is one; whether that came to its end.
+
+        Raises ScenarioUnreadable, and what a `Replay` raises.
+        """
+        suite_case = self.case.suite_case
+        insist_on_sense(suite_case.case)
+        # Side by side, so that a service that drifts does so for both.
+        agents = (terms.agent,) if terms.against is None else (terms.agent, terms.against)
+        self._replays = tuple(_made_ready(suite_case, self._number, terms, agent) for agent in agents)
+        for one in self._replays:
+            await one.play(terms.stop)
+        return self._replays[0].ending.reason != "cancelled"
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """What came of its replays."""
+        return tuple(one.run() for one in self._replays)
+
+    async def settle(self, terms: Terms) -> None:
+        """Judge it, where that is not done, and add it to its case."""
+        case = self.case.suite_case.case
+        found = self.found or (None,) * len(self.runs)
+        new, *old = [await _judged(case, run, terms, of_it) for run, of_it in zip(self.runs, found, strict=True)]
+        self.case.attempts.append(new)
+        self.case.against.extend(old)
 
 
 class _Work:
     """All that is to be done, handed out attempt by attempt."""
 
-    def __init__(self, cases: Iterable[SuiteCase], terms: Terms, workers: int) -> None:
+    def __init__(self, cases: Iterable[SuiteCase], terms: Terms, workers: int, side: SideProcess | None) -> None:
         # Each worker may have one result waiting; when that is not taken, it does not begin another replay.
         self.results: asyncio.Queue[CaseFinished | CaseErrored | None] = asyncio.Queue(maxsize=workers)
         self.was_cut_short = False
         self._terms = terms
         self._workers = workers
-        self._unjudged: asyncio.Queue[_Replayed | None] = asyncio.Queue()
-        # Evaluators wait for models, and they do so side by side only in the workers.
-        self._judges_later = workers >= MANY and not terms.evaluators
+        self._has_background = _has_background(workers, terms)
+        self._background: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue()
+        self._side = side
         self._cases = iter(cases)
         self._open: dict[int, _Open] = {}
         # Each attempt wakes one worker; None at the end goes from one to the next.
-        self._ready: asyncio.Queue[tuple[_Open, int] | None] = asyncio.Queue()
+        self._ready: asyncio.Queue[_Attempt | None] = asyncio.Queue()
         self._has_begun_all = False
         self._unreachable = 0
         self._was_reached = False
 
     async def do(self) -> None:
         """Take attempts until there are none left: what one worker does."""
-        while (next_one := await self._next()) is not None:
-            case, number = next_one
+        while (attempt := await self._next()) is not None:
             if self._terms.stop is not None and self._terms.stop.is_set():
                 self._end_early()
                 return
-            replayed = None if case.error is not None else await self._replayed(case, number)
-            if replayed is not None and self._judges_later and self._unjudged.qsize() < self._workers:
-                self._unjudged.put_nowait(replayed)
+            is_played = attempt.case.error is None and await self._play(attempt)
+            if not is_played or not self._has_background:
+                await self._settle(attempt, is_played=is_played)
+            elif self._background.qsize() < self._workers:
+                self._background.put_nowait(partial(self._see_to, attempt))
             else:
-                await self._settle(case, replayed)
+                await self._see_to(attempt)
 
-    async def judge(self) -> None:
-        """Judge what workers leave, for a moment whenever all that could go on has gone on."""
+    async def do_in_background(self) -> None:
+        """What no agent waits for, for a moment whenever all workers that could go on have gone on."""
         began = time.perf_counter()
-        while (replayed := await self._unjudged.get()) is not None:
-            await self._settle(replayed.case, replayed)
+        while (work := await self._background.get()) is not None:
+            await work()
+            self._background.task_done()
             if time.perf_counter() - began > MOMENT_S:
                 await asyncio.sleep(0)
                 began = time.perf_counter()
 
-    def no_more_to_judge(self) -> None:
-        """The workers are done, so `judge` may end, too."""
-        self._unjudged.put_nowait(None)
+    async def end_background(self) -> None:
+        """The workers are done, so that `do_in_background` may end, too."""
+        await self._background.join()
+        if self._side is not None:
+            await self._side.all_judged()
+            await self._background.join()
+        self._background.put_nowait(None)
 
-    async def _next(self) -> tuple[_Open, int] | None:
+    async def _see_to(self, attempt: _Attempt) -> None:
+        """Have an attempt that was played judged."""
+        with self._noting_errors(attempt.case):
+            tell = partial(self._judged_beside, attempt)
+            case = attempt.case.suite_case.case
+            if self._side is not None and self._side.ask(case, attempt.runs, _writing(), tell):
+                return
+        await self._settle(attempt)
+
+    def _judged_beside(self, attempt: _Attempt, found: tuple[Findings, ...] | None) -> None:
+        attempt.found = found
+        self._background.put_nowait(partial(self._settle, attempt))
+
+    async def _next(self) -> _Attempt | None:
         """An attempt of an open case, else the first of a new one; None once nothing can come any more."""
         while self._ready.empty() and not self._has_begun_all:
             if (suite_case := next(self._cases, None)) is not None:
@@ -364,7 +454,7 @@ class _Work:
     def _hand_out(self, case: _Open) -> bool:
         numbers = case.next_attempts()
         for number in numbers:
-            self._ready.put_nowait((case, number))
+            self._ready.put_nowait(_Attempt(case, number))
         return bool(numbers)
 
     async def _go_on_with(self, case: _Open) -> None:
@@ -380,33 +470,26 @@ class _Work:
             await self._tell(case)
         await self.results.put(None)
 
-    async def _replayed(self, case: _Open, number: int) -> _Replayed | None:
-        """The replays of one attempt; None where nothing came of it."""
+    async def _play(self, attempt: _Attempt) -> bool:
+        """Whether anything came of the attempt."""
+        case = attempt.case
         if self._unreachable >= GIVE_UP_AFTER and not self._was_reached:
             case.error = f"not tried, as {GIVE_UP_AFTER} replays before could not reach the agent"
-            return None
+            return False
         with self._noting_errors(case):
-            insist_on_sense(case.suite_case.case)
-            new = await _played(case.suite_case, number, self._terms, self._terms.agent)
-            # Side by side, so that a service that drifts does so for both.
-            before = self._terms.against
-            old = None if before is None else await _played(case.suite_case, number, self._terms, before)
+            is_whole = await attempt.play(self._terms)
             self._was_reached = True
-            if new.ending.reason != "cancelled":
-                return _Replayed(case, new, old)
+            if is_whole:
+                return True
             self._end_early()
-        return None
+        return False
 
-    async def _settle(self, case: _Open, replayed: _Replayed | None) -> None:
+    async def _settle(self, attempt: _Attempt, *, is_played: bool = True) -> None:
         """Judge what came of an attempt, if anything did, and go on with its case."""
-        if replayed is not None:
+        case = attempt.case
+        if is_played:
             with self._noting_errors(case):
-                known, terms = case.suite_case.case, self._terms
-                new = await _judged(known, replayed.new, terms)
-                old = None if replayed.old is None else await _judged(known, replayed.old, terms)
-                case.attempts.append(new)
-                if old is not None:
-                    case.against.append(old)
+                await attempt.settle(self._terms)
         case.under_way -= 1
         if case.under_way == 0:
             await self._go_on_with(case)
@@ -447,10 +530,12 @@ async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def _all_done(work: _Work, workers: int) -> None:
-    async with asyncio.TaskGroup() as judging:
-        judging.create_task(work.judge())
+    async with asyncio.TaskGroup() as background:
+        background.create_task(work.do_in_background())
         async with asyncio.TaskGroup() as replaying:
-            for _ in range(workers):
+            for number in range(1, workers + 1):
                 replaying.create_task(work.do())
-        work.no_more_to_judge()
+                if number % MANY == 0:
+                    await asyncio.sleep(0)  # the first agents are asked before the last replays are made ready
+        await work.end_background()
     await work.tell_the_rest()
