@@ -10,6 +10,7 @@ from starlette.routing import Route
 from taketwo.server.access import COOKIE, SIGNED_IN_FOR, Keys, Refused
 from taketwo.server.pages.drawing import page
 from taketwo.server.pages.forms import filled_in, text_of
+from taketwo.server.pages.shell import LOGIN, Shell
 
 START = "/sessions"
 
@@ -31,7 +32,7 @@ class Login:
 
     def form(self, request: Request) -> Response:
         """Where the key is filled in."""
-        return page("login.html", to=_own_path(request.query_params.get("to", "")), wrong=None)
+        return page("login.html", Shell(section=LOGIN), to=_own_path(request.query_params.get("to", "")), wrong=None)
 
     def sign_in(self, request: Request, form: FormData) -> Response:
         """Take the key and go on to where the person came from."""
@@ -42,7 +43,7 @@ class Login:
         except Refused as error:
             token, wrong = None, error.why
         if token is None:
-            return page("login.html", to=to, wrong=wrong)
+            return page("login.html", Shell(section=LOGIN), to=to, wrong=wrong)
         answer = RedirectResponse(to, 303)
         answer.set_cookie(
             COOKIE,

@@ -49,6 +49,9 @@ NAVIGATION: tuple[tuple[str, tuple[Section, ...]], ...] = (
 )
 """Every section, in groups."""
 
+LOGIN = "login"
+"""The section in which one has yet to sign in: there is nowhere else to go."""
+
 
 class Shell(NamedTuple):
     """What a page tells the frame around it."""
