@@ -108,7 +108,7 @@ def running_server(store: str) -> Iterator[tuple[int, str, str]]:
         assert server.stdout is not None
         words = server.stdout.readline().split()
         try:
-            yield server.pid, words[2].removeprefix("http://"), words[5]
+            yield server.pid, words[2].removeprefix("http://"), words[4]
         finally:
             server.terminate()
 

@@ -93,7 +93,7 @@ class Process:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
         said = self.process.stdout.readline().split()
-        self.address, self.grpc = said[2], said[5]
+        self.address, self.grpc = said[2], said[4]
 
     def end(self) -> int:
         """Stop it as a person would, with the exit code."""
