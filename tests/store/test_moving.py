@@ -152,7 +152,12 @@ def test_no_table_is_forgotten() -> None:
     migrate(connection)
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     moved = {table.name for table in TABLES}
-    assert {name for name in there - moved if not name.startswith(("talk", "sqlite_"))} == {"facts", "mark", "grade"}
+    assert {name for name in there - moved if not name.startswith(("talk", "sqlite_"))} == {
+        "facts",
+        "mark",
+        "grade",
+        "grade_hour",
+    }
     for table in TABLES:
         columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")} - {"indexed"}
         assert columns == set(table.every)
