@@ -112,7 +112,8 @@ class Site:
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, "TAKETWO_AGENT_HOSTS": "127.0.0.1"}
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
 
 
 def _used_s(pid: int, *, alone: bool = False) -> float:

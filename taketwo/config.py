@@ -46,6 +46,9 @@ class Settings(Value):
     """What ElevenLabs' webhooks are signed with. `TAKETWO_ELEVENLABS_SECRET`; never read from a file."""
     traces_to: str | None = None
     """Collector that a server's own spans go to. `TAKETWO_TRACES_TO`; OpenTelemetry's own variables when left out."""
+    agent_hosts: str = ""
+    """Agents in its own network that a server which others reach may ask, and agents that get its keys, as in
+    `orders.intern:8080, …`; `*` for any. `TAKETWO_AGENT_HOSTS`."""
     webhook_hosts: str = ""
     """Hosts of this network that a server's alerts may go to, as in `hooks.intern:8080, …`. `TAKETWO_WEBHOOK_HOSTS`."""
     smtp_url: str | None = None

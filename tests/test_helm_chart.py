@@ -32,6 +32,7 @@ EVERYTHING = (
     *("store.existingSecret=database", "replicas=3", "executor=temporal://temporal:7233", "workers.enabled=true"),
     *("ingress.enabled=true", "ingress.tlsSecret=tls", "ingress.className=nginx", "serviceMonitor.enabled=true"),
     *("tracesTo=http://collector:4318", "envFromSecret=more", "env.TAKETWO_LLM_MODEL=openai:gpt-5-mini"),
+    "agentHosts=orders.shop.svc:8080",
     *("imagePullSecrets[0].name=pull", "nodeSelector.disk=fast", "podAnnotations.team=support"),
 )
 
@@ -91,6 +92,7 @@ def test_with_everything_pods_share_a_database_and_workers_replay() -> None:
     for pod in (server["template"]["spec"], workers["template"]["spec"]):
         environment = {one["name"]: one for one in pod["containers"][0]["env"]}
         assert environment["TAKETWO_STORE"]["valueFrom"]["secretKeyRef"] == {"name": "database", "key": "url"}
+        assert environment["TAKETWO_AGENT_HOSTS"]["value"] == "orders.shop.svc:8080"
         assert environment["TAKETWO_LLM_MODEL"]["value"] == "openai:gpt-5-mini"
         assert pod["imagePullSecrets"] == [{"name": "pull"}] and pod["nodeSelector"] == {"disk": "fast"}
         mounted = {mount["name"] for mount in pod["containers"][0]["volumeMounts"]}

@@ -21,6 +21,7 @@ from taketwo.compare.severity import severity_table
 from taketwo.config import Settings, secrets_of
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, MissingExtra, TraceUnreadable
+from taketwo.replay.agents.hosts import read_hosts
 from taketwo.report.words import items_in_words, plain
 from taketwo.store import Store
 from taketwo.store.addresses import shown
@@ -29,7 +30,7 @@ from taketwo.store.keys import keep_given_key
 
 if TYPE_CHECKING:
     from taketwo.llm import AskedModel
-    from taketwo.server.app import Telling
+    from taketwo.server.app import Means, Telling
     from taketwo.server.flow.alerts import Delivery
     from taketwo.server.flow.embedded import Embedded
     from taketwo.server.logs import LogForm, LogFormat, LogLevel
@@ -105,11 +106,9 @@ def serve_command(
     gRPC needs the extra 'grpc'. Where it is missing, or 4317 is taken and no port was named, HTTP is served alone.
     """
     try:
-        from taketwo.server.flow.asking import Asking
         from taketwo.server.logs import LogForm, write_logs
         from taketwo.server.run import serve
         from taketwo.server.scoring import Scorer
-        from taketwo.server.webhooks import WebhookSecrets
     except ModuleNotFoundError as error:
         raise MissingExtra("server", needed_for="taketwo serve") from error
     here = settings()
@@ -125,15 +124,27 @@ def serve_command(
             grpc_port=grpc_port,
             require_keys=require_keys,
             on_ready=lambda listening: _announce(listening, url),
-            access=access(here),
-            delivery=_delivery(here),
-            webhooks=WebhookSecrets(vapi=here.vapi_secret, retell=here.retell_key, elevenlabs=here.elevenlabs_secret),
-            severities=severity_table(here.severity),
-            asking=Asking(lambda: language_model(here), Path.cwd()),
-            executor=None if executor_url is None else _executor(executor_url, _delivery(here)),
+            means=_means(here, executor_url),
             drain_s=drain_s,
             telling=partial(_telling, form, traces_to or here.traces_to),
         )
+
+
+def _means(here: Settings, executor_url: str | None) -> Means:
+    """What the settings give a server. Raises BadSetting, MissingExtra."""
+    from taketwo.server.app import Means
+    from taketwo.server.flow.asking import Asking
+    from taketwo.server.webhooks import WebhookSecrets
+
+    return Means(
+        access=access(here),
+        agent_hosts=read_hosts(here.agent_hosts),
+        delivery=_delivery(here),
+        webhooks=WebhookSecrets(vapi=here.vapi_secret, retell=here.retell_key, elevenlabs=here.elevenlabs_secret),
+        severities=severity_table(here.severity),
+        asking=Asking(lambda: language_model(here), Path.cwd()),
+        executor=None if executor_url is None else _executor(executor_url, _delivery(here)),
+    )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import click
 from taketwo.cli.settings import access, language_model, opened_store, settings, store_option
 from taketwo.compare.severity import severity_table
 from taketwo.errors import MissingExtra
+from taketwo.replay.agents.hosts import read_hosts
 
 
 @click.command("worker")
@@ -41,6 +42,8 @@ def worker_command(url: str, concurrency: int, store_url: str | None) -> None:
         raise MissingExtra("temporal", needed_for="taketwo worker") from error
     here = settings()
     name = f"{socket.gethostname()} {os.getpid()}"
+    # Whoever has a key of the server says whom to ask, wherever the worker is.
+    reach = {**access(here), "hosts": read_hosts(here.agent_hosts)}
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -52,7 +55,7 @@ def worker_command(url: str, concurrency: int, store_url: str | None) -> None:
             asking=Asking(lambda: language_model(here), Path.cwd()),
         )
         click.echo(f"working for {url} as {name}")
-        await run_worker(flow, read_address(url), name=name, concurrency=concurrency, access=access(here), stop=stop)
+        await run_worker(flow, read_address(url), name=name, concurrency=concurrency, access=reach, stop=stop)
 
     with opened_store(store_url or here.store) as store:
         asyncio.run(run())

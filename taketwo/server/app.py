@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import TakeTwoError
+from taketwo.replay.agents.hosts import AgentHosts
 from taketwo.server import assets
 from taketwo.server.access import Access, Keys, only_project
 from taketwo.server.api import door
@@ -75,35 +76,47 @@ class Telling(NamedTuple):
     """Where its spans go."""
 
 
+class Means(NamedTuple):
+    """What a server has from its settings for what it does by itself."""
+
+    access: Mapping[str, Any] = {}
+    """Keys and endpoints of agents that it replays against, as `open_agent` takes them."""
+    agent_hosts: AgentHosts | None = None
+    """Agents in its own network that it may ask where it needs keys, as others say there whom to ask; None for any."""
+    delivery: Delivery = Delivery()
+    """How alerts leave."""
+    webhooks: WebhookSecrets = WebhookSecrets()
+    """What voice platforms must show that send calls."""
+    severities: Mapping[str, Weight] = TABLE
+    """How grave differences are, where run tests are judged."""
+    asking: Asking = WITHOUT_MODEL
+    """Who asks the language model for judges and invented situations."""
+    executor: Embedded | None = None
+    """Who carries out what outlives a request; this process when there is none."""
+
+
 def create_app(
     store: Store,
     *,
     limits: Limits = Limits(),  # noqa: B008  # a value, never changed
     grpc_door: GrpcDoor | None = None,
     keys_required: bool = False,
-    access: Mapping[str, Any] | None = None,
-    delivery: Delivery = Delivery(),  # noqa: B008  # a value, never changed
-    webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
-    severities: Mapping[str, Weight] = TABLE,
-    asking: Asking = WITHOUT_MODEL,
-    executor: Embedded | None = None,
+    means: Means = Means(),  # noqa: B008  # a value, never changed
     draining: threading.Event | None = None,
     telling: Telling = Telling(),  # noqa: B008  # a value, never changed
 ) -> Starlette:
     """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
 
     A request that shows a key of one project sees nothing else, and with `keys_required` every request must show one.
-    access: keys and endpoints of agents that the server replays against. delivery: how alerts leave.
-    webhooks: what voice platforms must show that send calls. severities: how grave differences are in run tests.
-    executor: who carries out what outlives a request; this process when there is none. asking: who asks models.
     draining: set as soon as the server is told to stop, and from then on it says that it is not ready.
     telling: what it tells about itself.
     """
     keys = Keys(store, required=keys_required)
     store.hurry(limits.reading_s)
-    executor, whole_store = executor or Embedded(access, delivery=delivery), store
-    store = ScopedStore(store, only_project)
-    flow = Flow(store, executor, severities=severities, asking=asking)
+    hosts = means.agent_hosts if keys_required else None
+    executor = means.executor or Embedded({**means.access, "hosts": hosts}, delivery=means.delivery)
+    store, whole_store = ScopedStore(store, only_project), store
+    flow = Flow(store, executor, severities=means.severities, asking=means.asking)
     chats = Chats(flow)
     room, metrics = Room(limits), Metrics()
     metrics.registry.register(Figures(Flow(whole_store), room))
@@ -122,7 +135,7 @@ def create_app(
         *Receiver(intake, limits, room, metrics).routes(),
         *Health(whole_store, intake, limits, draining or threading.Event()).routes(),
         *Scraped(metrics).routes(),
-        *Webhooks(whole_store, webhooks, body_bytes=limits.body_bytes).routes(),
+        *Webhooks(whole_store, means.webhooks, body_bytes=limits.body_bytes).routes(),
         *Login(keys).routes(),
         assets.route(),
         *Captures(store).routes(),

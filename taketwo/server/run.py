@@ -7,22 +7,17 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
 
-from taketwo.compare.severity import TABLE, Weight
 from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
-from taketwo.server.app import FINISH_WITHIN_S, Telling, create_app
-from taketwo.server.flow.alerts import Delivery
-from taketwo.server.flow.asking import WITHOUT_MODEL, Asking
-from taketwo.server.flow.embedded import Embedded
+from taketwo.server.app import FINISH_WITHIN_S, Means, Telling, create_app
 from taketwo.server.limits import Limits
-from taketwo.server.webhooks import WebhookSecrets
 from taketwo.store import Store
 from taketwo.store.keys import keys
 from taketwo.value import Value
@@ -56,12 +51,7 @@ def serve(
     on_ready: Callable[[Listening], None] = lambda listening: None,
     limits: Limits = Limits(),  # noqa: B008  # a value, never changed
     require_keys: bool = False,
-    access: Mapping[str, Any] | None = None,
-    delivery: Delivery = Delivery(),  # noqa: B008  # a value, never changed
-    webhooks: WebhookSecrets = WebhookSecrets(),  # noqa: B008  # a value, never changed
-    severities: Mapping[str, Weight] = TABLE,
-    asking: Asking = WITHOUT_MODEL,
-    executor: Embedded | None = None,
+    means: Means = Means(),  # noqa: B008  # a value, never changed
     drain_s: float = 0.0,
     telling: Callable[[str, int], Telling] = lambda host, port: Telling(),
 ) -> None:
@@ -69,12 +59,9 @@ def serve(
 
     `on_ready` is told as soon as requests are answered; a port of 0 is any free one. Without a `grpc_port` OTLP/gRPC is
     served on 4317 where that can be had. Keys are needed with `require_keys`, and wherever others than this machine
-    reach the server. `access`: keys and endpoints of agents that the server replays against. `webhooks`: what voice
-    platforms must show that send calls. `severities`: how grave differences are, where run tests are judged. `asking`:
-    who asks the language model for judges and invented situations.
-    `executor`: who carries out what outlives a request; this process when there is none. `drain_s`: for so long the
-    server goes on as before when it was told to stop, and says that it is not ready, so that others notice in time.
-    `telling`: what it tells about itself, given where it answers.
+    reach the server. `means`: what it has for what it does by itself. `drain_s`: for so long the server goes on as
+    before when it was told to stop, and says that it is not ready, so that others notice in time. `telling`: what it
+    tells about itself, given where it answers.
 
     Raises BadSetting for a host that others reach where there are no keys, and for a port that is taken, MissingExtra
     for a `grpc_port` without grpcio, StoreUnavailable.
@@ -90,12 +77,7 @@ def serve(
             limits=limits,
             grpc_door=door,
             keys_required=keys_required,
-            access=access,
-            delivery=delivery,
-            webhooks=webhooks,
-            severities=severities,
-            asking=asking,
-            executor=executor,
+            means=means,
             draining=draining,
             telling=telling(host, listening.getsockname()[1]),
         )

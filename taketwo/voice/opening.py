@@ -8,6 +8,7 @@ from typing import Final
 from taketwo.conversation import Gap
 from taketwo.errors import MissingExtra
 from taketwo.replay.agents import Agent
+from taketwo.replay.agents.hosts import AgentHosts
 from taketwo.replay.agents.platforms import named
 from taketwo.voice.agent import VoiceAgent
 from taketwo.voice.caller import AudioMode
@@ -46,12 +47,14 @@ def open_voice_agent(
     speech_url: str | None = None,
     speech_key: str | None = None,
     prices: CallPrices | None = None,
+    hosts: AgentHosts | None = None,
 ) -> VoiceAgent:
     """The voice agent that a SPEC names: `ws://…#PROTOCOL`, `livekit:PATH.py`, `vapi:ASSISTANT`, or any text
     agent with ears and a mouth.
 
     text_agent: opens a text agent by its SPEC. speech_url: an OpenAI-compatible endpoint that recognises and speaks;
-    engines of this machine do it when it is None. prices: what calls cost.
+    engines of this machine do it when it is None. prices: what calls cost. hosts: those of this network that may be
+    called; None for any.
     Raises BadSetting, AgentUnreachable, MissingExtra.
     """
     recogniser, speaker, other_voice = _engines(speech_url, speech_key)
@@ -68,7 +71,7 @@ def open_voice_agent(
         codec_named(spec.partition("#")[2] or DEFAULT_CODEC)
 
         def dial() -> Transport:
-            return WebSocketCall(spec, api_key=api_key)
+            return WebSocketCall(spec, api_key=api_key, hosts=hosts)
     else:
         agent = text_agent(spec)
 

@@ -67,4 +67,5 @@ def open_for_calls(spec: str, telephony: Telephony, places: Sequence[Blobs], **h
         speech_url=telephony.speech_url,
         speech_key=telephony.speech_key,
         prices=telephony.prices,
+        hosts=how.get("hosts"),
     )

@@ -16,7 +16,8 @@ import httpx
 import pytest
 import uvicorn
 
-from taketwo.server.app import create_app
+from taketwo.replay.agents.hosts import AgentHosts
+from taketwo.server.app import Means, create_app
 from taketwo.server.flow.asking import WITHOUT_MODEL, Asking
 from taketwo.server.limits import Limits
 from taketwo.server.otlp_grpc import GrpcDoor
@@ -39,6 +40,7 @@ def _serving_both(
     *,
     keys_required: bool = False,
     access: Mapping[str, Any] | None = None,
+    agent_hosts: AgentHosts | None = None,
     asking: Asking = WITHOUT_MODEL,
 ) -> Iterator[Both]:
     # Whatever a test has sent it finds in a listing, however slow the machine is.
@@ -49,8 +51,7 @@ def _serving_both(
         limits=limits,
         grpc_door=door,
         keys_required=keys_required,
-        access=access,
-        asking=asking,
+        means=Means(access=access or {}, agent_hosts=agent_hosts, asking=asking),
     )
     ready: SimpleQueue[int | None] = SimpleQueue()
     server = _Server(uvicorn.Config(app, port=0, log_level="warning"), door, ready.put)

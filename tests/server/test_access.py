@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -12,10 +13,14 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
+from fake_endpoint import plain
+from fake_endpoint import serving as endpoint
+from made_production import conversation
 from made_spans import PROTOBUF, chat_span, trace_request
 from starlette.routing import Route
 
 from taketwo.errors import BadSetting
+from taketwo.replay.agents.hosts import read_hosts
 from taketwo.server.access import needed_role
 from taketwo.server.app import create_app
 from taketwo.server.run import serve
@@ -203,3 +208,45 @@ def test_a_key_can_be_given_beforehand_and_another_one_takes_its_place(store: St
         with pytest.raises(BadSetting, match="form of a key") as refused:
             keep_given_key(store.documents, wrong, NOW)
         assert wrong not in str(refused.value)
+
+
+def test_with_keys_nobody_has_the_server_ask_an_address_of_its_network_that_is_not_named(serving: Serving) -> None:
+    with endpoint(plain("It is on its way.")) as (url, fake):
+        host = url.split("/")[2]
+        for needs_keys, named, arrives in ((True, "", False), (True, host, True), (False, "", True)):
+            store = open_store("memory:")
+            store.put_conversation(conversation(1))
+            secret = made(store, "replay", "read")
+            fake.requests.clear()
+            with serving(store, keys_required=needs_keys, agent_hosts=read_hosts(named)) as client:
+                client.headers.update(bearer(secret))
+                call = replayed_once(client, url)
+            assert (call["status"], bool(fake.requests)) == (("completed", True) if arrives else ("failed", False))
+            assert arrives or "allow it with TAKETWO_AGENT_HOSTS" in call["ended_reason"]
+
+
+def replayed_once(client: httpx.Client, spec: str) -> dict[str, str]:
+    """The only row of an execution against that agent, once it has ended."""
+
+    def asked(path: str, **body: object) -> dict[str, str]:
+        return dict(client.post(f"/api/{path}", json=body).raise_for_status().json())
+
+    def until(path: str, is_so: Callable[[dict[str, str]], bool]) -> dict[str, str]:
+        while not is_so(found := dict(client.get(f"/api/{path}").raise_for_status().json())):
+            time.sleep(0.05)
+        return found
+
+    session = asked("replay-sessions", project_id="shop", select_all=True)["id"]
+    until(f"replay-sessions/{session}", lambda one: one["suggestions"] is not None)
+    asked(f"replay-sessions/{session}/generate-scenario", no_of_rows=1)
+    ready = until(f"replay-sessions/{session}", lambda one: one["current_step"] == "ready")
+    test = asked(
+        "run-tests",
+        name="one",
+        agent_definition_id=ready["agent_definition_id"],
+        scenario_ids=[ready["scenario_id"]],
+    )
+    execution = asked(f"run-tests/{test['id']}/executions", spec=spec)["id"]
+    until(f"test-executions/{execution}", lambda one: one["status"] not in ("pending", "running"))
+    calls = client.get(f"/api/test-executions/{execution}/call-executions").raise_for_status().json()
+    return dict(calls["call_executions"][0])

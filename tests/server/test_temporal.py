@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -141,7 +142,8 @@ class Site:
         """One more worker."""
         command = [sys.executable, "-m", "taketwo", "worker", "--store", self.url]
         command += ["--executor", f"temporal://127.0.0.1:{self._temporal.port}", "--concurrency", "4"]
-        self.workers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        environment = {**os.environ, "TAKETWO_AGENT_HOSTS": "127.0.0.1"}
+        self.workers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment))
         return self.workers[-1]
 
     def begin(self) -> Execution:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from taketwo.server.app import create_app
+from taketwo.server.app import Means, create_app
 from taketwo.server.webhooks import WebhookSecrets
 from taketwo.store import open_store
 from taketwo.store.addresses import blobs_of
@@ -47,7 +47,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def client(store: MemoryStore) -> TestClient:
-    return TestClient(create_app(store, webhooks=SECRETS), base_url="http://127.0.0.1")
+    return TestClient(create_app(store, means=Means(webhooks=SECRETS)), base_url="http://127.0.0.1")
 
 
 def post(client: TestClient, platform: str, body: bytes, **headers: str) -> httpx.Response:
@@ -139,7 +139,7 @@ def test_a_webhook_that_comes_again_when_its_recording_has_expired_leaves_the_ke
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
     recordings = Recordings([blobs_of(store.url)])
     body = json.dumps(REPORT).replace("https://recordings.example/call-stereo.wav", "http://127.0.0.1:9/call.wav")
-    client = TestClient(create_app(store, webhooks=SECRETS), base_url="http://127.0.0.1")
+    client = TestClient(create_app(store, means=Means(webhooks=SECRETS)), base_url="http://127.0.0.1")
     post(client, "vapi", body.encode(), x_vapi_secret="hush")
     came = store.conversation("0f0e9d8c-call-2")
     name = recordings.keep(b"RIFF, and what was fetched in time")
@@ -186,7 +186,7 @@ def test_nothing_is_taken_where_nothing_was_agreed_and_what_is_no_webhook_is_tol
 def test_a_recording_that_may_not_be_fetched_is_a_gap_and_the_call_is_kept(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
     body = json.dumps(REPORT).replace("https://recordings.example/call-stereo.wav", "http://127.0.0.1:9/call.wav")
-    client = TestClient(create_app(store, webhooks=SECRETS), base_url="http://127.0.0.1")
+    client = TestClient(create_app(store, means=Means(webhooks=SECRETS)), base_url="http://127.0.0.1")
     assert post(client, "vapi", body.encode(), x_vapi_secret="hush").json()["kept"]
     gaps = [gap.why for gap in store.conversation("0f0e9d8c-call-2").gaps]
     assert any("is no public address" in why for why in gaps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.conversation import Conversation, Tokens
@@ -14,6 +14,9 @@ from taketwo.replay.current import AskedCall, CameBack
 from taketwo.replay.session import Aftermath, Heard, Session
 from taketwo.replay.user import Line
 from taketwo.value import JSON, Value
+
+if TYPE_CHECKING:
+    from taketwo.replay.agents.hosts import AgentHosts
 
 Message: TypeAlias = dict[str, Any]
 """A chat message in OpenAI's form."""
@@ -168,6 +171,7 @@ def open_agent(
     llm_base_url: str | None = None,
     llm_api_key: str | None = None,
     tools_url: str | None = None,
+    hosts: AgentHosts | None = None,
 ) -> Agent:
     """The agent that a SPEC names, see `SUPPORTED` and docs/agents.md; `close_agent` when done.
 
@@ -176,6 +180,7 @@ def open_agent(
     llm_base_url, llm_api_key: the OpenAI-compatible API that plays the model of `prompt:`; the key is also for a
     `/chat/completions` that has no other.
     tools_url: where a server or program of one's own finds the recorded tools; None when nowhere.
+    hosts: those of this network that may be asked, where others say whom to ask; None for any.
     Raises AgentUnreachable when a callable cannot be imported, BadSetting when the SPEC or an override means nothing.
     """
     changes = {} if overrides is None else dict(overrides)
@@ -183,7 +188,7 @@ def open_agent(
         case "chat_completions":
             from taketwo.replay.agents.chat_completions import ChatCompletionsAgent
 
-            return ChatCompletionsAgent(spec, overrides=changes, api_key=api_key or llm_api_key)
+            return ChatCompletionsAgent(spec, overrides=changes, api_key=api_key or llm_api_key, hosts=hosts)
         case "prompt":
             from taketwo.replay.agents.prompt import PromptAgent
 
@@ -192,7 +197,7 @@ def open_agent(
             from taketwo.replay.agents.http_protocol import HttpAgent
 
             _insist_on_no(changes, spec)
-            return HttpAgent(spec, api_key=api_key, tools_url=tools_url)
+            return HttpAgent(spec, api_key=api_key, tools_url=tools_url, hosts=hosts)
         case "command":
             from taketwo.replay.agents.command import CommandAgent
 
@@ -200,7 +205,7 @@ def open_agent(
             return CommandAgent(spec, tools_url=tools_url)
         case "a2a":
             _insist_on_no(changes, spec)
-            return _a2a(spec, api_key, tools_url)
+            return _a2a(spec, api_key, tools_url, hosts)
         case "platform":
             from taketwo.replay.agents.platforms import PlatformAgent
 
@@ -213,12 +218,12 @@ def open_agent(
             return open_callable(spec)
 
 
-def _a2a(spec: str, api_key: str | None, tools_url: str | None) -> Agent:
+def _a2a(spec: str, api_key: str | None, tools_url: str | None, hosts: AgentHosts | None) -> Agent:
     try:
         from taketwo.replay.agents.a2a import A2AAgent
     except ModuleNotFoundError as error:
         raise MissingExtra("a2a", needed_for="an agent that speaks A2A") from error
-    return A2AAgent(spec, api_key=api_key, tools_url=tools_url)
+    return A2AAgent(spec, api_key=api_key, tools_url=tools_url, hosts=hosts)
 
 
 async def close_agent(agent: Agent) -> None:

@@ -15,7 +15,9 @@ from a2a.utils.errors import A2AError
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.errors import AgentUnreachable
 from taketwo.replay.agents import AgentFailed, Exchange, Reply
-from taketwo.replay.agents.endpoint import CONNECT_TIMEOUT_S, words_of
+from taketwo.replay.agents.endpoint import words_of
+from taketwo.replay.agents.hosts import AgentHosts
+from taketwo.replay.agents.http_client import http_client
 from taketwo.replay.agents.propagation import headers
 from taketwo.value import clean_text
 
@@ -43,20 +45,22 @@ class _Thread(NamedTuple):
 class A2AAgent:
     """Sends each line of the user as a message. The agent keeps the conversation itself, under a context of its own."""
 
-    def __init__(self, spec: str, *, api_key: str | None = None, tools_url: str | None = None) -> None:
+    def __init__(
+        self,
+        spec: str,
+        *,
+        api_key: str | None = None,
+        tools_url: str | None = None,
+        hosts: AgentHosts | None = None,
+    ) -> None:
         """spec: `a2a:` and the URL under which the agent's card lies. api_key: sent as bearer.
 
-        tools_url: of the gateway; None when there is none.
+        tools_url: of the gateway; None when there is none. hosts: see `http_client`.
         """
         self.spec = spec
         self._url = spec.removeprefix(PREFIX)
         self._tools_url = tools_url
-        self._http = httpx.AsyncClient(
-            headers={"authorization": f"Bearer {api_key}"} if api_key else {},
-            # The turn's own limit ends what takes too long.
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-        )
+        self._http = http_client(api_key=api_key, hosts=hosts)
         self._opening = asyncio.Lock()
         self._client: Client | None = None
         self._known = KnownAgent(name=spec)

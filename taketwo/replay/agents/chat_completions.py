@@ -14,6 +14,7 @@ from taketwo.errors import BadSetting
 from taketwo.llm import refuses_seed
 from taketwo.replay.agents import AgentFailed, Exchange, Message, Reply
 from taketwo.replay.agents.endpoint import Endpoint, RequestRefused, json_of, quoted, words_of
+from taketwo.replay.agents.hosts import AgentHosts
 from taketwo.replay.agents.propagation import headers
 from taketwo.replay.agents.request_settings import in_words, insist_on_known, missing, settings_sent
 from taketwo.replay.agents.shapes import Said, read_said
@@ -35,13 +36,14 @@ class ChatCompletionsAgent:
         key_setting: str = "TAKETWO_AGENT_KEY",
         needs_prompt: bool = False,
         first_pause_s: float = 0.5,
+        hosts: AgentHosts | None = None,
     ) -> None:
         """Keep where the agent is and how it differs from the recorded one.
 
         spec: what the user named it by. url: the endpoint; the same as `spec` when left out.
         overrides: `model`, `system_prompt`, `tools` (definitions in OpenAI's form) and any setting of the request;
         a null leaves a recorded setting out. needs_prompt: whether a recording without its system prompt is refused.
-        api_key, key_setting, first_pause_s: see `Endpoint`.
+        api_key, key_setting, first_pause_s, hosts: see `Endpoint`.
         """
         self.spec = spec
         self._overrides: dict[str, JSON] = dict(overrides or {})
@@ -49,7 +51,9 @@ class ChatCompletionsAgent:
         self._needs_prompt = needs_prompt
         self._tools = _tools(self._overrides["tools"]) if "tools" in self._overrides else None
         self._without_seed: set[str | None] = set()
-        self._endpoint = Endpoint(url or spec, api_key=api_key, key_setting=key_setting, first_pause_s=first_pause_s)
+        self._endpoint = Endpoint(
+            url or spec, api_key=api_key, key_setting=key_setting, first_pause_s=first_pause_s, hosts=hosts
+        )
 
     async def respond(self, exchange: Exchange) -> Reply:
         """Ask the endpoint until it answers in words."""

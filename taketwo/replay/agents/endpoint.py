@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from functools import cache
 from typing import Any, Literal, TypeVar
 
 import httpx
@@ -15,6 +13,8 @@ import msgspec
 from taketwo.errors import AgentUnreachable
 from taketwo.llm import WRONG_REQUEST
 from taketwo.replay.agents import AgentFailed
+from taketwo.replay.agents.hosts import AgentHosts
+from taketwo.replay.agents.http_client import http_client
 from taketwo.value import JSON, clean_text, cut_to, one_line
 
 Answer = TypeVar("Answer")
@@ -27,7 +27,6 @@ TRY_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Answers that another try may better."""
 TRIES = 5
 """How often a request is sent before its answer counts."""
-CONNECT_TIMEOUT_S = 10.0
 LONGEST_QUOTE = 200
 """How much of an error answer is shown."""
 
@@ -52,25 +51,20 @@ class Endpoint:
         key_setting: str = "TAKETWO_AGENT_KEY",
         first_pause_s: float = 0.5,
         failures: Collection[int] = (),
+        hosts: AgentHosts | None = None,
     ) -> None:
         """Keep where the agent is.
 
         api_key: sent as bearer. key_setting: where that is set, for whoever is refused.
         first_pause_s: pause before the second try, in seconds; it doubles for each further one.
         failures: statuses with which the agent itself says that it failed, a finding about it.
+        hosts: those of this network that may be asked; None for any.
         """
         self.url = url
         self._key_setting = key_setting
         self._first_pause_s = first_pause_s
         self._failures = frozenset(failures)
-        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        # The turn's own limit ends what takes too long. Replays are bounded by the caller, so connections are not.
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            verify=_trusted(),
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-        )
+        self._client = http_client(api_key=api_key, hosts=hosts)
 
     async def post(
         self,
@@ -125,12 +119,6 @@ class Endpoint:
         if status in WRONG_REQUEST:
             raise RequestRefused(said, where=self.url, answer=raw.decode(errors="replace"))
         return said
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The certificates that are trusted; reading them takes 20 ms, as long as some replays."""
-    return httpx.create_ssl_context()
 
 
 async def json_of(response: httpx.Response) -> JSON:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from taketwo.replay.agents import Exchange, Message, Reply
 from taketwo.replay.agents.endpoint import Endpoint, json_of
+from taketwo.replay.agents.hosts import AgentHosts
 from taketwo.replay.agents.propagation import headers
 from taketwo.replay.agents.shapes import Said, read_said
 from taketwo.replay.agents.tool_loop import tool_loop
@@ -23,11 +24,12 @@ class HttpAgent:
         api_key: str | None = None,
         tools_url: str | None = None,
         first_pause_s: float = 0.5,
+        hosts: AgentHosts | None = None,
     ) -> None:
-        """spec: the URL. tools_url: of the gateway. api_key, first_pause_s: see `Endpoint`."""
+        """spec: the URL. tools_url: of the gateway. api_key, first_pause_s, hosts: see `Endpoint`."""
         self.spec = spec
         self._tools_url = tools_url
-        self._endpoint = Endpoint(spec, api_key=api_key, first_pause_s=first_pause_s, failures=FAILED)
+        self._endpoint = Endpoint(spec, api_key=api_key, first_pause_s=first_pause_s, failures=FAILED, hosts=hosts)
 
     async def respond(self, exchange: Exchange) -> Reply:
         """Ask until the answer has no tool calls."""

@@ -17,6 +17,7 @@ from typing import Any, assert_never
 
 from taketwo.errors import TakeTwoError
 from taketwo.replay.agents import Agent, closing_agents
+from taketwo.replay.agents.hosts import with_keys_kept
 from taketwo.replay.engine import DEFAULT_LIMITS, Limits
 from taketwo.replay.preflight import reach_of
 from taketwo.sdk.api.executions import (
@@ -187,7 +188,7 @@ async def agent_of(flow: Flow, execution_id: str, access: Mapping[str, Any]) -> 
         yield None
         return
     async with AsyncExitStack() as stack:
-        reach = dict(access)
+        reach = with_keys_kept(access, execution.agent)
         if reach_of(execution.agent) == "elsewhere":
             reach["tools_url"] = await stack.enter_async_context(gateway(stack.enter_context(bound())))
         try:

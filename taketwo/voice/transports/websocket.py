@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from taketwo.errors import AgentUnreachable, MissingExtra
 from taketwo.replay.agents import Exchange
+from taketwo.replay.agents.hosts import AgentHosts, addresses_of, place_of
 from taketwo.replay.agents.tool_loop import run_live
 from taketwo.voice.audio import HEARING_RATE, Samples
 from taketwo.voice.rates import Rates
@@ -27,14 +29,22 @@ class WebSocketCall:
 
     is_paced = True
 
-    def __init__(self, address: str, *, api_key: str | None = None, codec: Codec | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        api_key: str | None = None,
+        codec: Codec | None = None,
+        hosts: AgentHosts | None = None,
+    ) -> None:
         """address: `ws://HOST/PATH#PROTOCOL`; the part behind the # stays here. codec: instead of that one.
 
-        Raises BadSetting.
+        hosts: those of this network that may be called; None for any. Raises BadSetting.
         """
         self._url, _, protocol = address.partition("#")
         self._codec = codec_named(protocol or DEFAULT_CODEC) if codec is None else codec
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._hosts = hosts
         self._socket: Any = None
         self._reader: asyncio.Task[None] | None = None
         self._arrived: list[Message] = []
@@ -53,18 +63,33 @@ class WebSocketCall:
             raise MissingExtra("voice", needed_for="calling an agent over a WebSocket") from error
         self._exchange = exchange
         try:
-            self._socket = await connect(
-                self._url,
-                additional_headers=self._headers,
-                open_timeout=CONNECT_S,
-                max_size=LARGEST_MESSAGE,
-                compression=None,  # sound does not get smaller, and trying takes most of the time of a frame
+            self._socket = await self._connected(
+                partial(
+                    connect,
+                    self._url,
+                    additional_headers=self._headers,
+                    open_timeout=CONNECT_S,
+                    max_size=LARGEST_MESSAGE,
+                    compression=None,  # sound does not get smaller, and trying takes most of the time of a frame
+                )
             )
         except (OSError, WebSocketException, TimeoutError, ValueError) as error:
             raise AgentUnreachable(f"the voice agent cannot be called: {error}", where=self._url) from error
         self._reader = asyncio.get_running_loop().create_task(self._read())
         for message in self._codec.opening(exchange.recorded):
             await self._send(message)
+
+    async def _connected(self, connect: Callable[..., Awaitable[Any]]) -> Any:
+        """A socket to an address that was checked, where not every one may be called."""
+        place = place_of(self._url)
+        if self._hosts is None or place is None:
+            return await connect()
+        # With an address of its own the client follows no redirect to another host.
+        *others, last = await addresses_of(*place, self._hosts)
+        for address in others:
+            with suppress(OSError, TimeoutError):
+                return await connect(host=address, port=place[1], proxy=None)
+        return await connect(host=last, port=place[1], proxy=None)
 
     def attend(self, exchange: Exchange) -> None:
         """Tool calls belong to this turn from now on."""

@@ -39,6 +39,10 @@ seccompProfile: {type: RuntimeDefault}
 {{- else }}
   value: sqlite:////data/taketwo.sqlite3{{ with .Values.store.blobs }}?blobs={{ . }}{{ end }}
 {{- end }}
+{{- with .Values.agentHosts }}
+- name: TAKETWO_AGENT_HOSTS
+  value: {{ . | quote }}
+{{- end }}
 {{- range $name, $value := .Values.env }}
 - name: {{ $name }}
   value: {{ $value | quote }}
