@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -36,6 +39,23 @@ def test_the_first_span_is_seen(serving: Serving) -> None:
         store.add_spans("default", raw_spans(chat_span(1, 1, session="one")))
         seen = client.get("/start/arrived", headers=PAGE).text
         assert "A span has been received" in seen and "hx-trigger" not in seen
+
+
+def test_the_lines_that_record_an_agent_work_as_they_are_pasted(serving: Serving) -> None:
+    store = open_store("memory:")
+    with serving(store) as client:
+        page = client.get("/start", headers=PAGE).text
+        lines = html.unescape(page.split('id="decorators">')[1].split("</pre>")[0])
+        subprocess.run([sys.executable, "-c", lines], check=True, timeout=60)
+        recorded = store.conversation("talk-1", "my-agent")
+        assert [turn.user.text for turn in recorded.turns if turn.user] == ["Where is my parcel?"]
+        assert recorded.user_id == "user-1"
+
+
+def test_where_nothing_could_be_read_the_page_says_so_first(serving: Serving) -> None:
+    with serving(open_store("memory:")) as client:
+        page = client.post("/import", files=[("file", ("bad.bin", b"\x00\x01" * 90))], headers=PAGE).text
+        assert "<h1>Nothing was imported</h1>" in page and "Look at the conversations" not in page
 
 
 def test_only_newer_spans_are_news_on_a_server_that_has_some(serving: Serving) -> None:

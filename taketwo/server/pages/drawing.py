@@ -109,7 +109,13 @@ def link(path: str, **asked: object) -> str:
 
 def reached(spec: str | None) -> str:
     """How an agent under test is reached, for people who did not type its SPEC."""
-    return {None: "your own process", "prompt:": "rebuilt from the recording"}.get(spec) or str(spec)
+    match spec:
+        case None | "the user's own process":
+            return "your own process"
+        case "prompt:":
+            return "rebuilt from the recording"
+        case _:
+            return spec
 
 
 def _with_code(text: str) -> Markup:

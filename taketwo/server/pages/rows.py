@@ -14,14 +14,14 @@ from taketwo.errors import BadSetting, NotFound
 from taketwo.events import CaseFinished
 from taketwo.report.aligned import telling_attempt
 from taketwo.report.html import CaseView, calls_of, view_of
-from taketwo.scenario import Scenario
+from taketwo.scenario import Case, Scenario
 from taketwo.sdk.api.agents import AgentVersion
 from taketwo.sdk.api.executions import CallExecution, Rerun, TestExecution
 from taketwo.sdk.api.scenarios import UpdateRow
 from taketwo.server.flow.executions import CALLS, OPEN, execution_now, rerun
 from taketwo.server.flow.judging import RESULTS, CallResult
 from taketwo.server.flow.keeping import kept_files
-from taketwo.server.flow.scenarios import update_row
+from taketwo.server.flow.scenarios import ROWS, update_row
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.pages.drawing import twin
 from taketwo.server.pages.executions import OWN_AGENT, by_gravity, rerun_command, version_of
@@ -84,12 +84,13 @@ class Rows:
         return view._replace(call=calls_of(view, recordings.of, served))
 
     def file(self, request: Request) -> Response:
-        """The row as a scenario file."""
+        """The row as a scenario file, as it will be replayed next."""
         call = CALLS.get(self._flow, request.path_params["id"])
         kept = self._result(call)
         if kept is None:
             raise NotFound("nothing has been replayed yet", where=f"row {call.case_id}")
-        name, files = kept_files(Scenario(name=kept.case.id, cases=(kept.case,)))
+        case = self._case(call, kept)
+        name, files = kept_files(Scenario(name=case.id, cases=(case,)))
         return download(name, files[name], "application/yaml")
 
     def accept(self, request: Request, form: FormData) -> Response:
@@ -113,6 +114,13 @@ class Rows:
         call = CALLS.get(self._flow, request.path_params["id"])
         rerun(self._flow, call.test_execution_id, Rerun(what="all", call_execution_ids=(call.id,)))
         return see_other(f"/rows/{call.id}")
+
+    def _case(self, call: CallExecution, kept: CallResult) -> Case:
+        """The case as its row says it by now: a replay may have been taken as right. Without its row, as it was run."""
+        try:
+            return ROWS.get(self._flow, call.row_id).case or kept.case
+        except NotFound:
+            return kept.case
 
     def _result(self, call: CallExecution) -> CallResult | None:
         try:

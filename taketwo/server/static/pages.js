@@ -16,6 +16,14 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("input[type=checkbox]")) countSelected();
 });
 
+// What takes a while says so, and is not asked for twice.
+document.addEventListener("submit", (event) => {
+  const button = one("[data-waits]", event.target);
+  if (!button) return;
+  button.textContent = button.dataset.waits;
+  setTimeout(() => (button.disabled = true));
+});
+
 // What is filled in beside a choice makes that choice.
 document.addEventListener("input", (event) => {
   if (event.target.matches("[data-chooses]")) one(event.target.dataset.chooses, event.target.form).checked = true;

@@ -92,7 +92,9 @@ def test_attempts_are_a_strip_and_each_can_be_looked_at(client: httpx.Client) ->
     assert client.get(row, params={"attempt": "9"}).status_code == 404
 
 
-def test_what_is_taken_as_right_is_what_the_next_run_is_compared_with(client: httpx.Client, store: Store) -> None:
+def test_what_is_taken_as_right_is_what_the_next_run_and_the_kept_file_compare_with(
+    client: httpx.Client, store: Store, tmp_path: Path
+) -> None:
     replay = with_scenario(client, id="one")
     done = run(client, replay, system_prompt=PROMPT_V2)
     assert done["execution"]["verdicts"] == {"changed": 1}
@@ -100,6 +102,9 @@ def test_what_is_taken_as_right_is_what_the_next_run_is_compared_with(client: ht
     assert posted(client, f"{row}/accept") == f"{row}?accepted=1"
     kept = ROWS.get(Flow(store), done["calls"][0]["row_id"]).case
     assert kept is not None and [call.tool for _, _, call in kept.recorded.calls()] == ["check_status", "check_status"]
+    file = tmp_path / "one.scenario.yaml"
+    file.write_bytes(client.get(f"{row}/file").content)
+    assert load(file).cases[0].recorded.turns[1].reply == kept.recorded.turns[1].reply
     assert run(client, replay, system_prompt=PROMPT_V2)["execution"]["verdicts"] == {"pass": 1}
 
 
