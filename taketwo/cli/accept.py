@@ -46,8 +46,11 @@ def accept_command(
     with opened_store(store_url) as store:
         results = [result for result in _results(store, suite_id) if _is_meant(result, targets)]
     if not results:
-        raise NotFound("no result of a scenario file to accept", todo="run `taketwo replay FILE… --agent SPEC` first")
-    written = 0
+        raise NotFound(
+            f"the latest replay has no result of {', '.join(targets) or 'a scenario file'}",
+            todo="run `taketwo replay FILE… --agent SPEC` first, or name another with --suite",
+        )
+    written, has_edits = 0, False
     for file, of_file in _by_file(results).items():
         cases = {case.id: case for case in load(file).cases}
         changes = {}
@@ -58,12 +61,16 @@ def accept_command(
                 continue
             found = accept(case, _runs(result), [kind for kind in KINDS if not kinds or kind in kinds])
             _show(file, case, found)
+            has_edits |= bool(found.edits or found.left_over)
             if found.edits and not dry_run and (yes or click.confirm("  write this?", default=True)):
                 changes[case.id] = found.expected
         if changes:
             edit(file, "expected", changes)
             written += len(changes)
-    click.echo(f"{counted(written, 'case')} written" if not dry_run else "nothing written")
+    if not has_edits:
+        click.echo("the agent did what its cases expect: there is nothing to accept")
+    else:
+        click.echo(f"{counted(written, 'case')} written" if not dry_run else "nothing written")
 
 
 def _results(store: Store, suite_id: str | None) -> Sequence[CaseResult]:

@@ -213,6 +213,9 @@ async def _search(
     async def looks(index: int) -> list[bool | None]:
         return await asyncio.to_thread(look, index)
 
+    if len(names) == 1:
+        click.echo(f"there is only one version to choose from: {_named(names[0], root)}")
+        return
     click.echo(f"{counted(len(names), 'version')} to choose from")
     found = None
     async for step in first_bad(
@@ -223,7 +226,7 @@ async def _search(
         said = f"fails in {fails} of {clear}" if clear else "cannot be judged"
         click.echo(f"  {_named(names[step.version], root)}: {said}")
     if found is None:
-        click.echo("nothing left to look at: see the journal")
+        click.echo("the journal tells already all that looking could find out")
         return
     click.echo(f"first bad: {_named(names[found.index], root)}  (probability {found.probability:.2f})")
     if len(found.candidates) > 1:

@@ -75,11 +75,11 @@ def _insist_on_project(wanted: str | None, known: Sequence[str]) -> None:
 
 def _lines(found: Representation) -> Iterator[str]:
     yield (
-        f"{counted(found.cases, 'case')} represent {found.represented:.0%} of {counted(found.conversations, 'session')}"
-        f" and have {found.covered:.0%} of what happens in them"
+        f"the suite's {counted(found.cases, 'case')} represent{'s' if found.cases == 1 else ''} {found.represented:.0%}"
+        f" of {counted(found.conversations, 'session')}; {found.covered:.0%} of what happens in them is in the suite"
     )
     if found.suggested:
-        yield f"with these they would represent {found.represented_then:.0%} and have {found.covered_then:.0%}:"
+        yield f"with these it would be {found.represented_then:.0%}, and {found.covered_then:.0%} of what happens:"
     for one in found.suggested:
         yield f"  {plain(one.id)}: {plain(one.adds)}"
     yield from _listed("no case has", found.missed)

@@ -13,6 +13,7 @@ from taketwo.cli.tool_options import declared_options
 from taketwo.conversation import Agent, Conversation
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.traits import Declared, Knowledge, Traits
+from taketwo.report.words import counted
 
 
 @click.command("tools")
@@ -48,7 +49,7 @@ def _definitions(conversations: Sequence[Conversation]) -> Agent:
 
 def _lines(traits: Traits) -> list[str]:
     kind = {True: "writes", False: "reads", None: "may write"}[traits.writes]
-    lines = [f"{traits.tool}: {kind} ({traits.writes_because}), {traits.calls} calls"]
+    lines = [f"{traits.tool}: {kind} ({traits.writes_because}), {counted(traits.calls, 'call')}"]
     if traits.pure:
         lines.append(f"  pure: {traits.pure_because}")
     if traits.ignores:
