@@ -2,7 +2,8 @@
 
     TakeTwoError
     ├── TraceUnreadable       bytes that are no trace, log or conversation
-    │   └── TooLarge          a body or record over its limit
+    │   ├── TooLarge          a body or record over its limit
+    │   └── AddressRefused    an address that nothing is fetched from
     ├── ScenarioUnreadable    a scenario file that cannot be loaded
     ├── AgentUnreachable      the agent under test could not be called at all
     ├── ServerUnreachable     a server does not answer, or not as Take Two does
@@ -57,6 +58,10 @@ class TraceUnreadable(TakeTwoError):
 
 class TooLarge(TraceUnreadable):
     """The body is larger than the limit."""
+
+
+class AddressRefused(TraceUnreadable):
+    """Nothing is fetched from this address."""
 
 
 class ScenarioUnreadable(TakeTwoError):

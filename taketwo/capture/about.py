@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from taketwo.capture.dialects.loose_json import loosely
 from taketwo.capture.identity import session_named, user_named
+from taketwo.capture.recording_marks import Named
 from taketwo.capture.trace_tree import Seen
 from taketwo.conversation import Gap
 from taketwo.span import Span, SpanEvent
@@ -35,6 +36,8 @@ class About:
         """The first trace; None as long as there is no span."""
         self.has_voice = False
         """Whether any span tells of a call by voice."""
+        self.heard = Named()
+        """What they say of the recording of a call."""
         self.ended_reason: str | None = None
         """Why it ended; None when no span says so."""
         self.scores: dict[str, JSON] = {}
@@ -61,6 +64,7 @@ class About:
         """The same, to look at further spans with."""
         other = About()
         other.trace_id, other.has_voice, other.ended_reason = self.trace_id, self.has_voice, self.ended_reason
+        other.heard = self.heard
         other.scores, other.metadata, other.unread = dict(self.scores), dict(self.metadata), list(self.unread)
         other._sessions, other._users = dict(self._sessions), dict(self._users)
         return other
@@ -72,6 +76,7 @@ class About:
             self.has_voice |= bool(seen.reading.voice)
             if seen.reading.unread is not None:
                 self.unread.append(Gap(where="turns", why=f"span {seen.span.span_id}: {seen.reading.unread}"))
+            self.heard = self.heard.by(seen.span)
             self._name(seen.span)
             self._keep(seen)
             for event in seen.span.events:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
-from taketwo.errors import TooLarge, TraceUnreadable
+from taketwo.errors import AddressRefused, TooLarge, TraceUnreadable
 from taketwo.value import Value
 
 MOST_REDIRECTS: Final = 5
@@ -45,13 +45,13 @@ def fetch(
     """The bytes at a URL.
 
     A name is looked up once, its address is checked, and that address is connected to: a name that has another
-    address a moment later gains nothing. Raises TraceUnreadable, TooLarge.
+    address a moment later gains nothing. Raises TraceUnreadable, TooLarge, AddressRefused.
     """
     until = time.monotonic() + limits.timeout_s
     with httpcore.ConnectionPool(network_backend=_Checked(limits.private, resolve)) as pool:
         for _ in range(MOST_REDIRECTS + 1):
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-                raise TraceUnreadable("this is no address that can be fetched", where=url)
+                raise AddressRefused("this is no address that can be fetched", where=url)
             found = _get(pool, url, limits, until)
             if isinstance(found, bytes):
                 return found
@@ -112,7 +112,7 @@ class _Checked(httpcore.NetworkBackend):
             raise OSError(f"{host} has no address")
         for address in addresses:
             if not self._private and not ipaddress.ip_address(address.partition("%")[0]).is_global:
-                raise OSError(f"{host} is at {address}, which is no public address")
+                raise AddressRefused(f"{host} is at {address}, which is no public address")
         return self._plain.connect_tcp(addresses[0], port, *args, **how)
 
     def connect_unix_socket(self, path: str, *args: Any, **how: Any) -> httpcore.NetworkStream:

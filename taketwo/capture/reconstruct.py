@@ -46,14 +46,17 @@ def tell(found: Grown, *, project: str = "default", session_id: str | None = Non
         project=project,
         session_id=session,
         user_id=about.user_id,
-        channel="voice" if about.has_voice else "text",
+        channel="voice" if about.has_voice or about.heard.recording else "text",
         started_at=_started(built, turns),
         ended_at=_ended(turns),
         agent=agent,
         turns=built,
         outcome=Outcome(ended_reason=about.ended_reason, scores=dict(about.scores)),
-        gaps=(*story.gaps, *about.unread, *_gaps(turns), *gaps_of_agent(agent, built, calls)),
-        metadata=about.metadata | other_agents(turns) | _side_information(turns, story.by_code),
+        gaps=(*story.gaps, *about.unread, *_gaps(turns), *gaps_of_agent(agent, built, calls), *about.heard.gaps()),
+        metadata=about.metadata
+        | about.heard.metadata()
+        | other_agents(turns)
+        | _side_information(turns, story.by_code),
     )
 
 

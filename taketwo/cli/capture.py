@@ -83,6 +83,13 @@ UNREAD_SHOWN = 20
     metavar="URL",
     help="Send the server's own spans to this OTLP/HTTP collector.  [default: OTEL_EXPORTER_OTLP_ENDPOINT]",
 )
+@click.option("--private-addresses", is_flag=True, help="Fetch recordings from private networks, too.")
+@click.option(
+    "--recordings-in",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Read recordings there that spans name by their path; none are read elsewhere.",
+)
 @store_option
 def serve_command(
     host: str,
@@ -94,6 +101,8 @@ def serve_command(
     log_format: LogFormat,
     log_level: LogLevel,
     traces_to: str | None,
+    private_addresses: bool,
+    recordings_in: Path | None,
     store_url: str | None,
 ) -> None:
     """Receive OpenTelemetry traces and logs, and show what was captured.
@@ -124,15 +133,16 @@ def serve_command(
             grpc_port=grpc_port,
             require_keys=require_keys,
             on_ready=lambda listening: _announce(listening, url),
-            means=_means(here, executor_url),
+            means=_means(here, executor_url, FetchLimits(private=private_addresses), recordings_in),
             drain_s=drain_s,
             telling=partial(_telling, form, traces_to or here.traces_to),
         )
 
 
-def _means(here: Settings, executor_url: str | None) -> Means:
+def _means(here: Settings, executor_url: str | None, limits: FetchLimits, recordings: Path | None) -> Means:
     """What the settings give a server. Raises BadSetting, MissingExtra."""
     from taketwo.server.app import Means
+    from taketwo.server.fetching import Sources
     from taketwo.server.flow.asking import Asking
     from taketwo.server.webhooks import WebhookSecrets
 
@@ -141,6 +151,7 @@ def _means(here: Settings, executor_url: str | None) -> Means:
         agent_hosts=read_hosts(here.agent_hosts),
         delivery=_delivery(here),
         webhooks=WebhookSecrets(vapi=here.vapi_secret, retell=here.retell_key, elevenlabs=here.elevenlabs_secret),
+        sources=Sources(limits, recordings),
         severities=severity_table(here.severity),
         asking=Asking(lambda: language_model(here), Path.cwd()),
         executor=None if executor_url is None else _executor(executor_url, _delivery(here)),

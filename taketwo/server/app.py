@@ -23,6 +23,7 @@ from taketwo.server.captures import Captures
 from taketwo.server.compat import Compat
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
 from taketwo.server.expiry import expire_regularly
+from taketwo.server.fetching import Fetching, Sources
 from taketwo.server.flow.alerts import Delivery
 from taketwo.server.flow.asking import WITHOUT_MODEL, Asking
 from taketwo.server.flow.chats import Chats
@@ -87,6 +88,8 @@ class Means(NamedTuple):
     """How alerts leave."""
     webhooks: WebhookSecrets = WebhookSecrets()
     """What voice platforms must show that send calls."""
+    sources: Sources = Sources()
+    """Where the recordings of calls may be fetched from."""
     severities: Mapping[str, Weight] = TABLE
     """How grave differences are, where run tests are judged."""
     asking: Asking = WITHOUT_MODEL
@@ -120,22 +123,24 @@ def create_app(
     chats = Chats(flow)
     room, metrics = Room(limits), Metrics()
     metrics.registry.register(Figures(Flow(whole_store), room))
-    intake = _intake(store, limits, telling.logs)
+    intake, fetching = _intake(store, limits, telling.logs), Fetching(whole_store, means.sources)
 
     @asynccontextmanager
     async def running(app: Starlette) -> AsyncIterator[None]:
         replayed = flow._replace(store=whole_store)
         async with _receiving(intake, grpc_door, room, keys, metrics) as tasks:
             expiry = tasks.create_task(expire_regularly(flow))
+            fetching.start()
             async with _replaying(tasks, executor, replayed, chats, telling.spans):
                 yield
             expiry.cancel()
+            await asyncio.to_thread(fetching.close)
 
     routes = [
         *Receiver(intake, limits, room, metrics).routes(),
         *Health(whole_store, intake, limits, draining or threading.Event()).routes(),
         *Scraped(metrics).routes(),
-        *Webhooks(whole_store, means.webhooks, body_bytes=limits.body_bytes).routes(),
+        *Webhooks(whole_store, means.webhooks, fetching, body_bytes=limits.body_bytes).routes(),
         *Login(keys).routes(),
         assets.route(),
         *Captures(store).routes(),

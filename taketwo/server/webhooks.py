@@ -16,18 +16,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from taketwo.capture.fetch import FetchLimits, fetch
 from taketwo.capture.imports import elevenlabs, retell, vapi
 from taketwo.capture.imports.chat_facts import Ids
 from taketwo.conversation import Conversation
 from taketwo.errors import TakeTwoError, TraceUnreadable
+from taketwo.server.fetching import Fetching
 from taketwo.server.receiver import PROJECT_HEADERS
 from taketwo.store import Store
-from taketwo.store.addresses import blobs_of
 from taketwo.store.importing import kept_already
 from taketwo.value import JSON, Value, clean_json
-from taketwo.voice.keeping import with_kept_recordings
-from taketwo.voice.recordings import Recordings
 
 FRESH_S: Final = 300.0
 """A signature with a time is good for so many seconds before and after."""
@@ -57,16 +54,16 @@ class Webhooks:
         self,
         store: Store,
         secrets: WebhookSecrets,
+        fetching: Fetching,
         *,
         body_bytes: int,
-        limits: FetchLimits = FetchLimits(),  # noqa: B008  # a value, never changed
         now: Callable[[], float] = time.time,
     ) -> None:
-        """limits: for fetching recordings."""
+        """fetching: keeps the calls, and fetches their recordings."""
         self._store = store
         self._secrets = secrets
         self._body_bytes = body_bytes
-        self._limits = limits
+        self._fetching = fetching
         self._now = now
 
     def routes(self) -> list[Route]:
@@ -93,7 +90,7 @@ class Webhooks:
         return await asyncio.to_thread(self._keep, platform, bytes(body), project or DEFAULT_PROJECT)
 
     def _keep(self, platform: str, body: bytes, project: str) -> Response:
-        """What came is on disk when it is answered, and its recording is fetched at once, as its address expires."""
+        """What came is on disk when it is answered, and so is that its recording is to be fetched."""
         try:
             told = _READERS[platform](clean_json(json.loads(body)))
             if told is None:
@@ -102,9 +99,7 @@ class Webhooks:
             before = kept_already(self._store, conversation.id, project)
             if before is not None and told.rank < _rank_of(before):
                 return JSONResponse({"kept": False, "id": conversation.id, "new": False})
-            recordings = Recordings([blobs_of(self._store.url)])
-            fetched = with_kept_recordings(conversation, recordings, lambda url: fetch(url, self._limits), before)
-            new = self._store.put_conversation(fetched)
+            new = self._fetching.keep(conversation, lambda: kept_already(self._store, conversation.id, project))
         except (ValueError, RecursionError) as error:
             return _told(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {error}")
         except TraceUnreadable as error:

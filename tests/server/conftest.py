@@ -88,8 +88,9 @@ def serving_both():
 class Process:
     """A `taketwo serve` of its own."""
 
-    def __init__(self, store: str, port: str = "0") -> None:
+    def __init__(self, store: str, port: str = "0", *options: str) -> None:
         command = [sys.executable, "-m", "taketwo", "serve", "--port", port, "--grpc-port", "0", "--store", store]
+        command += options
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
@@ -118,8 +119,8 @@ def server_process() -> Iterator[type[Process]]:
     started: list[Process] = []
 
     class Started(Process):
-        def __init__(self, store: str, port: str = "0") -> None:
-            super().__init__(store, port)
+        def __init__(self, store: str, port: str = "0", *options: str) -> None:
+            super().__init__(store, port, *options)
             started.append(self)
 
     yield Started

@@ -14,6 +14,7 @@ from taketwo.capture.otlp import decode_span
 from taketwo.conversation import Conversation
 from taketwo.errors import NotFound
 from taketwo.sdk.api.executions import CallExecution
+from taketwo.server.fetching import NOT_FETCHED, being_fetched
 from taketwo.server.flow.executions import CALLS
 from taketwo.server.flow.judging import RESULTS
 from taketwo.server.flow.shelf import Flow
@@ -81,6 +82,8 @@ class Conversations:
             headers={"vary": "accept"},
             conversation=conversation,
             call=self._sound.of(conversation),
+            fetching=being_fetched(self._store.documents, conversation),
+            not_fetched=NOT_FETCHED,
             marked={(one.turn_index, one.step_index): one for one in marks.marks},
             marking=_place(asked.get("mark")),
             judging=asked.get("feedback"),
