@@ -25,6 +25,7 @@ from taketwo.errors import (
     StoreUnavailable,
     TakeTwoError,
     TooFast,
+    TooLarge,
     WrongState,
 )
 from taketwo.server.answers import refused
@@ -32,6 +33,7 @@ from taketwo.server.guard import HEADERS
 from taketwo.server.pages import page, wants_page
 
 STATUSES: tuple[tuple[type[TakeTwoError], HTTPStatus], ...] = (
+    (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (NotUnique, HTTPStatus.CONFLICT),
     (NotFound, HTTPStatus.NOT_FOUND),
     (AlreadyThere, HTTPStatus.CONFLICT),

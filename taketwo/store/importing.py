@@ -71,9 +71,14 @@ def kept_already(store: Store, id: str, project: str) -> Conversation | None:
     return found if found.id == id else None
 
 
-def import_file(store: Store, path: Path, format: str | None, project: str, tally: Tally) -> None:
-    """Import one file. What was read before an error stays. Raises TraceUnreadable, MissingExtra, BadSetting."""
+def import_file(
+    store: Store, path: Path, format: str | None, project: str, tally: Tally, *, most_bytes: int | None = None
+) -> None:
+    """Import one file. What was read before an error stays. Raises TraceUnreadable, MissingExtra, BadSetting.
+
+    most_bytes: what is read of it, unpacked; None for all.
+    """
     from taketwo.capture.imports import read_file
 
-    for item in read_file(path, format):
+    for item in read_file(path, format, most_bytes=most_bytes):
         tally.take(store, item, project)

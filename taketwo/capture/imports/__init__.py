@@ -25,7 +25,7 @@ from taketwo.capture.imports import (
     vapi,
 )
 from taketwo.capture.imports.imported import FileFormat, Imported, Unread
-from taketwo.errors import BadSetting, TraceUnreadable
+from taketwo.errors import BadSetting, TooLarge, TraceUnreadable
 
 __all__ = ["FORMATS", "Imported", "Unread", "read_file"]
 
@@ -51,10 +51,11 @@ _HEAD_BYTES: Final = 256 * 1024
 _BUFFER_BYTES: Final = 1024 * 1024
 
 
-def read_file(path: Path, format: str | None = None) -> Iterator[Imported]:
+def read_file(path: Path, format: str | None = None, *, most_bytes: int | None = None) -> Iterator[Imported]:
     """What the file holds, piece by piece: a file of any size needs no more memory than its largest record.
 
     format: a name from FORMATS; guessed from the content when None. Files may be packed with gzip or zstd.
+    most_bytes: what is read of it, unpacked; None for all, as of a file that the user has chosen himself.
     What cannot be read comes as `Unread` in between, refused spans and log records too, and the rest goes on.
     Raises, before anything is read, TraceUnreadable for what is no file, empty or in no known format, and BadSetting
     for a format that there is not; MissingExtra for zstd where its package is not installed, and for parquet with the
@@ -64,7 +65,7 @@ def read_file(path: Path, format: str | None = None) -> Iterator[Imported]:
         raise BadSetting(f"there is no file format {format!r}", todo=f"formats: {', '.join(FORMATS)}")
     head = _head(path)
     found = FORMATS[format] if format is not None else _guessed(path, head)
-    return _items(path, found)
+    return _items(path, found, most_bytes)
 
 
 def _head(path: Path) -> bytes:
@@ -91,10 +92,10 @@ def _guessed(path: Path, head: bytes) -> FileFormat:
     )
 
 
-def _items(path: Path, file_format: FileFormat) -> Iterator[Imported]:
+def _items(path: Path, file_format: FileFormat, most_bytes: int | None) -> Iterator[Imported]:
     with path.open("rb") as file:
         try:
-            for item in file_format.read(_unpacked(file)):
+            for item in file_format.read(_unpacked(file, most_bytes)):
                 yield item.but(where=_inside(path, item.where)) if isinstance(item, Unread) else item
         except TraceUnreadable as error:
             yield Unread(where=_inside(path, error.where), why=error.what)
@@ -106,8 +107,18 @@ def _inside(path: Path, where: str | None) -> str:
     return f"{path}, {where}" if where else str(path)
 
 
-def _unpacked(file: io.BufferedReader) -> io.BufferedReader:
-    return io.BufferedReader(_Pieces(unpacked(file)), _BUFFER_BYTES)
+def _unpacked(file: io.BufferedReader, most_bytes: int | None = None) -> io.BufferedReader:
+    pieces = unpacked(file)
+    return io.BufferedReader(_Pieces(pieces if most_bytes is None else _at_most(pieces, most_bytes)), _BUFFER_BYTES)
+
+
+def _at_most(pieces: Iterator[bytes], most_bytes: int) -> Iterator[bytes]:
+    left = most_bytes
+    for piece in pieces:
+        yield piece[:left]
+        left -= len(piece)
+        if left < 0:
+            raise TooLarge(f"it holds more than {most_bytes:,} bytes", todo="import it with `taketwo import`")
 
 
 class _Pieces(io.RawIOBase):

@@ -9,25 +9,45 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.types import Message, Receive
 
-from taketwo.errors import BadSetting
+from taketwo.errors import BadSetting, TooLarge
 
 MOST_FIELDS = 10_000
 """Fields of one form: a selection may be long."""
 MOST_FIELD_BYTES = 4 * 1024 * 1024
 """Bytes of one field that is no file: a prompt may be long."""
 
+MOST_FORM_BYTES = 1024 * 1024 * 1024
+"""Bytes of a whole form with its files."""
+
 Handler: TypeAlias = Callable[[Request, FormData], Response]
 
 
-def filled_in(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that reads the form and answers in a thread."""
+def filled_in(handler: Handler, most_bytes: int = MOST_FORM_BYTES) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that reads the form, of so many bytes at most, and answers in a thread."""
 
     async def endpoint(request: Request) -> Response:
+        request = Request(request.scope, _at_most(most_bytes, request.receive))
         async with request.form(max_fields=MOST_FIELDS, max_part_size=MOST_FIELD_BYTES) as form:
             return await run_in_threadpool(handler, request, form)
 
     return endpoint
+
+
+def _at_most(most: int, receive: Receive) -> Receive:
+    """What comes, up to so many bytes: files are on the disk before anybody looks at them. Raises TooLarge."""
+    left = most
+
+    async def received() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise TooLarge(f"a form may have {most:,} bytes", where="body", todo="use `taketwo import` for large files")
+        return message
+
+    return received
 
 
 def text_of(form: FormData, name: str, default: str = "") -> str:

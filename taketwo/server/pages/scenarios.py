@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable
+from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable, TooLarge
 from taketwo.freeze.files import load
 from taketwo.freeze.graph import draw, walk
 from taketwo.graph import Graph, paths_taken
@@ -41,6 +41,8 @@ from taketwo.server.pages.picture import picture
 from taketwo.server.pages.shell import Shell
 from taketwo.value import prepared
 
+MOST_FILE_BYTES = 64 * 1024 * 1024
+"""Bytes of a scenario file that is dropped."""
 LISTED = 50
 """Scenarios of a page."""
 ROWS_SHOWN = 200
@@ -121,7 +123,10 @@ class Scenarios:
         if not isinstance(file, UploadFile) or not file.filename:
             raise BadSetting("there is no file in the form", where="file")
         project = project_name(self._flow, text_of(form, "project") or self._flow.store.projects()[0])
-        scenario = _read(file.file.read(), {}, Path(file.filename).name)
+        content = file.file.read(MOST_FILE_BYTES + 1)
+        if len(content) > MOST_FILE_BYTES:
+            raise TooLarge(f"a scenario file may have {MOST_FILE_BYTES:,} bytes", where=file.filename)
+        scenario = _read(content, {}, Path(file.filename).name)
         return see_other(f"/scenarios/{keep_file(self._flow, project, scenario).id}")
 
     def duplicate(self, request: Request, form: FormData) -> Response:

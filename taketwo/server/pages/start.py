@@ -29,6 +29,8 @@ from taketwo.store.importing import Tally, import_file
 from taketwo.store.keys import key_for_a_while
 from taketwo.value import Value
 
+MOST_UNPACKED = 2 * 1024 * 1024 * 1024
+"""Bytes of a file that is dropped which are read, unpacked."""
 UNREAD_SHOWN = 20
 """How many records that could not be read are named one by one; the others are counted."""
 DEFAULT_PROJECT = "default"
@@ -124,7 +126,7 @@ class Start:
             with place.open("wb") as copy:
                 shutil.copyfileobj(file.file, copy)
             try:
-                import_file(self._store, place, format, project, tally)
+                import_file(self._store, place, format, project, tally, most_bytes=MOST_UNPACKED)
             except TakeTwoError as found:
                 error = str(found).replace(str(place), name)
         read = items_in_words(tally.read)
