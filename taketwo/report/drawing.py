@@ -12,7 +12,7 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from taketwo.report import words
-from taketwo.report.sides import TEXT_LIMIT, differing, joined, rows
+from taketwo.report.sides import TEXT_LIMIT, both, differing, joined, rows
 
 TEMPLATES = Path(__file__).parent / "templates"
 """The parts that reports and pages share."""
@@ -35,6 +35,7 @@ def environment(*folders: Path) -> Environment:
     }
     # A filter is called at once, a global through four functions of the template engine: these are used in every turn.
     made.filters |= {
+        "both": both,
         "call_in_words": words.call_in_words,
         "differing": differing,
         "joined": joined,

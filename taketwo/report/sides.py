@@ -79,15 +79,16 @@ def differing(texts: tuple[str | None, str | None]) -> tuple[str | None, str | N
 
 def joined(before: str, after: str) -> Markup:
     """Both texts as one, with what went marked before what came."""
-    return Markup("".join(_both(piece) for piece in word_diff(before, after)))
+    return Markup("").join(map(both, word_diff(before, after)))
 
 
-def _both(piece: Piece) -> str:
+def both(piece: Piece) -> Markup:
+    """A stretch of both texts as one."""
     if piece.same:
         return _safe(piece.after)
     went = _marked(piece.before, False, "<del>", "</del>") if piece.before.strip() else ""
     came = _marked(piece.after, False, "<ins>", "</ins>")
-    return f"{went}{came}" if piece.after.strip() or not went else went
+    return Markup(f"{went}{came}" if piece.after.strip() or not went else went)
 
 
 def _recorded(step: AlignedStep | None) -> Side:

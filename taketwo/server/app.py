@@ -146,7 +146,7 @@ def create_app(
         *Captures(store).routes(),
         *door.routes(flow, body_bytes=limits.body_bytes),
         *Compat(flow, chats).routes(),
-        *_pages(store, flow),
+        *_pages(store, flow, metrics),
     ]
     around = _around(metrics, keys, telling.spans)
     return Starlette(routes=routes, middleware=around, exception_handlers=TOLD, lifespan=running)
@@ -200,7 +200,7 @@ async def _replaying(
     await asyncio.to_thread(spans.close)
 
 
-def _pages(store: Store, flow: Flow) -> list[BaseRoute]:
+def _pages(store: Store, flow: Flow, metrics: Metrics) -> list[BaseRoute]:
     """What people look at."""
     return [
         *Lists(store).routes(),
@@ -214,5 +214,5 @@ def _pages(store: Store, flow: Flow) -> list[BaseRoute]:
         *Executions(flow).routes(),
         *Rows(flow).routes(),
         *Scenarios(flow).routes(),
-        *Settings(flow).routes(),
+        *Settings(flow, metrics.acknowledged, metrics.rejected).routes(),
     ]

@@ -95,10 +95,24 @@ class Metrics:
             self._rejected.labels(signal).inc(answer.rejected)
             self._acknowledged.labels(signal).observe(seconds)
 
+    def acknowledged(self) -> int:
+        """Spans and log records that were acknowledged since the start."""
+        return _total(self._records)
+
+    def rejected(self) -> int:
+        """Spans and log records that were refused one by one since the start."""
+        return _total(self._rejected)
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count any request over HTTP."""
         known = method if method in METHODS else "other"
         self._http.labels(known, route, f"{status // 100}xx").observe(seconds)
+
+
+def _total(counter: Counter) -> int:
+    """Over all labels."""
+    samples = (sample for metric in counter.collect() for sample in metric.samples)
+    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
 
 
 class Measured:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from taketwo.conversation import Call, Say
 from taketwo.report.aligned import AlignedStep
-from taketwo.report.sides import differing, rows
+from taketwo.report.sides import differing, joined, rows
 from taketwo.report.words import plain_prose
 
 TEXTS = st.text(st.sampled_from("ab<>&\"' \n\t\x1b\u202e“”é"), max_size=60)
@@ -23,6 +23,14 @@ def test_without_the_marks_both_sides_are_their_texts_made_visible(before: str, 
     left, right = differing((before, after))
     assert bare(left) == plain_prose(before)
     assert bare(right) == plain_prose(after)
+
+
+@given(TEXTS, TEXTS)
+def test_both_texts_as_one_hold_the_new_one_and_only_safe_signs(before: str, after: str) -> None:
+    one = joined(before, after)
+    new = re.sub("<del>[^<]*</del>", "", one)
+    assert "".join(bare(new).split()) == "".join(plain_prose(after).split())
+    assert "<" not in re.sub("</?(?:ins|del)>", "", one) and "\x1b" not in one
 
 
 def test_a_text_without_another_has_no_marks_and_is_still_to_be_escaped() -> None:

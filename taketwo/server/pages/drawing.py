@@ -53,7 +53,7 @@ STATES = {
     "init": "selected",
     "generating": "the scenario is being made",
     "ready": "ready to run",
-    "completed": "run",
+    "completed": "done",
     "failed": "failed",
     "cancelled": "cancelled",
     "pending": "waiting",

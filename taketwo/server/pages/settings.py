@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -40,9 +41,11 @@ LISTED = 100
 class Settings:
     """Draws what is set up, and changes it. The methods block; the application runs them in threads."""
 
-    def __init__(self, flow: Flow) -> None:
-        """Work with that flow."""
+    def __init__(self, flow: Flow, received: Callable[[], int], rejected: Callable[[], int]) -> None:
+        """Work with that flow. received, rejected: how many spans and log records were since the start."""
         self._flow = flow
+        self._received = received
+        self._rejected = rejected
         self._since = datetime.now(UTC)
 
     def routes(self) -> list[Route]:
@@ -191,6 +194,8 @@ class Settings:
             "bytes": store_bytes(store.url),
             "projects": len(store.projects()),
             "waiting": store.search.unread(),
+            "received": self._received(),
+            "rejected": self._rejected(),
             "load": os.getloadavg()[0],
             "script_library": address(LIBRARY) is not None,
         }

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
 from made_shop import desk, posted, run, with_scenario
+from made_spans import chat_span, trace_request
 
 from taketwo.demo.desk import PROMPT_V2
 from taketwo.demo.model import rules_as_model
@@ -17,6 +18,7 @@ from taketwo.store import Store, open_store
 from taketwo.store.keys import keys
 from taketwo.store.memory import MemoryStore
 from taketwo.store.project import ProjectSettings
+from taketwo.store.summary import TraceSummary
 from taketwo.suite.known_evaluators import known_evaluators
 
 Serving: TypeAlias = Callable[..., AbstractContextManager[httpx.Client]]
@@ -67,18 +69,18 @@ def test_whoever_filled_in_a_form_wrongly_finds_the_way_back_to_it(client: httpx
 
 
 class Faulty(MemoryStore):
-    """Has a fault where projects are listed."""
+    """Has a fault where traces are listed."""
 
-    def projects(self) -> list[str]:
+    def traces(self, *, limit: int | None = None, **asked: Any) -> Iterator[TraceSummary]:
         raise ZeroDivisionError("the secret is 4711")
 
 
 def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_the_inside(serving: Serving) -> None:
     with serving(Faulty()) as client:
-        page = client.get("/evaluators", headers={"accept": "text/html"})
+        page = client.get("/start", headers={"accept": "text/html"})
         assert page.status_code == 500 and "the log of the server says how" in page.text
         assert "4711" not in page.text and "default-src 'none'" in page.headers["content-security-policy"]
-        answer = client.get("/evaluators", headers={"accept": "application/json"})
+        answer = client.get("/start", headers={"accept": "application/json"})
         assert answer.status_code == 500 and answer.headers["content-type"] == "application/problem+json"
 
 
@@ -121,9 +123,13 @@ def test_a_key_is_shown_once_and_revoked(client: httpx.Client, store: Store) -> 
     assert client.post("/keys", data={"name": "CI"}).status_code == 400
 
 
-def test_health_says_what_the_store_holds(client: httpx.Client) -> None:
+def test_health_says_what_the_store_holds_and_what_came_in(client: httpx.Client) -> None:
     found = client.get("/status.json").json()
-    assert found["projects"] == 1 and found["waiting"] == 0
+    assert found["projects"] == 1 and found["waiting"] == found["received"] == 0
+    body, kind = trace_request(chat_span(1, 1), chat_span(2, 1)), {"content-type": "application/x-protobuf"}
+    client.post("/v1/traces", content=body, headers=kind).raise_for_status()
+    found = client.get("/status.json").json()
+    assert (found["received"], found["rejected"]) == (2, 0)
     assert "not yet read" in client.get("/status").text
 
 
