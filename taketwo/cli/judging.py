@@ -66,7 +66,7 @@ def score_command(
     """Judge captured conversations, and keep the scores beside users' feedback, where filters find them."""
     project = project or settings().project
     if not ids and filter_text is None:
-        raise BadSetting("nothing to judge", where="taketwo score", todo="give ids, or --filter")
+        raise BadSetting("nothing to judge", where="score", todo="give ids, or --filter")
     evaluators = _evaluators(judging)
     with opened_store(store_url) as store:
         wanted = list(dict.fromkeys([*ids, *_found(store, filter_text, project, limit)]))

@@ -27,7 +27,9 @@ sort_option = click.option(
     metavar="FIELD",
     help="started, turns, calls, errors, gaps, latency, tokens or cost; with a minus sign the largest first.",
 )
-limit_option = click.option("--limit", default=50, show_default=True, metavar="N", help="At most so many.")
+limit_option = click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1), metavar="N", help="At most so many."
+)
 filter_option = click.option(
     "--filter",
     "filter_text",

@@ -26,6 +26,7 @@ from taketwo.report.words import (
     course_in_words,
     due_in_words,
     duration_in_words,
+    headline,
     outcome_in_words,
     plain,
     turn_in_words,
@@ -96,7 +97,9 @@ class TerminalWriter:
         place = address(event.result)
         where = f"  {self._page.paint(place, 'dim')}" if place else ""
         where += "" if event.result.cached_at is None else f"  {self._page.paint('from cache', 'dim')}"
-        self._print(f"{title('pass', self._page)} {plain(event.result.case_id)}{where}")
+        verdict = event.result.verdict
+        told = self._page.lines([Span(headline(verdict), "dim")], indent=4) if verdict.reasons else ()
+        self._print(f"{title('pass', self._page)} {plain(event.result.case_id)}{where}", *told)
 
     def _print(self, *lines: str) -> None:
         """Lines of their own, after any dots."""

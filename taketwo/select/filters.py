@@ -176,7 +176,7 @@ _TOKEN = re.compile(
     (?P<space> \s+)
   | (?P<open> \()
   | (?P<close> \))
-  | (?P<minus> -(?=[^\s)]))
+  | (?P<minus> -(?=[^\s)]) | NOT(?![^\s()]))
   | (?P<or> OR(?![^\s()]))
   | (?P<and> AND(?![^\s()]))
   | (?P<field> (?P<name>[A-Za-z_]+(?:\.[^\s:<>=()"]+)?) (?P<operator>>=|<=|[:><=]) (?P<value>{_QUOTED}|[^\s()"]*))
@@ -267,7 +267,7 @@ class _Reader:
         if field_of(name) is None:
             group, dot, rest = name.partition(".")
             near = [f"{one}{dot}{rest}" for one in difflib.get_close_matches(group, ENTRIES if dot else FIELDS, 1)]
-            advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(FIELDS)}"
+            advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(FIELDS)}."
             raise self.wrong(f"there is no field {name}", f"{advice} To look for the text itself, put it in quotes")
         value = _unquoted(token["value"])
         if not value.strip():

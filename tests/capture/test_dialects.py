@@ -175,7 +175,7 @@ def adk_spans() -> list[Span]:
     ]
 
 
-def test_adk_1() -> None:
+def test_adk_1_gives_the_exact_conversation() -> None:
     conversation = reconstruct(adk_spans())
     assert talk(conversation) == [
         ("Where is A-1?", [("look_up", {"order": "A-1"}, {"result": "Ely"})], "It is in Ely.")

@@ -202,7 +202,7 @@ PAID = {"type": "object", "properties": {"paid": {"type": "number"}}, "required"
 @pytest.mark.parametrize(
     ("reply", "holds"), [('{"paid": 3}', True), ('{"paid": "3"}', False), ("paid 3", False), (None, False)]
 )
-def test_a_reply_in_json(reply: str | None, holds: bool) -> None:
+def test_a_reply_in_json_is_held_to_its_schema(reply: str | None, holds: bool) -> None:
     assert outcome(judged(ReplyMatchesSchema(json_schema=PAID, turn=2), *replayed(STATUS, reply=reply))) is holds
 
 

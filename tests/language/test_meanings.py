@@ -41,7 +41,7 @@ def test_equal_lines_are_never_parted(lines: list[str]) -> None:
         assert all(lines[other] not in inside for other in range(len(lines)) if other not in group.members)
 
 
-def test_languages() -> None:
+def test_the_language_is_told_by_script_or_little_words_and_not_guessed_from_one_word() -> None:
     assert language_of("Where is my order, and when is it going to arrive?") == "en"
     assert language_of("Wo ist meine Bestellung und wann kommt sie an?") == "de"
     assert language_of("Je voudrais savoir où est ma commande") == "fr"

@@ -11,6 +11,7 @@ from taketwo.compare.compare import compare
 from taketwo.events import Event
 from taketwo.report.terminal import TerminalWriter, differences, page_for
 from taketwo.testing import call, conversation, turn
+from taketwo.verdict import Reason, Verdict
 
 
 class Terminal(io.StringIO):
@@ -109,6 +110,13 @@ def test_a_case_that_passes_is_one_line() -> None:
         "",
         "1 case in 3.4 s: 1 pass",
     ]
+
+
+def test_a_case_that_passes_with_other_words_says_so() -> None:
+    event = made.passed()
+    verdict = Verdict(kind="pass", reasons=(Reason(text="2 replies are worded differently", severity="wording"),))
+    text = shown(made.suite(event.but(result=event.result.but(verdict=verdict))))
+    assert "PASS sess-ada  replays/refund-status.scenario.yaml:1\n    2 replies are worded differently\n" in text
 
 
 def test_many_cases_that_pass_are_dots_and_each_line_of_them_fits() -> None:

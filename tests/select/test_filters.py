@@ -81,9 +81,10 @@ DANA = conversation(
         "(toaster OR kettle) -tool:cancel",
         "toaster kettle OR hello AND thanks",
         "-(toaster OR error:no)",
+        "NOT (toaster OR error:no)",
     ],
 )
-def test_what_fits(text: str) -> None:
+def test_filters_that_choose_the_conversation(text: str) -> None:
     assert parse(text).matches(DANA)
 
 
@@ -118,7 +119,7 @@ def test_what_fits(text: str) -> None:
         "failed:check_status",
     ],
 )
-def test_what_does_not_fit(text: str) -> None:
+def test_filters_that_leave_the_conversation_out(text: str) -> None:
     assert not parse(text).matches(DANA)
 
 
@@ -194,7 +195,15 @@ def test_quotation_marks_make_a_text_of_anything() -> None:
     assert parse('"OR"') == Text("or")
 
 
-def test_and_is_not_or() -> None:
+def test_not_before_a_part_is_its_minus_and_a_word_in_small_letters_or_quotation_marks() -> None:
+    assert parse("kettle NOT tool:cancel") == parse("kettle -tool:cancel")
+    assert parse("NOT (a OR b)") == parse("-(a OR b)")
+    assert parse("not") == parse('"NOT"') == Text("not")
+    with pytest.raises(BadFilter, match="something to look for is missing"):
+        parse("a NOT")
+
+
+def test_two_words_side_by_side_are_not_the_same_as_with_or_between_them() -> None:
     assert parse("a b") != parse("a OR b")
 
 

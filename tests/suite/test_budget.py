@@ -20,7 +20,7 @@ from taketwo.suite.budget import Budget, read_budget
         (["0s"], Budget(seconds=0)),
     ],
 )
-def test_a_budget_is_read(texts: list[str], budget: Budget) -> None:
+def test_a_budget_is_read_as_time_money_or_tokens(texts: list[str], budget: Budget) -> None:
     assert read_budget(texts) == budget
 
 

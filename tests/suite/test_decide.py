@@ -351,6 +351,8 @@ def test_a_policy_says_which_changes_matter() -> None:
         ({"pass": 0}, 2, 2),
     ],
 )
-def test_exit_codes(counts: dict[str, int], code: int, strict_code: int) -> None:
+def test_the_exit_code_follows_from_the_counts_and_is_stricter_when_asked(
+    counts: dict[str, int], code: int, strict_code: int
+) -> None:
     assert exit_code(counts, strict=False) == code
     assert exit_code(counts, strict=True) == strict_code
