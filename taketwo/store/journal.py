@@ -7,6 +7,7 @@ was left by a process that was killed: whoever opens the store next takes it ove
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import queue
@@ -72,6 +73,8 @@ class Journal:
     def __init__(self, folder: Path, *, most_bytes: int = MOST_BYTES, file_bytes: int = FILE_BYTES) -> None:
         """Make no file before there is something to write."""
         self.folder = folder
+        with suppress(OSError):  # now, for what is above it and is deleted later is not to be made again
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._most_bytes = most_bytes
         self._file_bytes = file_bytes
         self._arriving: queue.SimpleQueue[tuple[bytes, Future[None]] | None] = queue.SimpleQueue()
@@ -189,6 +192,9 @@ class Journal:
         try:
             _write_whole(file, b"".join(frames))
             os.fdatasync(file.number)
+            if not os.fstat(file.number).st_nlink:
+                self._file = None
+                raise OSError(errno.ENOENT, "the file of the journal was deleted")
         except OSError:
             with suppress(OSError):
                 os.ftruncate(file.number, file.end)
@@ -288,7 +294,7 @@ def _entries(file: _File) -> Iterator[Entry]:
 
 def _new_file(folder: Path) -> _File:
     """A file that this process holds. Raises OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     while True:
         path = folder / f"{time.time_ns():020}-{uuid4().hex[:8]}{_ENDING}"
         number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)

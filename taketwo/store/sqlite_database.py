@@ -33,15 +33,48 @@ class SqliteConnection(sqlite3.Connection):
     """A connection that begins transactions as a store needs them."""
 
     is_broken = False
-    """A file does not go away."""
+    """A file that has gone does not come back."""
+    file: SameFile | None = None
+    """The file, to see that it is there."""
 
     def begin_reading(self) -> None:
-        """See `OpenConnection`."""
+        """See `OpenConnection`. Raises StoreUnavailable where the file has gone."""
+        self._insist_on_file()
         self.execute("BEGIN")
 
     def begin_writing(self, *, alone: bool) -> None:
-        """See `OpenConnection`. Whoever writes to a file is alone."""
+        """See `OpenConnection`. Whoever writes to a file is alone. Raises StoreUnavailable where the file has gone."""
+        self._insist_on_file()
         self.execute("BEGIN IMMEDIATE")
+
+    def _insist_on_file(self) -> None:
+        if self.file is not None:
+            self.file.insist()
+
+
+class SameFile:
+    """A file under its name. What has it open could go on without that, and lose all that it is told."""
+
+    def __init__(self, path: Path) -> None:
+        """It must be there. Raises StoreUnavailable."""
+        self._path = path
+        self._identity = self._looked()
+
+    def insist(self) -> None:
+        """Raises StoreUnavailable where the name has gone, or means another file; it takes 2 µs."""
+        if self._looked() != self._identity:
+            raise self._gone("is another file than the one that was opened")
+
+    def _looked(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self._path)
+        except OSError as error:
+            raise self._gone(f"is gone ({error.strerror})") from error
+        return found.st_dev, found.st_ino
+
+    def _gone(self, what: str) -> StoreUnavailable:
+        todo = "put it back where it was, or stop what serves it and begin again"
+        return StoreUnavailable(f"the file of the store {what}", where=str(self._path), todo=todo)
 
 
 ROW_OF_STRETCH: Final = (1 << 40) - 1
@@ -92,6 +125,7 @@ class SqliteDatabase:
         self.url = f"sqlite:///{self.path}{f'?{BLOBS}={blobs}' if blobs else ''}"
         self.where = str(self.path)
         make_file(self.path)  # first, as it names what can be no file
+        self._file = SameFile(self.path)
         self.blobs = open_blobs(blobs or str(recordings_folder(self.path)))
         self.large = large_bodies_of(self.blobs)
         self.arrivals: Path | None = self.path.with_name(f"{self.path.name}.arrivals")
@@ -99,6 +133,7 @@ class SqliteDatabase:
     def connect(self, *, only_read: bool = False) -> SqliteConnection:
         """See `Database`."""
         with self.telling():
+            self._file.insist()  # else a new and empty one would be made
             connection = sqlite3.connect(
                 self.path,
                 timeout=BUSY_TIMEOUT_S,
@@ -107,6 +142,7 @@ class SqliteDatabase:
                 factory=SqliteConnection,
             )
             try:
+                connection.file = self._file
                 _write_ahead(connection)
                 connection.execute("PRAGMA synchronous = FULL")
                 # What is deleted or replaced is overwritten: readings are replaced long before anybody deletes them.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,31 @@ def test_an_execution_against_a_model_that_fails_ends_and_says_why(
         assert all(row["status"] in ("completed", "failed") and row["verdict"] != "pass" for row in rows)
         assert client.get("/ready").status_code == 200
     store.close()
+
+
+def test_a_store_that_is_deleted_or_moved_away_under_its_server_is_noticed_and_goes_on_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    home, away, log = tmp_path / "home", tmp_path / "away", tmp_path / "log"
+    url = f"sqlite:///{home}/store.sqlite3"
+    with served(url, log) as client:
+        assert sent(client, 1).status_code == 200
+        home.rename(away)
+        with ThreadPoolExecutor(8) as senders:  # a burst goes another way than a single request
+            answers = list(senders.map(lambda number: sent(client, number), range(101, 901, 10)))
+        assert {answer.status_code for answer in answers} == {503}
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
+        listing = client.get("/api/sessions")
+        assert listing.status_code == 503 and "the file of the store is gone" in listing.text
+        assert client.get("/ready").status_code == 503 and client.get("/health").status_code == 200
+        assert not home.exists()
+        away.rename(home)
+        assert sent(client, 11).status_code == 200
+        (home / "store.sqlite3").rename(home / "old.sqlite3")
+        (home / "store.sqlite3").touch()  # somebody makes another in its place
+        assert sent(client, 21).status_code == 503
+        listing = client.get("/api/sessions")
+        assert listing.status_code == 503 and "another file than the one that was opened" in listing.text
+        (home / "old.sqlite3").replace(home / "store.sqlite3")
+    assert "the file of the store is gone" in log.read_text(encoding="utf-8")
+    assert kept_spans(url) == 20

@@ -31,6 +31,7 @@ from taketwo.server.pages.forms import filled_in
 from taketwo.server.pages.scenarios import MOST_FILE_BYTES
 from taketwo.server.problems import tell
 from taketwo.store import open_store
+from taketwo.store.project import ProjectSettings
 from taketwo.testing import conversation, turn
 
 Serving = Callable[..., AbstractContextManager[httpx.Client]]
@@ -156,7 +157,9 @@ def test_a_form_has_an_end() -> None:
 
 
 def test_files_that_are_dropped_on_pages_have_an_end_and_say_what_became_of_them(serving: Serving) -> None:
-    with serving(open_store("memory:")) as client:
+    store = open_store("memory:")
+    store.set_project("p", ProjectSettings())
+    with serving(store) as client:
         bomb = gzip.compress(zlib.compress(bytes(20_000_000)))
         answer = client.post("/import", files={"file": ("bomb.gz", bomb)}, headers={"accept": "text/html"})
         assert answer.status_code == 200 and "bomb.gz" in answer.text
