@@ -7,8 +7,8 @@ A part that there was nothing to measure of counts as 1. docs/fidelity.md explai
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from taketwo.conversation import Conversation
 from taketwo.replay.tools import CONFIDENCE
@@ -41,30 +41,59 @@ def fidelity(run: Run, recorded: Conversation, before: int | None = None) -> Fid
     """
     end = len(run.conversation.turns) if before is None else before
     users = [answer for answer in run.user_answers if answer.turn_index <= end]
-    tools = [answer for answer in run.tool_answers if answer.place.turn_index < end or before is None]
-    tools = [answer for answer in tools if answer.tier != "agent"]
     ending = run.ending if before is None else None
-    rungs = Counter[Rung](answer.rung for answer in users)
+    rungs: dict[Rung, int] = {}
+    for user in users:
+        rungs[user.rung] = rungs.get(user.rung, 0) + 1
     if ending is not None and ending.reason == "unanswerable":
-        rungs["unanswerable"] += 1
-    again = {(one.turn_index, one.step_index) for one in run.divergences if one.kind == "write_repeated"}
-    repeated = [answer for answer in tools if (answer.place.turn_index, answer.place.step_index) in again]
-    states = [_weight(answer) for answer in tools if answer.tier == "state"]
-    others = [_weight(answer) for answer in tools if answer.tier != "state" and answer not in repeated]
+        rungs["unanswerable"] = rungs.get("unanswerable", 0) + 1
+    tools = _tools(run, None if before is None else end)
     prefix = min(_common_turns(run, users, ending), end)
     total = max(min(len(recorded.turns), end), prefix)
     has_dates = recorded.started_at is not None or any(turn.user and turn.user.at for turn in recorded.turns)
     return of_parts(
-        user=_mean([RUNG_WEIGHTS[rung] for rung in rungs.elements()]),
-        tools=_mean(others),
-        state=_state(states, [_weight(answer) for answer in repeated]),
+        user=_mean([RUNG_WEIGHTS[rung] for rung, times in rungs.items() for _ in range(times)]),
+        tools=_mean(tools.others),
+        state=_state(tools.states, tools.repeated),
         clock=1.0 if has_dates else None,
         prefix=prefix / total if total else None,
     ).but(
-        rungs=dict(rungs),
-        tiers=dict(Counter[Tier](answer.tier for answer in tools)),
+        rungs=rungs,
+        tiers=tools.tiers,
         common_turns=prefix,
     )
+
+
+class _Tools(NamedTuple):
+    """What answered the tool calls."""
+
+    tiers: dict[Tier, int]
+    """How many calls each tier answered."""
+    states: list[float]
+    """How sure the answers from the state of the world are."""
+    repeated: list[float]
+    """How sure those to writes made again are."""
+    others: list[float]
+    """How sure all others are."""
+
+
+def _tools(run: Run, end: int | None) -> _Tools:
+    """end: only calls of turns before this one; None for all."""
+    again = {(one.turn_index, one.step_index) for one in run.divergences if one.kind == "write_repeated"}
+    found = _Tools({}, [], [], [])
+    for answer in run.tool_answers:
+        tier, place = answer.tier, answer.place
+        if tier == "agent" or (end is not None and place.turn_index >= end):
+            continue
+        found.tiers[tier] = found.tiers.get(tier, 0) + 1
+        is_repeated = bool(again) and (place.turn_index, place.step_index) in again
+        if is_repeated:
+            found.repeated.append(_weight(answer))
+        if tier == "state":
+            found.states.append(_weight(answer))
+        elif not is_repeated:
+            found.others.append(_weight(answer))
+    return found
 
 
 def of_parts(

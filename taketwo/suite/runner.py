@@ -55,7 +55,7 @@ take their time. Where few go on, each case is done before the next one begins."
 WORTH_A_PROCESS = 500
 """From so many replays on, of which many go on at a time, a process beside this one judges them and writes the results;
 fewer are judged before it has started. In one of several jobs there is none, as the others have the cores."""
-MOMENT_S = 0.0005
+MOMENT_S = 0.001
 """How long agents that could go on wait at most while others are judged, and one replay more, in seconds."""
 GIVE_UP_AFTER = 3
 """When so many replays have found the agent unreachable, and none has reached it, the rest is not tried."""

@@ -100,6 +100,8 @@ class CallableAgent:
             given = await _in_thread(lambda: _drained(self._function(argument), exchange))
         if inspect.isawaitable(given):
             given = await given
+        if isinstance(given, str | dict):  # what nearly every agent gives; asking an abstract class takes longer
+            return given
         return await _gathered(given, exchange) if isinstance(given, AsyncIterator) else given
 
 
