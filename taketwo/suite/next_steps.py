@@ -77,9 +77,9 @@ def after_change(change: Change) -> str:
     call = f"{change.tool}{turn}"
     match change.kind:
         case "call_added":
-            return f"if the call is right: must_call {call}; if it is wrong: must_not_call {call}"
+            return f"if that is right: must_call {call}; if not: must_not_call {call}"
         case "call_lost":
-            return f"if it is right without the call: must_not_call {call}; if it is wrong: must_call {call}"
+            return f"if that is right: must_not_call {call}; if not: must_call {call}"
         case "claim_unbacked":
             return "see that the agent does what it says, or says only what it did"
         case "arguments_changed":
