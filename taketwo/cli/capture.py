@@ -16,7 +16,7 @@ from taketwo.capture.fetch import FetchLimits
 from taketwo.capture.imports.imported import Unread
 from taketwo.cli.calls import SOUNDS, import_from, import_recording, keeping_recordings
 from taketwo.cli.evaluator_options import Judging
-from taketwo.cli.settings import access, language_model, opened_store, settings, store_option
+from taketwo.cli.settings import access, language_model, opened_store, settings, store_option, telephony
 from taketwo.compare.severity import severity_table
 from taketwo.config import Settings, secrets_of
 from taketwo.conversation import Conversation
@@ -148,6 +148,7 @@ def _means(here: Settings, executor_url: str | None, limits: FetchLimits, record
 
     return Means(
         access=access(here),
+        telephony=telephony(here),
         agent_hosts=read_hosts(here.agent_hosts),
         delivery=_delivery(here),
         webhooks=WebhookSecrets(vapi=here.vapi_secret, retell=here.retell_key, elevenlabs=here.elevenlabs_secret),

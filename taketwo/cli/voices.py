@@ -10,6 +10,7 @@ import click
 
 from taketwo.blobs import Blobs
 from taketwo.blobs.folder import FolderBlobs
+from taketwo.cli.settings import telephony
 from taketwo.config import Settings
 from taketwo.conversation import Conversation
 from taketwo.errors import MissingExtra
@@ -17,8 +18,7 @@ from taketwo.replay.agents import Agent
 from taketwo.scenario import Scenario
 from taketwo.store.addresses import blobs_of
 from taketwo.suite.runner import SuiteCase
-from taketwo.voice.costs import parse_prices
-from taketwo.voice.phone import Audio, Telephony, open_for_calls
+from taketwo.voice.phone import Audio, open_for_calls
 from taketwo.voice.recordings import AUDIO_FOLDER, Recording, Recordings, names_of, with_recording, without_recording
 
 LARGE_FILES = """# Recordings are large: with `git lfs install` they are kept beside the history and not in it.
@@ -43,13 +43,7 @@ class Phone:
     def __init__(self, here: Settings, audio: Audio | None, store_url: str, cases: Iterable[SuiteCase]) -> None:
         """cases: whose scenario files may have recordings beside them."""
         self._usual_s = here.turn_timeout_s
-        self._telephony = Telephony(
-            audio=audio,
-            agent_key=here.agent_key,
-            speech_url=here.speech_url,
-            speech_key=here.speech_key,
-            prices=parse_prices(here.call_prices),
-        )
+        self._telephony = telephony(here, audio)
         self._places = _places(store_url, cases)
         self.recordings = Recordings(self._places)
         """Of the calls that are replayed, and of the new ones."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from taketwo.cli.settings import access, language_model, opened_store, settings, store_option
+from taketwo.cli.settings import access, language_model, opened_store, settings, store_option, telephony
 from taketwo.compare.severity import severity_table
 from taketwo.errors import MissingExtra
 from taketwo.replay.agents.hosts import read_hosts
@@ -55,7 +55,15 @@ def worker_command(url: str, concurrency: int, store_url: str | None) -> None:
             asking=Asking(lambda: language_model(here), Path.cwd()),
         )
         click.echo(f"working for {url} as {name}")
-        await run_worker(flow, read_address(url), name=name, concurrency=concurrency, access=reach, stop=stop)
+        await run_worker(
+            flow,
+            read_address(url),
+            name=name,
+            concurrency=concurrency,
+            access=reach,
+            telephony=telephony(here),
+            stop=stop,
+        )
 
     with opened_store(store_url or here.store) as store:
         asyncio.run(run())

@@ -63,7 +63,8 @@ def _cost(figure: Figure, replayed: Conversation) -> Figure:
     """The cost, where both calls are counted alike; what a platform says of one of them is told and not compared."""
     told = replayed.metadata.get(TOLD)
     if figure.difference:
-        return figure
+        aside = f" ({told:.4f} $, as its platform says)" if isinstance(told, int | float) else ""
+        return figure._replace(recorded=figure.recorded + aside)
     recorded = f"{told:.4f} $, as its platform says" if isinstance(told, int | float) else figure.recorded
     return figure._replace(recorded=recorded, percent="cannot be compared")
 

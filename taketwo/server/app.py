@@ -57,6 +57,7 @@ from taketwo.server.webhooks import Webhooks, WebhookSecrets
 from taketwo.store import Store
 from taketwo.store.addresses import is_shared
 from taketwo.store.scoped import ScopedStore
+from taketwo.voice.phone import Telephony
 
 if TYPE_CHECKING:
     from taketwo.server.otlp_grpc import GrpcDoor
@@ -82,6 +83,8 @@ class Means(NamedTuple):
 
     access: Mapping[str, Any] = {}
     """Keys and endpoints of agents that it replays against, as `open_agent` takes them."""
+    telephony: Telephony = Telephony()
+    """How agents are called, and what calls cost."""
     agent_hosts: AgentHosts | None = None
     """Agents in its own network that it may ask where it needs keys, as others say there whom to ask; None for any."""
     delivery: Delivery = Delivery()
@@ -117,7 +120,9 @@ def create_app(
     keys = Keys(store, required=keys_required)
     store.hurry(limits.reading_s)
     hosts = means.agent_hosts if keys_required else None
-    executor = means.executor or Embedded({**means.access, "hosts": hosts}, delivery=means.delivery)
+    executor = means.executor or Embedded(
+        {**means.access, "hosts": hosts}, telephony=means.telephony, delivery=means.delivery
+    )
     store, whole_store = ScopedStore(store, only_project), store
     flow = Flow(store, executor, severities=means.severities, asking=means.asking)
     chats = Chats(flow)

@@ -59,6 +59,28 @@ def cost_usd(prices: CallPrices, *, duration_s: float | None, characters: int, t
     return sum(known) if priced and len(known) == len(priced) else None
 
 
+def told_costs_usd(call: Conversation) -> dict[str, float]:
+    """The same part by part, in the platform's words; nothing where it does not say, or counts in credits."""
+    parts = call.metadata.get("costBreakdown")
+    if isinstance(parts, dict):  # Vapi
+        told = {name: one for name, one in parts.items() if name != "total"}
+    else:
+        retell = call.metadata.get("call_cost")
+        listed = retell.get("product_costs") if isinstance(retell, dict) else None
+        told = {
+            str(one.get("product")): cents / 100
+            for one in (listed if isinstance(listed, list) else [])
+            if isinstance(one, dict) and isinstance(cents := one.get("cost"), int | float)
+        }
+    return {name: float(one) for name, one in told.items() if _is_amount(name, one)}
+
+
+def _is_amount(name: str, value: object) -> bool:
+    """Whether it is dollars: Vapi counts tokens and letters in the same place."""
+    is_count = name.endswith(("Tokens", "Characters"))
+    return not is_count and isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
 def told_cost_usd(call: Conversation) -> float | None:
     """What the platform said that a call has cost, in US dollars; None where it does not say, or counts in credits."""
     told = call.metadata.get("cost")

@@ -46,3 +46,16 @@ def test_a_call_without_a_recording_has_its_page_all_the_same(client: TestClient
         file.unlink()
     page = client.get("/sessions/call-1", headers={"accept": "text/html"})
     assert page.status_code == 200 and "<audio" not in page.text
+
+
+def test_the_page_of_a_call_says_what_its_platform_asked_for_it(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    call = usual_call(Recordings([blobs_of(store.url)]))
+    billed = {"cost": 0.0712, "costBreakdown": {"stt": 0.05, "tts": 0.0212, "total": 0.0712, "ttsCharacters": 60}}
+    store.put_conversation(call.but(id="call-1", metadata={**call.metadata, **billed}))
+    client = TestClient(create_app(store), base_url="http://127.0.0.1")
+    page = client.get("/sessions/call-1", headers={"accept": "text/html"}).text
+    panel = page.partition("Cost, as its platform says")[2].partition("</section>")[0]
+    assert "<dd>$0.0712</dd>" in panel and "<dt>stt</dt><dd>$0.0500</dd>" in panel
+    assert "ttsCharacters" not in panel and "total" not in panel
+    store.close()

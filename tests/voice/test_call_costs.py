@@ -16,7 +16,7 @@ from taketwo.errors import BadSetting
 from taketwo.replay.engine import replay
 from taketwo.report.call_figures import call_figures
 from taketwo.scenario import Case
-from taketwo.voice.costs import CallPrices, cost_usd, parse_prices, told_cost_usd
+from taketwo.voice.costs import CallPrices, cost_usd, parse_prices, told_cost_usd, told_costs_usd
 from taketwo.voice.recordings import Recordings
 
 
@@ -51,6 +51,24 @@ def test_what_is_no_price_is_named_with_those_that_there_are(text: str) -> None:
 )
 def test_what_platforms_say_is_read_in_dollars_and_credits_are_none(metadata: dict[str, object], told: float) -> None:
     assert told_cost_usd(Conversation(id="call", metadata=metadata)) == told
+
+
+@pytest.mark.parametrize(
+    ("metadata", "parts"),
+    [
+        (
+            {"costBreakdown": {"stt": 0.05, "llm": 0, "total": 0.0712, "llmPromptTokens": 900, "ttsCharacters": 60}},
+            {"stt": 0.05},
+        ),
+        ({"call_cost": {"combined_cost": 12.5, "product_costs": [{"product": "llm", "cost": 12.5}]}}, {"llm": 0.125}),
+        ({"call_cost": {"combined_cost": 12.5, "product_costs": [{"product": "llm"}, "else"]}}, {}),
+        ({"cost": 300}, {}),
+    ],
+)
+def test_what_platforms_say_of_each_part_is_read_too_and_counts_are_no_dollars(
+    metadata: dict[str, object], parts: dict[str, float]
+) -> None:
+    assert told_costs_usd(Conversation(id="call", metadata=metadata)) == parts
 
 
 def counting(messages: list[dict[str, object]]) -> dict[str, object]:

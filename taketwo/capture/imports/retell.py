@@ -140,20 +140,21 @@ def _lines_of(
     told: list[Told] = []
     stretches: dict[str, Stretch] = {}
     gaps: list[Gap] = []
+    untimed = 0
     for at, given in enumerate(entries):
         entry, place = given if isinstance(given, dict) else {}, f"{key}[{at}]"
         stretch = _stretch(entry)
-        if (
-            isinstance(entry.get("words"), list)
-            and entry["words"]
-            and (stretch is None or stretch.end_s == stretch.start_s)
-        ):
+        if stretch is not None and stretch.end_s == stretch.start_s:
             gaps.append(Gap(where="turns", why=f"{place} was never spoken: its words take no time"))
             continue
         if (line := _told(entry, place, _at(entry, stretch, began_ms))) is not None:
             told.append(line)
             if stretch is not None:
                 stretches[place] = stretch
+            untimed += stretch is None and entry.get("role") in _ROLES
+    if untimed:
+        lines = "one line has" if untimed == 1 else f"{untimed} lines have"
+        gaps.append(Gap(where="turns", why=f"{lines} no times of words: when that was spoken is not known"))
     if key.endswith("transcript_object"):
         gaps.append(Gap(where="turns", why="the transcript holds no tool calls"))
     return told, stretches, gaps

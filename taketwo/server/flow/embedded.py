@@ -60,10 +60,15 @@ class Embedded:
         self,
         access: Mapping[str, Any] | None = None,
         *,
+        telephony: Telephony = Telephony(),  # noqa: B008  # a value, never changed
         delivery: Delivery = Delivery(),  # noqa: B008  # a value, never changed
         concurrency: int = CONCURRENCY,
     ) -> None:
-        """access: keys and endpoints of agents, as `open_agent` takes them. delivery: how alerts leave."""
+        """access: keys and endpoints of agents, as `open_agent` takes them. telephony: how agents are called.
+
+        delivery: how alerts leave.
+        """
+        self._telephony = telephony
         self._delivery = delivery
         self._access = dict(access or {})
         self._concurrency = concurrency
@@ -156,7 +161,7 @@ class Embedded:
             await asyncio.to_thread(take_step, self._flow, work)
 
     async def _run_execution(self, flow: Flow, id: str) -> None:
-        async with agent_of(flow, id, self._access) as agent:
+        async with agent_of(flow, id, self._access, self._telephony) as agent:
             if agent is not None:
                 worker = Worker(self._name, agent, self._concurrency, limits_of(agent))
                 await work(FlowRows(flow, id, self._name), worker)
@@ -178,7 +183,9 @@ def take_step(flow: Flow, work: Work) -> None:
 
 
 @asynccontextmanager
-async def agent_of(flow: Flow, execution_id: str, access: Mapping[str, Any]) -> AsyncIterator[Agent | None]:
+async def agent_of(
+    flow: Flow, execution_id: str, access: Mapping[str, Any], telephony: Telephony
+) -> AsyncIterator[Agent | None]:
     """The agent of an execution, and beside it the recorded tools for one that calls them from elsewhere.
 
     None where the execution has ended, or has failed now as its agent cannot be opened.
@@ -192,7 +199,7 @@ async def agent_of(flow: Flow, execution_id: str, access: Mapping[str, Any]) -> 
         if reach_of(execution.agent) == "elsewhere":
             reach["tools_url"] = await stack.enter_async_context(gateway(stack.enter_context(bound())))
         try:
-            calls = Telephony(agent_key=reach.get("api_key")), [blobs_of(flow.store.url)]
+            calls = telephony.but(agent_key=reach.get("api_key")), [blobs_of(flow.store.url)]
             agent = await asyncio.to_thread(
                 open_for_calls, execution.agent, *calls, overrides=execution.overrides, **reach
             )

@@ -35,6 +35,7 @@ from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN, finish_if_do
 from taketwo.server.flow.executor import Work, WorkKind
 from taketwo.server.flow.hand_outs import report_row, take_call, with_case
 from taketwo.server.flow.shelf import Flow
+from taketwo.voice.phone import Telephony
 
 TASK_QUEUE = "taketwo"
 """Where workers look for work."""
@@ -142,8 +143,12 @@ class CarryOut:
 class Activities:
     """What workers do; every one may be done again where it was left."""
 
-    def __init__(self, flow: Flow, name: str, access: Mapping[str, Any]) -> None:
-        """name: what the worker calls itself. access: keys and endpoints of agents, as `open_agent` takes them."""
+    def __init__(self, flow: Flow, name: str, access: Mapping[str, Any], telephony: Telephony) -> None:
+        """name: what the worker calls itself. access: keys and endpoints of agents, as `open_agent` takes them.
+
+        telephony: how agents are called.
+        """
+        self._telephony = telephony
         self._flow = flow
         self._name = name
         self._access = access
@@ -159,7 +164,7 @@ class Activities:
 
         None where the execution has ended or cannot be begun.
         """
-        async with agent_of(self._flow, execution_id, self._access) as agent:
+        async with agent_of(self._flow, execution_id, self._access, self._telephony) as agent:
             if agent is None:
                 return []
             rows = await asyncio.to_thread(self._open_rows, execution_id)
@@ -174,7 +179,7 @@ class Activities:
         info = activity.info()
         # The attempt is in the name: a worker that was given up and comes back is somebody else by then.
         name = f"{self._name} {info.workflow_run_id[:8]}-{info.attempt}"
-        async with agent_of(self._flow, execution_id, self._access) as agent:
+        async with agent_of(self._flow, execution_id, self._access, self._telephony) as agent:
             if agent is None:
                 return
             rows = _Share(self._flow, execution_id, call_ids, name)
@@ -253,11 +258,12 @@ async def run_worker(
     name: str,
     concurrency: int,
     access: Mapping[str, Any],
+    telephony: Telephony,
     stop: asyncio.Event,
 ) -> None:
     """Do what Temporal hands out until `stop` is set; then finish what is under way. Raises StoreUnavailable."""
     client = await connect(address)
-    activities = Activities(flow, name, access)
+    activities = Activities(flow, name, access, telephony)
     with ThreadPoolExecutor(max_workers=4) as threads:
         worker = Worker(
             client,

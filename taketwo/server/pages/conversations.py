@@ -26,6 +26,7 @@ from taketwo.server.pages.sound import SoundOfCalls
 from taketwo.server.pages.waterfall import MOST_SPANS, waterfall
 from taketwo.store import Store
 from taketwo.value import JSON
+from taketwo.voice.costs import told_cost_usd, told_costs_usd
 
 REPLAYS = 10
 """Replays that a conversation names."""
@@ -84,6 +85,8 @@ class Conversations:
             call=self._sound.of(conversation),
             fetching=being_fetched(self._store.documents, conversation),
             not_fetched=NOT_FETCHED,
+            cost=told_cost_usd(conversation),
+            costs=told_costs_usd(conversation),
             marked={(one.turn_index, one.step_index): one for one in marks.marks},
             marking=_place(asked.get("mark")),
             judging=asked.get("feedback"),

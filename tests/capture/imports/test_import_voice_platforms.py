@@ -147,6 +147,32 @@ def test_of_retells_webhooks_the_last_one_of_a_call_counts_and_chats_are_text() 
     assert [turn.reply for turn in chat.turns] == ["Hello!", "Delivered."]
 
 
+def test_a_retell_call_without_word_times_and_without_a_tools_result_says_what_that_leaves_open() -> None:
+    call = {
+        "call_id": "call_9",
+        "call_status": "ended",
+        "start_timestamp": 1_795_000_000_000,
+        "recording_multi_channel_url": "https://recordings.example/call.wav",
+        "transcript_with_tool_calls": [
+            {"role": "user", "content": "Where is my order?"},
+            {"role": "tool_call_invocation", "tool_call_id": "t1", "name": "find_order", "arguments": '{"id": 1'},
+            {"role": "tool_call_invocation", "tool_call_id": "t2", "name": "find_user", "arguments": "{}"},
+            {"role": "tool_call_result", "tool_call_id": "t2", "content": "no such user", "successful": False},
+            {"role": "agent", "content": "On its way.", "words": [{"word": "On"}, {"word": "its", "start": "soon"}]},
+        ],
+    }
+    (read_call,) = read("retell", json.dumps(call).encode())
+    assert isinstance(read_call, Conversation)
+    turn = read_call.turns[0]
+    assert (turn.user and turn.user.text, turn.reply) == ("Where is my order?", "On its way.")
+    assert turn.user is not None and (turn.user.audio is None or turn.user.audio.start_s is None)
+    lost, failed = [step for step in turn.steps if isinstance(step, Call)]
+    assert (lost.tool, lost.arguments, lost.arguments_text) == ("find_order", {}, '{"id": 1')
+    assert lost.result is None and failed.error == "no such user"
+    whys = " ".join(gap.why for gap in read_call.gaps)
+    assert ("result" in whys and "spoken" in whys) or "times" in whys, read_call.gaps
+
+
 def test_under_scrubbing_the_scrubbed_fields_are_read() -> None:
     full = json.loads((SAMPLES / "retell-call.json").read_text())
     scrubbed = {

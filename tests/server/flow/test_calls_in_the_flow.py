@@ -17,6 +17,7 @@ pytest.importorskip("faster_whisper", reason="needs the extra 'voice'")
 from spoken_calls import AGENT, CALLER, clip, recorded_call, texts
 from websockets.asyncio.server import ServerConnection, serve
 
+from taketwo.report.call_figures import call_figures
 from taketwo.sdk.api.agents import AgentContent, CreateAgentDefinition
 from taketwo.sdk.api.executions import ExecuteRunTest
 from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenario
@@ -34,6 +35,8 @@ from taketwo.store import open_store
 from taketwo.store.addresses import blobs_of
 from taketwo.voice.activity import Ear
 from taketwo.voice.audio import from_pcm16, pcm16
+from taketwo.voice.costs import CallPrices
+from taketwo.voice.phone import Telephony
 from taketwo.voice.recordings import Recordings
 
 pytestmark = pytest.mark.slow
@@ -78,7 +81,8 @@ async def test_a_call_is_selected_made_a_scenario_of_called_again_and_judged(tmp
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     recordings = Recordings([blobs_of(store.url)])
     call = recorded_call(recordings, (AGENT[0], 0.3), (CALLER[1], 3.6), (AGENT[3], 5.4))
-    store.put_conversation(call.but(project="shop"))
+    billed = {**call.metadata, "cost": 0.0712, "costBreakdown": {"stt": 0.05, "tts": 0.0212, "total": 0.0712}}
+    store.put_conversation(call.but(project="shop", metadata=billed))
     flow = Flow(store)
     session = create_replay_session(flow, CreateReplaySession(project_id="shop", select_all=True))
     suggested: Any = session.suggestions
@@ -101,7 +105,7 @@ async def test_a_call_is_selected_made_a_scenario_of_called_again_and_judged(tmp
         )
         execution = execute(flow, create_run_test(flow, asked).id, ExecuteRunTest())
         assert execution.runner == "server"
-        async with agent_of(flow, execution.id, {}) as opened:
+        async with agent_of(flow, execution.id, {}, Telephony(prices=CallPrices(minute=0.6))) as opened:
             assert opened is not None
             await work(FlowRows(flow, execution.id, "me"), Worker("me", opened, 1, limits_of(opened)))
     done = execution_now(flow, execution.id)
@@ -110,5 +114,7 @@ async def test_a_call_is_selected_made_a_scenario_of_called_again_and_judged(tmp
     replayed = RESULTS.get(flow, row.id).result.attempts[0].run.conversation
     assert texts(replayed) == [(None, AGENT[0]), (CALLER[1], AGENT[3])]
     assert replayed.metadata["caller_audio"] == {"original": 1, "synthesised": 0}
+    (cost,) = (one for one in call_figures(replayed) if one.name == "cost")
+    assert cost.recorded.endswith("$ (0.0712 $, as its platform says)") and cost.percent.endswith("%")
     assert recordings.of(replayed) is not None, "the new call can be heard on the pages"
     store.close()
