@@ -53,6 +53,8 @@ class Asks(NamedTuple):
 
 
 _ITEM = re.compile(r"^\s*(?:[#>]+\s*)?(?:(?P<number>\d{1,2})[.)]|[-*•+])\s+(?P<text>.*)$")
+_WHERE_TO = re.compile(r"\b(?:shipping|delivery|mailing|postal) (?=address\b)", re.IGNORECASE)
+"""Of which somebody has one as a rule, and says it as his address."""
 _SENTENCE = re.compile(r"[^.?!\n]*(?:[.?!](?=\S)[^.?!\n]*)*(?:[.?!]+|$)")
 
 
@@ -165,8 +167,16 @@ class _Reader:
             self._needs.append(Need("yes_no", sentence, self._stems(sentence), number))
 
     def _asked_for(self, sentence: str, wanted: str, number: int | None) -> None:
+        head, colon, offered = wanted.partition(":")
+        if colon and self._rules.either.search(offered):
+            # `How should I refund you: to the card, or in cash?`
+            self._options += [
+                option.strip(" ?.,") for option in self._rules.split.split(offered) if option.strip(" ?.,")
+            ]
+            wanted = head
         if self._rules.chooses.search(wanted) and not self._rules.no_choice.search(wanted):
-            self._needs.append(Need("choice", sentence, self._stems(wanted), number))
+            named = self._stems(self._rules.purpose.split(wanted, maxsplit=1)[0])
+            self._needs.append(Need("choice", sentence, named or self._stems(wanted), number))
             return
         added = False
         for phrase in _phrases(wanted, self._language):
@@ -194,6 +204,6 @@ def _phrases(wanted: str, language: str | None) -> Iterator[str]:
     cut = (head if found is None else head[: found.start()]).strip(" .?!:,")
     for phrase in rules.split.split(cut or head.strip(" .?!:,")):
         # What it is for tells less than what it is, and often stands in no answer.
-        named = rules.purpose.split(phrase, maxsplit=1)[0]
+        named = rules.purpose.split(_WHERE_TO.sub("", phrase), maxsplit=1)[0]
         if (kept := named if stems(named, language) else phrase).strip():
             yield kept.strip()

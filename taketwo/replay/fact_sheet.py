@@ -16,7 +16,8 @@ from taketwo.conversation import Conversation
 from taketwo.language.facts import Fact, facts_in, placed_facts
 from taketwo.language.phrasebook import ENGLISH, Phrasebook, language_of_talk, phrasebook
 from taketwo.replay.agent_asks import Asks, Need, read_asks
-from taketwo.replay.stems import Stems, covered, stems
+from taketwo.replay.results import parsed
+from taketwo.replay.stems import PALE_STEMS, Stems, covered, stems
 from taketwo.value import JSON, Value
 
 Act: TypeAlias = Literal["request", "question", "inform", "correct", "refuse", "agree", "greet", "thank"]
@@ -108,13 +109,25 @@ class FactSheet:
     @cached_property
     def lines(self) -> tuple[Utterance, ...]:
         """The user's lines, hidden ones left out."""
-        used = list(_used_values(self._recorded))
+        used = [*_used_values(self._recorded), *_told_values(self._recorded)]
         return tuple(self._lines(used))
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
         """Every statement, in order."""
         return tuple(statement for line in self.lines for statement in line.statements)
+
+    @cached_property
+    def talked_of(self) -> dict[int, Stems]:
+        """Before each recorded turn, what the talk was about: words of the last lines of both."""
+        found: dict[int, Stems] = {}
+        texts: list[str] = []
+        before = ""
+        for turn in self._recorded.turns:
+            found[turn.index] = stems(" ".join((*texts[-LATELY:], before)), self.language)
+            texts += [] if turn.user is None else [turn.user.text]
+            before = turn.reply or ""
+        return found
 
     @cached_property
     def wants(self) -> Stems:
@@ -181,6 +194,10 @@ class FactSheet:
         return facts_in(text, self.language)
 
 
+LATELY = 2
+"""So many of the user's lines tell what the talk is about."""
+LONGEST_OPTION = 40
+"""Characters of a value that somebody says as it stands."""
 _MARK = re.compile(r"(?:#{2,}|\[|<)[\w ]{2,20}(?:#{2,}|\]|>)\s*$")
 _NUMBERED = re.compile(r"^\s*(?:(\d{1,2})[.)]|[-*•])\s+")
 _SPLIT = re.compile(r"(?<=[.!?])(?<!^\d[.])(?<!^\d\d[.])\s+|\n+|;\s+", re.MULTILINE)
@@ -189,6 +206,7 @@ _CONTACT = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+|
 _NAME = re.compile(r" ([A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")
 _NAMES = re.compile(r"(?<=[a-z,] )(?!I\b)[A-Z][\w'-]*[a-z](?: [A-Z][\w'-]*[a-z])*")
 _PHONE = stems("phone")
+_NUMBERED_KIND = re.compile(r"([^\W\d]{3,}(?: [^\W\d]{2,})*) \d+")
 _KIND_WORDS = {
     "date": "date",
     "time": "time",
@@ -209,13 +227,23 @@ def _line(
         for part, start, number in parts
     )
     plain = text.replace("’", "'").strip()
-    is_yes, is_no = book.tells.yes.match(plain), book.tells.no.match(plain)
-    says: Literal["yes", "no"] | None = "yes" if is_yes else "no" if is_no else None
+    says = _says(plain, book)
+    if says is None and any(need.kind == "yes_no" for need in after.needs):
+        # `Sorry for the delay. Yes.`
+        says = next((said for one in statements if (said := _says(one.text.replace("’", "'"), book))), None)
     closes = bool(statements) and all(
         one.act == "thank" or (one.act == "agree" and not one.facts) for one in statements
     )
     closes = closes and any(one.act == "thank" for one in statements)
     return Utterance(turn_index, text, after, statements, says, closes)
+
+
+def _says(plain: str, book: Phrasebook) -> Literal["yes", "no"] | None:
+    """Whether it begins with consent or refusal; of `okay, no` the last word counts."""
+    is_yes, is_no = book.tells.yes.match(plain), book.tells.no.match(plain)
+    if is_yes and is_no:
+        return "yes" if is_yes.end() >= is_no.end() else "no"
+    return "yes" if is_yes else "no" if is_no else None
 
 
 @cache
@@ -266,10 +294,18 @@ def _needs_of(
     ]
     if len(open_needs) == 1 and silent:
         found[silent[0]] = open_needs
+    elif len(silent) == 1 and _pieces(parts, silent[0]) >= max(2, len(open_needs) - 1):
+        # `994 Park Place, Denver, CO 26280` to `street, city, state and zip code?`
+        found[silent[0]] = open_needs
     elif len(open_needs) == len(silent):
         for start, need in zip(silent, open_needs, strict=True):
             found[start] = [need]
     return {start: tuple(needs) for start, needs in found.items()}
+
+
+def _pieces(parts: tuple[tuple[str, int, int | None], ...], begin: int) -> int:
+    """Of how many pieces the part consists that begins there."""
+    return len(next(body for body, start, _ in parts if start == begin).split(","))
 
 
 def _statement(
@@ -364,6 +400,23 @@ def _used_values(recorded: Conversation) -> Iterator[tuple[str, Stems, frozenset
             )
             if spelt != str(value).casefold():  # `round_trip` is said as `round trip`
                 yield spelt, stems(name.replace("_", " ")), frozenset()
+                if kind := _NUMBERED_KIND.fullmatch(spelt):  # and `gift_card_2411339` as `my gift card`
+                    yield kind[1], stems(name.replace("_", " ")), frozenset()
+
+
+def _told_values(recorded: Conversation) -> Iterator[tuple[str, Stems, frozenset[str]]]:
+    """Every word of a tool's results that the user said, with the name of its field: `silver` is a colour."""
+    said = "\n".join(turn.user.text for turn in recorded.turns if turn.user is not None).casefold()
+    seen: set[tuple[str, str]] = set()
+    for _, _, call in recorded.calls():
+        for name, value in _leaves("", parsed(call.result)):
+            if not isinstance(value, str) or (name, value) in seen or len(value) > LONGEST_OPTION:
+                continue
+            seen.add((name, value))
+            folded = value.casefold()
+            names = stems(name.replace("_", " "))
+            if folded in said and len(folded) > 2 and names and not names & PALE_STEMS and not facts_in(value):
+                yield folded, names, frozenset()
 
 
 def _is_telling(fact: Fact) -> bool:

@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeAlias
 from taketwo.conversation import Conversation, Turn, UserLine
 from taketwo.language.phrasebook import phrasebook
 from taketwo.replay.agent_asks import Asks, Need, read_asks
-from taketwo.replay.fact_sheet import FactSheet, KnownFact, Statement, Utterance
-from taketwo.replay.stems import Stems, covered, likeness, stems, weights
+from taketwo.replay.fact_sheet import LATELY, FactSheet, KnownFact, Statement, Utterance
+from taketwo.replay.stems import NO_WORDS, Stems, covered, likeness, stems, weights
 from taketwo.replay.user import Line, Unanswerable
 from taketwo.run import Evidence, Rung
 from taketwo.value import cut_to, one_line
@@ -34,7 +34,8 @@ TIRED_AFTER = 3
 """So often the user gives the same answer; then the agent goes in circles."""
 
 _CONSENT_WORDS = stems(
-    "yes confirm proceed go ahead continue correct right details everything good fine great sounds works accurate"
+    "yes shall should reply confirm proceed go ahead continue correct right details everything good fine great sounds"
+    " works accurate"
     " acceptable following above sure ready please option options looks would like do book booking change changes"
 )
 _ACTS = stems(
@@ -58,6 +59,8 @@ class _Said(NamedTuple):
     """All that the user said so far, folded."""
     last: int | None
     """The recorded turn whose line was said last; None when that was no recorded line."""
+    about: Stems
+    """What the talk is about now: words of the last lines of both."""
 
 
 class Ladder:
@@ -173,7 +176,9 @@ class _Found(NamedTuple):
 
     @property
     def text(self) -> str:
-        return " ".join(part.text for part in self.parts)
+        # `25142` and `325 Elm Street` side by side would be another number.
+        said = [f"{part.text}," if part.text[-1:].isalnum() else part.text for part in self.parts]
+        return " ".join([*said[:-1], *(part.text for part in self.parts[-1:])])
 
 
 class _View:
@@ -257,7 +262,13 @@ class _View:
         answered = sum(self._answers(line, need) for need in needs) / len(needs)
         if answered == 0:
             return in_meaning
-        return answered + 0.2 * likeness(self.asks.asking, line.after.asking) + (0.1 if line is self._next else 0.0)
+        fit = answered + 0.2 * likeness(self.asks.asking, line.after.asking) + (0.1 if line is self._next else 0.0)
+        # Which of several answers, never whether it is one.
+        return fit + 0.3 * self._in_place(line) if answered >= ANSWERS else fit
+
+    def _in_place(self, said: Utterance | Statement) -> float:
+        """How far the talk was about the same before it was said: of two orders, the one that is spoken of."""
+        return likeness(self._said.about, self._sheet.talked_of.get(said.turn_index, NO_WORDS))
 
     def _means_the_same(self, line: Utterance) -> bool:
         """Whether the question before the line means what is asked now, by an embedding, which sees no contradiction:
@@ -292,10 +303,17 @@ class _View:
             recorded += [line.after.asking] if line.after.is_question else []
             topic = max((likeness(need.about, about) for about in recorded), default=0.0)
             whole = likeness(self.asks.about, line.after.about)
+            if not need.about - _CONSENT_WORDS and recorded and self._same_things(line):
+                topic = whole  # `Do you confirm?` says nothing of what it is about
             if topic and max(topic, whole) >= SAME_TOPIC and not self._other_act(need, line):
                 return 1.0
         said_of_it = max((covered(need.about - _CONSENT_WORDS, one.answers) for one in line.statements), default=0.0)
         return said_of_it if line.says is not None and said_of_it > ANSWERS else 0.0
+
+    def _same_things(self, line: Utterance) -> bool:
+        """Whether the agent names the ids and amounts now that it named before the line."""
+        now, then = (frozenset(filter(_has_digit, about)) for about in (self.asks.about, line.after.about))
+        return bool(now & then) and 2 * len(now & then) >= min(len(now), len(then))
 
     def _other_act(self, need: Need, line: Utterance) -> bool:
         """Whether consent is wanted for another act than the line gave it for: a refund is no cancellation."""
@@ -367,6 +385,7 @@ class _View:
             + (0.2 if statement.facts else 0.0)
             - (0.3 if statement.denies and not statement.facts else 0.0)
             + (0.1 if statement.act == "correct" else 0.0)
+            + 0.2 * self._in_place(statement)
         )
 
     def _named(self, statement: Statement, need: Need) -> KnownFact | None:
@@ -428,6 +447,10 @@ class _View:
         return f"the recorded user never said anything that answers {_phrases(self.asks.needs)}"
 
 
+def _has_digit(word: str) -> bool:
+    return any(map(str.isdigit, word))
+
+
 def _informs(line: Utterance) -> bool:
     """Whether the line gives a detail that an agent may need though it does not ask for it."""
     return any(one.act == "inform" and one.facts for one in line.statements)
@@ -452,6 +475,7 @@ def _said(so_far: Sequence[Turn], placed: list[int | None], language: str | None
         words=stems(" ".join(texts), language),
         texts="\n".join(texts).casefold(),
         last=placed[-1],
+        about=stems(" ".join((*texts[-LATELY:], so_far[-1].reply or "")), language),
     )
 
 

@@ -12,6 +12,7 @@ from taketwo.language.phrasebook import ENGLISH, Phrasebook, phrasebook
 Stems: TypeAlias = frozenset[str]
 """The words of a text by their stems."""
 
+NO_WORDS: Stems = frozenset()
 WORD = re.compile(r"[^\W_]+(?:[’'_-][^\W_]+)*")
 PALE = frozenset(
     """

@@ -103,6 +103,60 @@ def test_details_from_several_turns_are_put_together_in_the_users_own_words() ->
     assert [one.turn_index for one in line.evidence] == [0, 2]  # type: ignore[union-attr]
 
 
+SHOP = conversation(
+    turn("Hi, I want to change two orders.", reply="What is your email? Alternatively, your full name and zip code."),
+    turn("Raj Rossi, 15918", reply="Which order is it? Please give me the order ID."),
+    turn("The one with the lamp, W-1042.", reply="Which one would you prefer?"),
+    turn(
+        "Silver, medium.",
+        call("get_product", {"product": "P-7"}, result={"options": {"color": "silver", "brightness": "medium"}}),
+        reply="How would you like to pay the difference: by gift card, or by PayPal?",
+    ),
+    turn(
+        "My gift card.",
+        call("change", {"order_id": "W-1042", "payment_method_id": "gift_card_2411339"}, result="ok"),
+        reply="I will change W-1042 and charge gift_card_2411339. Please reply yes to go ahead.",
+    ),
+    turn(
+        "Sorry for the delay. Yes, please.",
+        reply="Done. And W-7, what is the new address, with street, city and zip code?",
+    ),
+    turn("9 Park Place, Denver, CO 26280", reply="I will change W-7 to that address. Do you confirm?"),
+    turn("Okay, no, leave it as it is.", reply="Does that answer your question?"),
+    turn("Yes, thanks, bye!", reply="Goodbye!"),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("To find your account: what's your email? Otherwise, your name and zip code.", "Raj Rossi, 15918"),
+        ("Which color and brightness would you like for the lamp?", "Silver, medium."),
+        ("Which payment method should I use for the difference?", "My gift card."),
+        ("I'll change W-1042 and charge gift_card_2411339. Shall I proceed?", "Sorry for the delay. Yes, please."),
+        ("Please provide the full new shipping address.", "9 Park Place, Denver, CO 26280"),
+        ("I'll change W-7 to that address. Shall I proceed?", "Okay, no, leave it as it is."),
+    ],
+)
+def test_the_same_thing_asked_in_another_way_gets_the_same_answer(question: str, answer: str) -> None:
+    assert words(said(SHOP, question)) == answer
+
+
+def test_consent_to_a_change_of_one_thing_is_none_to_a_change_of_another() -> None:
+    line = said(SHOP, "I'll change W-9 and charge paypal_77. Do you confirm?")
+    assert isinstance(line, Unanswerable) or "Yes" not in words(line)
+
+
+def test_statements_of_two_lines_do_not_run_into_one_number() -> None:
+    recorded = conversation(
+        turn("My zip code is 25142", reply="And your street?"),
+        turn("325 Highland Drive", reply="Thank you. Anything else?"),
+        turn("No, bye!", reply="Bye!"),
+    )
+    line = said(recorded, "And your street?", "Sorry, what was your zip code, and your street?")
+    assert words(line) == "My zip code is 25142, 325 Highland Drive"
+
+
 @pytest.mark.parametrize(
     ("recorded", "question"),
     [
