@@ -97,8 +97,9 @@ class TerminalWriter:
         place = address(event.result)
         where = f"  {self._page.paint(place, 'dim')}" if place else ""
         where += "" if event.result.cached_at is None else f"  {self._page.paint('from cache', 'dim')}"
-        verdict = event.result.verdict
-        told = self._page.lines([Span(headline(verdict), "dim")], indent=4) if verdict.reasons else ()
+        # Where nothing is expected, a pass says no more than what was compared.
+        verdict = event.result.verdict if not event.case.expected else None
+        told = self._page.lines([Span(headline(verdict), "dim")], indent=4) if verdict and verdict.reasons else ()
         self._print(f"{title('pass', self._page)} {plain(event.result.case_id)}{where}", *told)
 
     def _print(self, *lines: str) -> None:

@@ -110,24 +110,30 @@ def simulate(
     Returns when every row is judged. Stopped with Ctrl-C, it cancels the execution. Raises NotFound, BadSetting,
     AgentUnreachable, ServerUnreachable. Inside an event loop use `await simulate_async(…)`.
     """
+    if _is_in_a_loop():
+        raise BadSetting("an event loop is running here", where="simulate", todo="use: await taketwo.simulate_async(…)")
+    return asyncio.run(
+        simulate_async(
+            run_test,
+            agent,
+            concurrency=concurrency,
+            project=project,
+            server=server,
+            key=key,
+            turn_timeout_s=turn_timeout_s,
+            evaluators=evaluators,
+            progress=progress,
+            trigger=trigger,
+        )
+    )
+
+
+def _is_in_a_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(
-            simulate_async(
-                run_test,
-                agent,
-                concurrency=concurrency,
-                project=project,
-                server=server,
-                key=key,
-                turn_timeout_s=turn_timeout_s,
-                evaluators=evaluators,
-                progress=progress,
-                trigger=trigger,
-            )
-        )
-    raise BadSetting("an event loop is running here", where="simulate", todo="use: await taketwo.simulate_async(…)")
+        return False
+    return True
 
 
 async def simulate_async(

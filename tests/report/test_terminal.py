@@ -114,6 +114,7 @@ def test_a_case_that_passes_is_one_line() -> None:
 
 def test_a_case_that_passes_with_other_words_says_so() -> None:
     event = made.passed()
+    event = event.but(case=event.case.but(expected=()))
     verdict = Verdict(kind="pass", reasons=(Reason(text="2 replies are worded differently", severity="wording"),))
     text = shown(made.suite(event.but(result=event.result.but(verdict=verdict))))
     assert "PASS sess-ada  replays/refund-status.scenario.yaml:1\n    2 replies are worded differently\n" in text
