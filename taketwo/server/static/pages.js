@@ -178,21 +178,27 @@ function begin() {
 begin();
 document.addEventListener("htmx:after:swap", begin);
 
-// Progress as it happens: the page is asked for again whenever the server says that something has.
+// Progress as it happens: the page is asked for again whenever the server says that something has. A row that is done while
+// others are not stays as it is read; only what can be done about it is drawn once more, when all are.
 function follows(part) {
   const events = new EventSource(part.dataset.events);
-  let wanted = false;
-  const refresh = async () => {
-    if (wanted) return;
-    wanted = true;
+  let place = "main";
+  let last = Promise.resolve();
+  let waiting = false;
+  const draw = async () => {
+    waiting = false;
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    wanted = false;
-    one("main").replaceWith(fresh.adoptNode(one("main", fresh)));
+    const fresh = one(place, new DOMParser().parseFromString(await answer.text(), "text/html"));
+    if (fresh) one(place)?.replaceWith(document.adoptNode(fresh));
     begin();
-    if (!one("[data-events]")) events.close();
+    if (!one("[data-events]")) place = "[data-at-end]";
   };
-  events.addEventListener("progress", refresh);
+  const refresh = () => {
+    if (waiting) return;
+    waiting = true;
+    last = last.then(draw, draw);
+  };
+  events.addEventListener("progress", () => place === "main" && refresh());
   events.addEventListener("end", () => {
     events.close();
     refresh();
