@@ -9,9 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from taketwo.compare.compare import compare
 from taketwo.conversation import Audio, Conversation
+from taketwo.events import CaseFinished, SuiteFinished, SuiteStarted
 from taketwo.replay.agents.callable import CallableAgent
+from taketwo.replay.clock import utc_now
+from taketwo.replay.engine import replay
+from taketwo.report.gathered import Gathered
+from taketwo.scenario import Case
 from taketwo.testing import conversation, turn
+from taketwo.verdict import Attempt, CaseResult, Verdict
 from taketwo.voice.agent import VoiceAgent
 from taketwo.voice.audio import HEARING_RATE, Samples, Sound, read_sound, resampled, wav_bytes
 from taketwo.voice.recognise import Transcript
@@ -127,3 +134,18 @@ def voice_agent(recordings: Recordings, dial: Callable[[], Transport] = spoken_d
 def texts(conversation: Conversation) -> Sequence[tuple[str | None, str | None]]:
     """What was said, turn by turn."""
     return [(one.user.text if one.user else None, one.reply) for one in conversation.turns]
+
+
+async def called_again(recorded: Conversation, recordings: Recordings) -> Gathered:
+    """What a report is told of a suite of this one call."""
+    case = Case(id="call", recorded=recorded)
+    run = await replay(case, voice_agent(recordings))
+    attempt = Attempt(run=run, comparison=compare(case.recorded, run.conversation), scores=())
+    result = CaseResult(
+        scenario="s", case_id="call", recorded_id="call", verdict=Verdict(kind="pass"), attempts=(attempt,)
+    )
+    gathered = Gathered()
+    gathered.add(SuiteStarted(agent="desk", cases=1, at=utc_now()))
+    gathered.add(CaseFinished(case=case, result=result))
+    gathered.add(SuiteFinished(at=utc_now(), duration_s=1.0, counts={"pass": 1}, cancelled=False))
+    return gathered

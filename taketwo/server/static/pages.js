@@ -230,12 +230,21 @@ document.addEventListener("pointerdown", (event) => {
 document.addEventListener("dragstart", (event) => event.target.closest("[data-pans]") && event.preventDefault());
 for (const frame of all("[data-pans]")) frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
 
-// Calls: the waves and the turns play the recording that they belong to.
+// Calls: the waves and the turns play the recording that they belong to, and where it is asked for the other one, too.
 for (const section of all(".call-audio")) {
-  const sides = all(".heard", section).map((figure) => ({ audio: one("audio", figure), waves: one(".waves", figure) }));
+  const sides = all(".heard", section).map((figure) => ({ audio: one("audio", figure), waves: one(".waves", figure), until: null }));
   const turns = all(".hear-turn", section);
-  let until = null;
-  sides.forEach(({ audio, waves }, number) => {
+  const order = one("[data-order]", section);
+  let next = null;
+  let together = false;
+  const play = (turn) => {
+    const side = sides[turn.dataset.side] ?? sides[0];
+    side.until = Number(turn.dataset.end);
+    side.audio.currentTime = Number(turn.dataset.start);
+    side.audio.play();
+  };
+  sides.forEach((side, number) => {
+    const { audio, waves } = side;
     const length = Number(waves.dataset.length);
     audio.addEventListener("timeupdate", () => {
       const at = (500 * audio.currentTime) / length;
@@ -244,25 +253,34 @@ for (const section of all(".call-audio")) {
         const inside = audio.currentTime >= Number(turn.dataset.start) && audio.currentTime <= Number(turn.dataset.end);
         turn.classList.toggle("playing", inside && !audio.paused);
       }
-      if (until !== null && audio.currentTime >= until) {
-        until = null;
-        audio.pause();
-      }
+      if (side.until === null || audio.currentTime < side.until) return;
+      side.until = null;
+      audio.pause();
+      const following = next;
+      next = null;
+      if (following) play(following);
     });
-    audio.addEventListener("play", () => sides.forEach((side) => side.audio !== audio && side.audio.pause()));
+    audio.addEventListener("play", () => together || sides.forEach((other) => other !== side && other.audio.pause()));
     waves.addEventListener("click", (event) => {
       const box = waves.getBoundingClientRect();
-      until = null;
+      side.until = next = null;
+      together = false;
       audio.currentTime = (length * (event.clientX - box.left)) / box.width;
       audio.play();
     });
   });
   for (const turn of turns) {
     turn.addEventListener("click", () => {
-      const { audio } = sides[turn.dataset.side] ?? sides[0];
-      until = Number(turn.dataset.end);
-      audio.currentTime = Number(turn.dataset.start);
-      audio.play();
+      const pair = all(".hear-turn", turn.closest(".pair"));
+      const both = pair.length > 1 && order ? order.value : "one";
+      together = both === "together";
+      next = both === "after" ? pair[1] : null;
+      sides.forEach(({ audio }) => audio.pause());
+      if (both === "one") play(turn);
+      else (together ? pair : [pair[0]]).forEach(play);
     });
   }
+  one("[data-speed]", section).addEventListener("change", (event) => {
+    for (const audio of all("audio", section)) audio.playbackRate = Number(event.target.value);
+  });
 }

@@ -20,9 +20,12 @@ from taketwo.server.flow.run_tests import create_run_test
 from taketwo.server.flow.scenarios import ROWS
 from taketwo.server.flow.shelf import Flow
 from taketwo.store import Store
+from taketwo.voice.agent import VoiceAgent
 
 
-def replayed(store: Store, ids: list[str], agent: Callable[..., Any], *, name: str, repeat: int = 1) -> list[str]:
+def replayed(
+    store: Store, ids: list[str], agent: Callable[..., Any] | VoiceAgent, *, name: str, repeat: int = 1
+) -> list[str]:
     """Replay conversations of the default project; gives the addresses of all pages about it, the rows last."""
     flow = Flow(store)
     session = create_replay_session(flow, CreateReplaySession(project_id="default", ids=tuple(ids)))
@@ -40,7 +43,10 @@ def replayed(store: Store, ids: list[str], agent: Callable[..., Any], *, name: s
     test = create_run_test(flow, wanted)
     executions = [execute(flow, test.id, ExecuteRunTest(runner="sdk")) for _ in range(2)]
     for execution in executions:
-        worked = work(FlowRows(flow, execution.id, "me"), Worker("me", CallableAgent(agent), 2))
+        worked = work(
+            FlowRows(flow, execution.id, "me"),
+            Worker("me", agent if isinstance(agent, VoiceAgent) else CallableAgent(agent), 2),
+        )
         with ThreadPoolExecutor(1) as elsewhere:  # Playwright has an event loop of its own in this thread
             elsewhere.submit(asyncio.run, worked).result()
     first, second = (execution.id for execution in executions)
