@@ -29,7 +29,7 @@ from taketwo.store.importing import Tally, import_file
 from taketwo.store.keys import keep_given_key
 
 if TYPE_CHECKING:
-    from taketwo.llm import AskedModel
+    from taketwo.llm.asked import AskedModel
     from taketwo.server.app import Means, Telling
     from taketwo.server.flow.alerts import Delivery
     from taketwo.server.flow.embedded import Embedded

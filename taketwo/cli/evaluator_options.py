@@ -15,7 +15,7 @@ from taketwo.config import Settings
 
 if TYPE_CHECKING:
     from taketwo.evals.evaluator import Evaluator
-    from taketwo.llm import AskedModel
+    from taketwo.llm.asked import AskedModel
 
 
 class Judging(NamedTuple):

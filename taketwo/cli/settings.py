@@ -16,7 +16,7 @@ from taketwo.voice.costs import parse_prices
 from taketwo.voice.phone import Audio, Telephony
 
 if TYPE_CHECKING:
-    from taketwo.llm import AskedModel
+    from taketwo.llm.asked import AskedModel
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from taketwo.conversation import Turn
 from taketwo.errors import BadSetting
-from taketwo.llm import price_usd
+from taketwo.llm.providers import price_usd
 from taketwo.run import Run
 from taketwo.verdict import CaseResult
 

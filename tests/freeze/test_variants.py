@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from taketwo.freeze.variants import MANNERS, PERSONAS, RETELLINGS, facts_of, retold_by_model, variants
 from taketwo.freeze.walks import walks
-from taketwo.llm import AskedModel, ModelSettings, open_model
+from taketwo.llm import ModelSettings, open_model
+from taketwo.llm.asked import AskedModel
 from taketwo.scenario import Case, MustCall
 from taketwo.testing import call, conversation, turn
 

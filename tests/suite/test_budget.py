@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from taketwo.errors import BadSetting
-from taketwo.llm import price_usd
+from taketwo.llm.providers import price_usd
 from taketwo.suite.budget import Budget, read_budget
 
 

@@ -11,7 +11,7 @@ import httpx
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.conversation import ToolDefinition
 from taketwo.errors import BadSetting
-from taketwo.llm import refuses_seed
+from taketwo.llm.providers import refuses_seed
 from taketwo.replay.agents import AgentFailed, Exchange, Message, Reply
 from taketwo.replay.agents.endpoint import Endpoint, RequestRefused, json_of, quoted, words_of
 from taketwo.replay.agents.hosts import AgentHosts

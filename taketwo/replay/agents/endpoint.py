@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from taketwo.errors import AgentUnreachable
-from taketwo.llm import WRONG_REQUEST
+from taketwo.llm.providers import WRONG_REQUEST
 from taketwo.replay.agents import AgentFailed
 from taketwo.replay.agents.hosts import AgentHosts
 from taketwo.replay.agents.http_client import http_client

@@ -12,7 +12,8 @@ import pytest
 from fake_providers import FakeProviders, fake_providers
 
 from taketwo.errors import BadSetting, BudgetSpent, ModelUnavailable
-from taketwo.llm import KEPT_CALLS, AskedModel, Budget, ModelSettings, Prompt, Told, open_model
+from taketwo.llm import Budget, ModelSettings, Prompt, open_model
+from taketwo.llm.asked import KEPT_CALLS, AskedModel, Told
 
 pytest.importorskip("pydantic_ai", reason="the extra [llm] is not installed")
 # What the providers' SDKs warn about is theirs.
