@@ -142,6 +142,32 @@ def test_what_a_hostile_agent_says_is_text_on_every_page_of_its_replay(visiting:
                 assert visit.grave_faults() == [], path
 
 
+def test_the_back_button_leads_through_the_filters_that_were_tried_and_a_link_shows_the_same(
+    visiting: Visiting, store: Store
+) -> None:
+    with visiting(store) as visit:
+        page = visit.open("/sessions?project=default")
+        box = page.get_by_label("Filter", exact=True)
+        tried = ("id:spans", "zzabsentzz")
+        for text in tried:
+            box.fill(text)
+            page.keyboard.press("Escape")
+            page.get_by_role("button", name="Filter").click()
+            page.wait_for_url(f"**filter={text.replace(':', '%3A')}**")
+        page.get_by_text("Nothing matches this filter").wait_for()
+        page.go_back()
+        page.locator("tr[data-row]").wait_for()
+        assert box.input_value() == tried[0]
+        page.get_by_role("link", name="Turns", exact=True).click()
+        page.wait_for_url("**sort=**")
+        visit.open(page.url.removeprefix(visit.address))
+        assert box.input_value() == tried[0] and page.locator("th[aria-sort]").inner_text().startswith("Turns")
+        page.go_back()
+        page.go_back()
+        page.wait_for_url("**/sessions?project=default")
+        assert box.input_value() == "" and page.locator("tr[data-row]").count() == 3
+
+
 def test_what_comes_in_is_seen_as_it_comes(visiting: Visiting) -> None:
     store = open_store("memory:")
     with visiting(store) as visit:
