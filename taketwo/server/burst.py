@@ -20,10 +20,12 @@ from taketwo.store.requests import TOGETHER_BYTES, keep_requests, take_over
 
 STORED_AT_ONCE: Final = 2
 """With so many requests being stored, further ones go to the journal."""
-PATIENCE_S: Final = 2.0
+PATIENCE_S: Final = 4.0
 """Where requests never cease, what waits is stored after so long all the same."""
-PAUSE_S: Final = 0.02
-"""How long nothing must have come before what waits is stored."""
+MOST_UNSTORED_BYTES: Final = 256 * 1024 * 1024
+"""And where so much waits."""
+PAUSE_S: Final = 0.1
+"""How long nothing must have come before what waits is stored: to store it would take half of a burst's time."""
 LATER_S: Final = 0.25
 """How long to wait before trying again where nothing can be stored: a database may be away for minutes."""
 
@@ -88,10 +90,11 @@ class Burst:
 
     def _is_quiet(self) -> bool:
         """Wait a little for senders to be done; False where they are not, and nothing waits too long yet."""
-        came = self._last_came
-        if self._journal.waiting_s > PATIENCE_S or self._ended.wait(PAUSE_S):
+        if self._journal.waiting_s > PATIENCE_S or self._journal.waiting_bytes > MOST_UNSTORED_BYTES:
             return True
-        return came == self._last_came
+        came = self._last_came
+        rest = came + PAUSE_S - time.monotonic()
+        return rest <= 0 or self._ended.wait(rest) or came == self._last_came
 
     def _store_some(self) -> bool:
         """Store the oldest of what waits; False where that cannot be done now."""

@@ -44,8 +44,11 @@ LONGEST_WAIT_S = 5.0
 SETTLED_AT_ONCE = 5
 """How many conversations are read before looking again whether requests have come."""
 
+LULL_S = 0.2
+"""Where requests come while it is read, it goes on when none has come for so long."""
+
 REST = 4
-"""Where requests came meanwhile, so many times as long as it took is rested: they come first."""
+"""Where requests do not cease, so many times as long as it took is rested: they come first."""
 
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """As `gc.set_threshold` takes them: spans are many objects without circles, and to look for some takes a fifth of all
@@ -100,22 +103,29 @@ def settle_when_quiet(
             ended.wait(quiet_s)
         # What cannot be written now is tried again after the next request, and read without it as long.
         with suppress(StoreUnavailable):
-            _settle(store, arrived, ended)
+            _settle(store, arrived, ended, longest_s)
 
 
-def _settle(store: Store, arrived: Event, ended: Event) -> None:
-    """Read all that came; as long as requests come, with rests between."""
+def _settle(store: Store, arrived: Event, ended: Event, longest_s: float) -> None:
+    """Read all that came. While requests come it waits, and goes on between rests where they do not cease."""
     came = False
+    busy_since = 0.0
     while not ended.is_set():
         begin = time.monotonic()
         if not store.settle(SETTLED_AT_ONCE):
             if came:  # what came may not have been stored yet
                 arrived.set()
             return
-        if arrived.is_set():
+        if not arrived.is_set():
+            busy_since = 0.0
+            continue
+        came, took = True, time.monotonic() - begin
+        busy_since = busy_since or time.monotonic()
+        while arrived.is_set() and time.monotonic() < busy_since + longest_s and not ended.is_set():
             arrived.clear()
-            came = True
-            ended.wait(REST * (time.monotonic() - begin))
+            ended.wait(LULL_S)
+        arrived.clear()
+        ended.wait(REST * took)
 
 
 def work(

@@ -27,7 +27,7 @@ DEEPEST = 12
 SHORTEST_LIST = 2_000
 """Letters of a list whose beginning is looked for among those that were read before."""
 
-MOST_LISTS, MOST_LETTERS = 32, 4_000_000
+MOST_LISTS, MOST_LETTERS = 32, 2_000_000
 """How many lists are kept, and how long they are in all: of talks that go on at the same time, each has one."""
 
 LARGEST_KEPT = 4096
