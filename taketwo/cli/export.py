@@ -8,7 +8,7 @@ import click
 
 from taketwo.errors import BadSetting
 from taketwo.freeze.files import load
-from taketwo.report.gathered import replace_file
+from taketwo.report.documents import replace_file
 from taketwo.suite.export import FORMATS
 
 

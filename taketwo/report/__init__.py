@@ -14,7 +14,8 @@ from typing import Protocol, TextIO
 from taketwo.errors import BadSetting, TakeTwoError
 from taketwo.events import Event
 from taketwo.report.call_view import FindRecording
-from taketwo.report.gathered import DocumentWriter, Gathered
+from taketwo.report.documents import DocumentWriter
+from taketwo.report.gathered import Gathered
 
 
 class Writer(Protocol):

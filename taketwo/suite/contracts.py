@@ -10,7 +10,7 @@ from taketwo.evals.contracts import Contract, ContractsFile, contract_in_words
 from taketwo.freeze.typed import Misplaced, typed, untyped
 from taketwo.freeze.yaml_reader import line_of, parse
 from taketwo.freeze.yaml_writer import yaml_text
-from taketwo.report.gathered import replace_file
+from taketwo.report.documents import replace_file
 
 CONTRACTS_FILE = "taketwo.contracts.yaml"
 """Its name; where it stands, every replay that is begun there checks it."""
