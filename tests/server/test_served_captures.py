@@ -287,7 +287,7 @@ def test_pages_say_how_much_of_what_came_they_do_not_show_yet(tmp_path: Path, se
             for address in ("/sessions?project=p", "/sessions?project=p&filter=kettle", "/traces", "/users?project=p"):
                 answer = client.get(address, headers=PAGE)
                 assert answer.status_code == 200
-                assert "10 conversations that came just now are being read" in answer.text, address
+                assert "10 conversations came just now and are being read" in answer.text, address
             other.execute("ROLLBACK")
     store.close()
 
