@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
+from textwrap import shorten
 
 import click
 
@@ -15,6 +16,9 @@ from taketwo.conversation import Conversation
 from taketwo.replay.added_facts import AddedFacts, FactModel
 from taketwo.replay.fact_sheet import FactSheet
 from taketwo.report.words import plain
+
+WIDEST = 48
+"""Characters of a name; longer ones are cut."""
 
 
 @click.command("facts")
@@ -60,10 +64,11 @@ def _as_json(conversation: Conversation, added: AddedFacts) -> dict[str, object]
 def _lines(conversation: Conversation, added: AddedFacts) -> Iterator[str]:
     facts = FactSheet(conversation, added.facts).facts
     yield click.style(plain(conversation.id), bold=True)
-    wide = max((len(fact.slot) for fact in facts), default=0)
+    wide = min(WIDEST, max((len(fact.slot) for fact in facts), default=0))
     for fact in facts:
         by = "" if fact.source == "recording" else click.style(f"  model: {fact.by}", fg="yellow")
-        yield f"  turn {fact.turn_index + 1:<3} {fact.kind:<10} {plain(fact.slot):<{wide}}  {plain(fact.value)}{by}"
+        slot = plain(shorten(fact.slot, WIDEST, placeholder="…"))
+        yield f"  turn {fact.turn_index + 1:<3} {fact.kind:<10} {slot:<{wide}}  {plain(fact.value)}{by}"
     if not facts:
         yield "  the user revealed nothing"
     for one in added.refused:

@@ -37,8 +37,9 @@ def tell_tools(spec: str, cases: Sequence[SuiteCase], policy: ToolPolicy, *, in_
         if covered:
             click.echo(plain(in_short(covered)), err=True)
         return False
+    wide = max((len(plain(one.tool)) for one in covered), default=0)
     for one in covered:
-        click.echo(f"{MARKS[one.kind]:<9} {plain(one.tool):<24} {plain(one.why)}")
+        click.echo(f"{MARKS[one.kind]:<9} {plain(one.tool):<{wide}}  {plain(one.why)}")
     if not covered:
         click.echo("no tools: none is recorded, and none is known in this process")
     return True

@@ -47,6 +47,8 @@ class Statement(NamedTuple):
     """Its own words and all that it may be asked by."""
     denies: bool
     """Whether it says no, or that the user does not know."""
+    asked: tuple[str, ...] = ()
+    """The agent's words for what it answers; empty where nobody had asked."""
 
 
 class Utterance(NamedTuple):
@@ -149,7 +151,8 @@ class FactSheet:
     def facts(self) -> tuple[KnownFact, ...]:
         """The sheet itself, for people, in the order in which it was said."""
         book = phrasebook(self.language)
-        read = [fact for statement in self.statements for fact in _known_facts(statement, book)]
+        names = _argument_names(self._recorded)
+        read = [fact for statement in self.statements for fact in _known_facts(statement, names, book)]
         return tuple(
             sorted([*read, *self._added], key=lambda one: (one.turn_index, one.start)) if self._added else read
         )
@@ -346,7 +349,17 @@ def _statement(
         answers |= stems("name")
     denies = bool(book.tells.denies.search(text.replace("’", "'")))
     return Statement(
-        text, turn_index, start, start + len(text), _act(text, book), number, facts, about, frozenset(answers), denies
+        text,
+        turn_index,
+        start,
+        start + len(text),
+        _act(text, book),
+        number,
+        facts,
+        about,
+        frozenset(answers),
+        denies,
+        tuple(need.phrase for need in needs),
     )
 
 
@@ -438,24 +451,41 @@ def _leaves(name: str, value: JSON) -> Iterator[tuple[str, str | int | float]]:
                 yield from _leaves(key, item)
 
 
-def _known_facts(statement: Statement, book: Phrasebook) -> Iterator[KnownFact]:
-    """The values of one statement; where it has none that is typed, the statement itself if it decides something."""
-    slot = " ".join(sorted(statement.answers - statement.about)) or " ".join(sorted(statement.about)[:4])
+def _argument_names(recorded: Conversation) -> dict[str, str]:
+    """By what name each value was used by a tool; the value as it stands there, and by what it says."""
+    found: dict[str, str] = {}
+    for _, _, call in recorded.calls():
+        for name, value in _leaves("", call.arguments):
+            said = [fact.value for fact in facts_in(str(value)) if _is_telling(fact)]
+            for key in (str(value).casefold(), *(said if len(said) == 1 else ())):
+                found.setdefault(key, name.replace("_", " "))
+    return found
+
+
+def _known_facts(statement: Statement, names: dict[str, str], book: Phrasebook) -> Iterator[KnownFact]:
+    """The values of one statement; where it has none that is typed, the statement itself if it decides something.
+
+    names: by what name each value was used by a tool.
+    """
+    asked = "; ".join(statement.asked)
     found = False
     contacts = [one for one in _CONTACT.finditer(statement.text) if "@" in one[0] or statement.answers >= _PHONE]
     for fact, start, end in placed_facts(statement.text, book.language):
         if fact.kind and not any(one.start() <= start and end <= one.end() for one in contacts):
             found = True
-            yield _known(statement, slot, fact.kind, start, end)
+            name = names.get(statement.text[start:end].casefold()) or names.get(fact.value)
+            yield _known(statement, name or asked or fact.kind, fact.kind, start, end)
     for contact in contacts:
         found = True
-        yield _known(statement, slot, "email" if "@" in contact[0] else "phone", *contact.span())
+        kind = "email" if "@" in contact[0] else "phone"
+        yield _known(statement, names.get(contact[0].casefold()) or asked or kind, kind, *contact.span())
     for span in _names(statement.text, book):
         found = True
         yield _known(statement, "name", "name", *span)
     kinds = {"correct": "correction", "refuse": "refusal", "request": "constraint", "inform": "choice"}
     if not found and statement.act in kinds and statement.about:
-        yield _known(statement, slot, kinds[statement.act], 0, len(statement.text))
+        kind = kinds[statement.act]
+        yield _known(statement, asked or kind, kind, 0, len(statement.text))
 
 
 def _known(statement: Statement, slot: str, kind: str, start: int, end: int) -> KnownFact:

@@ -45,6 +45,13 @@ def test_a_value_is_known_by_the_argument_it_was_used_as() -> None:
     assert {"order", "id"} <= statement.answers
 
 
+def test_a_fact_is_called_as_a_tool_or_the_agent_called_it() -> None:
+    called = {fact.value: fact.slot for fact in FactSheet(TALK).facts}
+    assert called["A-1043"] == "order id"
+    assert called["May 3rd"] == "Which reason"
+    assert called["$39.90"] == "how should we pay you back"
+
+
 def test_refusals_and_corrections_are_facts() -> None:
     kinds = [fact.kind for fact in FactSheet(TALK).facts]
     assert "refusal" in kinds
