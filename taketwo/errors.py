@@ -47,7 +47,7 @@ class TakeTwoError(Exception):
 
     def __str__(self) -> str:
         """One line: where, what, what to do."""
-        place = f"{self.where}: " if self.where else ""
+        place = f"{self.where.removesuffix(':')}: " if self.where else ""  # `prompt:` brings a colon
         advice = f" ({self.todo})" if self.todo else ""
         return " ".join(f"{place}{self.what}{advice}".split())
 

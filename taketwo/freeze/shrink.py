@@ -48,7 +48,7 @@ async def shrink(case: Case, still_fails: StillFails) -> Shrunk:
         again = True
         while again:
             again = False
-            for dimension in (_Turns(), _Paragraphs(), _Results()):
+            for dimension in DIMENSIONS:
                 parts = dimension.parts(case)
                 kept = await search.least(parts, partial(dimension.keeping, case))
                 if len(kept) < len(parts):
@@ -180,6 +180,10 @@ class _Results:
         kept = {part.place for part in some}
         turns = tuple(_with_results(turn, kept) for turn in case.recorded.turns)
         return case.but(recorded=case.recorded.but(turns=turns))
+
+
+DIMENSIONS: tuple[_Dimension, ...] = (_Turns(), _Paragraphs(), _Results())
+"""What may be left out, the largest parts first."""
 
 
 def _with_results(turn: Turn, kept: set[tuple[int | str, ...]]) -> Turn:
