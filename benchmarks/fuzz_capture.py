@@ -23,7 +23,7 @@ import atheris
 with atheris.instrument_imports(include=["taketwo.capture"]):
     from taketwo.capture import dialects
     from taketwo.capture.imports import FORMATS, read_file
-    from taketwo.capture.otlp import check_spans, decode_span, read_logs, read_spans
+    from taketwo.capture.otlp import check_logs, check_spans, decode_span, read_logs, read_spans
     from taketwo.capture.reconstruct import reconstruct
     from taketwo.capture.sessions import sessions
 
@@ -67,6 +67,12 @@ def receiver() -> Callable[[bytes], None]:
         assert (checked is None) == (found is None)
         if checked is not None and found is not None:
             assert (sum(checked.counts.values()), checked.rejected) == (len(found.spans), found.rejected)
+        logs, read_all = _may_refuse(lambda: check_logs(body, "p")), _may_refuse(lambda: read_logs(body, PROTOBUF))
+        assert (logs is None) == (read_all is None)
+        if logs is not None and read_all is not None:
+            of_traces = [log for log in read_all.logs if log.trace_id]
+            assert (sum(logs.counts.values()), logs.rejected) == (len(of_traces), read_all.rejected)
+            assert logs.without_trace == len(read_all.logs) - len(of_traces)
 
     return one
 

@@ -60,6 +60,17 @@ class CheckedSpans(Value):
     """For every refused span one line that names the rule it broke."""
 
 
+class CheckedLogs(Value):
+    """What is known of a request before its log records are read."""
+
+    counts: dict[str, int]
+    """By project: how many records of traces can be kept."""
+    without_trace: int = 0
+    """How many belong to no trace."""
+    rejected: list[str] = []
+    """For every refused record one line that names the rule it broke."""
+
+
 class ReceivedLogs(Value):
     """The log records of one request."""
 
@@ -115,13 +126,26 @@ def read_logs(body: bytes, content_type: str) -> ReceivedLogs:
     """
     if _encoding(content_type) == "json":
         return logs_in(document(body))
-    try:
-        request = ExportLogsServiceRequest.FromString(body)
-    except DecodeError as error:
-        raise _undecodable_logs(body, error) from error
-    if not _says_when(request) and _holds_spans(body):
-        raise _spans_among_logs()
-    return _received_logs(request, [])
+    return _received_logs(_log_request(body), [])
+
+
+def check_logs(body: bytes, named: str | None) -> CheckedLogs:
+    """The same of a request in protobuf as far as its sender must be told.
+
+    named: the project that is named beside the records. Raises WrongSignal, TraceUnreadable.
+    """
+    counts: Counter[str] = Counter()
+    rejected, without_trace = [], 0
+    for resource_logs in _log_request(body).resource_logs:
+        project = named or project_of(resource_logs.resource)
+        for record in (one for scope_logs in resource_logs.scope_logs for one in scope_logs.log_records):
+            if (broken := _broken_rule_of_log(record)) is not None:
+                rejected.append(broken)
+            elif _trace_of_log(record):
+                counts[project] += 1
+            else:
+                without_trace += 1
+    return CheckedLogs(counts=counts, without_trace=without_trace, rejected=rejected)
 
 
 def spans_in(given: JSON) -> ReceivedSpans:
@@ -211,6 +235,16 @@ def _trace_request(body: bytes) -> ExportTraceServiceRequest:
         raise _undecodable_spans(body, error) from error
 
 
+def _log_request(body: bytes) -> ExportLogsServiceRequest:
+    try:
+        request = ExportLogsServiceRequest.FromString(body)
+    except DecodeError as error:
+        raise _undecodable_logs(body, error) from error
+    if not _says_when(request) and _holds_spans(body):
+        raise _spans_among_logs()
+    return request
+
+
 def _received_spans(request: ExportTraceServiceRequest, rejected: list[str]) -> ReceivedSpans:
     spans = []
     for resource_spans in request.resource_spans:
@@ -269,20 +303,36 @@ def _received_logs(request: ExportLogsServiceRequest, rejected: list[str]) -> Re
                 continue
             envelope = _envelope_of_logs(resource_logs, scope_logs)
             for record in scope_logs.log_records:
-                raw = _raw_log(record, envelope)
-                if raw.at_ns > LAST_NS:
-                    rejected.append(f"log record of trace {raw.trace_id or 'unknown'}: its time is after the year 2262")
+                if (broken := _broken_rule_of_log(record)) is not None:
+                    rejected.append(broken)
                 else:
-                    logs.append(raw)
+                    logs.append(_raw_log(record, envelope))
     return ReceivedLogs(logs=logs, rejected=rejected)
 
 
+def _broken_rule_of_log(record: logs_pb2.LogRecord) -> str | None:
+    """Why the log record cannot be kept; None when it can."""
+    if _time_of_log(record) <= LAST_NS:
+        return None
+    return f"log record of trace {_trace_of_log(record) or 'unknown'}: its time is after the year 2262"
+
+
+def _trace_of_log(record: logs_pb2.LogRecord) -> str:
+    """Its trace id; empty where it has none."""
+    trace_id = record.trace_id.hex()
+    return trace_id if len(trace_id) == 32 and trace_id != _NO_TRACE else ""
+
+
+def _time_of_log(record: logs_pb2.LogRecord) -> int:
+    return record.time_unix_nano or record.observed_time_unix_nano
+
+
 def _raw_log(record: logs_pb2.LogRecord, envelope: bytes) -> RawLog:
-    trace_id, span_id = record.trace_id.hex(), record.span_id.hex()
+    span_id = record.span_id.hex()
     return RawLog(
-        trace_id=trace_id if len(trace_id) == 32 and trace_id != _NO_TRACE else "",
+        trace_id=_trace_of_log(record),
         span_id=span_id if len(span_id) == 16 and span_id != _NO_SPAN else "",
-        at_ns=record.time_unix_nano or record.observed_time_unix_nano,
+        at_ns=_time_of_log(record),
         session_id=_session_id(record.attributes),
         body=record.SerializeToString(),
         envelope=envelope,

@@ -36,6 +36,8 @@ _BEGIN: Final = struct.Struct("<8sQ")
 _MAGIC: Final = b"tt2jrnl1"
 _HEAD: Final = struct.Struct("<III")
 """Before every request: checksum of the rest, length of the project's name, length of the body."""
+_LOGS: Final = 1 << 31
+"""Added to the length of the name where the request holds log records."""
 _ENDING: Final = ".journal"
 
 _log = logging.getLogger("taketwo.store")
@@ -47,7 +49,9 @@ class Entry(NamedTuple):
     project: str | None
     """The project that the sender named beside it; None where the spans themselves say it, or nobody."""
     body: bytes
-    """Spans in OTLP's protobuf, without compression."""
+    """A request in OTLP's protobuf, without compression."""
+    is_logs: bool = False
+    """Whether it holds log records and not spans."""
 
 
 @dataclass(slots=True)
@@ -266,15 +270,16 @@ def _stored(path: Path) -> int:
 
 def _framed(entry: Entry) -> bytes:
     project = (entry.project or "").encode()
-    lengths = struct.pack("<II", len(project), len(entry.body))
+    lengths = struct.pack("<II", len(project) | (_LOGS if entry.is_logs else 0), len(entry.body))
     checksum = zlib.crc32(entry.body, zlib.crc32(project, zlib.crc32(lengths)))
     return b"".join((struct.pack("<I", checksum), lengths, project, entry.body))
 
 
 def _entry(framed: bytes) -> Entry:
-    _, named, _ = _HEAD.unpack_from(framed)
+    _, marked, _ = _HEAD.unpack_from(framed)
+    named = marked & ~_LOGS
     project = framed[_HEAD.size : _HEAD.size + named].decode()
-    return Entry(project or None, framed[_HEAD.size + named :])
+    return Entry(project or None, framed[_HEAD.size + named :], is_logs=bool(marked & _LOGS))
 
 
 def _entries(file: _File) -> Iterator[Entry]:
@@ -282,7 +287,8 @@ def _entries(file: _File) -> Iterator[Entry]:
     place, size = file.stored, os.fstat(file.number).st_size
     while place < size:
         head = os.pread(file.number, _HEAD.size, place)
-        length = _HEAD.size + sum(_HEAD.unpack(head)[1:]) if len(head) == _HEAD.size else 0
+        _, named, body = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0, -_HEAD.size)
+        length = _HEAD.size + (named & ~_LOGS) + body
         framed = os.pread(file.number, length, place) if 0 < length <= size - place else b""
         if not framed or zlib.crc32(framed[4:]) != _HEAD.unpack(head)[0]:
             # Its sender was never told that it was kept.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from taketwo.errors import StoreUnavailable
-from taketwo.span import RawSpan
+from taketwo.span import RawLog, RawSpan
 from taketwo.store.journal import Entry, is_stored, left_over, set_aside, waiting
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _log = logging.getLogger("taketwo.store")
 
 
 def keep_requests(store: Store, folder: Path, entries: Sequence[Entry]) -> None:
-    """Store the spans of requests that were found good before. Raises StoreUnavailable.
+    """Store what requests hold that were found good before. Raises StoreUnavailable.
 
     One that is not good after all is set aside in the folder, and a line says so: the others must not wait for it.
     """
@@ -68,15 +68,23 @@ def take_over(store: Store, folder: Path) -> None:
 
 
 def _keep(store: Store, entries: Sequence[Entry]) -> None:
-    from taketwo.capture.otlp import read_spans
+    from taketwo.capture.otlp import read_logs, read_spans
     from taketwo.capture.projects import by_project
 
-    projects: dict[str, list[RawSpan]] = {}
+    spans: dict[str, list[RawSpan]] = {}
+    logs: dict[str, list[RawLog]] = {}
     for entry in entries:
-        for project, spans in by_project(read_spans(entry.body, PROTOBUF).spans, entry.project).items():
-            projects.setdefault(project, []).extend(spans)
-    for project, together in projects.items():
+        if entry.is_logs:
+            of_traces = [log for log in read_logs(entry.body, PROTOBUF).logs if log.trace_id]
+            for project, some_logs in by_project(of_traces, entry.project).items():
+                logs.setdefault(project, []).extend(some_logs)
+        else:
+            for project, some in by_project(read_spans(entry.body, PROTOBUF).spans, entry.project).items():
+                spans.setdefault(project, []).extend(some)
+    for project, together in spans.items():
         store.add_spans(project, together)
+    for project, logs_together in logs.items():
+        store.add_logs(project, logs_together)
 
 
 def _together(entries: Iterable[Entry]) -> Iterable[list[Entry]]:

@@ -11,7 +11,7 @@ from threading import Event
 
 import httpx
 import pytest
-from made_spans import PROTOBUF, chat_span, trace_request
+from made_spans import PROTOBUF, chat_span, log_request, trace_request
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from taketwo.server.burst import STORED_AT_ONCE, Burst
@@ -49,6 +49,21 @@ def test_what_waits_when_the_server_ends_is_stored_first(tmp_path: Path) -> None
     burst.close()
     assert len(list(store.traces())) == 49
     assert list(tmp_path.iterdir()) == []
+
+
+def test_log_records_wait_as_spans_do_and_their_sender_is_told_the_same(tmp_path: Path) -> None:
+    body = log_request((1, 1, "first"), (2, 1, "second"), (0, 1, "of no trace"), session="desk-1")
+    at_once, waited = open_store("memory:"), open_store("memory:")
+    burst = Burst(waited, Journal(tmp_path))
+    delivery = Delivery(signal="logs", content_type=PROTOBUF, project="shop")
+    with ExitStack() as held:
+        for _ in range(STORED_AT_ONCE):
+            held.enter_context(burst.storing())
+        told = take(waited, delivery, body, Limits(), Quotas(waited), burst)
+    assert told == take(at_once, delivery, body, Limits(), Quotas(at_once))
+    burst.close()
+    kept = [sorted(store.raw_logs("desk-1", "shop"), key=repr) for store in (waited, at_once)]
+    assert kept[0] == kept[1] != []
 
 
 def test_what_is_to_be_redacted_is_never_on_disk_as_it_came(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ from taketwo.store import open_store
 from taketwo.store.journal import Entry, Journal, left_over
 from taketwo.store.requests import catch_up
 
-ENTRIES = st.lists(st.builds(Entry, st.none() | st.text(min_size=1, max_size=8), st.binary(max_size=200)), max_size=12)
+ENTRIES = st.lists(
+    st.builds(Entry, st.none() | st.text(min_size=1, max_size=8), st.binary(max_size=200), st.booleans()), max_size=12
+)
 
 
 def some(number: int) -> list[Entry]:
