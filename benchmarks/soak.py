@@ -10,6 +10,7 @@ otherwise.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sqlite3
 import sys
@@ -23,6 +24,7 @@ from pathlib import Path
 from statistics import median
 
 import httpx
+import psutil
 from ingest import SPANS_A_REQUEST, build_request
 from kill import RECORDED, SENT, Agent, Server, recorded
 from machine import describe, percentile, tree_memory_mib
@@ -165,18 +167,21 @@ def together(soak: Soak, for_s: float, *work: Callable[[], None]) -> None:
         thread.join()
 
 
-def told(name: str, took: list[tuple[float, float]], begin: float, middle: float) -> None:
-    """The figures of the first half beside those of the second."""
-    halves = [
-        [1000 * took_s for at, took_s in took if begin <= at < middle],
-        [1000 * took_s for at, took_s in took if at >= middle],
-    ]
-    for half, figures in zip(("first", "second"), halves, strict=True):
+def told(name: str, took: list[tuple[float, float]], begin: float, took_s: float) -> None:
+    """The figures of each quarter of the time."""
+    for quarter in range(4):
+        since, until = (begin + took_s * part / 4 for part in (quarter, quarter + 1))
+        figures = [1000 * one_s for at, one_s in took if since <= at < until]
         if figures:
-            print(
-                f"{name}, {half} half: {len(figures):,}, p50 {percentile(figures, 0.5):.0f} ms, "
-                f"p99 {percentile(figures, 0.99):.0f} ms"
-            )
+            p50, p99 = percentile(figures, 0.5), percentile(figures, 0.99)
+            print(f"{name}, quarter {quarter + 1}: {len(figures):,}, p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+
+
+def processor_s(server: Server) -> tuple[float, float]:
+    """Processor seconds so far: of the process that answers, and of the one that reads and stores."""
+    process = psutil.Process(server.process.pid)
+    own, beside = process.cpu_times(), [child.cpu_times() for child in process.children(recursive=True)]
+    return own.user + own.system, sum(times.user + times.system for times in beside)
 
 
 def main() -> int:
@@ -199,7 +204,12 @@ def main() -> int:
         begin = soak.at()
         print(f"it takes {limit:,.0f} spans a second alone; half of that from now on", flush=True)
         senders = [lambda: soak.send(limit / 2 / SENDERS)] * SENDERS
+        before = processor_s(server)
         together(soak, 60 * given.minutes, *senders, soak.look, soak.measure, *[lambda: soak.replay(test)] * 2)
+        answering, storing = (now - then for now, then in zip(processor_s(server), before, strict=True))
+        took_s = 60 * given.minutes
+        print(f"processor: {answering / took_s:.0%} of one answers, {storing / took_s:.0%} reads and stores")
+        print(f"load {os.getloadavg()[0]:.1f}", flush=True)
         wrong = found_wrong(soak, path, begin, 60 * given.minutes)
     return 1 if wrong else 0
 
@@ -222,13 +232,12 @@ def left(soak: Soak, path: Path) -> tuple[int, str]:
 
 def found_wrong(soak: Soak, path: Path, begin: float, took_s: float) -> int:
     """Print what was seen, and give how much of it is wrong."""
-    middle = begin + took_s / 2
     sent = sum(at >= begin for at, _ in soak.sent_s)
     print(
         f"sent {sent * SPANS_A_REQUEST / took_s:,.0f} spans a second for {took_s:.0f} s; answers {dict(soak.answers)}"
     )
-    told("requests of senders", soak.sent_s, begin, middle)
-    told("pages", soak.pages_s, begin, middle)
+    told("requests of senders", soak.sent_s, begin, took_s)
+    told("pages", soak.pages_s, begin, took_s)
     for page, figures in soak.by_page.items():
         print(f"  {page}: p50 {percentile(figures, 0.5):.0f} ms, p99 {percentile(figures, 0.99):.0f} ms")
     warm = [mib for at, mib in soak.memory if at >= begin + WARM_AFTER * took_s]

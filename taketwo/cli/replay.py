@@ -54,6 +54,7 @@ from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.user_side import Users
 from taketwo.report import Writer, close_writers
 from taketwo.suite.cache import Agents
+from taketwo.suite.deleted_meanwhile import deleted_meanwhile
 from taketwo.suite.executed import watching
 from taketwo.suite.plan import Plan, run_planned
 from taketwo.suite.repeats import read_repeats
@@ -165,19 +166,19 @@ def replay_command(
         listening, reach = cleanup.enter_context(_reach(here, spec, old_spec))
         known = [one for one in cases if isinstance(one, SuiteCase)]
         phone = Phone(here, audio, store.url, known)
-        patience_s = _patience_s(timeout, phone, spec, stand_in)
-        how = _how(here, judging, users, stand_in, jobs, patience_s)
+        how = _how(here, judging, users, stand_in, jobs, _patience_s(timeout, phone, spec, stand_in))
         how |= {"tools": tools, "repeat": read_repeats(repeat)}
         # Before the agent is imported: what it is made of may be edited meanwhile.
         agents = Agents((spec, *filter(None, [old_spec])), overrides, reach["llm_base_url"])
-        spoken = phone.speaks_with(spec)
-        plan = cleanup.enter_context(planning.opened(jobs, agents, how, among=len(known), is_spoken=spoken))
+        planned = planning.opened(jobs, agents, how, among=len(known), is_spoken=phone.speaks_with(spec))
+        plan = cleanup.enter_context(planned)
         insist_on_recordings(spec, known, overrides)
         agent, old = _opened(phone, spec, old_spec, overrides, reach)
         if jobs.share is None and tell_tools(spec, known, tools, in_full=only_preflight):
             return
         plan, chosen = planning.narrowed(plan, cases, agents)
         targeted = list(forks.of(chosen))
+        cleanup.enter_context(deleted_meanwhile(store, known))
         finished = asyncio.run(
             _replay(jobs, targeted, agent, writers, listening, plan, store=store, against=old, **how)
         )
