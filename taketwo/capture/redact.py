@@ -47,6 +47,7 @@ from taketwo.redaction.kinds import (
 from taketwo.redaction.personal import FINDERS, is_card
 from taketwo.redaction.pseudonyms import Pseudonyms
 from taketwo.redaction.secrets import find_secrets
+from taketwo.redaction.wrapped import rewritten_base64, rewritten_parameters
 from taketwo.value import JSON, prepared
 
 REMEMBERED_TEXTS: Final = 4096
@@ -282,6 +283,7 @@ class _Walk:
             return self._put(text, kind)
         if (parsed := self._parse(text, depth)) is not None:
             return self._respelled(text, parsed, self.json(parsed, key, of_a_person, depth + 1))
+        text = self._inside(text, depth)
         done = self._redactor.redacted(text)
         for one in done.replaced:
             self._report.note(*one)
@@ -292,6 +294,18 @@ class _Walk:
         if self._weak is not None:
             found = list(_apart([*found, *(Found(*match.span(), NAME) for match in self._weak.finditer(done.masked))]))
         return self._without(done, found) if found else done.text
+
+    def _inside(self, text: str, depth: int) -> str:
+        """The text without what stands in it under another spelling: in parameters, and in base64."""
+        if depth >= MOST_TEXTS_IN_TEXTS:
+            return text
+
+        def parameters(pairs: list[tuple[str, str]]) -> list[str]:
+            person = any(belongs_to_a_person(key) for key, _ in pairs)
+            return [self._text(value, key, person, depth + 1) for key, value in pairs]
+
+        text = rewritten_parameters(text, parameters)
+        return rewritten_base64(text, lambda inside: self._text(inside, "", False, depth + 1))
 
     def _name(self, key: str, depth: int) -> str:
         """A key: some objects have addresses of mail as keys, or ids of accounts."""

@@ -12,6 +12,21 @@ OLDEST_YEAR: Final = 1900
 """Nobody is alive who was born before; such days are pseudonyms."""
 
 _MONTHS: Final = listed("january february march april may june july august september october november december")
+_ELSEWHERE: Final = {
+    name: months
+    for months in (
+        listed("januar februar märz april mai juni juli august september oktober november dezember"),
+        listed("janvier février mars avril mai juin juillet août septembre octobre novembre décembre"),
+        listed("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"),
+        listed("gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre"),
+        listed("janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro"),
+        listed("januari februari maart april mei juni juli augustus september oktober november december"),
+    )
+    for name in months
+    if name not in _MONTHS
+}
+"""Months in other languages, each with all of its language."""
+_MONTH_ELSEWHERE: Final = rf"(?P<abroad>{'|'.join(sorted(_ELSEWHERE, key=len, reverse=True))})"
 _MONTH_WORD: Final = (
     r"(?P<word>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\.?"
@@ -23,8 +38,9 @@ _FORMS: Final = tuple(
         rf"{_YEAR}[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)",
         rf"{_YEAR}(?P<month>\d\d)(?P<day>\d\d)",
         rf"(?P<first>\d\d?)[-/.](?P<second>\d\d?)[-/.]{_YEAR}",
-        rf"{_MONTH_WORD} (?P<day>\d\d?)(?:st|nd|rd|th)?,? {_YEAR}",
+        rf"{_MONTH_WORD} (?:the )?(?P<day>\d\d?)(?:st|nd|rd|th)?,? {_YEAR}",
         rf"(?P<day>\d\d?)(?:st|nd|rd|th)? (?:of )?{_MONTH_WORD},? {_YEAR}",
+        rf"(?P<day>\d\d?)(?:\.|er|º)? ?(?:de )?(?:{_MONTH_ELSEWHERE}|{_MONTH_WORD})(?: del?)? {_YEAR}",
     )
 )
 ANY_FORM: Final = "|".join(re.sub(r"\?P<\w+>", "?:", form.pattern) for form in _FORMS)
@@ -74,7 +90,12 @@ def _day(match: re.Match[str]) -> Day | None:
         names = ("first", "second") if american else ("second", "first")
         parts |= {"month": parts[names[0]], "day": parts[names[1]]}
         where |= {"month": where.pop(names[0]), "day": where.pop(names[1])}
-    if "word" in parts:
+    if parts.get("abroad"):
+        parts["month"] = str(1 + _ELSEWHERE[parts["abroad"].lower()].index(parts["abroad"].lower()))
+        where["month"] = where.pop("abroad")
+        del where["word"]
+    elif "word" in parts:
+        where.pop("abroad", None)
         parts["month"] = str(1 + [month[:3] for month in _MONTHS].index(parts["word"].lower()[:3]))
         where["month"] = where.pop("word")
     try:
@@ -86,6 +107,6 @@ def _day(match: re.Match[str]) -> Day | None:
 
 def _month(old: str, month: int) -> str:
     """The name of a month, as long and as loud as the one that stood there."""
-    name = _MONTHS[month - 1]
-    name = name[:3] if len(old) <= 4 and old.lower() not in _MONTHS else name
+    name = _ELSEWHERE.get(old.lower(), _MONTHS)[month - 1]
+    name = name[:3] if len(old) <= 4 and old.lower() not in {*_MONTHS, *_ELSEWHERE} else name
     return name.upper() if old.isupper() else name.capitalize() if old[0].isupper() else name

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from taketwo.redaction import birth_dates
-from taketwo.redaction.keys import BARE_NAME, TOKEN, kind_of_key, looks_secret
+from taketwo.redaction.keys import BARE_NAME, TOKEN, WHOLE_ADDRESS, kind_of_key, looks_secret
 from taketwo.redaction.kinds import (
     ACCOUNT,
     ADDRESS,
@@ -16,6 +16,7 @@ from taketwo.redaction.kinds import (
     CARD,
     CARD_END,
     IBAN,
+    LETTER,
     NAME,
     PHONE,
     POSTCODE,
@@ -27,6 +28,7 @@ from taketwo.redaction.kinds import (
     listed,
 )
 from taketwo.redaction.pseudonyms import Pseudonyms
+from taketwo.redaction.streets import find_streets
 
 _QUOTED_PAIR: Final = re.compile(
     r"""(?P<q>\\*["'])(?P<key>[A-Za-z][\w .-]{1,60})(?P=q)\s{0,3}:\s{0,3}(?P<v>\\*["'])"""
@@ -39,7 +41,10 @@ _NO_VALUE: Final = re.compile(
     r"|redacted|hidden|empty|set|unset|yes|no)",
     re.IGNORECASE,
 )
-_NAME: Final = re.compile(r"[^\W\d_][^\W\d_.'’-]*(?:[ .,'’-]{1,2}[^\W\d_][^\W\d_.'’-]*){0,6}\.?")
+_NAME: Final = re.compile(rf"{LETTER}+(?:[ .,'’-]{{1,2}}{LETTER}+){{0,6}}\.?")
+_UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Scripts that write no blanks between words, or put endings to names."""
+_TAGGED: Final = re.compile(r"<(?P<key>[A-Za-z][\w:.-]{1,60})>(?P<value>[^<>]{1,400})</(?P=key)>")
 _PHONE_SIGNS: Final = re.compile(r"[\d\s().+/\-–x]+")
 _CARD_SIGNS: Final = re.compile(r"\d(?:[ -]?\d){11,18}")
 _IBAN_SIGNS: Final = re.compile(r"[A-Za-z]{2}\d\d(?:[ -]?[A-Za-z0-9]){11,30}")
@@ -47,11 +52,13 @@ _SSN_SIGNS: Final = re.compile(r"\d{3}[ -]?\d\d[ -]?\d{4}")
 
 _POINTS: Final = {
     USER_ID: re.compile(r"[^\s\"'<>{}]{2,64}"),
-    ACCOUNT: re.compile(r"(?=\D*\d)[\w./ -]{4,64}"),
+    ACCOUNT: re.compile(r"(?=\D*\d)[\w./ -]{3,64}"),
     CARD_END: re.compile(r"\d{4}"),
     POSTCODE: re.compile(r"(?=\D*\d)[A-Za-z\d -]{3,10}"),
 }
 
+SHORTEST_JOINED: Final = 6
+"""Letters of a name at least that is looked for without blanks."""
 WORDS_TOO: Final = frozenset(
     listed("""will may april june august mark grace hope faith joy bill art rose summer autumn sunny chase drew
         grant guy dean young long day white black brown green gray king price page bond cash rich best good
@@ -72,15 +79,21 @@ def kind_of_value(key: str, value: str, *, of_a_person: bool) -> str | None:
     kind = kind_of_key(key)
     if kind is None or not value or len(value) > 8192 or not _is(kind, value, of_a_person):
         return None
-    return {TOKEN: SECRET, BARE_NAME: NAME}.get(kind, kind)
+    return {TOKEN: SECRET, BARE_NAME: NAME, WHOLE_ADDRESS: ADDRESS}.get(kind, kind)
 
 
 def find_quoted(text: str) -> Iterator[Found]:
-    """Values behind keys in what is nearly JSON."""
+    """Values behind keys in what is nearly JSON, and in tags."""
     if "':" in text or '":' in text:
-        for match in _QUOTED_PAIR.finditer(text):
-            if (kind := kind_of_value(match["key"], match["value"], of_a_person=False)) is not None:
-                yield Found(*match.span("value"), kind)
+        yield from _under_keys(_QUOTED_PAIR, text)
+    if "</" in text:
+        yield from _under_keys(_TAGGED, text)
+
+
+def _under_keys(pairs: re.Pattern[str], text: str) -> Iterator[Found]:
+    for match in pairs.finditer(text):
+        if (kind := kind_of_value(match["key"], match["value"], of_a_person=False)) is not None:
+            yield Found(*match.span("value"), kind)
 
 
 def elsewhere(value: str, kind: str) -> Iterator[str]:
@@ -90,6 +103,7 @@ def elsewhere(value: str, kind: str) -> Iterator[str]:
             words = [word.strip(".,") for word in value.split()]
             yield from [value] if len(words) > 1 or _is_mere_name(value) else []
             yield from filter(_is_mere_name, words)
+            yield from joined_names(words)
         case "secret":
             yield from [value] if len(value) >= 6 and looks_secret(f"{value}xX1") and _has_digit(value) else []
         case "address":
@@ -109,6 +123,17 @@ def full_names(items: Iterable[tuple[str, object]]) -> Iterator[str]:
     found = {part: value for key, value in items if (part := _PARTS.get(_bare(key))) and isinstance(value, str)}
     if (given := found.get("given")) and (family := found.get("family")):
         yield from (f"{given} {family}", f"{family}, {given}", f"{given.lower()} {family.lower()}")
+        yield from (f"{given}{family}", f"{family}{given}") if _UNSPACED.match(given) else ()
+        yield from joined_names([given, family])
+
+
+def joined_names(words: list[str]) -> Iterator[str]:
+    """A name as files and handles have it."""
+    if len(words) < 2 or sum(map(len, words)) < SHORTEST_JOINED or not all(map(str.isalpha, words)):
+        return
+    for sign in ("", "-", "_", "."):
+        yield sign.join(words)
+        yield sign.join(words).lower()
 
 
 def weak_names(value: str) -> Iterator[str]:
@@ -140,9 +165,20 @@ _PARTS: Final = {
 
 
 def pattern_of(values: Iterable[str]) -> re.Pattern[str] | None:
-    """Finds any of these values where it stands alone; None for none."""
+    """Finds any of these values where it stands alone; None for none.
+
+    Beside a word `_` is an end, too, as in names of files; and in some scripts nothing marks the end of a word.
+    """
     longest_first = sorted(set(values), key=lambda value: (-len(value), value))
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if longest_first else None
+    by_end: dict[str, list[str]] = {}
+    for value in longest_first:
+        is_word = not _has_digit(value) and "_" not in value
+        by_end.setdefault("" if _UNSPACED.search(value) else r"[^\W_]" if is_word else r"\w", []).append(
+            re.escape(value)
+        )
+    ends = [end for end in (r"\w", r"[^\W_]", "") if end in by_end]
+    found = [f"(?<!{end})(?:{'|'.join(by_end[end])})(?!{end})" if end else "|".join(by_end[end]) for end in ends]
+    return re.compile("|".join(found)) if found else None
 
 
 def joins(known: Mapping[str, str], pseudonyms: Pseudonyms) -> Finder:
@@ -214,6 +250,8 @@ def _is(kind: str, value: str, of_a_person: bool) -> bool:
             return bool(_NAME.fullmatch(value.strip())) and len(value) <= 80 and not _NO_VALUE.fullmatch(value)
         case "bare name":
             return of_a_person and " " in value.strip() and value[0].isupper() and _is(NAME, value, True)
+        case "whole address":
+            return _is_whole_address(value)
         case _:
             signs = {PHONE: _PHONE_SIGNS, CARD: _CARD_SIGNS, IBAN: _IBAN_SIGNS, SSN: _SSN_SIGNS}.get(kind)
             if signs is not None:
@@ -226,8 +264,17 @@ def _is(kind: str, value: str, of_a_person: bool) -> bool:
             return kind == ADDRESS and any(map(str.isalpha, value)) and len(value) <= 120
 
 
+def _is_whole_address(value: str) -> bool:
+    """Whether it is one in which no street is found, so that its town has to go as well."""
+    has_parts = " " in value.strip() and _has_digit(value) and any(map(str.isalpha, value)) and len(value) <= 200
+    return has_parts and "@" not in value and "://" not in value and not any(find_streets(value))
+
+
 def _is_mere_name(word: str) -> bool:
-    return len(word) >= 3 and word[0].isupper() and word.lower() not in WORDS_TOO
+    if _UNSPACED.match(word):
+        return len(word) >= 2
+    # In a script without capitals each word may be one.
+    return len(word) >= 3 and not word[0].islower() and word.lower() not in WORDS_TOO
 
 
 def _has_digit(value: str) -> bool:

@@ -32,6 +32,9 @@ TOKEN: Final = "token"
 BARE_NAME: Final = "bare name"
 """A person's name only where something beside it says that it stands for a person: tools have names too."""
 
+WHOLE_ADDRESS: Final = "whole address"
+"""A street perhaps with its town; mail and machines have addresses, too."""
+
 _SECRET = """password passwd passphrase pwd passcode secret client_secret secret_key private_key api_secret
         app_secret consumer_secret webhook_secret signing_secret shared_secret secret_access_key cookie
         set_cookie user_password"""
@@ -45,17 +48,19 @@ _NAME = """first_name last_name middle_name full_name given_name family_name mai
         card_holder_name cardholder holder_name account_holder account_holder_name recipient_name
         sender_name beneficiary_name owner_name member_name applicant_name student_name traveler_name
         traveller_name billing_name shipping_name name_on_card emergency_contact_name buyer_name tenant_name
-        display_name username_full"""
+        display_name username_full vorname nachname familienname prenom nom_de_famille apellido apellidos
+        primer_apellido cognome sobrenome apelido voornaam achternaam imie nazwisko"""
 _KINDS: Final = {
     **dict.fromkeys(listed(_SECRET), SECRET),
     **dict.fromkeys(listed(_TOKEN), TOKEN),
     **dict.fromkeys(listed(_NAME), NAME),
-    "name": BARE_NAME,
+    **dict.fromkeys(listed("name nom nombre nome naam"), BARE_NAME),
     **dict.fromkeys(listed("email e_mail email_address mail_address emails"), EMAIL),
     **dict.fromkeys(
         listed("""phone phone_number phonenumber telephone telephone_number tel mobile mobile_number mobile_phone cell
         cell_phone cellphone fax fax_number msisdn whatsapp caller_number from_number to_number
-        contact_number home_phone work_phone phones phone_numbers customer_number_e164"""),
+        contact_number home_phone work_phone phones phone_numbers customer_number_e164 telefon telefonnummer
+        handy handynummer rufnummer telefono telefone movil celular cellulare portable telefoon telefoonnummer"""),
         PHONE,
     ),
     **dict.fromkeys(
@@ -65,11 +70,20 @@ _KINDS: Final = {
     **dict.fromkeys(listed("iban iban_number"), IBAN),
     **dict.fromkeys(listed("ssn social_security social_security_number ssn_number us_ssn social_security_no"), SSN),
     **dict.fromkeys(listed("ip ip_address ipaddress client_ip remote_ip remote_addr x_forwarded_for ip_addr"), IP),
-    **dict.fromkeys(listed("dob birth_date birthdate date_of_birth birthday birth_day dateofbirth"), BIRTH_DATE),
+    **dict.fromkeys(
+        listed("""dob birth_date birthdate date_of_birth birthday birth_day dateofbirth geburtsdatum geburtstag
+        date_naissance date_de_naissance fecha_nacimiento fecha_de_nacimiento data_di_nascita data_nascita
+        data_de_nascimento data_nascimento geboortedatum"""),
+        BIRTH_DATE,
+    ),
     **dict.fromkeys(
         listed("""street street_address street_line street_name_and_number address1 address2 address_1 address_2
-        address_line address_line1 address_line2 address_line_1 address_line_2 street1 street2 line1 line2"""),
+        address_line address_line1 address_line2 address_line_1 address_line_2 street1 street2 line1 line2
+        street_name strasse straße calle straat"""),
         ADDRESS,
+    ),
+    **dict.fromkeys(
+        listed("address addresses adresse direccion domicilio indirizzo endereco adres anschrift"), WHOLE_ADDRESS
     ),
     **dict.fromkeys(
         listed("""user_id userid user_name username user_login customer_id customer_number member_id member_number
@@ -78,12 +92,17 @@ _KINDS: Final = {
     ),
     **dict.fromkeys(
         listed("""account_number account_no bank_account passport passport_number passport_no license_number
-        driving_licence tax_id national_id loyalty_number frequent_flyer_number payment_id payment_method_id
-        card_id"""),
+        driving_licence drivers_license driver_license driving_license licence_number driver_licence
+        national_insurance_number nino pesel dni nif curp aadhaar personal_number tax_number steuernummer
+        cvv cvv2 cvc cvc2 card_security_code tax_id national_id loyalty_number frequent_flyer_number
+        payment_id payment_method_id card_id"""),
         ACCOUNT,
     ),
     **dict.fromkeys(listed("last_four last_4 last4 card_last4 last_four_digits last_4_digits"), CARD_END),
-    **dict.fromkeys(listed("zip zip_code zipcode postal_code postcode post_code"), POSTCODE),
+    **dict.fromkeys(
+        listed("zip zip_code zipcode postal_code postcode post_code plz postleitzahl code_postal codigo_postal"),
+        POSTCODE,
+    ),
 }
 _LONGEST = 4
 """Words of the longest key above."""

@@ -29,6 +29,11 @@ POINTERS: Final = frozenset({USER_ID, ACCOUNT, CARD_END, POSTCODE})
 PROMOTED: Final = PERSONAL | POINTERS
 """All that is replaced when a conversation is kept as a file."""
 
+LETTER: Final = (
+    r"(?:[^\W\d_]|[\u0300-\u036f\u0591-\u05c7\u0610-\u065f\u0900-\u0dff\u0e31-\u0e4e\u0f00-\u0fff\u1000-\u109f])"
+)
+"""With the signs over, under and behind letters, which for Python are none."""
+
 
 class Found(NamedTuple):
     """A stretch of a text that is a secret or personal."""

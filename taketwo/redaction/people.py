@@ -37,6 +37,11 @@ _GREETED: Final = re.compile(
     rf"\b(?:[Dd]ear|[Hh]i|[Hh]ello|[Hh]ey|[Tt]hanks|[Tt]hank you|[Ss]orry|[Ww]elcome(?: back)?|[Ss]ure),? "
     rf"(?P<it>{_WORD}(?: {_WORD})?)"
 )
+_SMALL: Final = re.compile(
+    r"\b(?P<cue>my name is|my name['’]?s|i['’]?m|i am|this is) (?P<given>[^\W\d_]{3,})"
+    r"(?: (?P<family>[^\W\d_]{2,}))?(?!\w)"
+)
+"""Somebody who writes no capitals."""
 _PAIR: Final = re.compile(rf"(?<![\w.@#/-])(?P<given>{_WORD})(?: [A-Z]\.)? (?P<family>{_WORD})(?![\w@])")
 _NO_NAMES: Final = WORDS_TOO | frozenset(
     listed("""i a an it is not my your our this that there we you they he she what how when where why who please sorry
@@ -67,6 +72,11 @@ def find_people(text: str) -> Iterator[Found]:
             named = words if len(words) > 1 and _is_family(words[1]) else words[:1]
             yield Found(match.start("it"), match.start("it") + len(" ".join(named)), NAME)
     yield from _pairs(text)
+    for match in _SMALL.finditer(text):
+        if _is_given(match["given"]):
+            has_family = match["family"] is not None and _is_family(match["family"])
+            if has_family or match["cue"].startswith("my"):
+                yield Found(match.start("given"), match.end("family" if has_family else "given"), NAME)
 
 
 def _pairs(text: str) -> Iterator[Found]:

@@ -8,13 +8,28 @@ from collections.abc import Iterator
 from typing import Final
 
 from taketwo.redaction import birth_dates
-from taketwo.redaction.kinds import BIRTH_DATE, CARD, EMAIL, IBAN, IP, NAME, PHONE, SSN, USER_ID, Finder, Found
+from taketwo.redaction.kinds import (
+    ACCOUNT,
+    ADDRESS,
+    BIRTH_DATE,
+    CARD,
+    EMAIL,
+    IBAN,
+    IP,
+    NAME,
+    PHONE,
+    SSN,
+    USER_ID,
+    Finder,
+    Found,
+)
 from taketwo.redaction.pseudonyms import CARD_PREFIX, IBAN_COUNTRY, luhn_sum
+from taketwo.redaction.streets import find_streets
 
 _EMAIL: Final = re.compile(
     r"(?<![\w.+%-])[\w+%'-](?:[\w.+%'-]{0,63})@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,6}[^\W\d_]{2,24}(?![\w-])"
 )
-_DIGIT_RUN: Final = re.compile(r"(?<![\w.])(?<!\d-)\d(?:[ -]?\d){11,40}(?!\w|[.-]\d)")
+_DIGIT_RUN: Final = re.compile(r"(?<![\w.])(?<!\d-)\d(?:(?:[ \xa0-]|(?<=\d{4})\.(?=\d{4}))?\d){11,40}(?!\w|[.-]\d)")
 _DIGITS: Final = re.compile(r"\d+")
 _CARD_NETWORKS: Final = (
     (re.compile(r"4"), frozenset({13, 16, 19})),
@@ -60,13 +75,21 @@ _PHONES: Final = tuple(
     )
 )
 _PHONE_CUE: Final = re.compile(
-    r"(?:phone|mobile|\bcell|\btel\b|telephone|call (?:me|us|him|her|them)|reach (?:me|us)|text me|whatsapp|\bfax"
-    r"|\b(?:my|contact|callback|call-?back) number)[^\d\n+]{0,30}(?<![\w.-])"
-    r"(?P<it>\+?\d{7,15})(?=\s?x\d|(?!\w|[-.]\d))",
+    r"(?:(?:phone|mobile|\bcell|\btel\b|telephone|call (?:me|us|him|her|them)|reach (?:me|us)|text me|whatsapp|\bfax"
+    r"|\b(?:my|contact|callback|call-?back) number|telefon|\bhandy|rufnummer|téléphone|teléfono|móvil|celular|cellulare"
+    r"|телефон)[^\d\n+(]{0,30}|\b(?:call|ring|dial)(?: (?:on|at|under))? )(?<![\w.-])"
+    r"(?P<it>[+(]?\d(?:[ ().\-–/\xa0]{0,3}\d){6,14})(?=\s?x\d|(?!\w|[-.]\d))",
+    re.IGNORECASE,
+)
+_ACCOUNT: Final = re.compile(
+    r"\b(?:passport|driv(?:er'?s|ing) licen[cs]e|national insurance|tax (?:id|number)|account number|cvv2?|cvc2?"
+    r"|security code)(?: (?:number|no\.?|id))?(?: is|:|#| =|=)? ?(?P<it>(?=[\w-]*\d)[A-Z0-9][A-Z0-9-]{2,20})(?![\w@])",
     re.IGNORECASE,
 )
 _BORN: Final = re.compile(
-    r"(?:\b[Bb]orn(?: on)?|[Bb]irth ?(?:day|date)|[Dd]ate of [Bb]irth|\b(?:DOB|dob|D\.O\.B\.))"
+    r"(?:\b[Bb]orn(?: on)?|[Bb]irth ?(?:day|date)|[Dd]ate of [Bb]irth|\b(?:DOB|dob|D\.O\.B\.)"
+    r"|\b[Gg]eboren|\b[Gg]eboorte|\b[Gg]eburts|\b[Nn]ée? le|de [Nn]aissance|\b[Nn]ac[ií]|de [Nn]acimiento"
+    r"|\b[Nn]at[oa] il|di [Nn]ascita|\b[Nn]ascid[oa]|de [Nn]ascimento)"
     rf"[^\d\n]{{0,20}}?(?<![\w/.-])(?P<it>(?i:{birth_dates.ANY_FORM}))(?![\w/-])"
 )
 _USER_ID: Final = re.compile(
@@ -74,10 +97,14 @@ _USER_ID: Final = re.compile(
     r"?[\"'`(]?(?P<it>(?=[\w.-]*\d)\w[\w.-]{2,62}\w)(?![\w@])"
 )
 _PERSON = r"[^\W\d_a-z]['’]?[^\W\d_]+(?:[-'’][^\W\d_]+)*"
+_PARTICLE = r"(?:de|da|do|dos|del|van|von|der|den|la|le|du|di|el|al|bin)"
 _INTRODUCED: Final = re.compile(
-    rf"(?:\b[Mm]y (?:full |first |last )?name is|\b[Mm]y name's|\bName on (?:the )?card(?: is|:)|\b[Ff]ull [Nn]ame:"
+    rf"(?:\b[Mm]y (?:full |first |last )?name is|\bMY NAME IS|\b[Mm]y name's|\b[Mm]ein Name ist|\b[Ii]ch hei(?:ß|ss)e"
+    rf"|\b[Jj]e m['’]appelle|\b[Mm]on nom est|\b[Mm]e llamo|\b[Mm]i nombre es|\b[Mm]i chiamo|\b[Ii]l mio nome è"
+    rf"|\b[Mm]eu nome é|\b[Cc]hamo-me|\b[Mm]ijn naam is|\b[Ii]k heet|\b[Nn]azywam się|\b[Мм]еня зовут|\b[Jj]ag heter"
+    rf"|\bName on (?:the )?card(?: is|:)|\b[Ff]ull [Nn]ame:"
     rf"|\b(?:Customer|Patient|Passenger|Guest|Cardholder|Caller)(?: [Nn]ame)?:) +"
-    rf"(?P<it>{_PERSON}(?: (?:[A-Z]\. )?{_PERSON}){{0,3}})"
+    rf"(?P<it>{_PERSON}(?: (?:[A-Z]\. |(?:{_PARTICLE} ){{1,3}})?{_PERSON}){{0,3}})"
 )
 
 
@@ -152,7 +179,18 @@ def find_birth_dates(text: str) -> Iterator[Found]:
 def find_names(text: str) -> Iterator[Found]:
     """Names of people who introduce themselves, or who are announced by a word such as `Customer:`."""
     for match in _INTRODUCED.finditer(text):
-        yield Found(*match.span("it"), NAME)
+        said = match["it"].split(" ")
+        # Only Latin letters are told apart by the pattern.
+        while said and said[-1][0].islower():
+            said.pop()
+        if said:
+            yield Found(match.start("it"), match.start("it") + len(" ".join(said)), NAME)
+
+
+def find_accounts(text: str) -> Iterator[Found]:
+    """Numbers of passports, licences and accounts after words that announce one."""
+    for match in _ACCOUNT.finditer(text):
+        yield Found(*match.span("it"), ACCOUNT)
 
 
 def find_user_ids(text: str) -> Iterator[Found]:
@@ -171,6 +209,8 @@ FINDERS: Final[dict[str, Finder]] = {
     BIRTH_DATE: find_birth_dates,
     NAME: find_names,
     USER_ID: find_user_ids,
+    ACCOUNT: find_accounts,
+    ADDRESS: find_streets,
 }
 """By kind, the surest first: what one has found, the next ones do not see."""
 

@@ -23,6 +23,7 @@ from taketwo.redaction.kinds import (
     EMAIL,
     IBAN,
     IP,
+    LETTER,
     NAME,
     PHONE,
     POINTERS,
@@ -70,7 +71,7 @@ _ROLES: Final = frozenset(
         credit debit gift card bank payment method certificate voucher wallet visa mastercard amex paypal""")
 )
 """Words of an id that say what it is the id of."""
-_WORD: Final = re.compile(r"[^\W\d_]+")
+_WORD: Final = re.compile(rf"{LETTER}+")
 STREET_WORDS: Final = frozenset(
     listed("""street st avenue ave road rd lane ln drive dr court ct boulevard blvd way place pl square sq terrace
         apt apartment suite ste unit floor fl no nr box po p o n s e w ne nw se sw north south east west

@@ -56,6 +56,10 @@ _ASSIGNED: Final = re.compile(
         (?P<secret>[^\s"'`,;<>(){}\[\]]{4,})""",
     re.IGNORECASE | re.VERBOSE,
 )
+_AWS_SECRET: Final = re.compile(
+    r"(?<![\w/+=])(?=[A-Za-z/+]*\d)(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?P<secret>[A-Za-z0-9/+]{40})(?![\w/+=])"
+)
+"""It says nothing of itself, but stands near the key that it belongs to."""
 _ASSIGNED_HINT: Final = re.compile(r"pass|pwd|secret|key|token", re.IGNORECASE)
 
 
@@ -63,6 +67,8 @@ def find_secrets(text: str) -> Iterator[Found]:
     """Every secret in a text, without what it begins with: that says only whose it is. They may overlap."""
     if _HINTS.search(text):
         yield from _all(_PREFIXED, text)
+    if "AKIA" in text or "ASIA" in text:
+        yield from _all(_AWS_SECRET, text)
     if "eyJ" in text:
         yield from _all(_JWT, text)
     if "PRIVATE KEY" in text:

@@ -19,7 +19,7 @@ from taketwo.store.statements import named_statements
 from taketwo.suite.executed import Ran
 from taketwo.verdict import CaseResult, Past
 
-FOLDER, FILE = ".taketwo", "suites-3.sqlite3"
+FOLDER, FILE = ".taketwo", "suites-4.sqlite3"
 """Where it lies; the number is the version of its tables."""
 BUSY_TIMEOUT_S = 10.0
 """Processes of one pytest run write side by side."""
