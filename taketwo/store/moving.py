@@ -19,6 +19,8 @@ from taketwo.store.tables import MOVING, TableStore
 
 ROWS_AT_ONCE: Final = 200
 """Rows that are written in one transaction."""
+_SAME: Final = "same:"
+"""How the note begins that both were found to be the same."""
 INDEXED_AT_ONCE: Final = 200
 """Conversations that are indexed before progress is told again."""
 
@@ -97,8 +99,8 @@ def move(source_url: str, target_url: str, *, tell: Callable[[str, int], None] =
         if source.where == target.where:
             raise BadSetting("this is the store itself", where=source.where, todo="name another one to move it to")
         with _connected(source) as reading, _connected(target) as writing:
-            _begin(writing, source.where, target)
-            for table in TABLES:
+            found = _begin(writing, source.where, target)
+            for table in TABLES if found is None else ():
                 _copy(reading, writing, table, tell)
             target.count_on(writing)
         recordings = list(source.blobs.names())
@@ -107,11 +109,15 @@ def move(source_url: str, target_url: str, *, tell: Callable[[str, int], None] =
             copy_blobs(source.large, target.large, source.large.names())
         if (key := source.kept_key()) is not None:
             target.keep_key(key)
-        moved = _compared(source, target, tell)
+        if found is None:
+            found = _compared(source, target, tell)
+            with _connected(target) as writing:
+                rows, hashed = found
+                _written(writing, f"INSERT INTO {MOVING} (source) VALUES (?)", (f"{_SAME} {rows} {hashed}",))
         _index(new, tell)
         with _connected(target) as writing:
             _written(writing, f"DROP TABLE {MOVING}")
-    return Moved(*moved, len(recordings))
+    return Moved(*found, len(recordings))
 
 
 def _index(store: TableStore, tell: Callable[[str, int], None]) -> None:
@@ -137,12 +143,17 @@ def _connected(database: Database) -> Iterator[OpenConnection]:
         yield connection
 
 
-def _begin(writing: OpenConnection, source: str, target: Database) -> None:
-    """Mark the new store as one that is being filled, or see that it is the one which was."""
+def _begin(writing: OpenConnection, source: str, target: Database) -> tuple[int, str] | None:
+    """Mark the new store as one that is being filled, or see that it is the one which was.
+
+    Gives number and hash of its rows where they were compared already: from then on it is read, which changes it.
+    """
     _written(writing, f"CREATE TABLE IF NOT EXISTS {MOVING} (source TEXT NOT NULL)")
-    before = [name for (name,) in writing.execute(f"SELECT source FROM {MOVING}")]
+    noted = [name for (name,) in writing.execute(f"SELECT source FROM {MOVING}")]
+    before = [name for name in noted if not name.startswith(_SAME)]
     if before == [source]:
-        return
+        same = [name.split()[1:] for name in noted if name.startswith(_SAME)]
+        return (int(same[0][0]), same[0][1]) if same else None
     held = [table.name for table in TABLES if writing.execute(f"SELECT 1 FROM {table.name} LIMIT 1").fetchone()]
     if before or held:
         if not before:
@@ -153,6 +164,7 @@ def _begin(writing: OpenConnection, source: str, target: Database) -> None:
             todo="name an empty store",
         )
     _written(writing, f"INSERT INTO {MOVING} (source) VALUES (?)", (source,))
+    return None
 
 
 def _written(writing: OpenConnection, statement: str, values: tuple[Any, ...] = ()) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -27,6 +28,8 @@ from taketwo.store.keys import create_key, key_of
 from taketwo.store.migrate import migrate
 from taketwo.store.moving import TABLES, move
 from taketwo.store.project import ProjectSettings
+from taketwo.store.sqlite_database import SqliteDatabase
+from taketwo.store.tables import TableStore
 from taketwo.value import content_hash
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -161,6 +164,29 @@ def test_no_table_is_forgotten() -> None:
     for table in TABLES:
         columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")} - {"indexed"}
         assert columns == set(table.every)
+
+
+def test_what_is_interrupted_while_it_is_made_searchable_goes_on_though_it_was_read_meanwhile(tmp_path: Path) -> None:
+    one, other = (f"sqlite:///{tmp_path}/{name}.sqlite3" for name in ("one", "other"))
+    filled(one)
+    told: list[str] = []
+
+    def interrupted(what: str, number: int) -> None:
+        told.append(what)
+        if what == "conversations to be indexed":
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        move(one, other, tell=interrupted)
+    with closing(TableStore(SqliteDatabase(f"{tmp_path}/other.sqlite3"), is_being_filled=True)) as begun:
+        begun.settle()
+    with pytest.raises(StoreUnavailable, match="being moved here"):
+        open_store(other)
+    moved = move(one, other)
+    again = move(one, f"sqlite:///{tmp_path}/again.sqlite3")
+    assert moved == again
+    with closing(open_store(one)) as before, closing(open_store(other)) as after:
+        assert list(after.conversations()) == list(before.conversations())
 
 
 def test_only_an_empty_store_is_moved_into(tmp_path: Path) -> None:
