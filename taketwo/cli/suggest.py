@@ -15,7 +15,7 @@ from taketwo.conversation import Agent, Conversation
 from taketwo.errors import BadSetting, NotFound
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.traits import Knowledge
-from taketwo.report.words import counted, plain
+from taketwo.report.words import plain
 from taketwo.select.choose import traits_of
 from taketwo.select.represent import Representation, represent, risk_of
 
@@ -62,7 +62,7 @@ def suggest_command(
         most,
         risks=[risk_of(talk) for talk in talks],
     )
-    click.echo(found.to_json() if as_json else "\n".join(_lines(found)))
+    click.echo(found.to_json() if as_json else "\n".join(in_words(found)))
 
 
 def _insist_on_project(wanted: str | None, known: Sequence[str]) -> None:
@@ -73,17 +73,27 @@ def _insist_on_project(wanted: str | None, known: Sequence[str]) -> None:
         raise NotFound(f"no project {wanted!r}", where="--project", todo=todo)
 
 
-def _lines(found: Representation) -> Iterator[str]:
-    yield (
-        f"the suite's {counted(found.cases, 'case')} represent{'s' if found.cases == 1 else ''} {found.represented:.0%}"
-        f" of {counted(found.conversations, 'session')}; {found.covered:.0%} of what happens in them is in the suite"
-    )
+def in_words(found: Representation) -> Iterator[str]:
+    """What is said of it, line by line."""
+    yield _summary(found)
     if found.suggested:
-        yield f"with these it would be {found.represented_then:.0%}, and {found.covered_then:.0%} of what happens:"
+        these = "this one" if len(found.suggested) == 1 else "these"
+        yield f"with {these} it would be {found.represented_then:.0%}, and {found.covered_then:.0%} of what happens:"
     for one in found.suggested:
         yield f"  {plain(one.id)}: {plain(one.adds)}"
     yield from _listed("no case has", found.missed)
-    yield from _listed("no session is like them any more", found.stale)
+    them = "it" if len(found.stale) == 1 else "them"
+    yield from _listed(f"no session is like {them} any more", found.stale)
+
+
+def _summary(found: Representation) -> str:
+    is_one = found.conversations == 1
+    sessions, inside = ("the one session", "it") if is_one else (f"{found.conversations} sessions", "them")
+    if not found.cases:
+        return f"the suite has no case yet, and represents nothing of {sessions}"
+    cases = "the suite's case represents" if found.cases == 1 else f"the suite's {found.cases} cases represent"
+    shares = f"{found.represented:.0%} of {sessions}; {found.covered:.0%} of what happens in {inside}"
+    return f"{cases} {shares} is in the suite"
 
 
 def _listed(title: str, items: Sequence[str]) -> Iterator[str]:

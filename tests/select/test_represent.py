@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from taketwo.cli.suggest import in_words
 from taketwo.conversation import Conversation
 from taketwo.select.choose import Traits, traits_of
 from taketwo.select.represent import represent
@@ -52,3 +55,24 @@ def test_risk_outweighs_traffic_when_there_is_room_for_one() -> None:
 def test_an_empty_week_represents_nothing_and_fails_nowhere() -> None:
     found = represent([], [traits(status(1))], most=3)
     assert found.represented == 0.0 and found.stale == ("status-1",)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "cases", "first"),
+    [
+        (1, 0, "the suite has no case yet, and represents nothing of the one session"),
+        (2, 1, "the suite's case represents 100% of 2 sessions; 100% of what happens in them is in the suite"),
+        (1, 2, "the suite's 2 cases represent 100% of the one session; 100% of what happens in it is in the suite"),
+    ],
+)
+def test_one_and_many_are_told_as_people_say_it(sessions: int, cases: int, first: str) -> None:
+    found = represent([traits(status(n)) for n in range(sessions)], [traits(status(n)) for n in range(cases)], most=5)
+    told = list(in_words(found))
+    assert told[0] == first
+    if not cases:
+        assert told[1].startswith("with this one it would be 100%")
+
+
+def test_one_case_that_nothing_is_like_any_more_is_it() -> None:
+    found = represent([traits(status(1))], [traits(fax())], most=5)
+    assert "no session is like it any more:" in list(in_words(found))
