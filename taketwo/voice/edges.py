@@ -1,9 +1,11 @@
-"""Where speaking really begins and ends: what rises above the noise of the line, band by band.
+"""Where speaking really begins and ends: what rises above the noise of the line, and what noise hides of it.
 
 The model of `activity` tells speech from noise, but is off by up to a tenth of a second. The last of a word is often
 below the noise as a whole and above it in the few bands in which a voice is; so the evidence of all bands is added up
-(the log-likelihood ratio of speech over noise, as in Sohn, Kim and Sung 1999), and what counts as evidence is told by
-the noise of the same line nearby.
+(the log-likelihood ratio of speech over noise, as in Sohn, Kim and Sung 1999), and the edge is where the sum of it is
+highest: what the noise of the same line shows by itself counts against it. The t of `list` lies below the noise in all
+bands. How much is usually hidden after what is heard, a small model tells, which has learnt it from calls of which the
+truth is known (`benchmarks/learn_edges.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,42 +25,57 @@ from taketwo.voice.stretches import Stretch
 _HOP: Final = 80
 """5 ms, the grain of the edges."""
 _HOP_S: Final = _HOP / HEARING_RATE
-_LONG: Final = 320
-_SHORT: Final = 160
-"""20 ms tell a voice from noise; 10 ms tell where it begins."""
-_SMOOTHED: Final = 4
-"""Frames on either side over which the long windows are averaged."""
-_SMEAR_S: Final = (_LONG / 2 + _SMOOTHED * _HOP) / HEARING_RATE
-"""How far into the silence a loud sound reaches by that."""
+_WINDOW: Final = 320
+_SMOOTHED: Final = 2
+"""Frames on either side over which windows of 20 ms are averaged."""
 _BANDS: Final = 16
 _LOWEST_HZ, _HIGHEST_HZ = 100.0, 7600.0
 _REACH_S: Final = 0.5
-"""How far the model may be off."""
+"""How far the model of `activity` may be off."""
 _AWAY_S: Final = 0.25
 """Nearer than this to speech nothing is taken for noise."""
 _NOISE_S: Final = 3.0
 """How much of the noise around an edge tells what noise is like."""
 _NOISE_NOW_S: Final = 0.7
 """How much of it tells how loud it is there."""
-_GAP: Final = 12
-"""Frames of quiet over which a word goes on: the closure of a t or a k."""
-_SHORTEST_SIGN: Final = 2
-_SHORTEST_VOICE: Final = 16
-"""Frames above the noise from which on they are a voice by themselves."""
-_CHANCE: Final = 98.0
-_CHANCE_SHORT: Final = 99.9
-"""Percentiles of the noise's own evidence that must be exceeded."""
+_AGAINST: Final = 1.5
+"""Standard deviations of the noise's own evidence that each frame must show more than its mean, to count for speech."""
+_LEAST, _MOST = -5.0, 15.0
+"""What one frame may count, in the same: a click is no voice."""
+_STEADY: Final = 0.1
+"""The least that noise is taken to vary: digital silence does not at all."""
 _FLOOR: Final = 10 ** (-35 / 10)
 """What is 35 dB below a voice in every band, some 45 dB as a whole, is not part of it, however silent the line is."""
-_CLEAN_DB, _NOISY_DB = 35.0, 15.0
-"""From here to there the short windows lose their say: noise hides the soft ends from them."""
+_INSIDE, _OUTSIDE, _STEP = 50, 60, 4
+"""Frames on the side of the voice and on the other, and the steps between those, that the learnt model looks at."""
 _PIECE: Final = 4096
 """Frames at a time, so that hours of sound need no more memory than minutes."""
+_WEIGHTS: Final = Path(__file__).with_name("edge_weights.npz")
+_UNIT_S: Final = 0.05
+"""What the learnt model counts in."""
+_MOST_HIDDEN_S: Final = 0.12
+"""No more than a last consonant is believed to be hidden."""
+_SHORTEST_WORD_S: Final = 0.2
+"""Of shorter sounds nothing is known to be hidden: they are clicks, and words that were cut off."""
 
 Energies: TypeAlias = NDArray[np.float32]
 """Frames by bands."""
 Indices: TypeAlias = NDArray[np.int64]
-_Side: TypeAlias = Literal["start", "end"]
+Side: TypeAlias = Literal["start", "end"]
+SIDES: Final[tuple[Side, Side]] = ("start", "end")
+
+
+class Edge(NamedTuple):
+    """An edge as far as it can be heard."""
+
+    side: Side
+    at_s: float
+    features: Energies
+    """What the learnt model looks at: how far each band is above the noise around there, and the voice as a whole."""
+
+    def exact_s(self, most_s: float) -> float:
+        """With what is hidden of it, if that is no more than so much."""
+        return self.at_s + min(_hidden_s(self), most_s) * (1 if self.side == "end" else -1)
 
 
 class _Heard(NamedTuple):
@@ -77,92 +95,97 @@ class _Heard(NamedTuple):
         """The middle of a frame, in seconds."""
         return self.first_s + min(frame, len(self.energies) - 1) * _HOP_S
 
+    def above(self, energies: Energies, noise: Energies) -> Energies:
+        """How much more there is than noise, as a ratio."""
+        ratio: Energies = (energies + self.floor) / (noise + self.floor)
+        return ratio
+
 
 def sharpened(samples: Samples, rough: Sequence[Stretch]) -> list[Stretch]:
     """The stretches of one channel at 16,000 samples a second with their edges where the sound has them."""
-    if not rough or len(samples) < _LONG:
+    if not rough or len(samples) < _WINDOW:
         return list(rough)
-    long, short = _heard(samples, _LONG, _SMOOTHED, rough), _heard(samples, _SHORT, 0, rough)
-    noise = _noise_frames(long, rough)
+    found, longest_s = list(edges(samples, rough)), len(samples) / HEARING_RATE
+    exact = []
+    for start, end in zip(found[::2], found[1::2], strict=True):
+        most_s = _MOST_HIDDEN_S if end.at_s - start.at_s >= _SHORTEST_WORD_S else 0.0
+        exact.append(Stretch(max(0.0, start.exact_s(most_s)), min(longest_s, end.exact_s(most_s))))
+    return [one if one.start_s < one.end_s else was for one, was in zip(exact, rough, strict=True)]
+
+
+def edges(samples: Samples, rough: Sequence[Stretch]) -> Iterator[Edge]:
+    """The start and the end of each stretch, as far as they can be heard."""
+    heard = _heard(samples, rough)
+    noise = _noise_frames(heard, rough)
+    spoken = [heard.energies[heard.frame(one.start_s) : heard.frame(one.end_s) + 1].mean(axis=0) for one in rough]
+    voice = np.mean(spoken, axis=0)
     between = [0.0, *((one.end_s + other.start_s) / 2 for one, other in pairwise(rough)), len(samples) / HEARING_RATE]
-    found = []
     for each, first_s, last_s in zip(rough, between[:-1], between[1:], strict=True):
-        within = max(first_s, each.start_s - _REACH_S), min(last_s, each.end_s + _REACH_S)
-        start, end = (_edge(each, side, within, long, short, noise) for side in _SIDES)
-        found.append(Stretch(start, end) if start < end else each)
-    return found
+        for side in SIDES:
+            rough_s = each.start_s if side == "start" else each.end_s
+            within = slice(
+                heard.frame(max(first_s, each.start_s - _REACH_S, rough_s - _REACH_S)),
+                heard.frame(min(last_s, each.end_s + _REACH_S, rough_s + _REACH_S)),
+            )
+            at_s = _audible_s(heard, side, rough_s, within, noise)
+            yield Edge(side, at_s, _features(heard, side, at_s, voice, _noise_at(heard, noise, at_s)[1]))
 
 
-_SIDES: Final[tuple[_Side, _Side]] = ("start", "end")
-
-
-def _edge(
-    rough: Stretch, side: _Side, within: tuple[float, float], long: _Heard, short: _Heard, noise: Indices
-) -> float:
-    """One edge of a stretch: where the long windows have it, and in a clean recording the short ones more exactly."""
-    at_s = rough.start_s if side == "start" else rough.end_s
-    frames, now = _nearest(noise, long.frame(at_s))
-    usual = long.energies[frames].mean(axis=0)
-    louder = float(long.energies[now].mean() / max(float(usual.mean()), 1e-20))
-    first = long.frame(within[0])
-    signs = _evidence(long, first, long.frame(within[1]), frames, louder, _CHANCE)
-    runs = list(_runs(signs))
-    spoken = _spoken(runs, long.frame(rough.start_s) - first, long.frame(rough.end_s) - first)
-    if spoken is None:
-        return at_s
-    rough_s = long.time(first + spoken[side == "end"])
-    exact_s = _exact(rough_s, side, short, frames, louder)
-    voice = float(np.percentile(long.energies[long.frame(rough.start_s) : long.frame(rough.end_s)].mean(axis=1), 95))
-    ratio_db = 10 * np.log10(max(voice, 1e-20) / max(float(usual.mean()) * louder + long.floor, 1e-20))
-    noisy = float(np.clip((_CLEAN_DB - ratio_db) / (_CLEAN_DB - _NOISY_DB), 0.0, 1.0))
-    return float(exact_s + (rough_s - exact_s) * noisy)
-
-
-def _spoken(runs: Sequence[tuple[int, int]], first: int, last: int) -> tuple[int, int] | None:
-    """From the first to the last frame of a voice: runs that are long enough, and what goes on from them."""
-    voices = [run for run in runs if run[1] >= first and run[0] <= last and run[1] - run[0] >= _SHORTEST_VOICE]
-    if not voices:
-        return None
-    start, end = voices[0][0], voices[-1][1]
-    for run in reversed(runs):
-        start = run[0] if run[1] < start <= run[1] + _GAP else start
-    for run in runs:
-        end = run[1] if end < run[0] <= end + _GAP else end
-    return start, end
-
-
-def _runs(signs: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """First and last frame of each run of signs."""
-    turns = np.flatnonzero(np.diff(np.concatenate([[False], signs, [False]]).astype(np.int8)))
-    for first, after in zip(turns[::2], turns[1::2], strict=True):
-        if after - first >= _SHORTEST_SIGN:
-            yield int(first), int(after) - 1
-
-
-def _exact(rough_s: float, side: _Side, short: _Heard, noise: Indices, louder: float) -> float:
-    """The outermost short window that rises above the noise, near the edge that the long ones have found."""
-    first, last = short.frame(rough_s - _SMEAR_S), short.frame(rough_s + _SMEAR_S) + 1
-    inside = np.minimum(noise, len(short.energies) - 1)
-    signs = np.flatnonzero(_evidence(short, first, last, inside, louder, _CHANCE_SHORT))
-    if not len(signs):
+def _audible_s(heard: _Heard, side: Side, rough_s: float, within: slice, noise: Indices) -> float:
+    """Up to where, or from where on, the evidence of a voice adds up."""
+    frames, now = _noise_at(heard, noise, rough_s)
+    own = heard.energies[frames]
+    by_itself = _evidence(heard.above(own, own.mean(axis=0)))
+    evidence = _evidence(heard.above(heard.energies[within], now))
+    if not len(evidence):
         return rough_s
-    return short.time(first + int(signs[0] if side == "start" else signs[-1]))
+    counts = (evidence - by_itself.mean()) / max(float(by_itself.std()), _STEADY)
+    counts = np.clip(counts, _LEAST, _MOST) - _AGAINST
+    if side == "end":
+        return heard.time(within.start + int(np.argmax(np.cumsum(counts))))
+    return heard.time(within.stop - 1 - int(np.argmax(np.cumsum(counts[::-1]))))
 
 
-def _evidence(heard: _Heard, first: int, last: int, noise: Indices, louder: float, chance: float) -> NDArray[np.bool_]:
-    """Which frames show more of a voice than all but a few frames of noise do."""
-    own = heard.energies[noise]
-    usual = own.mean(axis=0)
-    threshold = max(float(np.percentile(_over(own, usual, heard.floor), chance)), 0.5)
-    signs: NDArray[np.bool_] = _over(heard.energies[first:last], usual * np.float32(louder), heard.floor) > threshold
-    return signs
-
-
-def _over(energies: Energies, noise: Energies, floor: float) -> Energies:
+def _evidence(ratio: Energies) -> Energies:
     """How much likelier each frame is with a voice in it than without, as a logarithm."""
-    ratio = np.maximum((energies + floor) / (noise + floor), 1.0)
-    summed: Energies = (ratio - 1 - np.log(ratio)).sum(axis=1)
+    more = np.maximum(ratio, 1.0)
+    summed: Energies = (more - 1 - np.log(more)).sum(axis=1)
     return summed
+
+
+def _features(heard: _Heard, side: Side, at_s: float, voice: Energies, noise: Energies) -> Energies:
+    offsets = np.arange(-_INSIDE, _OUTSIDE + 1, _STEP)
+    middle = round((at_s - heard.first_s) / _HOP_S)
+    frames: Any = middle + offsets if side == "end" else middle - offsets
+    around = np.log(heard.above(heard.energies[np.clip(frames, 0, len(heard.energies) - 1)], noise))
+    around[(frames < 0) | (frames >= len(heard.energies))] = 0.0
+    features = np.concatenate([around.ravel(), np.log(heard.above(voice, noise))])
+    return (2 * np.tanh(features / 3)).astype(np.float32)
+
+
+def _hidden_s(edge: Edge) -> float:
+    """Seconds by which the voice goes on beyond what is heard of it; below 0 where noise was taken for it."""
+    layer = edge.features
+    *layers, (weights, bias) = _learnt()[edge.side]
+    for inner, own in layers:
+        layer = np.maximum(layer @ inner + own, 0)
+    return float((layer @ weights + bias)[0]) * _UNIT_S
+
+
+@cache
+def _learnt() -> dict[Side, list[tuple[Energies, Energies]]]:
+    """Weights and biases of each layer."""
+    with np.load(_WEIGHTS) as file:
+        arrays = {name: file[name].astype(np.float32) for name in file.files}
+    return {side: [(arrays[f"{side}{at}"], arrays[f"{side}{at + 1}"]) for at in (0, 2, 4)] for side in SIDES}
+
+
+def _noise_at(heard: _Heard, noise: Indices, at_s: float) -> tuple[Indices, Energies]:
+    """The frames of noise that are nearest, and what noise is like just there."""
+    frames, now = _nearest(noise, heard.frame(at_s))
+    usual = heard.energies[frames].mean(axis=0)
+    louder = float(heard.energies[now].mean() / max(float(usual.mean()), 1e-20))
+    return frames, usual * np.float32(louder)
 
 
 def _nearest(noise: Indices, frame: int) -> tuple[Indices, Indices]:
@@ -182,21 +205,21 @@ def _noise_frames(heard: _Heard, rough: Sequence[Stretch]) -> Indices:
     return np.flatnonzero(silent) if silent.any() else np.arange(len(silent))
 
 
-def _heard(samples: Samples, window: int, smoothed: int, rough: Sequence[Stretch]) -> _Heard:
-    energies = _smooth(_energies(samples, window), smoothed)
-    bare = _Heard(energies, window / 2 / HEARING_RATE, 0.0)
+def _heard(samples: Samples, rough: Sequence[Stretch]) -> _Heard:
+    energies = _smooth(_energies(samples))
+    bare = _Heard(energies, _WINDOW / 2 / HEARING_RATE, 0.0)
     spoken = [energies[bare.frame(each.start_s) : bare.frame(each.end_s)].mean(axis=1) for each in rough]
     loud = float(np.percentile(np.concatenate(spoken), 95)) if any(map(len, spoken)) else 0.0
     return bare._replace(floor=max(loud * _FLOOR, 1e-12))
 
 
-def _energies(samples: Samples, window: int) -> Energies:
+def _energies(samples: Samples) -> Energies:
     """Energy by frame and band."""
-    frames = np.lib.stride_tricks.sliding_window_view(samples, window)[::_HOP]
-    shape: Any = np.hanning(window).astype(np.float32)
-    bands = _filters(2 * window)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_HOP]
+    shape: Any = np.hanning(_WINDOW).astype(np.float32)
+    bands = _filters(2 * _WINDOW)
     pieces = [
-        np.square(np.abs(np.fft.rfft(frames[at : at + _PIECE] * shape, 2 * window, axis=1))).astype(np.float32) @ bands
+        np.square(np.abs(np.fft.rfft(frames[at : at + _PIECE] * shape, 2 * _WINDOW, axis=1))).astype(np.float32) @ bands
         for at in range(0, len(frames), _PIECE)
     ]
     return np.concatenate(pieces)
@@ -216,12 +239,10 @@ def _mel(hertz: Any) -> Any:
     return 2595 * np.log10(1 + hertz / 700)
 
 
-def _smooth(energies: Energies, frames: int) -> Energies:
-    """Averaged over so many frames on either side."""
-    if not frames:
-        return energies
+def _smooth(energies: Energies) -> Energies:
+    """Averaged over some frames on either side."""
     summed = np.cumsum(np.concatenate([np.zeros((1, energies.shape[1])), energies]), axis=0)
     at = np.arange(len(energies))
-    first, last = np.maximum(at - frames, 0), np.minimum(at + frames + 1, len(energies))
+    first, last = np.maximum(at - _SMOOTHED, 0), np.minimum(at + _SMOOTHED + 1, len(energies))
     smooth: Energies = ((summed[last] - summed[first]) / (last - first)[:, None]).astype(np.float32)
     return smooth
