@@ -52,6 +52,8 @@ class Revision(NamedTuple):
     """Why nobody can tell whether the agent has changed; None where that can be told."""
     tree: str | None
     """The state of the tracked files; None where it is not known."""
+    is_expected: bool = False
+    """Whether nobody will wonder at it: outside a repository no run ever takes anything from another."""
 
 
 def revision(
@@ -63,13 +65,13 @@ def revision(
     """
     names = [agent_of(spec, agents.overrides, agents.endpoint) for spec in agents.specs]
     unknown = next((spec for spec, name in zip(agents.specs, names, strict=True) if name is None), None)
-    tree, why = None, why_unknown or (None if unknown is None else ELSEWHERE.format(unknown))
+    tree, is_expected, why = None, False, why_unknown or (None if unknown is None else ELSEWHERE.format(unknown))
     try:
         tree = tree_state(root)
     except NotFound as error:
-        why = why or f"the agent's revision is not known: {error}"
+        is_expected, why = why is None, why or f"the agent's revision is not known: {error}"
     told = [list(agents.specs), clean_json(dict(agents.overrides)), names, clean_json(settings)]
-    return Revision(content_hash(canonical_json([*told, tree, surroundings(environment)])), why, tree)
+    return Revision(content_hash(canonical_json([*told, tree, surroundings(environment)])), why, tree, is_expected)
 
 
 class Cache:
@@ -118,7 +120,8 @@ class Cache:
             return f"nothing more is remembered of this run: {self._memory.trouble}"
         why = self._known.why_unknown
         # Cases of a store are never remembered, so that of a run of those alone there is nothing to say.
-        is_said = self._wants and why is not None and bool(self._files)
+        is_news = bool(self._resumes) or (bool(self._files) and not self._known.is_expected)
+        is_said = self._wants and why is not None and is_news
         return f"nothing is taken from earlier runs: {why}" if is_said else None
 
     def place(self, one: SuiteCase) -> str | None:
