@@ -24,12 +24,15 @@ NEWEST = len(_STEPS)
 
 
 def migrate(connection: sqlite3.Connection, *, to: int = NEWEST) -> None:
-    """Take the steps that the file lacks, each in a transaction of its own; several processes may do it at once.
+    """Take the steps that the file lacks; several processes may do it at once.
+
+    Each step is a transaction of its own, so that a large file need not hold all of them twice. A new file holds
+    nothing, and takes them as one: waiting for the disk after each would take longer than the steps.
 
     Raises StoreUnavailable where the file is newer than this code or holds something else.
     """
     while _in_transaction(connection, "BEGIN", _version) < to:
-        _in_transaction(connection, "BEGIN IMMEDIATE", partial(_take_step, to=to))
+        _in_transaction(connection, "BEGIN IMMEDIATE", partial(_take_steps, to=to))
 
 
 def _in_transaction(connection: sqlite3.Connection, begin: str, work: Callable[[sqlite3.Connection], int]) -> int:
@@ -58,18 +61,22 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _take_step(connection: sqlite3.Connection, *, to: int) -> int:
-    """The next step, unless another process was faster; gives the version after it."""
+def _take_steps(connection: sqlite3.Connection, *, to: int) -> int:
+    """The next step, or all of them in a new file, unless another process was faster; gives the version after that."""
     version = _version(connection)
-    if version >= to:
-        return version
-    if (first := BEFORE_STEPS.get(version + 1)) is not None:
+    last = to if version == 0 else min(version + 1, to)
+    for number in range(version + 1, last + 1):
+        _take_step(connection, number)
+    return max(version, last)
+
+
+def _take_step(connection: sqlite3.Connection, number: int) -> None:
+    if (first := BEFORE_STEPS.get(number)) is not None:
         first(connection.execute)
-    for statement in _statements(_STEPS[version].read_text(encoding="utf-8")):
+    for statement in _statements(_STEPS[number - 1].read_text(encoding="utf-8")):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {version + 1}")
-    return version + 1
+    connection.execute(f"PRAGMA user_version = {number}")
 
 
 def _statements(script: str) -> Iterator[str]:

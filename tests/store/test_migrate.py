@@ -33,6 +33,17 @@ def test_a_database_of_each_version_before_becomes_the_newest(tmp_path: Path, ve
     store.close()
 
 
+@pytest.mark.parametrize(("version", "transactions"), [(0, 1), (NEWEST - 2, 2)])
+def test_only_a_new_file_takes_all_steps_as_one(version: int, transactions: int) -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, to=version)
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    migrate(connection)
+    connection.close()
+    assert statements.count("BEGIN IMMEDIATE") == transactions
+
+
 def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite3"
     opened = []
