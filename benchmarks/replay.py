@@ -2,6 +2,7 @@
 
     python benchmarks/replay.py              every measurement, each in a process of its own
     python benchmarks/replay.py suite-fast   one of them
+    python benchmarks/replay.py suite-1000 --conversations 20000
     python benchmarks/replay.py profile      where the time of suite-fast goes
 
 Conversations have 5 turns with 2 tool calls each; the agent is an async function that uses `@taketwo.tool`. `ideal` is
@@ -41,6 +42,11 @@ from taketwo.suite.runner import SuiteCase, run_suite
 TURNS = 5
 LATENCY_S = 0.2
 FAST_CONVERSATIONS = 1_000
+FAST_AT_A_TIME = 20
+NUMBERS = {"suite-1000": 5_000, "jobs-1000": 5_000}
+"""How many conversations, where they are more."""
+AT_A_TIME = {"suite-100": 100, "suite-1000": 1_000, "jobs-1000": 1_000}
+"""How many replays, where the agent takes its time."""
 MEASUREMENTS = {
     "replay-fast": "replayed only, an agent without latency",
     "suite-fast": "replayed, compared, checked and stored, an agent without latency",
@@ -57,48 +63,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("measurement", nargs="?", choices=[*MEASUREMENTS, "profile", "job"])
     parser.add_argument("latency", nargs="?", default=LATENCY_S, help="of a job's agent, in seconds")
-    chosen = parser.parse_args().measurement
-    match chosen:
+    parser.add_argument("--conversations", type=int, help="how many in each measurement, if not its own number")
+    given = parser.parse_args()
+    match given.measurement:
         case None:
             print(describe())
             for name in MEASUREMENTS:
-                subprocess.run([sys.executable, __file__, name], check=True)
+                subprocess.run([sys.executable, __file__, name, *sys.argv[1:]], check=True)
         case "profile":
             with cProfile.Profile() as profile:
                 asyncio.run(suite(FAST_CONVERSATIONS, concurrency=20, latency_s=0))
             pstats.Stats(profile).sort_stats("cumulative").print_stats(60)
         case "job":
-            asyncio.run(job(float(parser.parse_args().latency)))
-        case _:
-            measure(chosen)
+            asyncio.run(job(float(given.latency), given.conversations))
+        case chosen:
+            measure(chosen, given.conversations)
 
 
-def measure(name: str) -> None:
-    """One measurement, told in a line."""
+def measure(name: str, conversations: int | None) -> None:
+    """One measurement, told in a line. conversations: how many; None for its own number."""
     # Whatever is imported when first needed is imported before the clock runs.
     asyncio.run(suite(1, concurrency=1, latency_s=0))
     began, used = time.perf_counter(), time.process_time()
-    ideal_s = None
+    count = conversations or NUMBERS.get(name, FAST_CONVERSATIONS)
+    at_a_time = AT_A_TIME.get(name)
+    ideal_s = None if at_a_time is None else count / at_a_time * TURNS * LATENCY_S
+    how: dict[str, Any] = {
+        "concurrency": at_a_time or FAST_AT_A_TIME,
+        "latency_s": 0 if at_a_time is None else LATENCY_S,
+    }
     match name:
         case "replay-fast":
-            count, counts = FAST_CONVERSATIONS, asyncio.run(replays(FAST_CONVERSATIONS, concurrency=20))
-        case "suite-fast":
-            count, counts = FAST_CONVERSATIONS, asyncio.run(suite(FAST_CONVERSATIONS, concurrency=20, latency_s=0))
-        case "suite-100":
-            count, ideal_s = 1_000, 1_000 / 100 * TURNS * LATENCY_S
-            counts = asyncio.run(suite(count, concurrency=100, latency_s=LATENCY_S))
-        case "suite-1000":
-            count, ideal_s = 5_000, 5_000 / 1_000 * TURNS * LATENCY_S
-            counts = asyncio.run(suite(count, concurrency=1_000, latency_s=LATENCY_S))
-        case "jobs-fast":
-            count, counts = FAST_CONVERSATIONS, asyncio.run(in_jobs(FAST_CONVERSATIONS, concurrency=20, latency_s=0))
+            counts = asyncio.run(replays(count, concurrency=FAST_AT_A_TIME))
+        case "suite-fast" | "suite-100" | "suite-1000":
+            counts = asyncio.run(suite(count, **how))
         case _:
-            count, ideal_s = 5_000, 5_000 / 1_000 * TURNS * LATENCY_S
-            counts = asyncio.run(in_jobs(count, concurrency=1_000, latency_s=LATENCY_S))
+            counts = asyncio.run(in_jobs(count, **how))
     took_s, cpu_s = time.perf_counter() - began, time.process_time() - used
     of_ideal = ""
-    if ideal_s is not None:
-        alone_s = asyncio.run(alone(count, concurrency=count * TURNS * LATENCY_S / ideal_s))
+    if ideal_s is not None and at_a_time is not None:
+        alone_s = asyncio.run(alone(count, concurrency=at_a_time))
         of_ideal = (
             f", {ideal_s / took_s:.1%} of the ideal {ideal_s:.1f} s"
             f" ({alone_s / took_s:.1%} of the {alone_s:.2f} s of the agent alone)"
@@ -149,7 +153,7 @@ async def suite(count: int, *, concurrency: int, latency_s: float) -> Counter[st
     return verdicts
 
 
-async def alone(count: int, *, concurrency: float) -> float:
+async def alone(count: int, *, concurrency: int) -> float:
     """What the agent takes for as many conversations, where nobody replays it and its tools really run; in seconds."""
     conversations = iter(range(count))
     desk = Desk(LATENCY_S)
@@ -163,7 +167,7 @@ async def alone(count: int, *, concurrency: float) -> float:
 
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for _ in range(round(concurrency)):
+        for _ in range(concurrency):
             group.create_task(work())
     return time.perf_counter() - began
 
@@ -173,19 +177,19 @@ async def in_jobs(count: int, *, concurrency: int, latency_s: float) -> Counter[
     verdicts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         store: Store = open_store(f"sqlite:///{Path(folder) / 'results.sqlite3'}")
-        command = [sys.executable, __file__, "job", str(latency_s)]
+        command = [sys.executable, __file__, "job", str(latency_s), "--conversations", str(count)]
         how: dict[str, Any] = {"agent": "desk", "concurrency": concurrency, "store": store, "suite_id": "benchmark"}
         await _count(run_in_jobs(list(Cases(count)), command, JOBS, **how), verdicts)
         store.close()
     return verdicts
 
 
-async def job(latency_s: float) -> None:
+async def job(latency_s: float, count: int) -> None:
     """What one of the processes does."""
     results = Teller()
     share = Share.from_json(sys.stdin.readline())
     # Each has all cases before it, as it would have read the same files.
-    cases = share.of(Cases(5_000))
+    cases = share.of(Cases(count))
     agent = CallableAgent(Desk(latency_s))
     async for event in run_suite(cases, agent, concurrency=share.concurrency, among=share.among):
         results.write(event)
