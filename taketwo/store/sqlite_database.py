@@ -27,6 +27,13 @@ LOG_WAIT_S: Final = 5.0
 """How long a deletion waits for readers who keep the write-ahead log from being cut off."""
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_TODO = {
+    sqlite3.SQLITE_FULL: "make room on its disk and do it again",
+    sqlite3.SQLITE_IOERR: "see whether its disk is full, or a file may not grow so large, and do it again",
+    sqlite3.SQLITE_READONLY: "see who may write the file and its folder",
+    sqlite3.SQLITE_CORRUPT: "restore it from a backup",
+}
+"""What to do about the failures that one can do something about, by SQLite's code."""
 
 
 class SqliteConnection(sqlite3.Connection):
@@ -165,7 +172,7 @@ class SqliteDatabase:
                 raise StoreBusy("another process is writing", where=self.where, todo="try again in a moment") from error
             if code == sqlite3.SQLITE_NOTADB:
                 raise StoreUnavailable("this file is no store", where=self.where, todo="name another file") from error
-            raise StoreUnavailable(str(error), where=self.where) from error
+            raise StoreUnavailable(str(error), where=self.where, todo=_TODO.get(code)) from error
         except StoreUnavailable as error:
             error.where = error.where or self.where
             raise

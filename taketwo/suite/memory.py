@@ -11,24 +11,27 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from taketwo.errors import StoreUnavailable
 from taketwo.store.statements import named_statements
 from taketwo.suite.executed import Ran
+from taketwo.value import content_hash
 from taketwo.verdict import CaseResult, Past
 
-FOLDER, FILE = ".taketwo", "suites-4.sqlite3"
-"""Where it lies; the number is the version of its tables."""
+SQL = {name: text.rstrip(";") for name, text in named_statements(Path(__file__).with_name("memory.sql")).items()}
+FOLDER, FILE = ".taketwo", f"suites-{content_hash(SQL['tables'])[:12]}.sqlite3"
+"""Where it lies. It is named after its tables, so that another version of Take Two never reads these."""
 BUSY_TIMEOUT_S = 10.0
 """Processes of one pytest run write side by side."""
 KEPT_DAYS = 120
 """What was not replayed for so long is forgotten."""
 FADING = 0.8
 """So much a replay of a case counts still when the next one has come."""
-
-SQL = {name: text.rstrip(";") for name, text in named_statements(Path(__file__).with_name("memory.sql")).items()}
 
 
 class Kept(NamedTuple):
@@ -77,7 +80,10 @@ class TrackRecord(NamedTuple):
 
 
 class Memory:
-    """The file, of which several processes may have one open."""
+    """The file, of which several processes may have one open.
+
+    Where it fails once a run has begun, the run goes on as if nothing were known, and `trouble` says why.
+    """
 
     def __init__(self, root: Path, *, session: str | None = None, now: Callable[[], float] = time.time) -> None:
         """Open it, and make it where it is not there yet.
@@ -89,7 +95,7 @@ class Memory:
         self._given_session = session or ""
         self._session = self._given_session
         self.trouble: str | None = None
-        """Why nothing more is kept; None while there is room. Results are told all the same."""
+        """Why nothing more is read or kept; None while that goes well. Results are told all the same."""
         self._now = now
         self._path = path = root / FOLDER / FILE
         try:
@@ -102,7 +108,7 @@ class Memory:
         except OSError as error:
             raise StoreUnavailable(f"cannot be written: {error.strerror}", where=str(path)) from error
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"cannot be opened: {error}", where=str(path)) from error
+            raise self._unavailable("opened", error) from error
 
     def begin_run(self) -> int:
         """The number of a new run, or of this process's part of one. Raises StoreUnavailable."""
@@ -115,13 +121,13 @@ class Memory:
                 self._connection.execute(SQL["forget_functions"])
                 run = self._connection.execute(SQL["begin_run"], (self._session, self._now())).lastrowid
         except sqlite3.Error as error:
-            raise self._unavailable(error) from error
+            raise self._unavailable("written", error) from error
         assert run is not None, "SQLite numbers what it inserts"
         return run
 
     def interrupted_runs(self) -> frozenset[int]:
         """The processes of the last run, where it has not come to its end; none where it has, or there was none."""
-        found = self._connection.execute(SQL["last_runs"], (self._given_session,)).fetchall()
+        found = self._rows("last_runs", self._given_session)
         return frozenset() if all(is_done for _, is_done in found) else frozenset(run for run, _ in found)
 
     def end_session(self) -> None:
@@ -129,12 +135,12 @@ class Memory:
         self._write(("end_session", (self._session,)))
 
     def distrust(self, run: int) -> None:
-        """None of its results is taken for one of another run. Raises StoreUnavailable: they would be taken."""
-        try:
-            with self._connection:
-                self._connection.execute(SQL["distrust"], (run,))
-        except sqlite3.Error as error:
-            raise self._unavailable(error) from error
+        """None of its results is taken for one of another run."""
+        self._write(("distrust", (run,)))
+        if self.trouble is not None:
+            # They would be taken, so that the file goes as a whole.
+            with suppress(OSError):
+                self._path.unlink()
 
     def put_files(self, run: int, files: Mapping[str, str | None]) -> None:
         """The files that the process of the run read so far, with their hashes."""
@@ -142,8 +148,8 @@ class Memory:
 
     def files(self, run: int) -> dict[str, str | None]:
         """The files that the process of a run read; none where that is not known."""
-        found = self._connection.execute(SQL["files"], (run,)).fetchone()
-        return {} if found is None else dict(json.loads(found[0]))
+        found = self._rows("files", run)
+        return dict(json.loads(found[0][0])) if found else {}
 
     def put_functions_of_all(self, run: int, functions: Ran) -> None:
         """The functions that count for every case that the process of the run replays."""
@@ -151,11 +157,10 @@ class Memory:
 
     def functions(self, place: str, run: int) -> Ran | None:
         """The functions that the last replay of a case ran, with those of its process; None where nobody knows."""
-        own = self._connection.execute(SQL["functions"], (place,)).fetchone()
-        of_all = self._connection.execute(SQL["functions_of_all"], (run,)).fetchone()
-        if own is None or of_all is None or (found := json.loads(own[0])) is None:
+        own, of_all = self._rows("functions", place), self._rows("functions_of_all", run)
+        if not own or not of_all or (found := json.loads(own[0][0])) is None:
             return None
-        for file, names in json.loads(of_all[0]).items():
+        for file, names in json.loads(of_all[0][0]).items():
             found[file] = sorted({*names, *found.get(file, ())})
         return dict(found)
 
@@ -165,13 +170,14 @@ class Memory:
 
     def source(self, name: str) -> str | None:
         """The text of that content; None where it was not kept."""
-        found = self._connection.execute(SQL["source"], (name,)).fetchone()
-        return None if found is None else str(found[0])
+        found = self._rows("source", name)
+        return str(found[0][0]) if found else None
 
     def kept(self, place: str) -> Kept | None:
         """The last result of a case; None for none."""
-        found = self._connection.execute(SQL["result"], (place,)).fetchone()
-        return None if found is None else Kept(found[0], found[1], bool(found[2]), *found[3:])
+        for key, kind, is_sure, run, at, body in self._rows("result", place):
+            return Kept(key, kind, bool(is_sure), run, at, body)
+        return None
 
     def keep(
         self, place: str, key: str, result: CaseResult, past: TrackRecord, functions: Ran | None, *, is_sure: bool
@@ -193,10 +199,9 @@ class Memory:
 
     def past(self) -> dict[str, TrackRecord]:
         """How every case went so far, by its place."""
-        found = self._connection.execute(SQL["past"]).fetchall()
         return {
-            place: TrackRecord(failed, passed, seconds, content, tuple(json.loads(tools)), run, Past.from_json(seen))
-            for place, failed, passed, seconds, content, tools, run, seen in found
+            place: TrackRecord(failed, passed, seconds, content, tuple(json.loads(tools)), run, _seen(seen))
+            for place, failed, passed, seconds, content, tools, run, seen in self._rows("past")
         }
 
     def put_seen(self, place: str, seen: Past) -> None:
@@ -207,6 +212,14 @@ class Memory:
         """Let go of the file."""
         self._connection.close()
 
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        """What it finds; nothing where the file cannot be read."""
+        try:
+            return self._connection.execute(SQL[statement], values).fetchall()
+        except sqlite3.Error as error:
+            self.trouble = self.trouble or str(self._unavailable("read", error))
+            return []
+
     def _write(self, *statements: tuple[str, tuple[object, ...]]) -> None:
         """Do all of them or none; once there was no room, nothing more is tried."""
         if self.trouble is not None:
@@ -216,11 +229,19 @@ class Memory:
                 for name, values in statements:
                     self._connection.execute(SQL[name], values)
         except sqlite3.Error as error:
-            self.trouble = str(self._unavailable(error))
+            self.trouble = str(self._unavailable("written", error))
 
-    def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
+    def _unavailable(self, done: str, error: sqlite3.Error) -> StoreUnavailable:
         todo = "make room, or delete the folder: it is only a memory"
-        return StoreUnavailable(f"cannot be written: {error}", where=str(self._path), todo=todo)
+        return StoreUnavailable(f"cannot be {done}: {error}", where=str(self._path), todo=todo)
+
+
+def _seen(text: str) -> Past:
+    """What nobody can read any more is found out again."""
+    try:
+        return Past.from_json(text)
+    except msgspec.DecodeError:
+        return Past()
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -175,6 +178,44 @@ def test_a_suite_for_whose_memory_there_is_no_room_is_told_of_and_replayed(run: 
     done = run("replay", "replays", "--agent", "desk:answer", "--store", "memory:")
     assert done.returncode == 0
     assert "it is only a memory" not in done.stdout
+
+
+@pytest.mark.parametrize("pytest_too", [False, True], ids=["taketwo", "pytest"])
+def test_a_memory_of_other_tables_is_left_alone_with_a_note_and_stops_no_run(
+    run: Run, site: Path, pytest_too: bool
+) -> None:
+    replay = ("replay", "replays", "--agent", "desk:answer", "--store", "memory:")
+    assert run(*replay).returncode == 0
+    (memory,) = (site / ".taketwo").glob("*.sqlite3")
+    with closing(sqlite3.connect(memory)) as connection, connection:
+        connection.execute("ALTER TABLE past RENAME COLUMN seen TO green")
+    done = by_pytest(site) if pytest_too else run(*replay)
+    assert done.returncode == 0, done.stdout
+    assert "1 pass" in done.stdout
+    told = " ".join(done.stdout.split())  # which wraps lines
+    assert f"{memory}: cannot be read: no such column: seen (make room, or delete the folder: it is only a m" in told
+    (memory.parent / "suites-4.sqlite3").write_text("of an older version", encoding="utf-8")
+    memory.unlink()
+    done = by_pytest(site) if pytest_too else run(*replay)
+    assert (done.returncode, "only a memory" in done.stdout) == (0, False)
+
+
+def by_pytest(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same suite through the plugin."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--taketwo-agent", "desk:answer"]
+    return subprocess.run([*command, "replays", *arguments], cwd=site, capture_output=True, text=True, timeout=60)
+
+
+def test_a_store_for_which_there_is_no_room_says_what_to_do(run: Run, site: Path) -> None:
+    store = f"sqlite:///{site}/s.db"
+    said = Random(1).randbytes(100_000).hex()  # of which nothing is gained by packing it
+    log = {"id": "chat-1", "messages": [{"role": "user", "content": said}, {"role": "assistant", "content": "Hello!"}]}
+    (site / "chats.jsonl").write_text(json.dumps(log), encoding="utf-8")
+    assert run("sessions", "--store", store).returncode == 0
+    done = run("import", "chats.jsonl", "--store", store, largest_file=50_000)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "and do it again)" in done.stderr
 
 
 def test_a_scenario_that_does_not_fit_the_disk_leaves_nothing_behind(run: Run, site: Path) -> None:
