@@ -188,7 +188,7 @@ def joins(known: Mapping[str, str], pseudonyms: Pseudonyms) -> Finder:
 
     def find(text: str) -> Iterator[Found]:
         end = 0
-        for match in _CANDIDATE.finditer(text) if _WORTH_A_LOOK.search(text) else ():
+        for match in _candidates(text) if _WORTH_A_LOOK.search(text) else ():
             for kind, start, stop in _meanings(match):
                 stands_for = pseudonyms.of(kind, text[start:stop])
                 if start >= end and stands_for != text[start:stop] and (kind, _form(kind, stands_for)) in forms:
@@ -199,25 +199,48 @@ def joins(known: Mapping[str, str], pseudonyms: Pseudonyms) -> Finder:
 
 
 _WORTH_A_LOOK: Final = re.compile(r"[A-Z][^\W\d_]|\d")
-_CANDIDATE: Final = re.compile(
+_FORMED: Final = re.compile(
     rf"(?<![\w@])(?:(?P<address>\d{{1,6}} (?:[A-Z][\w.]*)(?: [A-Z][\w.]*){{0,4}})"
-    rf"|(?P<birth_date>(?i:{birth_dates.ANY_FORM}))(?!\w)|(?P<token>[^\s\"'<>,;()\[\]{{}}]*\d[^\s\"'<>,;()\[\]{{}}]*)"
-    r"|(?P<name>[A-Z][^\W\d_]{2,}(?!\w)))"
+    rf"|(?P<birth_date>(?i:{birth_dates.ANY_FORM}))(?!\w)|(?P<name>[A-Z][^\W\d_]{{2,}}(?!\w)))"
 )
+_RUN: Final = re.compile(r"(?<![\w@])[^\s\"'<>,;()\[\]{}]+")
+
+
+def _candidates(text: str) -> Iterator[re.Match[str]]:
+    """Stretches that may be a pseudonym, from left to right; at one place addresses and days go before tokens."""
+    formed, token = _FORMED.search(text), _token(text, 0)
+    while first := _first(formed, token):
+        yield first
+        end = first.end()
+        formed = _FORMED.search(text, end) if formed and formed.start() < end else formed
+        token = _token(text, end) if token and token.start() < end else token
+
+
+def _token(text: str, begin: int) -> re.Match[str] | None:
+    """The next run of signs with a digit. Not a part of the pattern: that would look for one again from every sign."""
+    return next((run for run in _RUN.finditer(text, begin) if _has_digit(run[0])), None)
+
+
+def _first(formed: re.Match[str] | None, token: re.Match[str] | None) -> re.Match[str] | None:
+    if formed is None or token is None:
+        return formed or token
+    if formed.start() == token.start():
+        return token if formed["name"] else formed
+    return min(formed, token, key=re.Match.start)
 
 
 def _meanings(match: re.Match[str]) -> Iterator[tuple[str, int, int]]:
     """Kinds that a stretch of a text may be of, the longest first."""
     start, end = match.span()
     text = match[0]
-    if match["name"]:
+    if match.lastgroup == "name":
         if text.lower() not in WORDS_TOO:
             yield NAME, start, end
-    elif match["address"]:
+    elif match.lastgroup == "address":
         while " " in text:
             yield ADDRESS, start, start + len(text)
             text = text.rpartition(" ")[0]
-    elif match["birth_date"]:
+    elif match.lastgroup == "birth_date":
         yield BIRTH_DATE, start, end
     else:
         stripped = text.rstrip(".!?:")

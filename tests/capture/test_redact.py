@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,8 @@ from taketwo.capture.chat_spelling import METADATA_KEY
 from taketwo.capture.redact import Redactor, Report, redact_conversation, redact_json, redact_text
 from taketwo.conversation import Agent, Call, Conversation, Say, Source, Turn, UserLine
 from taketwo.errors import BadSetting, StoreUnavailable
-from taketwo.redaction.kinds import PERSONAL
+from taketwo.redaction.keyed import joins
+from taketwo.redaction.kinds import ADDRESS, NAME, PERSONAL
 from taketwo.redaction.personal import is_card
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -328,3 +330,26 @@ def test_hostile_texts_take_no_longer_than_their_length_asks_for() -> None:
         started = time.process_time()
         once(piece * (100_000 // len(piece)))
         assert time.process_time() - started < 2, piece
+
+
+def test_pseudonyms_are_looked_for_in_no_more_time_than_the_length_of_a_text_asks_for() -> None:
+    find = joins({REDACTOR.pseudonyms.of(NAME, "Amelia"): NAME}, REDACTOR.pseudonyms)
+    for piece in ("a-", "-", ".", "é.", "1 A.", "may "):
+        text = piece * (100_000 // len(piece))
+        started = time.process_time()
+        found = list(find(f"{text} Amelia"))
+        assert [one.end for one in found if one.kind == NAME] == [len(text) + len(" Amelia")]
+        assert time.process_time() - started < 2, piece
+
+
+@given(
+    st.lists(st.sampled_from("Amelia|amelia|5 Mill Lane|12/3/1980|May 5, 1980|may|Lee|x1|é|٣|@|-|.|,|(|_| ".split("|")))
+)
+def test_pseudonyms_are_found_whatever_stands_around_them(pieces: list[str]) -> None:
+    known = {REDACTOR.pseudonyms.of(NAME, "Amelia"): NAME, REDACTOR.pseudonyms.of(ADDRESS, "5 Mill Lane"): ADDRESS}
+    find, before, after = joins(known, REDACTOR.pseudonyms), "".join(pieces), "".join(reversed(pieces))
+    text = f"{before} (Amelia) {after}; 5 Mill Lane"
+    found = list(find(text))
+    assert all(one.end <= other.start for one, other in pairwise(found))
+    kinds = {(text[one.start : one.end], one.kind) for one in found}
+    assert {("Amelia", NAME), ("5 Mill Lane", ADDRESS)} <= kinds
