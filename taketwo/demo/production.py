@@ -41,7 +41,7 @@ CUSTOMERS: dict[str, list[str]] = {
         "Then send it to 9 High Street, York.",
         "OK, thanks.",
     ],
-    "kit": ["¡Hola! ¿Where is A-1001? 🙂", "谢谢, thanks!"],
+    "kit": ["¡Hola! ¿Where is A-1001? ☺", "谢谢, thanks!"],
     "lou": ["Hi", "Hm, how long does shipping usually take?", "Thanks."],
 }
 """What each customer says, line by line. Dana's is the conversation that went wrong on Tuesday."""
