@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from taketwo.capture.echoes import Responses, responses
 from taketwo.capture.executions import tell_apart
 from taketwo.capture.identity import user_named
 from taketwo.capture.model_calls import model_calls
@@ -34,16 +35,17 @@ class Talked:
     """What its last model call was told and said."""
     response_id: str | None
     previous_id: str | None
+    responses: Responses
+    """Those of all its model calls."""
 
 
-def chained(traces: Sequence[tuple[Iterable[Span], Iterable[LogRecord]]]) -> list[list[int]]:
+def chained(all_talked: Sequence[Talked]) -> list[list[int]]:
     """Chains of traces by their positions, each trace in exactly one.
 
     A trace follows another if its first request begins with all that had been said when the other one ended, or names
     its response. Users with equal openings are kept apart: a trace has one successor, and the agent's texts and the
     ids of calls must agree, too.
     """
-    all_talked = [talked(spans, logs) for spans, logs in traces]
     in_order = sorted(enumerate(all_talked), key=lambda one: (one[1].start_ns, one[1].end_ns, one[0]))
     position = {id(trace): index for index, trace in enumerate(all_talked)}
     ends = Ends()
@@ -101,7 +103,8 @@ class Ends:
 def talked(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> Talked:
     """What one trace tells of."""
     found = gather(spans, logs)
-    calls = [call for call in model_calls(found) if call.tool_above is None and not call.is_aside]
+    every = model_calls(found)
+    calls = [call for call in every if call.tool_above is None and not call.is_aside]
     first, last = (calls[0], max(calls, key=_told)) if calls else (None, None)
     resource = found[0].span.resource if found else {}
     return Talked(
@@ -113,6 +116,7 @@ def talked(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> Talked:
         closing=_said(last, response=True) if last is not None else [],
         response_id=last.reading.response_id if last is not None else None,
         previous_id=first.reading.previous_response_id if first is not None else None,
+        responses=responses(found, every),
     )
 
 

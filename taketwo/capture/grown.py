@@ -10,6 +10,7 @@ from typing import NamedTuple
 from taketwo.capture import wrapper
 from taketwo.capture.about import About
 from taketwo.capture.cut import Longest
+from taketwo.capture.echoes import told
 from taketwo.capture.executions import executions
 from taketwo.capture.ledger import Ledger
 from taketwo.capture.model_calls import Before, ChangesThePast, model_calls, templates
@@ -80,6 +81,8 @@ class Grown:
         """The tools that ran, see `executions`."""
         self.story = Story()
         """The turns as they were told last."""
+        self.told: dict[str, frozenset[str]] = {}
+        """The ids of the responses that each trace tells of."""
         self._state = _State()
         self._additions: deque[_Addition] = deque(maxlen=MOST_TAKEN_BACK)
 
@@ -146,6 +149,8 @@ class Grown:
             self._place(call)
         self._know(calls)
         self._keep(new, calls)
+        for trace in traces:
+            self.told[trace] = told(call for call in calls if call.span.trace_id == trace)
         state.count += len(new)
         state.latest_ns = new[-1].span.start_ns if new else state.latest_ns
         state.traces |= traces

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from taketwo.capture.chaining import chained
+from taketwo.capture.chaining import Talked, chained, talked
+from taketwo.capture.echoes import told
 from taketwo.capture.identity import is_simulated, project_named, session_named
-from taketwo.capture.trace_tree import once
+from taketwo.capture.trace_tree import gather, once
 from taketwo.span import LogRecord, Span, SpanEvent
 from taketwo.value import JSON, Value
 
@@ -41,19 +42,34 @@ def sessions(spans: Iterable[Span], logs: Iterable[LogRecord] = (), *, extra_key
 
     A span belongs to the session that it names, else to the one of its nearest ancestor, else to the one of its
     trace. Traces that name none are put together where one repeats the history of another; others stand alone. The
-    same id in two projects or environments is two sessions. Spans of simulators are left out. `extra_keys` are
-    attributes that name a session besides the known ones, and before them.
+    same id in two projects or environments is two sessions. Spans of simulators are left out, and traces that say
+    nothing of calls that others tell. `extra_keys` are attributes that name a session besides the known ones, and
+    before them.
     """
     pieces = _pieces([span for span in once(spans) if not is_simulated(span)], list(logs), extra_keys)
-    unnamed = [piece for piece in pieces if piece.id is None]
+    unnamed = [(piece, talked(piece.spans, piece.logs)) for piece in pieces if piece.id is None]
+    echoes = _echoes(unnamed, [piece for piece in pieces if piece.id is not None])
+    unnamed = [(piece, talk) for piece, talk in unnamed if id(piece) not in echoes]
     named: dict[str, list[_Trace]] = {}
     for piece in pieces:
         if piece.id is not None:
             named.setdefault(piece.id, []).append(piece)
-    chains = chained([(piece.spans, piece.logs) for piece in unnamed])
+    chains = chained([talk for _, talk in unnamed])
     found = [_session(group) for same_id in named.values() for group in _scoped(same_id)]
-    found += [_session([unnamed[index] for index in chain]) for chain in chains]
+    found += [_session([unnamed[index][0] for index in chain]) for chain in chains]
     return sorted(found, key=lambda session: (_start(session.spans), session.id or "", _first_trace(session)))
+
+
+def _echoes(unnamed: Sequence[tuple[_Trace, Talked]], named: Sequence[_Trace]) -> set[int]:
+    """The identities of those that only say of others' responses that they were there, see `echoes`."""
+    mute = [(piece, talk.responses.untold) for piece, talk in unnamed if talk.responses.untold]
+    if not mute:
+        return set()
+    known = {(_project(piece.spans), one) for piece, talk in unnamed for one in talk.responses.told}
+    for piece in named:
+        calls = [seen for seen in gather(piece.spans, piece.logs) if seen.reading.kind == "model"]
+        known |= {(_project(piece.spans), one) for one in told(calls)}
+    return {id(piece) for piece, ids in mute if all((_project(piece.spans), one) in known for one in ids)}
 
 
 def _pieces(spans: Sequence[Span], logs: Sequence[LogRecord], extra_keys: Sequence[str]) -> list[_Trace]:

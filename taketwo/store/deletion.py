@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -67,7 +67,8 @@ class Deletion:
     def expire(self, project: str, before_ns: int, others: Iterable[Conversation]) -> Deleted:
         """Delete what ended before a moment; results of replays stay."""
         deleted, after = Deleted(), (0, 0)
-        recordings, envelopes = frozenset[str](), self._expire_lone_logs(project, before_ns)
+        recordings = frozenset[str]()
+        envelopes = self._expire_lone_logs(project, before_ns) | self._expire_lone_spans(project, before_ns)
         while keys := self._expired(project, before_ns, after):
             after = keys[-1]
             recordings |= self._recordings([key for _, key in keys])
@@ -125,6 +126,13 @@ class Deletion:
             old = [trace for trace, trace_id in found if self._latest_log_ns(connection, trace, trace_id) <= before_ns]
         return self._writer.do(partial(_forget_lone, old)) if old else frozenset()
 
+    def _expire_lone_spans(self, project: str, before_ns: int) -> frozenset[bytes]:
+        """Delete spans that make no conversation; gives their envelopes."""
+        envelopes, wanted = frozenset[bytes](), {"project": project, "before": before_ns, "limit": AT_ONCE}
+        while gone := self._writer.do(partial(_forget_lone_spans, wanted)):
+            envelopes |= gone
+        return envelopes
+
     def _latest_log_ns(self, connection: Connection, trace: int, trace_id: bytes) -> int:
         bodies = [body for kind, body in connection.execute(SQL["chunks_of_trace"], (trace,)) if kind == LOGS]
         logs = unpack_logs(trace_id, bodies, self._envelopes(connection))
@@ -171,3 +179,8 @@ class Deletion:
 
 def _forget_lone(traces: Sequence[int], connection: Connection) -> frozenset[bytes]:
     return frozenset(name for trace in traces for name in forget_trace(connection, trace))
+
+
+def _forget_lone_spans(wanted: Mapping[str, object], connection: Connection) -> frozenset[bytes]:
+    """Looked for in the transaction that deletes, for a span that comes may make a conversation of its trace."""
+    return _forget_lone([trace for (trace,) in connection.execute(SQL["lone_span_traces"], wanted)], connection)

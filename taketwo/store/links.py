@@ -2,13 +2,14 @@
 
 `capture.chaining` decides that; but it looks at every trace, and a store has millions. So each trace is kept under
 hashes of what had been said when it ended, and of what had been said before it began. Only traces of which one ends
-with what another begins with are looked at together.
+with what another begins with are looked at together. By their hashes are also found the traces that tell of a response,
+and those that say nothing of theirs, see `capture.echoes`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from taketwo.value import Value, canonical_json
@@ -28,6 +29,10 @@ class Links(Value):
     """What had been said when it ended, with and without calls, and the response that it ended with."""
     begins: frozenset[int] = frozenset()
     """What had been said before it began, with and without calls: the history, its beginnings, and a response."""
+    told: frozenset[int] = frozenset()
+    """The responses that it tells of; on disk with the ends, as no other hash is like these."""
+    untold: frozenset[int] = frozenset()
+    """The responses of which it says nothing; on disk with the beginnings."""
 
 
 def links(trace: Talked) -> Links:
@@ -39,7 +44,13 @@ def links(trace: Talked) -> Links:
         ends.add(_hash(0, f"response {trace.response_id}"))
     if trace.previous_id:
         begins.add(_hash(0, f"response {trace.previous_id}"))
-    return Links(ends=frozenset(ends), begins=frozenset(begins))
+    told, untold = trace.responses
+    return Links(ends=frozenset(ends), begins=frozenset(begins), told=told_as(told), untold=told_as(untold))
+
+
+def told_as(response_ids: Iterable[str]) -> frozenset[int]:
+    """The hashes of responses that are told of, or not."""
+    return frozenset(_hash(0, f"told {one}") for one in response_ids)
 
 
 def _spoken(said: Sequence[Utterance]) -> list[Utterance]:

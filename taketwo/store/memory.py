@@ -241,6 +241,7 @@ class MemoryStore:
                 if there.settings.keep_for_days is None:
                     continue
                 before_ns = moment_ns(now - timedelta(days=there.settings.keep_for_days))
+                self._expire_lone_spans(project, before_ns)
                 for name in [name for name in self._all(project) if self._is_over(project, name, before_ns)]:
                     deleted += self._delete(project, name)
                 of_spans = {trace_id for trace_id, _ in there.spans}
@@ -337,6 +338,14 @@ class MemoryStore:
         else:
             ended_ns = max(max(span.start_ns, span.end_ns) for span in there.groups[name].spans)
         return 0 < self._first_ns(project, name) <= before_ns and ended_ns <= before_ns
+
+    def _expire_lone_spans(self, project: str, before_ns: int) -> None:
+        """Delete traces that make no conversation and ended before a moment."""
+        there = self._read(project)
+        kept = {id for group in there.groups.values() for id in group.trace_ids}
+        kept |= {span.trace_id for span in there.spans.values() if max(span.start_ns, span.end_ns) > before_ns}
+        for key in [key for key in there.spans if key[0] not in kept]:
+            del there.spans[key]
 
     def _delete(self, project: str, name: str) -> Deleted:
         """Delete a conversation, and what nobody else has of its traces."""

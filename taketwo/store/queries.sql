@@ -244,7 +244,20 @@ DELETE FROM link WHERE trace_id = ?
 
 -- name: add_link
 -- Keeps a trace findable by how its talk begins and ends.
-INSERT INTO link (project_id, hash, role, trace_id) VALUES (?, ?, ?, ?)
+INSERT INTO link (project_id, hash, role, trace_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: is_told
+-- Whether a trace tells of a response.
+SELECT 1 FROM link
+WHERE hash = :hash AND role = 0 AND project_id = (SELECT id FROM project WHERE name = :project) LIMIT 1
+
+-- name: look_again_at_untold
+-- Conversations that say nothing of a response, once another tells of it.
+UPDATE conversation SET changes = changes + 1
+WHERE origin = 'trace' AND id IN (
+    SELECT membership.conversation_id FROM link JOIN membership ON membership.trace_id = link.trace_id
+    WHERE link.project_id = ? AND link.hash = ? AND link.role = 1
+)
 
 -- name: settle
 -- In the same transaction in which it was made sure that nothing had come meanwhile.
@@ -395,6 +408,14 @@ WHERE mine.conversation_id = :id AND other.conversation_id <> :id LIMIT 1
 -- Log records whose spans never came: no conversation has them.
 SELECT id, trace_id FROM trace
 WHERE project_id = (SELECT id FROM project WHERE name = :project) AND first_ns = 0 AND spans = 0
+  AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.trace_id = trace.id)
+LIMIT :limit
+
+-- name: lone_span_traces
+-- Spans that make no conversation and ended before a moment, as those of replays, or that say nothing others do not.
+SELECT id FROM trace
+WHERE project_id = (SELECT id FROM project WHERE name = :project)
+  AND first_ns <= :before AND last_ns <= :before AND spans > 0
   AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.trace_id = trace.id)
 LIMIT :limit
 

@@ -20,7 +20,7 @@ from taketwo.store.filed import Envelopes, Row
 from taketwo.store.grouping import Group, Material, decoded, groups, read, together
 from taketwo.store.growing import Kept, KeptSessions, Version, grow, versions_of
 from taketwo.store.indexing import index
-from taketwo.store.links import Links, links
+from taketwo.store.links import Links, links, told_as
 from taketwo.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Finding(msgspec.Struct, frozen=True):
     facts: dict[str, Facts]
     """What those conversations are found by, by id."""
     links: dict[int, Links]
-    """The links of the traces of the conversation, by key, where it has no session."""
+    """The links of its traces by key; where it has a session, of those that were read and tell of responses."""
     candidates: frozenset[int]
     """Keys of other conversations that were looked at because they might belong to it."""
     moves_traces: bool
@@ -86,7 +86,8 @@ def look(
         if (reading := grow(kept, versions, material, row.project)) is not None:
             reading = finish(reading)
             sessions.put(row.id, Kept(row.name, versions, kept.grown, row.changes, reading))
-            return _as_filed(row, reading, (kept.changes, kept.reading))
+            came = {key: one[0].hex() for key, one in versions.items() if kept.versions.get(key) != one}
+            return _as_filed(row, reading, (kept.changes, kept.reading), _told(kept.grown, came))
     finding, found_in = _look_at_all(connection, row, envelope, finish)
     if row.name in found_in and not finding.moves_traces:
         sessions.put(row.id, Kept(row.name, versions, found_in[row.name], row.changes, finding.readings[row.name]))
@@ -144,6 +145,8 @@ def _go_on(
         return None
     newcomer = Newcomer(came[0], found[0], talked(found[0].spans, found[0].logs))
     linked = {newcomer.key: links(newcomer.talked)}
+    if _is_echo(connection, row.project, linked[newcomer.key]):
+        return None
     others: dict[Row, Kept] = {}
     for one in _candidates(connection, row, linked):
         kept = sessions.look(one.id)
@@ -171,7 +174,7 @@ def _go_on(
     )
 
 
-def _as_filed(row: Row, reading: Conversation, before: tuple[int, Conversation]) -> Finding:
+def _as_filed(row: Row, reading: Conversation, before: tuple[int, Conversation], linked: dict[int, Links]) -> Finding:
     """The finding where a session is what it was, and goes on."""
     return Finding(
         row=row,
@@ -180,7 +183,7 @@ def _as_filed(row: Row, reading: Conversation, before: tuple[int, Conversation])
         groups=[],
         readings={row.name: reading},
         facts={row.name: facts_of(reading)},
-        links={},
+        links=linked,
         candidates=frozenset(),
         moves_traces=False,
         before=before,
@@ -202,7 +205,9 @@ def _look_at_all(
     if row.origin == "trace":
         linked = {trace: links(talked(*decoded(material))) for (trace, _), material in materials[row].items()}
         materials |= {one: _materials(connection, one.id, envelope) for one in _candidates(connection, row, linked)}
-    found = groups(together(material for some in materials.values() for material in some.values()))
+    echoes = {trace for trace, one in linked.items() if _is_echo(connection, row.project, one)}
+    read_of = (one for some in materials.values() for (trace, _), one in some.items() if trace not in echoes)
+    found = groups(together(read_of))
     filed = {one: {trace_id: trace for trace, trace_id in some} for one, some in materials.items()}
     # Most candidates stay what they are, and are neither read again nor waited for.
     others = {one for one in filed if one != row and any(_is_filed(group, one, filed[one]) for group in found)}
@@ -212,6 +217,8 @@ def _look_at_all(
     found_in = {group.name: grown(group.spans, group.logs) for group in whole}
     readings = {group.name: finish(read(group, row.project, found_in[group.name])) for group in whole}
     seen = [one for one in filed if one not in others]
+    if row.name in found_in and row.origin == "session":
+        linked = _told(found_in[row.name], {trace: trace_id for trace_id, trace in filed[row].items()})
     finding = Finding(
         row=row,
         seen={one.id: one.changes for one in seen},
@@ -243,6 +250,8 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
             return False
         if key == finding.row.id and row.name != finding.row.name:  # deleted, and its key given again
             return False
+    if finding.readings and any(_is_echo(connection, finding.row.project, one) for one in finding.links.values()):
+        return False
     others = {other.id for other in _candidates(connection, finding.row, finding.links)}
     if is_first_look and not others <= finding.candidates:
         return False
@@ -251,15 +260,35 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
     known = finding.before is not None and there is not None and there.settled == finding.before[0]
     before = finding.before[1] if finding.before is not None and known else None
     keys = _move(connection, finding, project_id) if finding.moves_traces else {finding.row.name: finding.row.id}
-    for trace, found in finding.links.items():
-        connection.execute(SQL["drop_links"], (trace,))
-        rows = [(project_id, number, role, trace) for role in (ENDS, BEGINS) for number in _hashes(found, role)]
-        connection.executemany(SQL["add_link"], rows)
+    _link(connection, finding, project_id)
     for name, conversation in finding.readings.items():
         connection.execute(SQL["settle"], (keys[name],))
         index(connection, keys[name], conversation, finding.facts[name], before if name == finding.row.name else None)
         connection.execute(SQL["put_reading"], (keys[name], packed(conversation)))
     return True
+
+
+def _link(connection: Connection, finding: Finding, project_id: int) -> None:
+    """Keep the links of its traces, and have those looked at again of which these tell what they do not say."""
+    for trace, found in finding.links.items():
+        if finding.row.origin == "trace":  # of a session's trace another session may have a part
+            connection.execute(SQL["drop_links"], (trace,))
+        ends, begins = found.ends | found.told, found.begins | found.untold
+        rows = [(project_id, number, role, trace) for role, some in ((ENDS, ends), (BEGINS, begins)) for number in some]
+        connection.executemany(SQL["add_link"], rows)
+        connection.executemany(SQL["look_again_at_untold"], [(project_id, number) for number in found.told])
+
+
+def _told(found: Grown, traces: Mapping[int, str]) -> dict[int, Links]:
+    """The links of a session's traces, whose ids are given by key: only what responses they tell of."""
+    told = {trace: told_as(found.told.get(trace_id, ())) for trace, trace_id in traces.items()}
+    return {trace: Links(told=some) for trace, some in told.items() if some}
+
+
+def _is_echo(connection: Connection, project: str, found: Links) -> bool:
+    """Whether a trace says nothing, and others tell of all its responses."""
+    asked = [{"hash": number, "project": project} for number in found.untold]
+    return bool(asked) and all(connection.execute(SQL["is_told"], one).fetchone() for one in asked)
 
 
 def _move(connection: Connection, finding: Finding, project_id: int) -> dict[str, int]:

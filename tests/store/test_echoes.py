@@ -1,0 +1,132 @@
+"""Spans that say nothing of a call that another span tells make no conversation, whatever comes first."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_spans import PROTOBUF, START_NS, Span, chat_span, raw_spans, text
+
+from taketwo.capture.otlp import decode_span, read_spans
+from taketwo.capture.sessions import sessions
+from taketwo.errors import NotFound
+from taketwo.span import RawSpan
+from taketwo.store import Store, open_store
+from taketwo.store.project import ProjectSettings
+
+CAPTURES = sorted((Path(__file__).resolve().parents[1] / "data" / "further_traces").glob("*anthropic*.pb.gz"))
+
+
+def telling(number: int, session: str | None = "desk-1") -> Span:
+    """What an instrumentation emits of the call with a number."""
+    history = [
+        (role, f"{line} {one}.") for one in range(number) for role, line in (("user", "Ask"), ("assistant", "Do"))
+    ]
+    span = chat_span(number + 1, 1, said=[f"Ask {number}."], answered=f"Do {number}.", history=history, session=session)
+    span.attributes.append(text("gen_ai.response.id", f"msg-{number}"))
+    return span
+
+
+def mute(number: int) -> Span:
+    """What the SDK emits of the same call."""
+    start = START_NS + int((number + 1.02) * 1e9)
+    span = Span(trace_id=(number + 101).to_bytes(16), span_id=(1).to_bytes(8), name="anthropic.messages.create")
+    span.start_time_unix_nano, span.end_time_unix_nano = start, start + 1_000_000
+    span.attributes.extend([text("gen_ai.operation.name", "chat"), text("gen_ai.request.model", "gpt-4o")])
+    span.attributes.append(text("gen_ai.response.id", f"msg-{number}"))
+    return span
+
+
+def listed(store: Store) -> list[tuple[str, int]]:
+    while store.settle():
+        pass
+    return [(one.id, len(one.turns)) for one in store.conversations("p")]
+
+
+def sent(store: Store, spans: Sequence[RawSpan], settled: Sequence[bool]) -> None:
+    for span, settles in zip(spans, settled, strict=True):
+        store.add_spans("p", [span])
+        if settles:
+            store.settle()
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.name)
+def test_a_captured_talk_is_one_conversation_however_it_comes(path: Path, next_url: Callable[[], str]) -> None:
+    spans = read_spans(gzip.decompress(path.read_bytes()), PROTOBUF).spans
+    for seed in range(3):
+        random.Random(seed).shuffle(spans)
+        store = open_store(next_url())
+        sent(store, spans, [seed > 0 and number % seed == 0 for number in range(len(spans))])
+        assert [turns for _, turns in listed(store)] == [3]
+        assert len(list(store.traces("p"))) == 5
+        store.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    session=st.sampled_from([None, "desk-1"]),
+    order=st.permutations([*range(4), *range(100, 104)]),
+    settled=st.lists(st.booleans(), min_size=8, max_size=8),
+)
+def test_beside_a_session_and_beside_a_talk_without_one(
+    next_url: Callable[[], str], session: str | None, order: list[int], settled: list[bool]
+) -> None:
+    spans = [raw_spans(telling(one, session) if one < 100 else mute(one - 100))[0] for one in order]
+    memory, file = open_store("memory:"), open_store(next_url())
+    sent(file, spans, settled)
+    sent(memory, spans, settled)
+    assert listed(file) == listed(memory) == [(session or f"{1:032x}", 4)]
+    assert file.conversation(listed(file)[0][0]) == memory.conversation(listed(file)[0][0])
+    file.close()
+
+
+def test_alone_they_stay_conversations_with_gaps(next_url: Callable[[], str]) -> None:
+    store = open_store(next_url())
+    store.add_spans("p", raw_spans(mute(0), mute(1), telling(1)))
+    assert sorted(listed(store)) == sorted([("desk-1", 2), (f"{101:032x}", 1)])
+    assert store.conversation(f"{101:032x}", "p").gaps
+    store.close()
+
+
+def test_what_was_told_in_another_project_tells_nothing_here(next_url: Callable[[], str]) -> None:
+    store = open_store(next_url())
+    store.add_spans("other", raw_spans(telling(0)))
+    store.add_spans("p", raw_spans(mute(0)))
+    assert listed(store) == [(f"{101:032x}", 1)]
+    store.close()
+
+
+def test_one_that_turns_out_to_say_something_is_a_conversation_again(next_url: Callable[[], str]) -> None:
+    store = open_store(next_url())
+    store.add_spans("p", raw_spans(telling(0), mute(0)))
+    assert listed(store) == [("desk-1", 1)]
+    store.add_spans("p", raw_spans(chat_span(101, 2, said=["Something else."])))
+    assert sorted(listed(store)) == sorted([("desk-1", 1), (f"{101:032x}", 1)])
+    store.close()
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_they_expire_with_the_rest(next_url: Callable[[], str], memory: bool) -> None:
+    store = open_store("memory:" if memory else next_url())
+    store.set_project("p", ProjectSettings(keep_for_days=1))
+    store.add_spans("p", raw_spans(telling(0), mute(0)))
+    assert listed(store) == [("desk-1", 1)]
+    store.expire(datetime.fromtimestamp(START_NS / 1e9, UTC) + timedelta(hours=23))
+    assert len(store.raw_spans(f"{101:032x}", "p")) == 1
+    store.expire(datetime.fromtimestamp(START_NS / 1e9, UTC) + timedelta(hours=25))
+    assert listed(store) == []
+    with pytest.raises(NotFound):
+        store.raw_spans(f"{101:032x}", "p")
+    store.close()
+
+
+def test_a_file_of_them_is_sorted_likewise() -> None:
+    spans = raw_spans(*map(telling, range(3)), *map(mute, range(4)))
+    found = sessions(map(decode_span, spans))
+    assert [(one.id, len(one.spans)) for one in found] == [("desk-1", 3), (None, 1)]
