@@ -327,7 +327,8 @@ class ScenarioFile(pytest.File):
         try:
             scenario, lines, _ = read(self.path)
         except TakeTwoError as error:
-            yield UnreadableItem.from_parent(self, name="unreadable", why=plain(str(error)))
+            why = str(error).replace(str(self.path), self.nodeid, 1)
+            yield UnreadableItem.from_parent(self, name="unreadable", why=plain(why))
             return
         ids = self.config.stash.setdefault(_CASE_IDS, CaseIds())
         for case in scenario.cases:
@@ -349,6 +350,10 @@ class UnreadableItem(pytest.Item):
     def runtest(self) -> None:
         """Fail with the reason."""
         pytest.fail(self.why, pytrace=False)
+
+    def reportinfo(self) -> tuple[os.PathLike[str], int | None, str]:
+        """The file and the name; the line stands in the reason."""
+        return self.path, None, self.name
 
 
 class ScenarioItem(pytest.Item):

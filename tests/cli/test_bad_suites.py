@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -121,6 +123,45 @@ def test_each_spoilt_file_is_told_in_one_line_and_all_others_are_replayed(run: R
         (error,) = (error for error in errors if error.startswith(f"replays/{name}.scenario.yaml:"))
         assert told in error
         assert "\n" not in error
+
+
+def test_pytest_tells_each_spoilt_file_in_the_same_words_and_runs_all_others(site: Path) -> None:
+    whole = (site / "replays" / "a.scenario.yaml").read_text(encoding="utf-8")
+    for name, (spoil, _) in SPOILT.items():
+        (site / "replays" / f"{name}.scenario.yaml").write_text(spoil(whole), encoding="utf-8")
+    done = by_pytest(site)
+    assert done.returncode == 1
+    assert "9 failed, 1 passed" in done.stdout
+    assert "Traceback" not in done.stdout
+    for name, (_, told) in SPOILT.items():
+        (line,) = re.findall(rf"^replays/{name}\.scenario\.yaml:.*", done.stdout, re.MULTILINE)
+        assert told.removeprefix(".yaml") in line
+
+
+@pytest.mark.parametrize("interrupts", [1, 2])
+def test_ctrl_c_and_another_one_end_a_replay_with_its_reports_whole(site: Path, interrupts: int) -> None:
+    code = (
+        "import time\ndef answer(messages):\n    open('begun', 'w').close()\n    time.sleep(20)\n    return 'Hello!'\n"
+    )
+    (site / "slow.py").write_text(code, encoding="utf-8")
+    command = [sys.executable, "-m", "taketwo", "replay", "replays", "--agent", "slow:answer", "--json", "r.json"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(site / "home")}
+    process = subprocess.Popen(
+        command, cwd=site, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    while not (site / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    for _ in range(interrupts):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 2, out
+    assert "Traceback" not in out
+    # The second one may come before the report is begun.
+    report = site / "r.json"
+    assert report.exists() or interrupts == 2
+    assert not report.exists() or json.loads(report.read_text(encoding="utf-8"))["cancelled"]
 
 
 @pytest.mark.parametrize(
