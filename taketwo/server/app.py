@@ -219,5 +219,5 @@ def _pages(store: Store, flow: Flow, metrics: Metrics) -> list[BaseRoute]:
         *Executions(flow).routes(),
         *Rows(flow).routes(),
         *Scenarios(flow).routes(),
-        *Settings(flow, metrics.acknowledged, metrics.rejected).routes(),
+        *Settings(flow, metrics.acknowledged, metrics.rejected, metrics.lately, only_project).routes(),
     ]

@@ -28,6 +28,7 @@ from taketwo.server.disk import free_bytes, store_bytes
 from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN
 from taketwo.server.flow.run_tests import RUN_TESTS
 from taketwo.server.flow.shelf import Flow
+from taketwo.server.lately import Lately
 from taketwo.server.logs import FIELDS
 from taketwo.server.room import Room
 
@@ -53,6 +54,7 @@ class Metrics:
     def __init__(self) -> None:
         """Begin with nothing counted."""
         self.registry = CollectorRegistry()
+        self.lately = Lately()
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
             "taketwo_ingest_requests",
@@ -92,6 +94,7 @@ class Metrics:
         self._requests.labels(signal, transport, str(answer.status)).inc()
         if answer.status == 200:
             self._records.labels(signal).inc(answer.kept)
+            self.lately.add(answer.kept)
             self._rejected.labels(signal).inc(answer.rejected)
             self._acknowledged.labels(signal).observe(seconds)
 

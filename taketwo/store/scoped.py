@@ -14,7 +14,7 @@ from taketwo.store import Store
 from taketwo.store.documents import Change, Document, Documents
 from taketwo.store.feedback import Feedback
 from taketwo.store.project import Deleted, ProjectSettings
-from taketwo.store.search import NEWEST_FIRST, Order, Search, Stretch, UserSummary
+from taketwo.store.search import NEWEST_FIRST, Held, Order, Search, Stretch, UserSummary
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary
 from taketwo.verdict import CaseResult
 
@@ -226,6 +226,10 @@ class ScopedSearch:
     def unread(self, project: str | None = None) -> int:
         """See `Search`."""
         return self._search.unread(self._scope.project(project))
+
+    def held(self, project: str | None = None) -> Held:
+        """See `Search`."""
+        return self._search.held(self._scope.project(project))
 
 
 class ScopedDocuments:

@@ -92,6 +92,19 @@ class Stretch(Value):
     """By name: the scores that are numbers or flags, those of single turns too."""
 
 
+class Held(Value):
+    """How much there is."""
+
+    conversations: int
+    """Conversations that were read out of their spans."""
+    traces: int
+    """Traces with a span at least."""
+    calls: int
+    """Tool calls of those conversations."""
+    spans: int
+    """Spans, however they came in."""
+
+
 class Search(Protocol):
     """Finds conversations by the filter language (select/filters.py); safe to use from several threads.
 
@@ -128,6 +141,9 @@ class Search(Protocol):
 
     def unread(self, project: str | None = None) -> int:
         """How many conversations have something new that no search sees yet."""
+
+    def held(self, project: str | None = None) -> Held:
+        """How much there is, without waiting for what is `unread`. Takes longer the more that is."""
 
 
 class Row(Value):

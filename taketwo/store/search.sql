@@ -17,6 +17,16 @@ WHERE changes > indexed AND id > :after ORDER BY id LIMIT :limit
 SELECT count(*) FROM conversation
 WHERE changes > indexed AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
 
+-- name: held_traces
+-- Of a trace of which only conversations were brought in, no span is there.
+SELECT count(*), coalesce(sum(spans), 0) FROM trace
+WHERE spans > 0 AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+
+-- name: held_conversations
+-- By the index of the facts in short.
+SELECT count(*), coalesce(sum(calls), 0) FROM facts
+WHERE turns > 0 AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
+
 -- name: indexed
 -- Whether there are facts already, of which the words must be taken out, and what the conversation is.
 SELECT indexed, project_id, name, first_ns FROM conversation WHERE id = ?

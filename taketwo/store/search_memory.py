@@ -13,6 +13,7 @@ from taketwo.store.facts import grades_of
 from taketwo.store.listing import moment, moment_ns, place
 from taketwo.store.search import (
     NEWEST_FIRST,
+    Held,
     Order,
     Row,
     Stretch,
@@ -102,6 +103,14 @@ class MemorySearch:
     def unread(self, project: str | None = None) -> int:
         """Everything is read anew each time."""
         return 0
+
+    def held(self, project: str | None = None) -> Held:
+        """See `Search`."""
+        listed = [one for _, _, one in self._listing(project) if one.turns]
+        traces = [trace for trace in self._all_traces(project) if trace.spans]
+        calls = sum(sum(1 for _ in one.calls()) for one in listed)
+        spans = sum(trace.spans for trace in traces)
+        return Held(conversations=len(listed), traces=len(traces), calls=calls, spans=spans)
 
 
 def _row(first_ns: int, conversation: Conversation) -> Row:

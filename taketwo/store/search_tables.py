@@ -24,6 +24,7 @@ from taketwo.store.search import (
     NEWEST_FIRST,
     UNKNOWN,
     Graded,
+    Held,
     Order,
     Row,
     Stretch,
@@ -151,6 +152,13 @@ class TableSearch:
         with self._readers.snapshot() as connection:
             (number,) = connection.execute(SEARCH["count_unread"], {"project": project}).fetchone()
         return int(number)
+
+    def held(self, project: str | None = None) -> Held:
+        """See `Search`."""
+        with self._readers.snapshot() as connection:
+            traces, spans = connection.execute(SEARCH["held_traces"], {"project": project}).fetchone()
+            conversations, calls = connection.execute(SEARCH["held_conversations"], {"project": project}).fetchone()
+        return Held(conversations=int(conversations), traces=int(traces), calls=int(calls), spans=int(spans))
 
     def is_hurried(self, limit: int | None) -> bool:
         """Whether a listing of so many does not wait for all that has come: one of everything always does."""

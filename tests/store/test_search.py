@@ -149,6 +149,18 @@ def test_users_are_listed_by_when_they_were_last_there(store: Store) -> None:
     assert [user.id for user in store.search.users("p", limit=1, after=users[0].cursor)] == ["ann"]
 
 
+def test_what_is_held_is_counted_by_project_or_in_all(store: Store) -> None:
+    store.add_spans("p", raw_spans(*(chat_span(1, number, session="desk", said=["Hi"]) for number in (1, 2))))
+    store.add_spans("p", raw_spans(chat_span(2, 1, session="desk", said=["And?"])))
+    store.put_conversation(talk("brought", line("kettle", "Yes", REFUND), project="other"))
+    assert found(store, "and") == ["desk"]  # all that came was read
+    held = {name: store.search.held(name) for name in ("p", "other", "nobody", None)}
+    counted = {name: (one.conversations, one.traces, one.calls, one.spans) for name, one in held.items()}
+    assert counted["p"] == (1, 2, 0, 3)
+    assert counted["other"] == (1, 0, 1, 0) and counted["nobody"] == (0, 0, 0, 0)
+    assert counted[None] == (2, 2, 1, 3)
+
+
 def test_a_timeline_counts_what_was_chosen_and_shows_the_empty_stretches(store: Store) -> None:
     for number, latency in enumerate([100.0, 300.0, None]):
         at = AT + timedelta(hours=number * 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from taketwo.report.words import counted, duration_in_words
@@ -74,28 +75,36 @@ def charts_of(stretches: Sequence[Stretch]) -> list[Chart]:
     known = [(one, one.latency_ms) for one in stretches if one.latency_ms is not None]
     weight = sum(one.conversations for one, _ in known)
     mean = sum(latency * one.conversations for one, latency in known) / weight if weight else None
+    at = [one.at for one in stretches]
     share = f"{100 * failed / total:.0f} %" if total else "none"
     return [
         Chart(
             "Volume",
             f"{total:,}",
-            _bars(stretches, [one.conversations for one in stretches], "{:,.0f}"),
+            _bars(at, [one.conversations for one in stretches], "{:,.0f}"),
             most=f"{max((one.conversations for one in stretches), default=0):,}",
         ),
         Chart(
             "With errors",
             share,
-            _bars(stretches, [one.errors for one in stretches], "{:,.0f}"),
+            _bars(at, [one.errors for one in stretches], "{:,.0f}"),
             is_bad=True,
             most=f"{max((one.errors for one in stretches), default=0):,}",
         ),
         Chart(
             "Latency",
             "unknown" if mean is None else duration_in_words(mean / 1000),
-            _bars(stretches, [one.latency_ms or 0.0 for one in stretches], "{:,.0f} ms"),
+            _bars(at, [one.latency_ms or 0.0 for one in stretches], "{:,.0f} ms"),
             most=duration_in_words(max((latency for _, latency in known), default=0.0) / 1000),
         ),
     ]
+
+
+def arrivals_chart(minutes: Sequence[int], now: datetime) -> Chart:
+    """What came in, minute by minute, the last of which ends now."""
+    begun = [now - timedelta(minutes=back) for back in range(len(minutes), 0, -1)]
+    bars = _bars(begun, minutes, "{:,.0f}")
+    return Chart("Spans and log records, last hour", f"{sum(minutes):,}", bars, most=f"{max(minutes):,}")
 
 
 def score_charts(stretches: Sequence[Stretch], most: int) -> list[Chart]:
@@ -188,7 +197,7 @@ def score_in_words(value: float, is_share: bool) -> str:
     return f"{100 * value:.0f} %" if is_share else f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _bars(stretches: Sequence[Stretch], values: Sequence[float], spelled: str) -> tuple[Bar, ...]:
+def _bars(moments: Sequence[datetime], values: Sequence[float], spelled: str) -> tuple[Bar, ...]:
     most, step = max(values, default=0), 100 / max(len(values), 1)
     return tuple(
         Bar(
@@ -196,9 +205,9 @@ def _bars(stretches: Sequence[Stretch], values: Sequence[float], spelled: str) -
             y=round(HEIGHT - height, 3),
             width=round(step * (1 - GAP), 3),
             height=round(height, 3),
-            title=f"{stretch.at:%Y-%m-%d %H:%M} UTC: {spelled.format(value)}",
+            title=f"{at:%Y-%m-%d %H:%M} UTC: {spelled.format(value)}",
         )
-        for place, (stretch, value) in enumerate(zip(stretches, values, strict=True))
+        for place, (at, value) in enumerate(zip(moments, values, strict=True))
         if value > 0
         for height in [max(LEAST_HEIGHT, HEIGHT * value / most)]
     )

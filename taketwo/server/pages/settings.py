@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -26,27 +28,56 @@ from taketwo.server.flow.agents import AGENTS, VERSIONS, activate, restore, vers
 from taketwo.server.flow.projects import create_project
 from taketwo.server.flow.run_tests import EVALUATORS, create_evaluator
 from taketwo.server.flow.shelf import Flow
+from taketwo.server.lately import MINUTE_S, Lately
+from taketwo.server.pages.charts import arrivals_chart
 from taketwo.server.pages.drawing import page, reached, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of, texts_of
 from taketwo.server.pages.shell import Shell
 from taketwo.store.addresses import shown
 from taketwo.store.keys import ROLES, Role, create_key, keys, revoke_key
 from taketwo.store.project import Redact
+from taketwo.store.search import Held
 from taketwo.suite.known_evaluators import known_evaluators
 
 LISTED = 100
 """Things of a page."""
+COUNTED_AGAIN_AFTER = 100
+"""So many times as long as it took to count what the store holds it is not counted again."""
+COUNTED_FOR_S = 30.0
+"""But no longer than that."""
+
+
+class _Counted(NamedTuple):
+    """What was counted, and how long it is told again."""
+
+    held: Held
+    """What was there."""
+    until: float
+    """By the clock that never goes back: until when that is told."""
 
 
 class Settings:
     """Draws what is set up, and changes it. The methods block; the application runs them in threads."""
 
-    def __init__(self, flow: Flow, received: Callable[[], int], rejected: Callable[[], int]) -> None:
-        """Work with that flow. received, rejected: how many spans and log records were since the start."""
+    def __init__(
+        self,
+        flow: Flow,
+        received: Callable[[], int],
+        rejected: Callable[[], int],
+        lately: Lately,
+        only: Callable[[], str | None],
+    ) -> None:
+        """Work with that flow. received, rejected: how many spans and log records were since the start; only: the
+        project that a request is confined to.
+        """
         self._flow = flow
         self._received = received
         self._rejected = rejected
+        self._lately = lately
+        self._only = only
         self._since = datetime.now(UTC)
+        self._counting = threading.Lock()
+        self._counted: dict[str | None, _Counted] = {}
 
     def routes(self) -> list[Route]:
         """The addresses."""
@@ -185,7 +216,7 @@ class Settings:
 
     def status(self, request: Request) -> Response:
         """What the store holds, and how the server is."""
-        store = self._flow.store
+        store, minutes, held = self._flow.store, self._lately.minutes(), self._held()
         body = {
             "version": version_of("taketwo"),
             "python": platform.python_version(),
@@ -196,10 +227,26 @@ class Settings:
             "waiting": store.search.unread(),
             "received": self._received(),
             "rejected": self._rejected(),
+            "per_second": round(minutes[-1] / MINUTE_S, 2),
+            "minutes": minutes,
+            "held": held.to_builtins(),
             "load": os.getloadavg()[0],
             "script_library": address(LIBRARY) is not None,
         }
-        return twin(request, "status.html", self._shell("status"), body)
+        arrivals = arrivals_chart(minutes, datetime.now(UTC))
+        return twin(request, "status.html", self._shell("status"), body, arrivals=arrivals)
+
+    def _held(self) -> Held:
+        """What the store holds, counted again only after many times as long as counting took."""
+        only = self._only()
+        with self._counting:
+            known, begun = self._counted.get(only), time.monotonic()
+            if known is not None and begun < known.until:
+                return known.held
+            held = self._flow.store.search.held(only)
+            ended = time.monotonic()
+            self._counted[only] = _Counted(held, ended + min(COUNTED_AGAIN_AFTER * (ended - begun), COUNTED_FOR_S))
+            return held
 
     def _shell(self, section: str, project: str | None = None) -> Shell:
         return Shell(section=section, project=project, projects=tuple(self._flow.store.projects()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -130,7 +131,11 @@ def test_health_says_what_the_store_holds_and_what_came_in(client: httpx.Client)
     client.post("/v1/traces", content=body, headers=kind).raise_for_status()
     found = client.get("/status.json").json()
     assert (found["received"], found["rejected"]) == (2, 0)
-    assert "not yet read" in client.get("/status").text
+    assert sum(found["minutes"]) == 2 and len(found["minutes"]) == 60
+    while client.get("/status.json").json()["held"]["spans"] != 2:  # it is not counted at each look
+        time.sleep(0.01)
+    shown = client.get("/status").text
+    assert "not yet read" in shown and "Spans and log records, last hour" in shown and "<rect" in shown
 
 
 def test_evaluators_are_told_with_their_versions(client: httpx.Client) -> None:
