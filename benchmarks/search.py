@@ -108,6 +108,7 @@ def ask_store(store: Store) -> None:
         ask(f"50 sessions with {text}", [found(text)] * 20)
     ask("the 50 slowest sessions", [found("", Order(by="latency"))] * 20)
     ask("50 sessions with argument.order_id:A-4242", [found("argument.order_id:A-4242")] * 20)
+    ask("50 sessions with argument.amount:12", [found("argument.amount:12")] * 20)
     ask("50 sessions with argument.amount>99.9", [found("argument.amount>99.9")] * 5)
     since = UNTIL - timedelta(days=30)
     timeline = partial(store.search.timeline, parse(""), "default", since=since, until=UNTIL, step_s=43_200)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +9,7 @@ from taketwo.select.fields import Entry, Flag, Moment, Name, Number, Period, Wor
 from taketwo.select.filters import All, Asked, Either, Filter, Not, Text
 from taketwo.select.words import spelled
 from taketwo.store.database import Dialect
-from taketwo.store.facts import MARKED, REMARKS, microseconds, score_mark
+from taketwo.store.facts import MARKED, REMARKS, microseconds, number_in, plain, score_mark
 from taketwo.value import JSON
 
 EVERYTHING: Final = All(())
@@ -192,7 +191,7 @@ class _Writing:
         """What a score says, by its letters; as a number, too, where it may be meant as one; what is long is read."""
         fits = [self._is("name", score_mark(name, one)) for one in {text, "", *_spellings(text)}]
         found = [_MARK.format("scored", " OR ".join(fits).join("()"))]
-        if (number := _number_in(text)) is not None:
+        if (number := number_in(text)) is not None:
             found.append(self._bounded("score", name, "=", number))
         return " OR ".join(found).join("()"), False
 
@@ -201,10 +200,17 @@ class _Writing:
         return _MARK.format(kind, bound)
 
     def _argument(self, asked: Asked) -> tuple[str, bool]:
-        if asked.operator != ":" and abs(float(str(asked.value))) < EXACT_BELOW:
-            name = asked.field.partition(".")[2]
+        name, text = asked.field.partition(".")[2], str(asked.value)
+        if asked.operator == ":" and (number := number_in(text)) is not None:
+            return self._argued(name, text, number), False
+        if asked.operator != ":" and abs(float(text)) < EXACT_BELOW:
             return self._bounded("argument", name, asked.operator, asked.value), True
         return self._spelled(asked), False
+
+    def _argued(self, name: str, text: str, number: float) -> str:
+        """What a number in an argument is, and how it is written; what no mark tells is read."""
+        fits = [self._is("name", score_mark(name, one)) for one in sorted({text, plain(number), ""})]
+        return _MARK.format("argued", " OR ".join(fits).join("()"))
 
     def _spelled(self, asked: Asked) -> str:
         """The words of the value, else those of the name, must occur somewhere.
@@ -227,7 +233,7 @@ _PLAINLY_WRITTEN: Final = (1e-4, 1e15)
 
 def _spellings(text: str) -> tuple[str, ...]:
     """How a value that is asked for may stand in a recording; none where that cannot be told."""
-    number = _number_in(text)
+    number = number_in(text)
     if number is None or number == 0:
         return _FLAGS.get(text, (text,)) if number is None else (text, "0", "-0")
     if not _PLAINLY_WRITTEN[0] <= abs(number) < _PLAINLY_WRITTEN[1]:
@@ -239,12 +245,3 @@ def _beginning(text: str) -> str:
     """What whatever fits a pattern begins with: a letter before the star may be another one with a sign on it."""
     beginning, star, _ = text.partition("*")
     return beginning[:-1] if star and beginning[-1:].isalpha() else beginning
-
-
-def _number_in(text: str) -> float | None:
-    """As a filter reads it."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

@@ -23,7 +23,9 @@ REMARKS: Final = ("comment",)
 """Fields that hold texts of which most conversations have none; kept as names are, and looked through for words."""
 
 LONGEST_SCORE: Final = 100
-"""Letters of a score that is looked for by an index; what is longer is read."""
+"""Letters of a score or an argument that is looked for by an index; what is longer is read."""
+MOST_ARGUED: Final = 200
+"""Distinct numbers in the arguments of one conversation that are looked for by an index; what comes after is read."""
 
 Mark: TypeAlias = tuple[str, str, float | None]
 """Field, folded name, and a number: what a score is, or the least or the greatest that an argument is."""
@@ -121,11 +123,11 @@ def _marks(conversation: Conversation) -> set[Mark]:
             marks.add(("score", fold(name), _float(value)))
         marks.add(("scored", score_mark(fold(name), as_scored(value)), None))
     marks |= {("recording", name, None) for name in recordings_of(conversation)}
-    return marks | _bounds(conversation)
+    return marks | _bounds(conversation) | _argued(conversation)
 
 
 def score_mark(name: str, text: str) -> str:
-    """How the mark of a score is called; folded, neither part of it has a line break."""
+    """How the mark of a score or an argument is called; folded, neither part of it has a line break."""
     return f"{name}\n{text}"
 
 
@@ -135,6 +137,36 @@ def as_scored(value: JSON) -> str:
         return "yes" if value else "no"
     text = fold(value if isinstance(value, str) else canonical_json(value))
     return text if len(text) <= LONGEST_SCORE else ""
+
+
+def number_in(text: str) -> float | None:
+    """As a filter reads it."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def plain(number: float) -> str:
+    """One spelling for a number, whether it was written as 12 or 12.0."""
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def _argued(conversation: Conversation) -> set[Mark]:
+    """Every distinct number, also in a text, and an empty mark for each name of which not all are there.
+
+    What is no number is found by its words: nothing else has such.
+    """
+    marks: set[str] = set()
+    for name, value in arguments(conversation):
+        if is_number(value):
+            text = plain(_float(value))
+        elif not isinstance(value, str) or number_in(text := fold(value)) is None:
+            continue
+        told = len(text) <= LONGEST_SCORE and len(marks) < MOST_ARGUED
+        marks.add(score_mark(name, text if told else ""))
+    return {("argued", mark, None) for mark in marks}
 
 
 def _bounds(conversation: Conversation) -> set[Mark]:

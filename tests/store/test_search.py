@@ -21,6 +21,7 @@ from taketwo.freeze.freeze import freeze
 from taketwo.select.fields import FIELDS, Flag, Moment, Name, Number, Words, read_period
 from taketwo.select.filters import All, Asked, Either, Filter, Not, Text, parse
 from taketwo.store import Store, migrate, open_store
+from taketwo.store.facts import MOST_ARGUED
 from taketwo.store.feedback import Feedback
 from taketwo.store.search import Order, read_order
 
@@ -372,6 +373,31 @@ def test_conversations_of_before_are_found_by_how_much_an_argument_is(tmp_path: 
     assert found(store, "argument.amount>39") == found(store, "kettle") == ["a"]
     store.delete_session("a")
     assert found(store, "kettle") == []
+    store.close()
+
+
+def test_conversations_of_before_are_found_by_what_an_argument_is(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    store.put_conversation(talk("a", line("kettle", "Fine.", REFUND)))
+    store.close()
+    before = (Path(migrate.__file__).parent / "migrations" / "0017_arguments_by_number.sql").read_text(encoding="utf-8")
+    with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
+        connection.execute("DELETE FROM mark WHERE kind = 'argued'")
+        connection.executescript(before)
+    connection.close()
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    assert found(store, "argument.amount:39.90") == found(store, "argument.order_id:a-1042") == ["a"]
+    store.close()
+
+
+def test_more_arguments_than_are_marked_are_found_all_the_same(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    calls = [REFUND.but(arguments={"amount": number, "note": "1" * 300}) for number in range(MOST_ARGUED + 50)]
+    store.put_conversation(talk("a", line("kettle", "Fine.", *calls)))
+    store.put_conversation(talk("b", line("kettle", "Fine.", REFUND)))
+    for text in ("argument.amount:7", f"argument.amount:{MOST_ARGUED + 49}.0", f"argument.note:{'1' * 300}"):
+        assert found(store, text) == ["a"]
+    assert found(store, "argument.amount:9999") == found(store, "argument.note:1") == []
     store.close()
 
 
