@@ -156,7 +156,7 @@ def replay_command(
         raise BadSetting("give TARGETs, --run-test or --rerun, and only one of them", todo="taketwo replay --help")
     spec = agent_spec_of(agent_spec, here)
     if served is not None:
-        served = served.but(project=project, concurrency=jobs.concurrency, timeout_s=timeout)
+        served = served.so(project, jobs.concurrency, timeout, audio, store_url)
         raise SystemExit(replay_served(served, spec, overrides, judging.named(here), reports, here))
     with collecting_rarely(), ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))

@@ -15,15 +15,17 @@ import click
 from taketwo.cli.interrupts import stop_on_interrupt
 from taketwo.cli.report_options import Reports
 from taketwo.cli.settings import access
+from taketwo.cli.voices import Phone
 from taketwo.config import Settings
 from taketwo.errors import BadSetting
 from taketwo.evals.evaluator import Evaluator
 from taketwo.events import CaseErrored, CaseFinished, SuiteFinished, SuiteStarted
 from taketwo.replay import current
-from taketwo.replay.agents import Agent, closing_agents, open_agent
+from taketwo.replay.agents import Agent, closing_agents
 from taketwo.replay.engine import Limits
 from taketwo.report import Writer, close_writers
 from taketwo.value import JSON, Value
+from taketwo.voice.phone import Audio
 
 if TYPE_CHECKING:
     from taketwo.sdk.api.executions import CallExecution, TestExecution
@@ -46,6 +48,21 @@ class Served(Value):
     """How many rows at a time; None for what the settings say."""
     timeout_s: float | None = None
     """How long the agent may take for one turn; None for what the settings say."""
+    audio: Audio | None = None
+    """How calls are spoken; None for what the agent takes."""
+    store: str | None = None
+    """URL of the store that recordings lie beside; None for that of the settings."""
+
+    def so(
+        self,
+        project: str | None,
+        concurrency: int | None,
+        timeout_s: float | None,
+        audio: Audio | None,
+        store: str | None,
+    ) -> Served:
+        """The same rows, replayed as the command says."""
+        return self.but(project=project, concurrency=concurrency, timeout_s=timeout_s, audio=audio, store=store)
 
 
 def served_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,7 +100,9 @@ def replay_served(
 ) -> int:
     """Replay its rows, and write what was asked for; gives the exit code. Ctrl-C cancels the execution."""
     with reports.opened() as writers:
-        agent = open_agent(spec, overrides=overrides, **access(here))
+        phone = Phone(here, served.audio, served.store or here.store, ())
+        agent = phone.open(spec, overrides=overrides, **access(here))
+        served = served.but(timeout_s=served.timeout_s or phone.turn_timeout_s(spec))
         return reports.exit_code(asyncio.run(_replayed(served, agent, evaluators, writers, here)))
 
 

@@ -12,22 +12,13 @@ from taketwo.blobs import Blobs
 from taketwo.blobs.folder import FolderBlobs
 from taketwo.cli.settings import telephony
 from taketwo.config import Settings
-from taketwo.conversation import Conversation
-from taketwo.errors import MissingExtra
 from taketwo.replay.agents import Agent
 from taketwo.scenario import Scenario
 from taketwo.store.addresses import blobs_of
 from taketwo.suite.runner import SuiteCase
+from taketwo.voice.beside import HINT_FILE, LARGE_FILES, Cleaning, with_sound
 from taketwo.voice.phone import Audio, open_for_calls
-from taketwo.voice.recordings import AUDIO_FOLDER, Recording, Recordings, names_of, with_recording, without_recording
-
-LARGE_FILES = """# Recordings are large: with `git lfs install` they are kept beside the history and not in it.
-*.wav filter=lfs diff=lfs merge=lfs -text
-*.mp3 filter=lfs diff=lfs merge=lfs -text
-*.ogg filter=lfs diff=lfs merge=lfs -text
-*.flac filter=lfs diff=lfs merge=lfs -text
-"""
-"""What lies beside the recordings of a scenario, for git."""
+from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of
 
 audio_option = click.option(
     "--audio",
@@ -79,48 +70,16 @@ def keep_audio(
 
     before, after: the scenario as it was captured, and as it is kept. originals: what was taken out.
     """
-    kept, beside = Recordings([blobs_of(store_url)]), FolderBlobs(file.parent / AUDIO_FOLDER)
-    written, left_out, cases = list[Path](), list[str](), []
-    for was, case in zip(before.cases, after.cases, strict=True):
-        recorded = case.recorded
-        for name in names_of(recorded):
-            source = kept.find(name)
-            if source is None:
-                continue
-            body = source.body if not originals else _redacted(was.recorded, recorded, source, originals, here)
-            if body is None:
-                left_out.append(f"{case.id}: nobody can say where its recording has what was taken out of its words")
-                recorded = without_recording(recorded, name)
-                continue
-            new = beside.put(body)
-            recorded = with_recording(recorded, name, new)
-            written += [found for found in (beside.file(new),) if found is not None]
-        cases.append(case.but(recorded=recorded))
-    hint = file.parent / AUDIO_FOLDER / ".gitattributes"
+    beside = FolderBlobs(file.parent / AUDIO_FOLDER)
+    clean = Cleaning(originals, here.speech_url, here.speech_key)
+    scenario, left_out = with_sound(before, after, Recordings([blobs_of(store_url)]), clean, beside.put)
+    names = dict.fromkeys(name for case in scenario.cases for name in names_of(case.recorded))
+    written = [found for found in map(beside.file, names) if found is not None]
+    hint = file.parent / AUDIO_FOLDER / HINT_FILE
     if hint.parent.is_dir() and not hint.exists():
         hint.write_text(LARGE_FILES, encoding="utf-8")
         written.append(hint)
-    return KeptAudio(after.but(cases=tuple(cases)), list(dict.fromkeys(written)), left_out)
-
-
-def _redacted(
-    was: Conversation, now: Conversation, source: Recording, originals: Sequence[str], here: Settings
-) -> bytes | None:
-    """The recording without what was taken out of the words; None where it must be left out."""
-    try:
-        from taketwo.voice.audio import read_sound, wav_bytes
-        from taketwo.voice.opening import engines_at_hand
-        from taketwo.voice.parties import apart
-        from taketwo.voice.redacting import changed_lines, without_personal_sound
-    except ModuleNotFoundError as error:
-        raise MissingExtra("voice", needed_for="taking personal data out of a recording") from error
-    if not any(changed_lines(was, now)):
-        return source.body
-    recogniser, speaker = engines_at_hand(here.speech_url, here.speech_key)
-    sound = without_personal_sound(
-        was, now, apart(read_sound(source.body), was), originals=originals, speaker=speaker, recogniser=recogniser
-    )
-    return None if sound is None else wav_bytes(sound)
+    return KeptAudio(scenario, written, left_out)
 
 
 def _places(store_url: str, cases: Iterable[SuiteCase]) -> Sequence[Blobs]:

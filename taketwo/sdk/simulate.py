@@ -15,7 +15,7 @@ from uuid import uuid4
 from taketwo.config import Settings, load_settings, model_settings
 from taketwo.errors import BadSetting, NotFound, TakeTwoError
 from taketwo.evals.evaluator import Evaluator
-from taketwo.replay.agents import Agent, closing_agents, open_agent
+from taketwo.replay.agents import Agent, closing_agents
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import Limits
 from taketwo.sdk.api.executions import (
@@ -33,7 +33,10 @@ from taketwo.sdk.api.results import Results
 from taketwo.sdk.api.run_tests import RunTest
 from taketwo.sdk.client import DEFAULT_URL, Client
 from taketwo.sdk.working import Worker, work
+from taketwo.store.addresses import blobs_of
 from taketwo.value import Value
+from taketwo.voice.costs import parse_prices
+from taketwo.voice.phone import Audio, Telephony, open_for_calls
 
 CONCURRENCY = 5
 """How many rows are replayed at a time unless told otherwise."""
@@ -94,6 +97,7 @@ def simulate(
     server: str | None = None,
     key: str | None = None,
     turn_timeout_s: float | None = None,
+    audio: Audio | None = None,
     evaluators: Sequence[str | Evaluator | Callable[..., Any]] = (),
     progress: bool | Callable[[str], None] = True,
     trigger: Literal["sdk", "ci"] = "sdk",
@@ -103,6 +107,8 @@ def simulate(
     run_test: its name or id. agent: a function or object as `--agent package.module:name` takes it, or a SPEC.
     project: where several projects have a run test of that name.
     server, key: URL of the server and a key for it; `TAKETWO_SERVER` and `TAKETWO_SERVER_KEY` when left out.
+    audio: how an agent that a SPEC names is called: with the caller's `original` voice, `synthesised`, or `text`; left
+    out, as it can be called. Recordings are those beside the store of `TAKETWO_STORE`; new ones go there.
     evaluators: what judges every replay in this process, besides those of the run test: names as `--evaluator` takes
     them, functions of a context, or objects with `evaluate`.
     progress: whether to tell on stderr how far it is, or who is told.
@@ -121,6 +127,7 @@ def simulate(
             server=server,
             key=key,
             turn_timeout_s=turn_timeout_s,
+            audio=audio,
             evaluators=evaluators,
             progress=progress,
             trigger=trigger,
@@ -145,6 +152,7 @@ async def simulate_async(
     server: str | None = None,
     key: str | None = None,
     turn_timeout_s: float | None = None,
+    audio: Audio | None = None,
     evaluators: Sequence[str | Evaluator | Callable[..., Any]] = (),
     progress: bool | Callable[[str], None] = True,
     trigger: Literal["sdk", "ci"] = "sdk",
@@ -153,9 +161,10 @@ async def simulate_async(
     if concurrency < 1:
         raise BadSetting("at least one row must be replayed at a time", where="concurrency")
     here = load_settings(os.environ, Path.cwd())
-    opened = open_agent(agent) if isinstance(agent, str) else CallableAgent(agent)
+    calls = _telephony(here, audio)
+    opened = _opened(agent, calls, here)
     client = Client(server or here.server or DEFAULT_URL, key=key or here.server_key, connections=concurrency + 5)
-    limits = Limits(turn_timeout_s=turn_timeout_s or here.turn_timeout_s)
+    limits = Limits(turn_timeout_s=turn_timeout_s or calls.turn_timeout_s(opened.spec, here.turn_timeout_s))
     judges = _evaluators(evaluators, here)
     try:
         async with closing_agents(opened):
@@ -165,6 +174,24 @@ async def simulate_async(
             return await session.report(execution.id)
     finally:
         await client.close()
+
+
+def _telephony(here: Settings, audio: Audio | None) -> Telephony:
+    return Telephony(
+        audio=audio,
+        agent_key=here.agent_key,
+        speech_url=here.speech_url,
+        speech_key=here.speech_key,
+        prices=parse_prices(here.call_prices),
+    )
+
+
+def _opened(agent: Callable[..., Any] | object | str, calls: Telephony, here: Settings) -> Agent:
+    if isinstance(agent, str):
+        return open_for_calls(agent, calls, [blobs_of(here.store)])
+    if calls.audio in ("original", "synthesised"):
+        raise BadSetting("code is called by its SPEC", where="audio", todo="name the agent: package.module:name")
+    return CallableAgent(agent)
 
 
 def _evaluators(given: Sequence[str | Evaluator | Callable[..., Any]], here: Settings) -> list[Evaluator]:

@@ -7,13 +7,16 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from taketwo.blobs import suffix_of
 from taketwo.capture.redact import Redactor
 from taketwo.config import load_settings, pseudonyms_key_file
+from taketwo.conversation import Conversation
+from taketwo.errors import BadSetting, MissingExtra
 from taketwo.evals.sense import insist_on_sense
 from taketwo.freeze.freeze import freeze
 from taketwo.scenario import Case, Kept, Scenario
@@ -21,11 +24,18 @@ from taketwo.sdk.api.scenarios import KeepConversations
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.marks import as_marked, marks_of
+from taketwo.store import Store
+from taketwo.store.addresses import blobs_of
 from taketwo.store.redacting import store_key
 from taketwo.suite.promote import files_of, keepable, promoting_redactor
+from taketwo.value import content_hash
+from taketwo.voice.beside import HINT_FILE, LARGE_FILES, Cleaning, with_sound
+from taketwo.voice.recordings import AUDIO_FOLDER, Recording, Recordings
 
 DATE: Final = (2020, 1, 1, 0, 0, 0)
 """Of the files in an archive, so that the same scenario makes the same archive."""
+MOST_SOUND: Final = 200 * 1024 * 1024
+"""Bytes of recordings that go into one archive: it is packed in memory, and has to be taken back in one piece."""
 
 
 def keep_conversations(flow: Flow, asked: KeepConversations) -> tuple[str, dict[str, bytes]]:
@@ -53,22 +63,54 @@ def keep_conversations(flow: Flow, asked: KeepConversations) -> tuple[str, dict[
     ]
     for case in cases:
         insist_on_sense(case)
-    return kept_files(
-        scenario.but(name=asked.name or cases[0].id, cases=tuple(cases)), is_redacted=asked.redact != "none"
-    )
+    scenario = scenario.but(name=asked.name or cases[0].id, cases=tuple(cases))
+    return kept_files(scenario, flow.store, is_redacted=asked.redact != "none")
 
 
-def kept_files(scenario: Scenario, *, is_redacted: bool = True) -> tuple[str, dict[str, bytes]]:
+def kept_files(scenario: Scenario, store: Store, *, is_redacted: bool = True) -> tuple[str, dict[str, bytes]]:
     """The name of a scenario's file, and every file by its name: redacted, proved by replays, and looked at again.
 
-    Raises PromotionRefused where a verdict would change, LeakFound.
+    Of calls the recordings of the store are among them. Raises PromotionRefused where a verdict would change,
+    LeakFound, BadSetting for more sound than a server packs.
     """
     if not is_redacted:
-        name = file_name(scenario)
-        return name, files_of(scenario, name)
+        return _with_sound(scenario, scenario, (), store)
     allowed, _ = redaction_rules()
     done = asyncio.run(keepable(scenario, file_name, file_redactor(), allowed=allowed))
-    return done.name, done.files
+    originals = [one.original for one in done.promotion.replaced]
+    name, files = _with_sound(scenario, done.promotion.scenario, originals, store)
+    return name, {**done.files, **files}
+
+
+def _with_sound(
+    before: Scenario, after: Scenario, originals: Sequence[str], store: Store
+) -> tuple[str, dict[str, bytes]]:
+    sounds: dict[str, bytes] = {}
+
+    def put(body: bytes) -> str:
+        name = content_hash(body)
+        sounds[f"{AUDIO_FOLDER}/{name}{suffix_of(body)}"] = body
+        if sum(map(len, sounds.values())) > MOST_SOUND:
+            todo = "keep fewer calls at a time, or use taketwo freeze"
+            raise BadSetting(f"its recordings are larger than {MOST_SOUND:,} bytes", where=after.name, todo=todo)
+        return name
+
+    here = load_settings(os.environ, Path.cwd())
+    cleaning = _AsFarAsCan(originals, here.speech_url, here.speech_key)
+    scenario, _ = with_sound(before, after, Recordings([blobs_of(store.url)]), cleaning, put)
+    if sounds:
+        sounds[f"{AUDIO_FOLDER}/{HINT_FILE}"] = LARGE_FILES.encode()
+    name = file_name(scenario)
+    return name, {**files_of(scenario, name), **sounds}
+
+
+class _AsFarAsCan(Cleaning):
+    def cleaned(self, was: Conversation, now: Conversation, source: Recording) -> bytes | None:
+        """See `Cleaning`. A server without engines leaves the recording out, and keeps the words."""
+        try:
+            return super().cleaned(was, now, source)
+        except MissingExtra:
+            return None
 
 
 def file_name(scenario: Scenario) -> str:

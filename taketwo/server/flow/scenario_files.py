@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
+from taketwo.blobs import content_hash, is_name
+from taketwo.blobs.folder import FolderBlobs
 from taketwo.errors import BadSetting, ScenarioUnreadable
 from taketwo.freeze.files import load
 from taketwo.scenario import Scenario
@@ -16,6 +18,8 @@ from taketwo.server.flow.keeping import archive, kept_files
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.scenarios import SCENARIOS, as_file, keep_file
 from taketwo.server.flow.shelf import Flow
+from taketwo.store.addresses import blobs_of
+from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of
 
 MOST_UNPACKED: Final = 256 * 1024 * 1024
 """Bytes that an archive may hold when it is unpacked."""
@@ -28,23 +32,26 @@ def download(flow: Flow, id: str, *, is_redacted: bool) -> tuple[str, bytes]:
 
     Raises NotFound, WrongState, PromotionRefused, LeakFound.
     """
-    name, files = kept_files(as_file(flow, id), is_redacted=is_redacted)
+    name, files = kept_files(as_file(flow, id), flow.store, is_redacted=is_redacted)
     return f"{name.removesuffix(NAMED[0])}.zip", archive(files)
 
 
 def upload(flow: Flow, project: str, content: bytes) -> GraphScenario:
     """Keep the scenario of an archive or of a single file. Raises NotFound, ScenarioUnreadable, AlreadyThere."""
-    return keep_file(flow, project_name(flow, project), read(content))
+    return keep_file(flow, project_name(flow, project), read(content, Recordings([blobs_of(flow.store.url)])))
 
 
 def replace(flow: Flow, id: str, content: bytes) -> GraphScenario:
     """Put the rows of a file in place of those that are there; rows of the same name keep their ids."""
     scenario = SCENARIOS.get(flow, id)
-    return keep_file(flow, scenario.project, read(content), id=id)
+    return keep_file(flow, scenario.project, read(content, Recordings([blobs_of(flow.store.url)])), id=id)
 
 
-def read(content: bytes) -> Scenario:
-    """The scenario in an archive, or in a file by itself. Raises ScenarioUnreadable, BadSetting."""
+def read(content: bytes, recordings: Recordings | None = None) -> Scenario:
+    """The scenario in an archive, or in a file by itself. Raises ScenarioUnreadable, BadSetting.
+
+    recordings: where the sound of its calls is kept.
+    """
     with tempfile.TemporaryDirectory() as folder:
         if zipfile.is_zipfile(io.BytesIO(content)):
             path = _unpacked(content, Path(folder))
@@ -52,11 +59,21 @@ def read(content: bytes) -> Scenario:
             path = Path(folder) / f"upload{NAMED[0]}"
             path.write_bytes(content)
         try:
-            return load(path)
+            scenario = load(path)
+            if recordings is not None:
+                _keep_sound(scenario, FolderBlobs(path.parent / AUDIO_FOLDER), recordings)
+            return scenario
         except ScenarioUnreadable as error:
             # Where it lay for a moment is nobody's business.
             where = (error.where or "").replace(f"{folder}/", "")
             raise ScenarioUnreadable(error.what.replace(folder, ""), where=where, todo=error.todo) from error
+
+
+def _keep_sound(scenario: Scenario, beside: FolderBlobs, recordings: Recordings) -> None:
+    for name in dict.fromkeys(name for case in scenario.cases for name in names_of(case.recorded)):
+        # What is called by another hash than its own is nobody's recording.
+        if is_name(name) and (body := beside.get(name)) is not None and content_hash(body) == name:
+            recordings.keep(body)
 
 
 def _unpacked(content: bytes, folder: Path) -> Path:

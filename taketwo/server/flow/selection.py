@@ -255,6 +255,9 @@ def _found(flow: Flow, part: Part, id: str) -> tuple[str, Conversation]:
 
 def _trace(flow: Flow, project: str, id: str) -> tuple[str, Conversation]:
     whole = flow.store.conversation(id, project)
+    if whole.channel == "voice" and id == whole.id:
+        # A platform that sends no spans tells a call as one thing: that is its trace.
+        return whole.id, whole
     part = single_turn(whole, id)
     if not part.turns:
         raise NotFound(f"trace {id!r} tells no turn of a conversation", where=f"project {project}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from urllib.parse import quote
 
@@ -45,6 +45,8 @@ TURNS_SHOWN = 40
 """Turns that a preview is made of."""
 MOST_REMEMBERED = 32
 """Conversations whose files are remembered, as whoever has seen a preview takes the file."""
+LARGEST_REMEMBERED = 4 * 1024 * 1024
+"""Bytes of the files of one; a long recording is made ready again."""
 
 
 class Keeping:
@@ -125,24 +127,23 @@ class Keeping:
             "refused": refused,
         }
         shell = Shell(section="sessions", project=conversation.project, projects=tuple(self._store.projects()))
-        return twin(request, "keep_preview.html", shell, body, conversation=conversation)
+        folders = sorted({one.partition("/")[0] for one in files if one != name})
+        return twin(request, "keep_preview.html", shell, body, conversation=conversation, folders=folders)
 
     def file(self, request: Request) -> Response:
         """The scenario file; with what lies beside it, as an archive, where something does."""
         conversation = self._conversation(request.query_params)
-        name, files = self._files(conversation, marks_of(self._store.documents, conversation))
-        if len(files) == 1:
-            return download(name, files[name], "application/yaml")
-        return download(f"{name.removesuffix('.scenario.yaml')}.zip", archive(files), "application/zip")
+        return download_files(*self._files(conversation, marks_of(self._store.documents, conversation)))
 
     def _files(self, conversation: Conversation, marks: Marks) -> tuple[str, dict[str, bytes]]:
         """The files of a conversation: what was made for the preview is not made again. Raises as `kept_files`."""
         asked = content_hash(b"\n".join([conversation.to_json(), marks.to_json(), repr(redaction_rules()).encode()]))
         if (found := self._made.get(asked)) is None:
-            found = kept_files(kept(conversation, marks))
+            found = kept_files(kept(conversation, marks), self._store)
             if len(self._made) >= MOST_REMEMBERED:
                 self._made.clear()
-            self._made[asked] = found
+            if sum(map(len, found[1].values())) <= LARGEST_REMEMBERED:
+                self._made[asked] = found
         return found
 
     def _conversation(self, asked: FormData | QueryParams) -> Conversation:
@@ -200,6 +201,13 @@ def freeze_command(conversation: Conversation, marks: Marks, name: str) -> str:
     for name, value in marks.kept.given().items():
         words += ["--kept-by" if name == "by" else f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
+
+
+def download_files(name: str, files: Mapping[str, bytes]) -> Response:
+    """The file of that name; with what lies beside it, as an archive, where something does."""
+    if len(files) == 1:
+        return download(name, files[name], "application/yaml")
+    return download(f"{name.removesuffix('.scenario.yaml')}.zip", archive(files), "application/zip")
 
 
 def download(name: str, body: bytes, type: str) -> Response:

@@ -26,7 +26,7 @@ from taketwo.server.flow.shelf import Flow
 from taketwo.server.pages.drawing import twin
 from taketwo.server.pages.executions import OWN_AGENT, by_gravity, rerun_command, version_of
 from taketwo.server.pages.forms import filled_in, see_other, text_of
-from taketwo.server.pages.keeping import download
+from taketwo.server.pages.keeping import download_files
 from taketwo.server.pages.shell import Shell
 from taketwo.server.pages.sound import SoundOfCalls, served
 from taketwo.verdict import Attempt, Score
@@ -90,8 +90,7 @@ class Rows:
         if kept is None:
             raise NotFound("nothing has been replayed yet", where=f"row {call.case_id}")
         case = self._case(call, kept)
-        name, files = kept_files(Scenario(name=case.id, cases=(case,)))
-        return download(name, files[name], "application/yaml")
+        return download_files(*kept_files(Scenario(name=case.id, cases=(case,)), self._flow.store))
 
     def accept(self, request: Request, form: FormData) -> Response:
         """Take what was replayed as what should be: from now on the row is compared with that."""

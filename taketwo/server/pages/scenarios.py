@@ -22,7 +22,7 @@ from taketwo.sdk.api.scenarios import DuplicateScenario, GraphScenario, Scenario
 from taketwo.server.flow.executions import CALLS, EXECUTIONS
 from taketwo.server.flow.gathered import delete_scenario, duplicate_scenario, scenario_now
 from taketwo.server.flow.judging import RESULTS
-from taketwo.server.flow.keeping import archive, kept_files
+from taketwo.server.flow.keeping import kept_files
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.run_tests import RUN_TESTS
 from taketwo.server.flow.scenarios import (
@@ -36,7 +36,7 @@ from taketwo.server.flow.scenarios import (
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.pages.drawing import page, twin
 from taketwo.server.pages.forms import filled_in, see_other, text_of
-from taketwo.server.pages.keeping import download, written
+from taketwo.server.pages.keeping import download_files, written
 from taketwo.server.pages.picture import picture
 from taketwo.server.pages.shell import Shell
 from taketwo.value import prepared
@@ -112,10 +112,7 @@ class Scenarios:
     def file(self, request: Request) -> Response:
         """The scenario as files for a repository."""
         scenario = as_file(self._flow, request.path_params["id"])
-        name, files = kept_files(scenario)
-        if len(files) == 1:
-            return download(name, files[name], "application/yaml")
-        return download(f"{name.removesuffix('.scenario.yaml')}.zip", archive(files), "application/zip")
+        return download_files(*kept_files(scenario, self._flow.store))
 
     def upload(self, request: Request, form: FormData) -> Response:
         """Keep a scenario file as a scenario of the server."""
