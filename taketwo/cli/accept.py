@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import msgspec
 
 from taketwo.cli.settings import opened_store, store_option
-from taketwo.errors import BadSetting, NotFound
+from taketwo.errors import BadSetting, NotFound, StoreUnavailable
 from taketwo.freeze.edits import edit
 from taketwo.freeze.files import SCENARIO_SUFFIXES, load
 from taketwo.report.words import counted, plain
@@ -17,6 +21,8 @@ from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.store import Store
 from taketwo.suite.accept import KINDS, Acceptance, accept
+from taketwo.suite.memory import FILE, FOLDER, Memory
+from taketwo.suite.revision import project_root
 from taketwo.verdict import CaseResult
 
 
@@ -37,7 +43,7 @@ def accept_command(
     dry_run: bool,
     store_url: str | None,
 ) -> None:
-    """Take what the agent did in the latest replay as right: its scenario files expect that from now on.
+    """Take what the agent did in the latest replay, by pytest too, as right: its scenario files expect that from now on.
 
     TARGET is a *.scenario.yaml file, a folder of such files, or the id of a case; all cases of the replay when left
     out. Expectations are created, fixed, updated or trimmed; no letter of anything else in a file is touched. It asks
@@ -77,9 +83,34 @@ def _results(store: Store, suite_id: str | None) -> Sequence[CaseResult]:
     if suite_id is not None:
         return store.results(suite_id)
     suites = store.suites()
+    at, remembered = _remembered(project_root(Path.cwd()))
+    if remembered and (not suites or at > suites[0].ended_at):
+        return remembered
     if not suites:
         raise NotFound("there are no results yet", todo="run `taketwo replay FILE… --agent SPEC` first")
     return store.results(suites[0].id)
+
+
+def _remembered(root: Path) -> tuple[datetime, list[CaseResult]]:
+    """When the last run that the project remembers began, and what it told: pytest keeps no results in a store."""
+    results, latest = [], 0.0
+    if not (root / FOLDER / FILE).is_file():
+        return datetime.fromtimestamp(latest, UTC), []
+    try:
+        with closing(Memory(root)) as memory:
+            found = memory.last_results()
+    except StoreUnavailable:
+        found = []
+    for place, at, body in found:
+        try:
+            result = CaseResult.from_json(body)
+        except msgspec.DecodeError:
+            continue
+        # It may have been replayed from another folder.
+        file = os.path.relpath(root / place.removesuffix(f"::{result.case_id}"))
+        results.append(result.but(file=file))
+        latest = max(latest, at)
+    return datetime.fromtimestamp(latest, UTC), results
 
 
 def _is_meant(result: CaseResult, targets: Sequence[str]) -> bool:

@@ -112,6 +112,7 @@ class Cache:
         self._functions_told: Ran = {}
         self._has_kept = False
         self._unchanged: dict[int, bool] = {}
+        self._taken: list[str] = []
 
     @property
     def note(self) -> str | None:
@@ -199,7 +200,7 @@ class Cache:
         """The result that a replay would give again; None where that is not known."""
         place = self.place(one)
         kept = None if place is None else self._memory.kept(place)
-        if kept is None or kept.key != self._key(one):
+        if place is None or kept is None or kept.key != self._key(one):
             return None
         resumed = kept.run in self._resumes
         if not resumed and not (self._takes and kept.is_sure):
@@ -210,6 +211,7 @@ class Cache:
             result = msgspec.json.decode(kept.body, type=CaseResult)
         except msgspec.DecodeError:
             return None
+        self._taken.append(place)
         # The case may have moved inside its file.
         at = datetime.fromtimestamp(kept.at, UTC)
         return CaseFinished(
@@ -264,6 +266,7 @@ class Cache:
             self._put_files()
             if self._known.tree is not None and _tree(self._memory.root) != self._known.tree:
                 self._memory.distrust(self._run)
+        self._memory.put_told(self._run, self._taken)
         if is_done:
             self._memory.end_session()
 

@@ -10,7 +10,7 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,6 +179,14 @@ class Memory:
             return Kept(key, kind, bool(is_sure), run, at, body)
         return None
 
+    def put_told(self, run: int, places: Iterable[str]) -> None:
+        """The run told the results of an earlier one for these cases."""
+        self._write(*(("put_told", (run, place)) for place in places))
+
+    def last_results(self) -> list[tuple[str, float, bytes]]:
+        """What the last run told: of each case its place, when the run began in seconds since 1970, and the result."""
+        return [(place, at, body) for place, at, body in self._rows("last_results")]
+
     def keep(
         self, place: str, key: str, result: CaseResult, past: TrackRecord, functions: Ran | None, *, is_sure: bool
     ) -> None:
@@ -189,7 +197,7 @@ class Memory:
         at, kind = self._now(), result.verdict.kind
         tools = json.dumps(past.tools)
         self._write(
-            ("put_result", (place, key, kind, is_sure, past.run, at, result.to_json())),
+            ("put_result", (place, key, kind, is_sure, past.run, past.run, at, result.to_json())),
             (
                 "put_past",
                 (place, past.failed, past.passed, past.seconds, past.content, tools, past.run, at, past.seen.to_json()),

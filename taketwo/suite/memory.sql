@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS result (
     kind TEXT NOT NULL,
     is_sure INTEGER NOT NULL,
     run INTEGER NOT NULL REFERENCES run,
+    told INTEGER NOT NULL REFERENCES run,
     at REAL NOT NULL,
     body BLOB NOT NULL
 );
@@ -71,8 +72,17 @@ SELECT files FROM run WHERE id = ?;
 -- name: result
 SELECT key, kind, is_sure, run, at, body FROM result WHERE place = ?;
 
+-- name: last_results
+-- Those that the processes of the last run told, also where they come from an earlier one.
+SELECT place, run.at, body FROM result JOIN run ON run.id = told WHERE session = (
+    SELECT session FROM run WHERE id IN (SELECT told FROM result) ORDER BY id DESC LIMIT 1
+) ORDER BY place;
+
+-- name: put_told
+UPDATE result SET told = ? WHERE place = ?;
+
 -- name: put_result
-INSERT OR REPLACE INTO result (place, key, kind, is_sure, run, at, body) VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT OR REPLACE INTO result (place, key, kind, is_sure, run, told, at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: distrust
 -- Files have changed while it ran, so that nobody knows which of them its results come from.
@@ -107,4 +117,4 @@ DELETE FROM source WHERE at < ?;
 DELETE FROM ran WHERE place NOT IN (SELECT place FROM past);
 
 -- name: forget_runs
-DELETE FROM run WHERE at < ? AND id NOT IN (SELECT run FROM result) AND id NOT IN (SELECT run FROM past);
+DELETE FROM run WHERE at < ? AND id NOT IN (SELECT run FROM result UNION SELECT told FROM result) AND id NOT IN (SELECT run FROM past);

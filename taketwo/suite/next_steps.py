@@ -27,8 +27,7 @@ def after_ending(case: Case, run: Run) -> str | None:
 
 def after_failure(case: Case) -> str:
     """What to do about a check that failed, or an agent that did."""
-    # pytest keeps no results that could be accepted, so that the replay is named.
-    return f"mend the agent; if this is right now, say so after a taketwo replay: taketwo accept {case.id}"
+    return f"mend the agent; if this is right now, say so: taketwo accept {case.id}"
 
 
 def after_infidelity(case: Case, run: Run) -> str | None:

@@ -84,6 +84,28 @@ def test_the_command_line_and_pytest_share_what_is_kept(site: pytest.Pytester) -
     result.stdout.fnmatch_lines(["from cache: 10 of 10 cases*"])
 
 
+def test_what_pytest_found_is_accepted_without_another_replay(site: pytest.Pytester) -> None:
+    accept = (sys.executable, "-m", "taketwo", "accept", "--store", "sqlite:///s.db")
+    be_rude_to(site, "hi7")
+    run(site).stdout.fnmatch_lines(["*taketwo accept case-7*"])
+    be_rude_to(site)
+    run(site, "-k", "case-0")
+    assert site.run(*accept, "case-7", "--yes").ret == 2  # the latest replay is another one
+    be_rude_to(site, "hi7")
+    run(site)
+    shown = site.run(*accept, "--dry-run")
+    shown.stdout.fnmatch_lines(["replays/b.scenario.yaml: case-7", "*trim: must say Hello*"])
+    assert site.run(*accept, "--yes").ret == 0
+    assert "must_say" not in case_of(site, "case-7")
+    assert "must_say" in case_of(site, "case-6")
+
+
+def case_of(site: pytest.Pytester, id: str) -> str:
+    """Its lines in the second file."""
+    text = (site.path / "replays" / "b.scenario.yaml").read_text(encoding="utf-8")
+    return text.partition(f"- id: {id}\n")[2].partition("- id:")[0]
+
+
 @pytest.mark.slow
 def test_workers_parts_cache_and_order_work_together(site: pytest.Pytester) -> None:
     be_rude_to(site, "hi3")
