@@ -43,7 +43,7 @@ def accept_command(
     dry_run: bool,
     store_url: str | None,
 ) -> None:
-    """Take what the agent did in the latest replay, by pytest too, as right: its scenario files expect that from now on.
+    """Take what the agent did in the latest replay, also by pytest, as right: its files expect that from now on.
 
     TARGET is a *.scenario.yaml file, a folder of such files, or the id of a case; all cases of the replay when left
     out. Expectations are created, fixed, updated or trimmed; no letter of anything else in a file is touched. It asks
