@@ -50,9 +50,9 @@ LULL_S = 0.2
 REST = 4
 """Where requests do not cease, so many times as long as it took is rested: they come first."""
 
-GARBAGE_THRESHOLDS = (20_000, 20, 50)
-"""As `gc.set_threshold` takes them: spans are many objects without circles, and to look for some takes a fifth of all
-time."""
+GARBAGE_THRESHOLDS = (20_000, 5, 2)
+"""As `gc.set_threshold` takes them: spans are many objects, and to look for circles among them as often as Python does
+by itself takes a fifth of all time. Sessions that were read are circles, so that to look seldom fills the memory."""
 
 _log = logging.getLogger("taketwo.server.worker")
 
