@@ -54,10 +54,10 @@ def test_a_leak_is_found_in_ci_with_file_and_line_and_is_not_printed(captured: P
 
 
 def test_what_the_redaction_overlooks_keeps_a_conversation_from_being_kept(captured: Path) -> None:
-    """The second look knows streets in running text, which the redaction does not."""
+    """The second look knows shortened streets amid a sentence, which the redaction does not."""
     talk = {
         "id": "s-2",
-        "messages": [{"role": "user", "content": "Send it to 12 Laurel Lane please"}, TALK["messages"][1]],
+        "messages": [{"role": "user", "content": "Send it to 12 Laurel St please"}, TALK["messages"][1]],
     }
     (captured / "second.jsonl").write_text(json.dumps(talk) + "\n", encoding="utf-8")
     taketwo(captured, "import", "second.jsonl")

@@ -19,7 +19,7 @@ from taketwo.store import open_store
 ANNA = "My name is Anna Schmidt, anna.schmidt@web.de, where is order A-1001?"
 
 
-STREET = "12 Laurel Lane"
+STREET = "12 Laurel St"
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_scenario_is_given_out_without_its_people_unless_it_is_asked_for_as_it
 
 
 def test_what_the_redaction_overlooks_is_refused_and_not_shown(client: httpx.Client) -> None:
-    """The second look knows streets in running text, which the redaction does not."""
+    """The second look knows shortened streets amid a sentence, which the redaction does not."""
     refused = keep(client, "desk-2")
     assert refused.status_code == 422, refused.text
     assert "1 leak would be left" in refused.json()["detail"] and "redact_allow" in refused.json()["todo"]
