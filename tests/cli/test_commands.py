@@ -301,7 +301,7 @@ def test_the_help_of_import_names_every_format(taketwo: Run) -> None:
 def test_what_becomes_of_the_tools_is_said_before_a_run(imported: Run) -> None:
     in_full = imported("replay", "chat-1", "--agent", "shop:answer", "--preflight")
     assert in_full.returncode == 0
-    assert in_full.stdout == "recorded  check_status             from the recording\n"
+    assert in_full.stdout == "recorded  check_status  from the recording\n"
     elsewhere = imported("replay", "chat-1", "--agent", "cmd:cat", "--preflight")
     assert elsewhere.stdout.startswith("not seen  check_status")
     in_short = imported("replay", "chat-1", "--agent", "shop:answer", "--live", "check_status")
