@@ -24,12 +24,12 @@ NEWEST: Final = max(_STEPS)
 """The version that this code reads and writes."""
 
 
-def migrate(driver: Any) -> None:
+def migrate(driver: Any, *, to: int = NEWEST) -> None:
     """Take the steps that the database lacks, each in a transaction of its own.
 
     Raises StoreUnavailable where the database is newer than this code or lacks what it needs.
     """
-    while (version := _version(driver)) < NEWEST:
+    while (version := _version(driver)) < to:
         _take_step(driver, after=version)
     if version > NEWEST:
         raise StoreUnavailable(

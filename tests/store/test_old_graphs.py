@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from postgres_cluster import Cluster
 
 from taketwo.graph import Graph
 from taketwo.server.flow.gathered import scenario_now
@@ -64,15 +65,15 @@ def test_a_file_of_the_old_version_tells_nothing_of_the_deleted_any_more(old_fil
 
 
 @pytest.mark.slow
-def test_so_does_a_database_into_which_such_a_file_was_moved_before(old_file: Path, postgresql_url: str) -> None:
-    open_store(postgresql_url).close()
+def test_so_does_a_database_into_which_such_a_file_was_moved_before(old_file: Path, cluster: Cluster) -> None:
     psycopg = pytest.importorskip("psycopg")
-    with psycopg.connect(postgresql_url.partition("?")[0], autocommit=True) as database:
+    url = cluster.database("before_drawn_graphs")
+    with psycopg.connect(url.partition("?")[0], autocommit=True) as database:
+        migrate_postgresql.migrate(database, to=11)
         for row in sqlite3.connect(old_file).execute(f"SELECT {COLUMNS} FROM document").fetchall():
             values = ", ".join(["%s"] * len(row))
             database.execute(f"INSERT INTO {migrate_postgresql.SCHEMA}.document ({COLUMNS}) VALUES ({values})", row)
-        database.execute(f"UPDATE {migrate_postgresql.SCHEMA}.version SET number = 11")
-    store = open_store(postgresql_url)
+    store = open_store(url)
     check_graphs(Flow(store))
     there = [
         document.body.decode().casefold() for kind in ("scenario", "choice") for document in store.documents.find(kind)

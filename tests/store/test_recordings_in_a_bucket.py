@@ -7,6 +7,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,7 @@ from taketwo.cli.look import sessions_command
 from taketwo.conversation import Conversation, Turn, UserLine
 from taketwo.errors import AlreadyThere, StoreUnavailable
 from taketwo.server.app import create_app
+from taketwo.server.fetching import Fetching, Sources
 from taketwo.server.webhooks import Webhooks, WebhookSecrets
 from taketwo.store import Store, open_store
 from taketwo.store.addresses import blobs_of
@@ -177,10 +179,12 @@ def platform() -> Iterator[str]:
         thread.join()
 
 
-def test_a_call_that_comes_while_the_storage_is_away_is_refused_until_it_is_back_and_none_is_lost(
+def test_a_call_that_comes_while_the_storage_is_away_is_kept_and_its_recording_once_it_is_back(
     store: Store, object_storage: ObjectStorage, platform: str
 ) -> None:
-    hooks = Webhooks(store, WebhookSecrets(vapi="hush"), body_bytes=10_000_000, limits=FetchLimits(private=True))
+    clock = [NOW]
+    fetching = Fetching(store, Sources(FetchLimits(private=True)), now=lambda: clock[0], tick_s=0.02)
+    hooks = Webhooks(store, WebhookSecrets(vapi="hush"), fetching, body_bytes=10_000_000)
     client = TestClient(Starlette(routes=hooks.routes()))
     pages = TestClient(create_app(store), base_url="http://127.0.0.1")
 
@@ -195,21 +199,34 @@ def test_a_call_that_comes_while_the_storage_is_away_is_refused_until_it_is_back
         answer = client.post("/webhooks/vapi", content=body, headers={"x-vapi-secret": "hush"})
         return answer.status_code, answer.headers.get("retry-after")
 
-    assert sent("before") == (200, None)
+    def wait_for_recording(id: str) -> None:
+        given_up = time.monotonic() + 60
+        while store.conversation(id).metadata["recording"] != name:
+            assert time.monotonic() < given_up
+            clock[0] += timedelta(seconds=1)  # what failed is due again at some time
+            time.sleep(0.02)
+
     name = content_hash(b"RIFF the call")
+    fetching.start()
+    assert sent("before") == (200, None)
+    wait_for_recording("before")
     object_storage.stop()
     try:
-        status, back_in_s = sent("meanwhile")
-        assert status == 503 and back_in_s is not None and int(back_in_s) >= 1
+        assert sent("meanwhile") == (200, None)
+        status, back_in_s = sent("before")
+        assert status == 503 and back_in_s is not None and int(back_in_s) >= 1, (
+            "whether its recording is kept is unknown"
+        )
         away = pages.get(f"/audio/{name}")
         assert away.status_code == 503 and int(away.headers["retry-after"]) >= 1
         with pytest.raises(StoreUnavailable, match="does not answer"):
             store.delete_session("before")
-        assert [one.id for one in store.conversations()] == ["before"], "nothing is done by half"
+        assert {one.id for one in store.conversations()} == {"before", "meanwhile"}, "nothing is done by half"
+        assert store.conversation("meanwhile").metadata["recording"] == platform
     finally:
         object_storage.start()
-    assert sent("meanwhile") == (200, None)
-    assert {one.id for one in store.conversations()} == {"before", "meanwhile"}
+    wait_for_recording("meanwhile")
+    fetching.close()
     assert pages.get(f"/audio/{name}").content == b"RIFF the call"
 
 
@@ -221,7 +238,7 @@ def test_the_key_is_in_no_log_and_doctor_says_whether_the_bucket_answers(
     logging.getLogger().addHandler(handler)
     try:
         told = CliRunner().invoke(doctor_command, ["--store", store.url]).output
-        assert "ok  recordings s3://talks/store/" in told
+        assert "ok  recordings   s3://talks/store/" in told
         object_storage.stop()
         told += CliRunner().invoke(doctor_command, ["--store", store.url]).output
         assert "no  recordings" in told
