@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from taketwo.capture.chaining import Talked
     from taketwo.capture.grown import Grown
 
-MOST_BYTES: Final = 12 * 2**20
+MOST_BYTES: Final = 4 * 2**20
 """Of what is kept, as `Grown.size` counts it; what it takes to go on makes that about four times as much memory."""
 
 Version: TypeAlias = tuple[bytes, int, int, int]
