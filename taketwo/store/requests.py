@@ -47,10 +47,11 @@ def catch_up(store: Store, folder: Path, within_s: float) -> None:
     """Store what processes that were killed had acknowledged, and wait for those that are about to store theirs."""
     if not (there := waiting(folder)):
         return
-    take_over(store, folder)
     until = time.monotonic() + within_s
+    take_over(store, folder)
     while not is_stored(there) and time.monotonic() < until:
         time.sleep(LOOK_AGAIN_S)
+        take_over(store, folder)  # whoever had it may have been killed meanwhile, or was not quite dead before
 
 
 def take_over(store: Store, folder: Path) -> None:

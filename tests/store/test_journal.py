@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from hypothesis import given
@@ -154,6 +155,18 @@ def test_what_a_killed_process_acknowledged_is_stored_by_whoever_opens_the_store
     store.flush()
     assert {trace.project for trace in store.traces()} == {"shop", "default"}
     assert len(list(store.traces())) == 4
+    store.close()
+
+
+def test_so_it_is_where_that_process_is_not_quite_dead_yet(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
+    journal = Journal(tmp_path / "store.sqlite3.arrivals")
+    journal.append(Entry(None, trace_request(chat_span(1, 1))))
+    dying = Timer(0.1, journal.close)
+    dying.start()
+    store.flush()
+    dying.join()
+    assert len(list(store.traces())) == 1
     store.close()
 
 

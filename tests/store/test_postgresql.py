@@ -123,6 +123,8 @@ def test_one_that_writes_for_too_long_is_not_waited_for(postgresql_url: str) -> 
 
 WHOLE = {"project", "suite", "result", "document_source"}
 """Tables that may be read whole: a handful of rows, or a listing of all."""
+COUNTS_ALL = {"held_traces"}
+"""Statements that count what a store holds; whoever asks keeps the answer for a while."""
 FILLED_IN = {"value": "f.first_ns", "condition": "f.turns > 3", "beyond": "<", "way": "DESC", "chosen": "TRUE"}
 FILLED_IN |= {"keys": DIALECT.keys, "latencies": DIALECT.latencies}
 
@@ -164,7 +166,7 @@ def test_no_statement_reads_a_large_table_from_end_to_end(postgresql_url: str) -
             connection.execute("DEALLOCATE one")
             if whole := {match[1] for (step,) in plan if (match := re.search(r"Seq Scan on (\w+)", step))} - WHOLE:
                 read_whole[name] = whole
-    assert read_whole == {}
+    assert read_whole.keys() == COUNTS_ALL
 
 
 def test_statements_are_told_as_the_driver_takes_them() -> None:
