@@ -48,14 +48,18 @@ def catch_up(store: Store, folder: Path, within_s: float) -> None:
     if not (there := waiting(folder)):
         return
     until = time.monotonic() + within_s
-    take_over(store, folder)
+    can_be_stored = take_over(store, folder)
     while not is_stored(there) and time.monotonic() < until:
         time.sleep(LOOK_AGAIN_S)
-        take_over(store, folder)  # whoever had it may have been killed meanwhile, or was not quite dead before
+        # Whoever had it may have been killed meanwhile, or was not quite dead before.
+        can_be_stored = can_be_stored and take_over(store, folder)
 
 
-def take_over(store: Store, folder: Path) -> None:
-    """Store what processes that were killed had acknowledged. What cannot be stored now stays for the next time."""
+def take_over(store: Store, folder: Path) -> bool:
+    """Store what processes that were killed had acknowledged.
+
+    What cannot be stored now stays for the next time; False where there is such.
+    """
     try:
         for entries in left_over(folder):
             number = 0
@@ -66,6 +70,8 @@ def take_over(store: Store, folder: Path) -> None:
                 _log.warning("%s: requests that were acknowledged and not stored before a kill: %s", folder, number)
     except (StoreUnavailable, OSError) as error:
         _log.warning("%s: what was acknowledged cannot be stored now: %s", folder, error)
+        return False
+    return True
 
 
 def _keep(store: Store, entries: Sequence[Entry]) -> None:
