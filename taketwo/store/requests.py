@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from taketwo.errors import StoreUnavailable
+from taketwo.errors import NotFound, StoreBusy, StoreUnavailable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store.journal import Entry, is_stored, left_over, set_aside, waiting
 
@@ -43,16 +44,60 @@ def keep_requests(store: Store, folder: Path, entries: Sequence[Entry]) -> None:
         )
 
 
-def catch_up(store: Store, folder: Path, within_s: float) -> None:
-    """Store what processes that were killed had acknowledged, and wait for those that are about to store theirs."""
+class Acknowledged:
+    """What processes that receive have acknowledged and not stored yet, for whoever is to find it."""
+
+    def __init__(self, store: Store, folder: Path | None) -> None:
+        """folder: that of the journals; None where there are none."""
+        self._store = store
+        self._folder = folder
+        self._is_behind = False
+
+    def wait(self, within_s: float) -> bool:
+        """Store what killed processes had acknowledged, and wait for those that are about to store theirs.
+
+        False where not all of it is stored by then: whoever has it stores it later. That is said once.
+        """
+        if self._folder is None or _caught_up(self._store, self._folder, within_s):
+            self._is_behind = False
+            return True
+        if not self._is_behind:
+            _log.warning("%s: not all that was acknowledged is stored yet; until it is, it is not found", self._folder)
+        self._is_behind = True
+        return False
+
+    @contextmanager
+    def before_deleting(self, within_s: float) -> Iterator[None]:
+        """What is deleted in the block is gone: what waits would bring it back.
+
+        Raises StoreBusy after the block where something may come yet.
+        """
+        is_whole = self.wait(within_s)
+        try:
+            yield
+        except NotFound:
+            if is_whole:
+                raise
+        if not is_whole:
+            raise StoreBusy(
+                "what is stored of it is deleted, but more of it may have been acknowledged and not stored yet",
+                where=str(self._folder),
+                todo="see that the server runs, and delete it again in a moment",
+            )
+
+
+def _caught_up(store: Store, folder: Path, within_s: float) -> bool:
     if not (there := waiting(folder)):
-        return
+        return True
     until = time.monotonic() + within_s
     can_be_stored = take_over(store, folder)
-    while not is_stored(there) and time.monotonic() < until:
+    while not is_stored(there):
+        if time.monotonic() > until:
+            return False
         time.sleep(LOOK_AGAIN_S)
         # Whoever had it may have been killed meanwhile, or was not quite dead before.
         can_be_stored = can_be_stored and take_over(store, folder)
+    return True
 
 
 def take_over(store: Store, folder: Path) -> bool:

@@ -29,7 +29,7 @@ from taketwo.store.large import LargeBodies
 from taketwo.store.listing import cursor, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import Redacting
-from taketwo.store.requests import catch_up
+from taketwo.store.requests import Acknowledged
 from taketwo.store.results import Results
 from taketwo.store.search_tables import TableSearch, trace_summary
 from taketwo.store.settling import Finding, file, look, material_of, material_of_trace, row_of
@@ -55,7 +55,9 @@ MOST_LOOKS = 5
 """How often a conversation is read again because something of it arrives meanwhile."""
 
 CATCH_UP_S = 5.0
-"""How long what other processes have acknowledged is waited for, where it must be there."""
+"""How long what other processes have acknowledged is waited for before it is looked for."""
+CATCH_UP_TO_DELETE_S = 30.0
+"""The same before a deletion, which would not find it: where requests never cease they store it every few seconds."""
 
 MOVING = "moving"
 """A table that is there as long as another store is being moved into this one, see moving.py."""
@@ -90,6 +92,7 @@ class TableStore:
         self.documents = TableDocuments(self._readers, self._writer)
         self._envelopes: dict[bytes, bytes] = {}
         self._moved = 0
+        self._acknowledged = Acknowledged(self, database.arrivals)
         self._sessions = KeptSessions()
         self._redacting = Redacting(self.project, database.pseudonyms_key)
         self._large = LargeBodies(database.large, self._readers, self._writer)
@@ -214,7 +217,7 @@ class TableStore:
 
     def flush(self) -> None:
         """See `Store`."""
-        self._catch_up()
+        self._acknowledged.wait(CATCH_UP_S)
         self._writer.flush()
 
     def results(self, suite_id: str) -> list[CaseResult]:
@@ -254,32 +257,32 @@ class TableStore:
 
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
-        self._catch_up()  # what waits would bring it back
-        try:
-            key, reading = self._found_in_any_spelling(id, project)
-        except NotFound:
-            if (deleted := self._delete({}, set(self._redacting.spellings(id)), project)) == Deleted():
-                raise
-            return deleted
-        return self._delete({key: reading.id}, {reading.id}, reading.project)
+        with self._acknowledged.before_deleting(CATCH_UP_TO_DELETE_S):
+            try:
+                key, reading = self._found_in_any_spelling(id, project)
+            except NotFound:
+                if (deleted := self._delete({}, set(self._redacting.spellings(id)), project)) == Deleted():
+                    raise
+                return deleted
+            return self._delete({key: reading.id}, {reading.id}, reading.project)
 
     def delete_user(self, user_id: str, project: str) -> Deleted:
         """See `Store`."""
-        self._catch_up()
-        self.settle()
-        with self._readers.snapshot() as connection:
-            found = {
-                key: name
-                for spelled in self._redacting.spellings(user_id)
-                for key, name in connection.execute(
-                    SQL["conversations_of_user"], {"project": project, "user_id": spelled}
-                )
-            }
-        expired = self.documents.sources_of(self._redacting.spellings(user_id), project)
-        if not found and not expired:
-            what = f"there is no conversation of user {user_id!r} in project {project}"
-            raise NotFound(what, where=self.database.where)
-        return self._delete(found, expired.union(found.values()), project)
+        with self._acknowledged.before_deleting(CATCH_UP_TO_DELETE_S):
+            self.settle()
+            with self._readers.snapshot() as connection:
+                found = {
+                    key: name
+                    for spelled in self._redacting.spellings(user_id)
+                    for key, name in connection.execute(
+                        SQL["conversations_of_user"], {"project": project, "user_id": spelled}
+                    )
+                }
+            expired = self.documents.sources_of(self._redacting.spellings(user_id), project)
+            if not found and not expired:
+                what = f"there is no conversation of user {user_id!r} in project {project}"
+                raise NotFound(what, where=self.database.where)
+            return self._delete(found, expired.union(found.values()), project)
 
     def _delete(self, found: Mapping[int, str], ids: Collection[str], project: str | None) -> Deleted:
         """Delete captured conversations, by key, and whatever was made of those of these ids, captured or expired."""
@@ -325,11 +328,6 @@ class TableStore:
         self._arrivals.close()
         self._writer.close()
         self._readers.close()
-
-    def _catch_up(self) -> None:
-        """See that what was acknowledged is stored."""
-        if self.arrivals is not None:
-            catch_up(self, self.arrivals, CATCH_UP_S)
 
     def _keep(self, project: str, arrivals: list[chunks.Packed]) -> int:
         work = partial(self.database.keep, project=project, arrivals=arrivals)

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_spans import chat_span, raw_spans, trace_request
 
-from taketwo.errors import StoreBusy, StoreUnavailable
+from taketwo.errors import NotFound, StoreBusy, StoreUnavailable
 from taketwo.store import open_store
 from taketwo.store.journal import Entry, Journal, left_over
-from taketwo.store.requests import catch_up
+from taketwo.store.requests import Acknowledged
 
 ENTRIES = st.lists(
     st.builds(Entry, st.none() | st.text(min_size=1, max_size=8), st.binary(max_size=200), st.booleans()), max_size=12
@@ -176,7 +176,7 @@ def test_what_cannot_be_read_is_set_aside_and_the_others_are_stored(tmp_path: Pa
     for body in (trace_request(chat_span(1, 1)), b"no request", trace_request(chat_span(2, 1))):
         journal.append(Entry(None, body))
     journal.close()
-    catch_up(store, tmp_path, 1)
+    assert Acknowledged(store, tmp_path).wait(1)
     assert len(list(store.traces())) == 2
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"no request"]
 
@@ -191,6 +191,40 @@ def test_a_session_that_is_deleted_does_not_come_back_out_of_the_journal(tmp_pat
     store.flush()
     assert list(store.traces()) == []
     store.close()
+
+
+def test_what_its_holder_does_not_store_in_time_is_said_once_and_waited_for_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, journal = open_store("memory:"), Journal(tmp_path)
+    acknowledged = Acknowledged(store, tmp_path)
+    for _ in range(2):
+        journal.append(some(1)[0])
+        assert [acknowledged.wait(0.02) for _ in range(2)] == [False, False]
+        journal.stored(1)
+        assert acknowledged.wait(60)
+    assert [record.message for record in caplog.records] == [
+        f"{tmp_path}: not all that was acknowledged is stored yet; until it is, it is not found"
+    ] * 2
+    journal.close()
+
+
+def test_a_deletion_that_cannot_see_all_deletes_what_there_is_and_says_that_more_may_come(tmp_path: Path) -> None:
+    store, journal = open_store("memory:"), Journal(tmp_path)
+    store.add_spans("default", raw_spans(chat_span(1, 1, session="s-1")))
+    journal.append(Entry(None, trace_request(chat_span(1, 2, session="s-1"))))
+    for _ in range(2):  # the second time nothing is found, which is not the whole truth either
+        with (
+            pytest.raises(StoreBusy, match="what is stored of it is deleted"),
+            Acknowledged(store, tmp_path).before_deleting(0.02),
+        ):
+            store.delete_session("s-1")
+        assert list(store.traces()) == []
+    journal.close()
+    with Acknowledged(store, tmp_path).before_deleting(60):
+        assert store.delete_session("s-1").spans == 1
+    with pytest.raises(NotFound), Acknowledged(store, tmp_path).before_deleting(60):
+        store.delete_session("s-1")
 
 
 def test_files_are_for_nobody_else(tmp_path: Path) -> None:
