@@ -69,14 +69,14 @@ def variants(cases: Sequence[Case], count: int, *, seed: int, personas: Sequence
 
 
 def _all_variants(cases: Sequence[Case], seed: int, personas: Sequence[Persona]) -> Iterator[Case]:
-    """Round by round: a round tries one way of retelling on every case."""
+    """Round by round: a round tries one way of retelling on each case, the next way on the next case."""
     ways: list[tuple[str, Retell | None, Persona | None]] = [(name, way, None) for name, way in RETELLINGS.items()]
     ways += [(f"persona {one.name}", MANNERS.get(one.manner), one) for one in personas]
     ways.append(("one line sent in two", None, None))
     seen = {_lines(case) for case in cases}
     for round_number in range(len(ways) * ROUNDS):
-        name, way, persona = ways[round_number % len(ways)]
-        for case in cases:
+        for place, case in enumerate(cases):
+            name, way, persona = ways[(round_number + place) % len(ways)]
             dice = random.Random(f"{seed}:{round_number}:{case.id}")
             recorded = _retold(case.recorded, way, dice) if way else _interrupted(case.recorded, dice)
             made = _variant(case, recorded, name, round_number, persona)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice, permutations
+from itertools import islice
 
 from taketwo.conversation import Call, Conversation, Turn
 from taketwo.freeze.graph import draw
@@ -29,7 +29,7 @@ def walks(cases: Sequence[Case], count: int) -> list[Case]:
 
 def _crossings(by_id: Mapping[str, Case], ways: Mapping[str, Sequence[str]]) -> Iterator[Case]:
     seen = {_shape(case.recorded) for case in by_id.values()}
-    for first, second in permutations(by_id, 2):
+    for first, second in _pairs(list(by_id)):
         one, other = by_id[first], by_id[second]
         for turn in range(1, min(len(one.recorded.turns), len(other.recorded.turns))):
             if not _meet(ways[first], ways[second], turn):
@@ -39,6 +39,13 @@ def _crossings(by_id: Mapping[str, Case], ways: Mapping[str, Sequence[str]]) -> 
                 seen.add(shape)
                 yield crossed
                 break
+
+
+def _pairs(ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each with each other, every one in turn, so that a few walks begin in many conversations and not all in one."""
+    for distance in range(1, len(ids)):
+        for place, id in enumerate(ids):
+            yield id, ids[(place + distance) % len(ids)]
 
 
 def _meet(one: Sequence[str], other: Sequence[str], turn: int) -> bool:

@@ -183,8 +183,9 @@ class MemoryDocuments:
 
 def already_there(document: Document) -> AlreadyThere:
     """Another one has its id or key."""
-    name = document.key if document.key is not None else document.id
-    return AlreadyThere(f"the {_in_words(document.kind)} {name!r} exists already", todo="choose another name")
+    name, where = (document.id, None) if document.key is None else (document.key, "name")
+    todo = "choose another name"
+    return AlreadyThere(f"the {_in_words(document.kind)} {name!r} exists already", where=where, todo=todo)
 
 
 def not_found(kind: str, id: str) -> NotFound:

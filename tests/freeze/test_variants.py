@@ -115,3 +115,23 @@ def test_ways_that_cross_make_a_new_one_with_the_facts_of_the_first() -> None:
     assert crossed.origin.kind == "synthetic"
     assert (crossed.origin.conversation, crossed.origin.also_of) == ("short", ("long",))
     assert crossed.also_of() == ("long",)
+
+
+def test_few_variants_of_many_conversations_differ_in_more_than_one_way() -> None:
+    told = [
+        Case(id=f"c{n}", recorded=conversation(turn(f"{n}. Hello, where is my parcel? I am waiting.")).but(id=f"c{n}"))
+        for n in range(8)
+    ]
+    made = variants(told, 8, seed=1)
+    assert len({one.origin.made_by for one in made}) >= 5
+    assert len({one.origin.conversation for one in made}) >= 5
+
+
+def test_few_walks_begin_in_many_conversations() -> None:
+    def talk(number: int) -> Case:
+        lines = (f"Where is my parcel{'?' * number}", "And now?", f"Then give me my money back{'!' * number}")
+        talked = conversation(*(turn(one, reply="We wait.") for one in lines))
+        return Case(id=f"c{number}", recorded=talked.but(id=f"c{number}"))
+
+    made = walks([talk(number) for number in range(6)], 6)
+    assert len({case.origin.conversation for case in made}) == len(made) > 1

@@ -98,6 +98,27 @@ def test_a_word_that_a_field_does_not_know_is_answered_with_those_that_it_does(c
     assert client.post("/api/replay-sessions", json=asked).json()["todo"] == "one of: session, trace"
 
 
+def test_all_fields_that_are_missing_are_named_at_once(client: httpx.Client) -> None:
+    problem = client.post("/api/run-tests", json={}).json()
+    assert problem["field"] == "name"
+    assert problem["detail"] == "name: missing, and so are agent_definition_id and scenario_ids"
+    graph = {"nodes": [{"id": "a", "kind": "user"}, {"label": "b"}]}
+    told = client.post("/api/scenarios", json={"project_id": "shop", "graph": graph}).json()
+    assert told["detail"].startswith("name: missing, and so are")
+    for place in ("graph.nodes[0].label", "graph.nodes[1].id", "graph.nodes[1].kind", "graph.edges"):
+        assert place in told["detail"]
+
+
+def test_whoever_comes_back_to_a_stream_is_not_told_again_what_was_told(client: httpx.Client) -> None:
+    path = f"/api/replay-sessions/{scenario_of(client)['id']}/events"
+    told = client.get(path).text.splitlines()
+    assert [line for line in told if line.startswith("event")] == ["event: progress", "event: end"]
+    (mark,) = {line.removeprefix("id: ") for line in told if line.startswith("id: ")}
+    again = client.get(path, headers={"Last-Event-ID": mark})
+    assert (again.status_code, again.content) == (204, b"")
+    assert client.get(path, headers={"Last-Event-ID": "another"}).text.splitlines() == told
+
+
 def test_what_is_no_json_or_no_parameter_is_a_problem_too(client: httpx.Client) -> None:
     assert client.post("/api/projects", content=b"{").json()["field"] == "body"
     assert client.get("/api/scenarios", params={"limit": 0}).json()["field"] == "limit"
@@ -181,6 +202,11 @@ def test_rows_are_added_changed_and_taken_out(client: httpx.Client) -> None:
     assert changed.json()["case"]["expected"][0]["tool"] == "check_status"
     never = client.patch(f"/api/rows/{row['id']}", json={"expected": [{"check": "must_call", "tool": "x", "turn": 9}]})
     assert never.status_code == 400 and never.json()["field"] == "case.expected"
+    (other,) = made(client, f"{path}/rows", rows=[{"conversation_id": "desk-2"}])["rows"]
+    case = {**client.get(f"/api/rows/{other['id']}").json()["case"], "id": row["case_id"]}
+    twice = client.patch(f"/api/rows/{other['id']}", json={"case": case})
+    assert (twice.status_code, twice.json()["field"]) == (409, "case.id")
+    assert client.delete(f"/api/rows/{other['id']}").status_code == 204
     copy = made(client, f"{path}/duplicate")
     assert client.get(f"/api/scenarios/{copy['id']}/rows").json()["rows"][0]["columns"] == {"tier": "gold"}
     assert client.delete(f"/api/rows/{row['id']}").status_code == 204

@@ -23,9 +23,7 @@ ReplayStep: TypeAlias = Literal["init", "generating", "ready", "completed", "fai
 """`init`: the conversations are copied; `generating`: a scenario is being made of them; `ready`: it is there;
 `completed`: a test of it was run."""
 
-LeftOutBecause: TypeAlias = Literal[
-    "not_found", "no_user_turn", "hidden_content", "duplicate", "left_out_by_choice", "excluded"
-]
+LeftOutBecause: TypeAlias = Literal["not_found", "no_user_turn", "hidden_content", "duplicate", "left_out_by_choice"]
 """Why a selected conversation is no row."""
 
 

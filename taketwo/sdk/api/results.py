@@ -129,11 +129,11 @@ class ComparedExecutions(Value):
     after: Results
     """The second."""
     better: tuple[ComparedRow, ...]
-    """Rows that pass only in the second."""
+    """Rows whose verdict is less grave in the second: from fail over flaky and changed to pass."""
     worse: tuple[ComparedRow, ...]
-    """Rows that pass only in the first."""
+    """Rows whose verdict is graver in the second."""
     other: tuple[ComparedRow, ...]
-    """Rows whose verdict is different otherwise, or that only one has."""
+    """Rows that are inconclusive or were not judged in one of them, or that only one has."""
     same: int
     """How many rows have the same verdict."""
     p_value: float | None

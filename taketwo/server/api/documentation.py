@@ -15,7 +15,13 @@ from taketwo.server.api.operation import File, Operation, Stream
 from taketwo.value import JSON, Value
 
 REF = "#/components/schemas/{name}"
-ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
+ALWAYS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 """What any operation may answer."""
 
 
@@ -86,9 +92,10 @@ def _responses(operation: Operation, schemas: Mapping[str, JSON], examples: Mapp
     elif operation.answers is File:
         found["200"] = {"description": "A file.", "content": {"*/*": {"schema": {}, "example": "…"}}}
     elif operation.answers is Stream:
-        text = 'event: progress\ndata: {"status": "running"}\n\n'
+        text = 'event: progress\nid: 5f0c\ndata: {"status": "running"}\n\n'
         content = {"schema": {"type": "string"}, "example": text}
         found["200"] = {"description": "Server-sent events.", "content": {"text/event-stream": content}}
+        found["204"] = {"description": "It has ended, and Last-Event-ID says that this is known."}
     else:
         content = {"schema": schemas[_key(operation.answers)], "example": _plain(examples[operation.answers])}
         found[str(operation.status.value)] = {
@@ -113,6 +120,7 @@ def _refusals(operation: Operation) -> Iterable[HTTPStatus]:
         yield HTTPStatus.NOT_FOUND
     if operation.method != "GET":
         yield from (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        yield HTTPStatus.NOT_IMPLEMENTED  # what needs an extra that the server was installed without
 
 
 def _path_parameters(operation: Operation) -> list[JSON]:
@@ -169,6 +177,9 @@ def _headers(operation: Operation) -> list[JSON]:
     if operation.is_creation:
         about = "The same key with the same request is done once, and answered alike for a day."
         return [{"name": "Idempotency-Key", "in": "header", "required": False, "description": about, "schema": text}]
+    if operation.answers is Stream:
+        about = "Id of the event that came last before the connection broke; it is not told again."
+        return [{"name": "Last-Event-ID", "in": "header", "required": False, "description": about, "schema": text}]
     if operation.method in ("PATCH", "PUT", "DELETE"):
         about = "ETag of what was read; where somebody has changed it since, nothing is done."
         return [{"name": "If-Match", "in": "header", "required": False, "description": about, "schema": text}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from taketwo.server.api.operation import Operation, Stream
 from taketwo.server.flow import executions, replay_sessions
 from taketwo.server.flow.shelf import Flow
+from taketwo.value import content_hash
 
 LOOK_EVERY_S = 0.3
 """How often it is looked at."""
@@ -67,28 +69,40 @@ def routes(flow: Flow) -> list[Route]:
 
 def _endpoint(look: Callable[[str], tuple[Any, str]]) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
-        id = request.path_params["id"]
-        await run_in_threadpool(look, id)  # what is not there is answered as such, before the stream begins
+        id, seen = request.path_params["id"], request.headers.get("last-event-id", "")
+        thing, state = await run_in_threadpool(look, id)  # what is not there is answered so, before the stream begins
+        if state in ENDED and _mark(msgspec.json.encode(thing)) == seen:
+            # Browsers ask again for ever, unless they are told in this way that nothing will come.
+            return Response(status_code=HTTPStatus.NO_CONTENT)
         return StreamingResponse(
-            _stream(look, id), media_type="text/event-stream", headers={"cache-control": "no-store"}
+            _stream(look, id, seen), media_type="text/event-stream", headers={"cache-control": "no-store"}
         )
 
     return endpoint
 
 
-async def _stream(look: Callable[[str], tuple[Any, str]], id: str) -> AsyncIterator[bytes]:
-    sent, quiet_s = b"", 0.0
+async def _stream(look: Callable[[str], tuple[Any, str]], id: str, seen: str) -> AsyncIterator[bytes]:
+    """seen: mark of what a client that comes back was told last."""
+    quiet_s = 0.0
     while True:
         thing, state = await run_in_threadpool(look, id)
         body = msgspec.json.encode(thing)
-        if body != sent:
-            yield b"event: progress\ndata: " + body + b"\n\n"
-            sent, quiet_s = body, 0.0
+        if (mark := _mark(body)) != seen:
+            yield _event("progress", mark, body)
+            seen, quiet_s = mark, 0.0
         elif quiet_s >= SILENT_AT_MOST_S:
             yield b": still going on\n\n"
             quiet_s = 0.0
         if state in ENDED:
-            yield b"event: end\ndata: " + body + b"\n\n"
+            yield _event("end", mark, body)
             return
         await asyncio.sleep(LOOK_EVERY_S)
         quiet_s += LOOK_EVERY_S
+
+
+def _event(name: str, mark: str, body: bytes) -> bytes:
+    return f"event: {name}\nid: {mark}\ndata: ".encode() + body + b"\n\n"
+
+
+def _mark(body: bytes) -> str:
+    return content_hash(body)[:32]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
-from msgspec import Meta, defstruct
+from msgspec import Meta, defstruct, inspect
 
 from taketwo.errors import BadSetting
 from taketwo.sdk.api.asked import Asked
@@ -22,6 +23,9 @@ PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 """How msgspec ends a message with the place that is wrong."""
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
+
+MOST_MISSING = 20
+"""So many missing fields are named."""
 
 
 class NoQuery(Asked):
@@ -143,7 +147,7 @@ def read_body(operation: Operation, body: bytes) -> Any:
     try:
         return msgspec.json.decode(body, type=prepared(operation.body))
     except msgspec.ValidationError as error:
-        raise misplaced(error, operation.body) from error
+        raise misplaced(error, operation.body, body) from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise BadSetting(f"this is no JSON: {error}", where="body") from error
 
@@ -156,15 +160,46 @@ def read_query(operation: Operation, given: dict[str, str]) -> Any:
         raise misplaced(error, operation.query) from error
 
 
-def misplaced(error: msgspec.ValidationError, wanted: type | None = None) -> BadSetting:
-    """What is wrong, and in which field; where that takes one of several words, which these are."""
+def misplaced(error: msgspec.ValidationError, wanted: type | None = None, body: bytes | None = None) -> BadSetting:
+    """What is wrong, and in which field; where that takes one of several words, which these are.
+
+    body: where a field is missing in it, all that are missing are named.
+    """
     text = str(error)
     found = PLACE.search(text)
     place = found["path"] if found else ""
     what = PLACE.sub("", text)
+    if MISSING_FIELD.search(what) and wanted is not None and body is not None:
+        names = list(islice(_missing(inspect.type_info(wanted), msgspec.json.decode(body), ""), MOST_MISSING))
+        if names:
+            others = f", and so {'are' if names[2:] else 'is'} {_all_of(names[1:])}" if names[1:] else ""
+            return BadSetting(f"missing{others}", where=names[0])
     if named := UNKNOWN_FIELD.search(what) or MISSING_FIELD.search(what):
         place = f"{place}.{named['name']}".removeprefix(".")
     return BadSetting(what[:1].lower() + what[1:], where=place or "body", todo=_words_of(wanted, place))
+
+
+def _missing(wanted: inspect.Type, given: Any, place: str) -> Iterator[str]:
+    """The places of all required fields that what was given lacks."""
+    match wanted:
+        case inspect.StructType(fields=fields) if isinstance(given, dict):
+            for field in fields:
+                at = f"{place}.{field.encode_name}".removeprefix(".")
+                if field.encode_name in given:
+                    yield from _missing(field.type, given[field.encode_name], at)
+                elif field.required:
+                    yield at
+        case inspect.CollectionType(item_type=item) if isinstance(given, list):
+            for number, one in enumerate(given):
+                yield from _missing(item, one, f"{place}[{number}]")
+        case inspect.UnionType(types=types):
+            shapes = [one for one in types if isinstance(one, inspect.StructType | inspect.CollectionType)]
+            if len(shapes) == 1:
+                yield from _missing(shapes[0], given, place)
+
+
+def _all_of(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def _words_of(wanted: type | None, place: str) -> str | None:

@@ -163,7 +163,8 @@ def cancel_execution(flow: Flow, id: str) -> TestExecution:
 
     EXECUTIONS.change(flow, id, cancelled)
     CALLS.change_parts(flow, id, lambda call: _cancelled(flow, call), states=OPEN)
-    return execution_now(flow, id)
+    scores = mean_scores(CALLS.parts(flow, id, state="completed"))
+    return with_counts(flow, EXECUTIONS.change(flow, id, lambda one: one.but(scores=scores)))
 
 
 def rerun(flow: Flow, id: str, asked: Rerun) -> TestExecution:
@@ -186,7 +187,7 @@ def rerun(flow: Flow, id: str, asked: Rerun) -> TestExecution:
         return call.but(status="pending", verdict=None, ended_at=None, ended_reason=None)
 
     # The execution is opened first: a server that dies in between finds an open one and closes it again.
-    EXECUTIONS.change(flow, id, lambda one: one.but(status="pending", named=0, ended_at=None, failure=None))
+    EXECUTIONS.change(flow, id, lambda one: one.but(status="pending", named=0, ended_at=None, failure=None, scores={}))
     CALLS.change_parts(flow, id, again, states=("completed", "failed", "cancelled"))
     if execution.runner == "server":
         flow.executor.begin(Work("run_execution", id))

@@ -42,6 +42,8 @@ FIGURES: dict[str, Callable[[CallFigures], float | None]] = {
 SEED = 20
 """So that the same calls give the same interval each time."""
 RESAMPLES = 1_000
+GRAVENESS = {"pass": 0, "changed": 1, "flaky": 2, "fail": 3}
+"""By verdict, how bad it is; an inconclusive row is neither better nor worse than another."""
 MOST_BOOTSTRAPPED = 2_000
 """With more figures than this the interval of a mean is that of the normal distribution: the two agree by then."""
 NO_FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -271,9 +273,9 @@ def _compared(row_id: str, before: CallExecution | None, after: CallExecution | 
         before_call_id=before.id if before else None,
         after_call_id=after.id if after else None,
     )
-    passes = [verdict == "pass" for verdict in verdicts]
     if verdicts[0] == verdicts[1]:
         return "same", row
-    if None in verdicts or "inconclusive" in verdicts or passes[0] == passes[1]:
+    graveness = [GRAVENESS.get(verdict or "") for verdict in verdicts]
+    if graveness[0] is None or graveness[1] is None:
         return "other", row
-    return ("better" if passes[1] else "worse"), row
+    return ("better" if graveness[1] < graveness[0] else "worse"), row

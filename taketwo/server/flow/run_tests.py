@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from taketwo.errors import BadSetting, NotFound
+from taketwo.errors import BadSetting, MissingExtra, NotFound
 from taketwo.evals.checks import NamedCheck
 from taketwo.evals.evaluator import Evaluator
 from taketwo.scenario import Case
@@ -63,8 +63,7 @@ def delete_evaluator(flow: Flow, id: str) -> None:
 def create_run_test(flow: Flow, asked: CreateRunTest) -> RunTest:
     """Make a run test. Raises AlreadyThere, BadSetting naming what is unknown or belongs to another project."""
     agent = _named(flow, AGENTS, asked.agent_definition_id, "agent_definition_id")
-    if asked.agent_version is not None:
-        version(flow, agent.id, asked.agent_version)
+    _insist_on_version(flow, agent.id, asked.agent_version)
     _insist_on_scenarios(flow, agent.project, asked.scenario_ids)
     _insist_on_evaluators(flow, agent.project, asked.evaluator_ids, asked.evaluators)
     now = flow.now()
@@ -95,8 +94,7 @@ def update_run_test(flow: Flow, id: str, asked: UpdateRunTest) -> RunTest:
     after = before.but(**fields)
     _insist_on_scenarios(flow, before.project, after.scenario_ids)
     _insist_on_evaluators(flow, before.project, after.evaluator_ids, after.evaluators)
-    if after.agent_version is not None:
-        version(flow, before.agent_definition_id, after.agent_version)
+    _insist_on_version(flow, before.agent_definition_id, after.agent_version)
     _insist_on_rows(flow, after)
     _insist_on_running_alone(flow, after)
     if "schedule" in fields:
@@ -158,6 +156,15 @@ def _every(flow: Flow, project: str | None) -> Iterator[RunTest]:
     return (one for one in RUN_TESTS.every(flow) if project in (None, one.project))
 
 
+def _insist_on_version(flow: Flow, agent_id: str, number: int | None) -> None:
+    if number is None:
+        return
+    try:
+        version(flow, agent_id, number)
+    except NotFound as error:
+        raise BadSetting(error.what, where="agent_version", todo=error.todo) from error
+
+
 def _insist_on_scenarios(flow: Flow, project: str, ids: Sequence[str]) -> None:
     for number, id in enumerate(ids):
         scenario = _named(flow, SCENARIOS, id, f"scenario_ids[{number}]")
@@ -208,7 +215,7 @@ def _insist_on_name(flow: Flow, spec: str, where: str) -> None:
         raise BadSetting("the server runs nobody's code", where=where, todo=todo)
     try:
         flow.asking.insist(spec)
-    except BadSetting as error:
+    except (BadSetting, MissingExtra) as error:
         raise BadSetting(error.what, where=where, todo=error.todo) from error
 
 

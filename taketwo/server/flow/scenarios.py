@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taketwo.errors import BadSetting, NotFound, ScenarioUnreadable, WrongState
+from taketwo.errors import AlreadyThere, BadSetting, NotFound, ScenarioUnreadable, WrongState
 from taketwo.evals.sense import insist_on_sense
 from taketwo.freeze.freeze import freeze
 from taketwo.graph import insist_on_paths
@@ -110,7 +110,11 @@ def update_row(flow: Flow, id: str, asked: UpdateRow) -> ScenarioRow:
         changed = row_of(flow, row.scenario_id, case, row.position, fields.get("columns", row.columns))
         return changed.but(id=row.id, persona=row.persona, changed=row.changed)
 
-    row = ROWS.change(flow, id, updated)
+    try:
+        row = ROWS.change(flow, id, updated)
+    except AlreadyThere as error:
+        what = "another row of the scenario has this name"
+        raise AlreadyThere(what, where="case.id", todo="choose another name") from error
     touch(flow, row.scenario_id)
     return row
 

@@ -45,7 +45,6 @@ REASONS = {
     "hidden_content": "Content was hidden",
     "duplicate": "Repeats another one",
     "left_out_by_choice": "Left out by choice",
-    "excluded": "Excluded",
 }
 """Why a selected conversation is no row."""
 

@@ -41,6 +41,7 @@ from taketwo.server.flow.replay_sessions import (
     generate_scenario,
     retry_replay_session,
 )
+from taketwo.server.flow.results import compare_executions
 from taketwo.server.flow.run_tests import create_run_test
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS
 from taketwo.server.flow.shelf import Flow
@@ -292,7 +293,8 @@ async def test_an_execution_is_cancelled_and_run_again(flow: Flow) -> None:
     await worked(flow, execution.id, same_agent)
     assert execution_now(flow, execution.id).verdicts == {"pass": 3}
     assert rerun(flow, execution.id, Rerun(what="failed")).status == "completed"
-    assert rerun(flow, execution.id, Rerun(what="all")).counts == {"pending": 3}
+    again = rerun(flow, execution.id, Rerun(what="all"))
+    assert (again.counts, again.scores) == ({"pending": 3}, {})
 
 
 async def test_one_row_is_run_again_whatever_its_verdict(flow: Flow) -> None:
@@ -351,6 +353,7 @@ def test_a_run_test_names_what_it_does_not_find(flow: Flow) -> None:
     good = {"name": "n", "agent_definition_id": session.agent_definition_id, "scenario_ids": (session.scenario_id,)}
     for wrong, field in [
         ({"agent_definition_id": "x"}, "agent_definition_id"),
+        ({"agent_version": 9}, "agent_version"),
         ({"scenario_ids": ("x",)}, "scenario_ids[0]"),
         ({"scenario_ids": (session.scenario_id,) * 2}, "scenario_ids"),
         ({"row_ids": ("x",)}, "row_ids"),
@@ -361,8 +364,32 @@ def test_a_run_test_names_what_it_does_not_find(flow: Flow) -> None:
             create_run_test(flow, CreateRunTest(**{**good, **wrong}))
         assert raised.value.where == field
     create_run_test(flow, CreateRunTest(**good))
-    with pytest.raises(AlreadyThere):
+    with pytest.raises(AlreadyThere) as twice:
         create_run_test(flow, CreateRunTest(**good))
+    assert twice.value.where == "name"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ("pass", "changed", "worse"),
+        ("changed", "fail", "worse"),
+        ("flaky", "fail", "worse"),
+        ("fail", "changed", "better"),
+        ("changed", "changed", "same"),
+        ("pass", "inconclusive", "other"),
+        (None, "fail", "other"),
+    ],
+)
+async def test_a_row_is_worse_where_its_verdict_is_graver(flow: Flow, before, after, kind: str) -> None:
+    test = run_test_of(flow)
+    ids = [execute(flow, test.id, ExecuteRunTest()).id for _ in range(2)]
+    for id, verdict in zip(ids, (before, after), strict=True):
+        (first, *_) = CALLS.parts(flow, id)
+        CALLS.change(flow, first.id, lambda call, verdict=verdict: call.but(status="completed", verdict=verdict))
+    compared = compare_executions(flow, *ids)
+    found = {"better": len(compared.better), "worse": len(compared.worse), "other": len(compared.other)}
+    assert (found.get(kind, compared.same == 3), sum(found.values())) == (1, 0 if kind == "same" else 1)
 
 
 def test_the_server_runs_nobodys_code(flow: Flow) -> None:
