@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from taketwo.capture.otlp import read_logs, read_spans
 from taketwo.span import RawLog, RawSpan
+from taketwo.store.chunks import LARGE_BYTES
 
 PROTOBUF = "application/x-protobuf"
 START_NS = 1_795_000_000_000_000_000
@@ -76,6 +77,15 @@ def trace_request(*spans: Span, resource: dict[str, str] | None = None) -> bytes
     scope.scope.name = "made"
     scope.spans.extend(spans)
     return request.SerializeToString()
+
+
+def large_span(trace: int, span: int = 1, *, session: str, said: str = "Hello") -> RawSpan:
+    """A span that carries a long document."""
+    made = chat_span(trace, span, said=[said], session=session)
+    made.attributes.append(text("document", f"{said} {session} {trace} " * (LARGE_BYTES // 10)))
+    (raw,) = raw_spans(made)
+    assert len(raw.body) > LARGE_BYTES
+    return raw
 
 
 def raw_spans(*spans: Span) -> list[RawSpan]:

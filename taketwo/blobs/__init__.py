@@ -15,6 +15,8 @@ S3: Final = "s3://"
 """How addresses of S3-compatible object storage begin."""
 _SUFFIXES: Final = {b"RIFF": ".wav", b"OggS": ".ogg", b"fLaC": ".flac", b"ID3": ".mp3", b"\xff\xfb": ".mp3"}
 _MEDIA_TYPES: Final = {".wav": "audio/wav", ".ogg": "audio/ogg", ".flac": "audio/flac", ".mp3": "audio/mpeg"}
+SUFFIXES: Final = ("", *_MEDIA_TYPES)
+"""Every ending that `suffix_of` gives."""
 
 
 class Part(Value):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from taketwo.blobs import Part, is_name, media_type_of, suffix_of
+from taketwo.blobs import SUFFIXES, Part, is_name, media_type_of, suffix_of
 from taketwo.errors import StoreUnavailable
 from taketwo.value import content_hash
 
@@ -89,7 +89,9 @@ class FolderBlobs:
         """The file of that hash; None where there is none."""
         if not is_name(name):
             return None
-        return next(iter(sorted(self.folder.glob(f"{name}*"))), None)
+        # Not by looking through the folder, which may hold very many.
+        paths = (self.folder / f"{name}{suffix}" for suffix in SUFFIXES)
+        return next((path for path in paths if path.is_file()), None)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

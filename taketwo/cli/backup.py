@@ -19,5 +19,8 @@ def backup_command(to: Path, store_url: str | None) -> None:
     """
     from taketwo.store.backup import back_up
 
-    for written in back_up(store_url or settings().store, to):
+    backup = back_up(store_url or settings().store, to)
+    for written in backup.written:
         click.echo(f"wrote {written}")
+    if backup.missing:
+        click.echo(f"{len(backup.missing)} of the recordings and large spans that it names were missing before")

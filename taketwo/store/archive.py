@@ -15,8 +15,9 @@ from typing import Any, Final, NoReturn, TypeVar
 import msgspec
 
 from taketwo.blobs import Blobs
+from taketwo.capture.imports.parquet_process import open_parquet
 from taketwo.conversation import Conversation
-from taketwo.errors import AlreadyThere, MissingExtra, NotFound, StoreUnavailable
+from taketwo.errors import AlreadyThere, MissingExtra, NotFound, StoreUnavailable, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import Store
 from taketwo.store.addresses import blobs_of
@@ -28,7 +29,13 @@ from taketwo.store.recordings import copy_blobs, recordings_of
 from taketwo.voice.recordings import names_of
 
 ROWS_AT_ONCE: Final = 64
-"""Conversations that are in memory together while a file is written or read."""
+"""Conversations that are in memory together while a file is written."""
+MOST_MEMORY: Final = 4 << 30
+"""Bytes that it may take to unpack an archive, beside what is in it."""
+MOST_GROWTH: Final = 1_000
+"""What is in an archive is not more than so many times its size: conversations are not so much alike."""
+ALWAYS_TAKEN: Final = 256 << 20
+"""Bytes of what is in an archive that are taken whatever its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,15 +242,18 @@ def _schema(pyarrow: Any) -> Any:
 
 
 def _rows(place: ArchivePlace) -> Iterator[dict[str, Any]]:
-    pyarrow, parquet = _package("pyarrow"), _package("pyarrow.parquet")
+    names = _schema(_package("pyarrow")).names
     try:
-        with place.opened() as file_of_it, parquet.ParquetFile(file_of_it, page_checksum_verification=True) as file:
-            if not set(_schema(pyarrow).names) <= set(file.schema_arrow.names):
+        with (
+            place.opened() as file,
+            open_parquet(file, most_memory=MOST_MEMORY, checksums=True, needed_for="an archive") as archive,
+        ):
+            if not set(names) <= set(archive.columns):
                 raise StoreUnavailable("this Parquet file is no archive of taketwo", where=place.where)
-            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
-                yield from batch.to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        why = str(error).partition("\n")[0]
+            size = file.seek(0, os.SEEK_END)
+            yield from archive.rows(max(ALWAYS_TAKEN, MOST_GROWTH * size))
+    except (TraceUnreadable, OSError) as error:
+        why = error.what if isinstance(error, TraceUnreadable) else str(error)
         raise StoreUnavailable(f"the archive cannot be read: {why}", where=place.where) from error
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 from taketwo.blobs import S3, Blobs, open_blobs
 from taketwo.errors import MissingExtra, StoreUnavailable
@@ -27,8 +26,11 @@ class ArchivePlace(Protocol):
     def exists(self) -> bool:
         """Whether there is something at that place. Raises StoreUnavailable."""
 
-    def opened(self) -> BinaryIO:
-        """What is there, to be read. Raises StoreUnavailable where there is nothing, or it cannot be read."""
+    def opened(self) -> IO[bytes]:
+        """What is there, as a file that can be read from its end.
+
+        Raises StoreUnavailable where there is nothing, or it cannot be read.
+        """
 
     def take(self, finished: Path) -> None:
         """Put a finished file there. Raises OSError, StoreUnavailable."""
@@ -56,7 +58,7 @@ class ArchiveFile:
         """See `ArchivePlace`."""
         return self._path.exists()
 
-    def opened(self) -> BinaryIO:
+    def opened(self) -> IO[bytes]:
         """See `ArchivePlace`."""
         try:
             return self._path.open("rb")
@@ -98,12 +100,16 @@ class ArchiveObject:
                 return False
         return True
 
-    def opened(self) -> BinaryIO:
-        """See `ArchivePlace`. An archive is read into memory as a whole anyway."""
+    def opened(self) -> IO[bytes]:
+        """See `ArchivePlace`."""
         if not self.exists():
             raise StoreUnavailable("there is no such archive", where=self.where)
+        copy = tempfile.TemporaryFile()  # noqa: SIM115  # whoever asked closes it
         with self._telling(self.where):
-            return io.BytesIO(self._obstore.get(self._bucket, self._key).bytes())
+            for piece in self._obstore.get(self._bucket, self._key).stream():
+                copy.write(piece)
+        copy.flush()
+        return copy
 
     def take(self, finished: Path) -> None:
         """See `ArchivePlace`. An object is there as a whole or not at all."""

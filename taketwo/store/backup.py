@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from taketwo.blobs import Blobs, large_bodies_of
@@ -12,17 +13,30 @@ from taketwo.errors import BadSetting, StoreUnavailable
 from taketwo.store.addresses import blobs_of, shown, sqlite_address
 from taketwo.store.recordings import copy_blobs, recordings_folder
 from taketwo.store.sqlite_database import SqliteDatabase
+from taketwo.store.statements import SQL
 from taketwo.store.tables import TableStore
 
 PAGES_AT_A_TIME = 2_000
 """Pages that are copied before whoever writes gets a turn."""
+MOST_TRIES = 5
+"""How often the tables are copied where, each time, something that they refer to is deleted before it is copied."""
 
 
-def back_up(url: str, to: Path) -> list[Path]:
-    """Copy a SQLite store and its recordings; gives what was written.
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What was written."""
 
-    The copy is the store as it was at one moment, whoever writes meanwhile, and is checked before it takes its place.
-    Raises BadSetting for a store of another kind and where the copy exists, StoreUnavailable.
+    written: tuple[Path, ...]
+    """The file, and the folder of the recordings and large spans where there are any."""
+    missing: tuple[str, ...]
+    """Hashes of recordings and large spans that the store refers to and has not: they were missing before."""
+
+
+def back_up(url: str, to: Path) -> Backup:
+    """Copy a SQLite store, its recordings and its large spans.
+
+    The copy is the store as it was at one moment, whoever writes and deletes meanwhile, and is checked before it takes
+    its place. Raises BadSetting for a store of another kind and where the copy exists, StoreUnavailable.
     """
     source_file = sqlite_address(url)
     if source_file is None:
@@ -32,6 +46,7 @@ def back_up(url: str, to: Path) -> list[Path]:
     path = Path(source_file.path).expanduser()
     _catch_up(path)
     unfinished = to.with_name(f".{to.name}.unfinished")
+    beside = Beside(blobs_of(url), FolderBlobs(recordings_folder(to)))
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         unfinished.unlink(missing_ok=True)
@@ -40,18 +55,19 @@ def back_up(url: str, to: Path) -> list[Path]:
             closing(sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)) as source,
             closing(sqlite3.connect(unfinished)) as copy,
         ):
-            source.backup(copy, pages=PAGES_AT_A_TIME)
+            missing = copy_whole(source, copy, beside)
             ((said,),) = copy.execute("PRAGMA integrity_check").fetchall()
         if said != "ok":
             raise StoreUnavailable(f"the copy is damaged: {said}", where=str(to), todo="is the disk sound?")
         unfinished.replace(to)
-        return [to, *_recordings(blobs_of(url), recordings_folder(to))]
     except (sqlite3.Error, OSError) as error:
         raise StoreUnavailable(
             f"cannot be copied: {error}", where=str(path), todo="is there room on the disk?"
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
+    folders = [folder for folder in (recordings_folder(to),) if folder.is_dir()]
+    return Backup((to, *folders), tuple(sorted(missing)))
 
 
 def _catch_up(path: Path) -> None:
@@ -61,9 +77,56 @@ def _catch_up(path: Path) -> None:
             store.flush()
 
 
-def _recordings(source: Blobs, target: Path) -> list[Path]:
-    beside = FolderBlobs(target)
-    copy_blobs(source, beside, source.names())
-    large = large_bodies_of(source)
-    copy_blobs(large, large_bodies_of(beside), large.names())
-    return [target] if target.is_dir() else []
+def copy_whole(source: sqlite3.Connection, copy: sqlite3.Connection, beside: Beside) -> frozenset[str]:
+    """Copy the tables and what they refer to; gives what of that was missing before.
+
+    What is deleted after the tables were copied and before its object was, the tables are copied again without.
+    """
+    # First, so that little is left to be copied, or deleted, after the tables.
+    beside.copy()
+    before: frozenset[str] | None = None
+    for _ in range(MOST_TRIES):
+        source.backup(copy, pages=PAGES_AT_A_TIME)
+        beside.copy()
+        wanted = _referred_to(copy)
+        missing = beside.missing(wanted)
+        if not missing or missing == before:
+            beside.forget_all_but(wanted)
+            return missing
+        before = missing
+    raise StoreUnavailable(
+        "recordings or large spans are deleted while they are copied, again and again",
+        where=beside.where,
+        todo="try again in a moment",
+    )
+
+
+def _referred_to(copy: sqlite3.Connection) -> frozenset[str]:
+    large = {bytes(name).hex() for (name,) in copy.execute(SQL["large_bodies"])}
+    return frozenset(large.union(name for (name,) in copy.execute(SQL["recordings"])))
+
+
+class Beside:
+    """What lies beside the tables: recordings, and large bodies of spans."""
+
+    def __init__(self, source: Blobs, target: Blobs) -> None:
+        """Of recordings; the large bodies lie below each."""
+        self._pairs = [(source, target), (large_bodies_of(source), large_bodies_of(target))]
+        self._copied: list[set[str]] = [set() for _ in self._pairs]
+        self.where = source.where
+
+    def copy(self) -> None:
+        """Copy what is new."""
+        for (source, target), copied in zip(self._pairs, self._copied, strict=True):
+            copied.update(copy_blobs(source, target, source.names()))
+
+    def missing(self, wanted: frozenset[str]) -> frozenset[str]:
+        """What of that is not there."""
+        return wanted.difference(*(target.names() for _, target in self._pairs))
+
+    def forget_all_but(self, wanted: frozenset[str]) -> None:
+        """What was deleted while it was copied does not live on in the copy."""
+        for (source, target), copied in zip(self._pairs, self._copied, strict=True):
+            for name in copied - wanted:
+                if not source.exists(name):
+                    target.delete(name)

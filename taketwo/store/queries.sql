@@ -378,6 +378,14 @@ UPDATE large_body SET at_ns = 0 WHERE name = ? AND trace_id IS NULL
 -- With its chunks; the object goes afterwards.
 UPDATE large_body SET trace_id = NULL, at_ns = 0 WHERE trace_id = ?
 
+-- name: large_bodies
+-- All that a chunk has, to see that a copy of the store is whole.
+SELECT name FROM large_body WHERE trace_id IS NOT NULL
+
+-- name: recordings
+-- All that a conversation refers to, likewise.
+SELECT DISTINCT name FROM mark WHERE kind = 'recording'
+
 -- name: large_orphans
 -- By the index of those that are nobody's.
 SELECT name FROM large_body WHERE trace_id IS NULL AND at_ns <= :before LIMIT :limit

@@ -18,7 +18,8 @@ from taketwo.conversation import Conversation, Say, Turn, UserLine
 from taketwo.errors import AlreadyThere, StoreUnavailable
 from taketwo.store import Store, open_store
 from taketwo.store.addresses import blobs_of
-from taketwo.store.archive import put_back, write_archive
+from taketwo.store.archive import _rows, put_back, write_archive
+from taketwo.store.archive_places import archive_place
 from taketwo.store.feedback import Feedback
 from taketwo.voice.recordings import Recordings
 
@@ -151,4 +152,25 @@ def test_what_is_damaged_or_no_archive_is_said_on_one_line(store: Store, tmp_pat
         file.write_bytes(bad)
     with pytest.raises(StoreUnavailable) as raised:
         open_store(f"archive:///{file}")
+    assert str(file) in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_an_archive_that_unpacks_to_very_much_more_than_its_size_is_not_read_to_its_end(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    file = tmp_path / "bomb.parquet"
+    text = pyarrow.DictionaryArray.from_arrays(
+        pyarrow.array([0] * 1_000, pyarrow.int32()), pyarrow.array(["x" * 2_000_000])
+    )
+    nothing = pyarrow.array([[]] * 1_000, pyarrow.list_(pyarrow.string()))
+    names = ("project", "id", "conversation")
+    rest = {"started_at": nothing, "ended_at": nothing, "user_id": nothing, "feedback": nothing, "spans": nothing}
+    table = pyarrow.table({**dict.fromkeys(names, text), **rest, "logs": nothing})
+    parquet.write_table(table, file, compression="zstd", dictionary_pagesize_limit=1 << 30)
+    assert file.stat().st_size < 100_000
+    rows = _rows(archive_place(file))
+    with pytest.raises(StoreUnavailable, match="it holds more than 268,435,456 bytes") as raised:
+        for _ in rows:
+            pass
     assert str(file) in str(raised.value) and "\n" not in str(raised.value)

@@ -10,14 +10,14 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from made_spans import START_NS, chat_span, raw_logs, raw_spans, text
+from made_spans import START_NS, chat_span, raw_logs, raw_spans
+from made_spans import large_span as large
 from object_storage import ObjectStorage
 from postgres_cluster import emptied
 
 from taketwo.blobs import Blobs, large_bodies_of, open_blobs
 from taketwo.conversation import Conversation
 from taketwo.errors import StoreUnavailable
-from taketwo.span import RawSpan
 from taketwo.store import Store, open_store
 from taketwo.store.addresses import blobs_of
 from taketwo.store.archive import put_back, write_archive
@@ -50,15 +50,6 @@ def store(url: str) -> Iterator[Store]:
     opened = open_store(url)
     yield opened
     opened.close()
-
-
-def large(trace: int, span: int = 1, *, session: str, said: str = "Hello") -> RawSpan:
-    """A span that carries a long document."""
-    made = chat_span(trace, span, said=[said], session=session)
-    made.attributes.append(text("document", f"{said} {session} {trace} " * (LARGE_BYTES // 10)))
-    (raw,) = raw_spans(made)
-    assert len(raw.body) > LARGE_BYTES
-    return raw
 
 
 def objects(store: Store) -> Blobs:

@@ -24,7 +24,7 @@ from taketwo.capture.imports import (
     tau_bench,
     vapi,
 )
-from taketwo.capture.imports.imported import FileFormat, Imported, Unread
+from taketwo.capture.imports.imported import FileFormat, Imported, OpenedFile, Unread
 from taketwo.errors import BadSetting, TooLarge, TraceUnreadable
 
 __all__ = ["FORMATS", "Imported", "Unread", "read_file"]
@@ -109,7 +109,8 @@ def _inside(path: Path, where: str | None) -> str:
 
 def _unpacked(file: io.BufferedReader, most_bytes: int | None = None) -> io.BufferedReader:
     pieces = unpacked(file)
-    return io.BufferedReader(_Pieces(pieces if most_bytes is None else _at_most(pieces, most_bytes)), _BUFFER_BYTES)
+    raw = _Pieces(pieces if most_bytes is None else _at_most(pieces, most_bytes))
+    return OpenedFile(raw, _BUFFER_BYTES, most_bytes)
 
 
 def _at_most(pieces: Iterator[bytes], most_bytes: int) -> Iterator[bytes]:

@@ -24,6 +24,16 @@ Imported: TypeAlias = ReceivedSpans | ReceivedLogs | Conversation | Unread
 """Spans and log records come as they were sent together, and what was refused of them as `Unread`."""
 
 
+class OpenedFile(io.BufferedReader):
+    """A file, unpacked."""
+
+    def __init__(self, raw: io.RawIOBase, buffer_size: int, most_bytes: int | None) -> None:
+        """raw: what it holds. most_bytes: see below."""
+        super().__init__(raw, buffer_size)
+        self.most_bytes = most_bytes
+        """For formats that are packed in themselves: bytes of what is read of it, unpacked; None for all."""
+
+
 class FileFormat(Protocol):
     """What the module of a file format has."""
 

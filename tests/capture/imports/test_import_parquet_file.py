@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tempfile
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from imported_story import SAMPLES, assert_is_the_story, conversations_of, read
 
 from taketwo.capture.imports import read_file
+from taketwo.capture.imports.imported import Unread
+from taketwo.capture.imports.parquet_process import open_parquet
 from taketwo.errors import MissingExtra, TraceUnreadable
 
 pyarrow = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
@@ -121,3 +124,67 @@ def test_without_its_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match="'parquet'"):
         list(read_file(path))
+
+
+def shared(text: str, rows: int) -> bytes:
+    """A text that each of so many rows has and the file holds once."""
+    once = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * rows, pyarrow.int32()), pyarrow.array([text]))
+    return written(pyarrow.table({"id": once, "trace_id": once}), dictionary_pagesize_limit=1 << 30)
+
+
+def written(table: Any, **options: Any) -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(table, file, compression="zstd", **options)
+    return file.getvalue()
+
+
+def nothing_in(rows: int) -> bytes:
+    return written(pyarrow.table({"id": pyarrow.nulls(rows, pyarrow.string())}))
+
+
+def one_row_of(items: int) -> bytes:
+    return written(
+        pyarrow.table({"id": pyarrow.ListArray.from_arrays([0, items], pyarrow.nulls(items, pyarrow.int8()))})
+    )
+
+
+def one_text_of(size: int) -> bytes:
+    return written(pyarrow.table({"id": pyarrow.array(["x" * size])}), use_dictionary=False)
+
+
+@pytest.mark.parametrize(
+    ("bomb", "said"),
+    [
+        (lambda: shared("x" * 200_000, 100_000), "it holds more than"),
+        (lambda: nothing_in(1_000_000), "it holds more than"),
+        (lambda: one_row_of(20_000_000), "takes more than 64 MiB"),
+        (lambda: one_text_of(80_000_000), "takes more than 64 MiB"),
+    ],
+    ids=["a text in every row", "rows of nothing", "a list without end", "a text without end"],
+)
+def test_what_unpacks_to_very_much_ends_with_one_line_and_takes_no_more_memory_than_it_is_given(
+    bomb: Any, said: str
+) -> None:
+    body = bomb()
+    assert len(body) < 60_000
+    seen = 0
+    with pytest.raises(TraceUnreadable, match=said) as raised, tempfile.TemporaryFile() as file:
+        file.write(body)
+        file.flush()
+        with open_parquet(file, most_memory=64 << 20, as_json=True) as found:
+            for row in found.rows(most_bytes=3_000_000):
+                seen += len(row["id"] or "")
+    assert "\n" not in str(raised.value)
+    assert seen <= 3_000_000
+
+
+def test_a_file_that_somebody_sends_is_read_up_to_a_limit_of_what_it_unpacks_to(tmp_path: Path) -> None:
+    path = tmp_path / "export.parquet"
+    path.write_bytes(written(pyarrow.Table.from_pylist(lines("langsmith-runs.jsonl")[:1] * 500)))
+    *_, last = read_file(path, "langsmith", most_bytes=path.stat().st_size)
+    assert isinstance(last, Unread) and "it holds more than" in last.why
+
+
+def test_very_many_columns_are_not_read() -> None:
+    with pytest.raises(TraceUnreadable, match="2,001 columns"):
+        read("parquet", written(pyarrow.table({f"c{number}": [1] for number in range(2_001)})))
