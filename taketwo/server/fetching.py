@@ -23,10 +23,11 @@ from taketwo.conversation import Conversation, Gap
 from taketwo.errors import AddressRefused, AlreadyThere, NotFound, TakeTwoError, TooLarge, TraceUnreadable
 from taketwo.select.filters import parse
 from taketwo.span import RawSpan
-from taketwo.store import Store
+from taketwo.store import Merge, Store
 from taketwo.store.addresses import blobs_of
 from taketwo.store.documents import Document, Documents
-from taketwo.value import Value, content_hash
+from taketwo.store.importing import kept_already
+from taketwo.value import JSON, Value, content_hash
 from taketwo.voice.recordings import Recordings, names_of, with_recording
 
 KIND: Final = "recording_to_fetch"
@@ -117,7 +118,6 @@ class Fetching:
         self._now = now
         self._pauses_s = pauses_s
         self._tick_s = tick_s
-        self._telling = threading.Lock()
         self._working: list[_Fetch] = []
         self._seen: dict[tuple[str, str], str] = {}
         self._ended = threading.Event()
@@ -135,20 +135,18 @@ class Fetching:
         if self._thread is not None:  # not its fetches: they would be waited for, and begin again after the next start
             self._thread.join()
 
-    def keep(self, conversation: Conversation, before: Callable[[], Conversation | None]) -> bool:
+    def keep(self, conversation: Conversation, merge: Merge) -> bool:
         """Keep a call that was told by its platform, and have its recording fetched; gives whether it was new.
 
-        before: gives the same call as it is kept; a recording that is kept stays, as its address may have expired.
+        merge: what is kept of it beside what is known; a recording that is kept stays, as its address may have expired.
         """
-        with self._telling:
-            known = before()
-            recordings = Recordings([blobs_of(self._store.url)])
-            name, named = (None if one is None else one.metadata.get("recording") for one in (known, conversation))
-            if isinstance(name, str) and isinstance(named, str) and is_hash(name) and recordings.has(name):
-                return self._store.put_conversation(with_recording(conversation, named, name))
-            # Before the call itself: who is killed in between is sent the call again.
+        known = kept_already(self._store, conversation.id, conversation.project)
+        name = None if known is None else known.metadata.get("recording")
+        is_there = isinstance(name, str) and is_hash(name) and Recordings([blobs_of(self._store.url)]).has(name)
+        if not is_there:  # before the call itself: who is killed in between is sent the call again
             ask_for(self._store.documents, conversation, self._now())
-            return self._store.put_conversation(conversation)
+        lost = None if is_there else name
+        return self._store.put_conversation(conversation, partial(_with_its_recording, merge=merge, lost=lost))
 
     def _work(self) -> None:
         tick = 0
@@ -234,26 +232,18 @@ class Fetching:
 
     def _told(self, wanted: ToFetch, body: bytes | None, why: str = "") -> None:
         """Keep what was fetched, and let the conversation say what became of its recording."""
-        with self._telling:
-            try:
-                found = self._store.conversation(wanted.id, wanted.project)
-                spans = self._store.raw_spans(wanted.id, wanted.project)
-            except NotFound:  # deleted meanwhile
-                found, spans = None, []
-            if found is not None and wanted.recording in names_of(found):
-                name = None if body is None else Recordings([blobs_of(self._store.url)]).keep(body)
-                if spans:
-                    self._store.add_spans(wanted.project, [raw_span(_said(wanted, spans[0], name, why))])
-                else:
-                    self._store.put_conversation(_with(self._without_feedback(found), wanted.recording, name, why))
-            self._store.documents.remove(KIND, id=_id(wanted))
-
-    def _without_feedback(self, found: Conversation) -> Conversation:
-        """The conversation as it was told: what people think of it is kept elsewhere, and may change."""
-        given = self._store.feedback(found.id, found.project)
-        names = {one.name if one.turn is None else f"turns[{one.turn}].{one.name}" for one in given}
-        scores = {name: value for name, value in found.outcome.scores.items() if name not in names}
-        return found.but(outcome=found.outcome.but(scores=scores, comments=()))
+        try:
+            found = self._store.conversation(wanted.id, wanted.project)
+            spans = self._store.raw_spans(wanted.id, wanted.project)
+        except NotFound:  # deleted meanwhile
+            found, spans = None, []
+        if found is not None and wanted.recording in names_of(found):
+            name = None if body is None else Recordings([blobs_of(self._store.url)]).keep(body)
+            if spans:
+                self._store.add_spans(wanted.project, [raw_span(_said(wanted, spans[0], name, why))])
+            else:
+                self._store.put_conversation(found, partial(_fetched, wanted=wanted, name=name, why=why))
+        self._store.documents.remove(KIND, id=_id(wanted))
 
 
 def _alive(document: Document, *, claimed: Document, until: datetime) -> Document:
@@ -275,10 +265,26 @@ def _said(wanted: ToFetch, first: RawSpan, name: str | None, why: str) -> SpanRo
     )
 
 
-def _with(conversation: Conversation, recording: str, name: str | None, why: str) -> Conversation:
+def _with_its_recording(
+    kept: Conversation | None, told: Conversation, *, merge: Merge, lost: JSON
+) -> Conversation | None:
+    """What is kept of a call, with the recording that was fetched, unless that is lost."""
+    merged = merge(kept, told)
+    named, name = (None if one is None else one.metadata.get("recording") for one in (merged, kept))
+    if merged is not None and isinstance(named, str) and isinstance(name, str) and is_hash(name) and name != lost:
+        return with_recording(merged, named, name)
+    return merged
+
+
+def _fetched(
+    kept: Conversation | None, _: Conversation, *, wanted: ToFetch, name: str | None, why: str
+) -> Conversation | None:
+    """The call as it is kept by now, with what became of its recording; nothing of one that was deleted meanwhile."""
+    if kept is None or wanted.recording not in names_of(kept):
+        return None
     if name is not None:
-        return with_recording(conversation, recording, name)
-    return conversation.but(gaps=(*conversation.gaps, Gap(where="metadata.recording", why=why)))
+        return with_recording(kept, wanted.recording, name)
+    return kept.but(gaps=(*kept.gaps, Gap(where="metadata.recording", why=why)))
 
 
 def _file(sources: Sources, path: str) -> bytes:

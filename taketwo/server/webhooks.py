@@ -23,7 +23,6 @@ from taketwo.errors import TakeTwoError, TraceUnreadable
 from taketwo.server.fetching import Fetching
 from taketwo.server.receiver import PROJECT_HEADERS
 from taketwo.store import Store
-from taketwo.store.importing import kept_already
 from taketwo.value import JSON, Value, clean_json
 
 FRESH_S: Final = 300.0
@@ -96,17 +95,15 @@ class Webhooks:
             if told is None:
                 return JSONResponse({"kept": False})
             conversation = told.conversation.but(project=project)
-            before = kept_already(self._store, conversation.id, project)
-            if before is not None and told.rank < _rank_of(before):
-                return JSONResponse({"kept": False, "id": conversation.id, "new": False})
-            new = self._fetching.keep(conversation, lambda: kept_already(self._store, conversation.id, project))
+            merging = _Merging(told.rank)
+            new = self._fetching.keep(conversation, merging)
         except (ValueError, RecursionError) as error:
             return _told(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {error}")
         except TraceUnreadable as error:
             return _told(HTTPStatus.BAD_REQUEST, str(error))
         except TakeTwoError as error:
             return _told(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"retry-after": str(BACK_IN_S)})
-        return JSONResponse({"kept": True, "id": conversation.id, "new": new})
+        return JSONResponse({"kept": not merging.is_known, "id": conversation.id, "new": new})
 
 
 def signed_by_vapi(secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -> str | None:
@@ -163,6 +160,18 @@ class _Told(NamedTuple):
     conversation: Conversation
     rank: int
     """How much it says; the same call may be told again, and in another order."""
+
+
+class _Merging:
+    """Lets nothing take the place of what says more: webhooks come twice, late, and to several servers at once."""
+
+    def __init__(self, rank: int) -> None:
+        self._rank = rank
+        self.is_known = False
+
+    def __call__(self, kept: Conversation | None, told: Conversation) -> Conversation | None:
+        self.is_known = kept is not None and self._rank < _rank_of(kept)
+        return None if self.is_known else told
 
 
 def _of_vapi(value: JSON) -> _Told | None:

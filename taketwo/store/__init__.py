@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
@@ -19,6 +19,12 @@ from taketwo.verdict import CaseResult
 
 if TYPE_CHECKING:
     from taketwo.store.database import Database
+
+
+Merge: TypeAlias = Callable[[Conversation | None, Conversation], Conversation | None]
+"""What to keep of a conversation, by the one of its id that is kept, None where there is none, and the one that came,
+with what must not be kept taken out of both; None for what is kept already. Runs while nobody else writes, so it must
+be quick."""
 
 
 class Store(Protocol):
@@ -50,10 +56,11 @@ class Store(Protocol):
     def add_logs(self, project: str, logs: Sequence[RawLog]) -> int:
         """Keep log records that belong to a trace; gives how many were new. The others belong to no conversation."""
 
-    def put_conversation(self, conversation: Conversation) -> bool:
-        """Keep a conversation that has no spans; False if it was there already, letter by letter.
+    def put_conversation(self, conversation: Conversation, merge: Merge | None = None) -> bool:
+        """Keep a conversation that has no spans; False if nothing changed, letter by letter.
 
-        Another one of the same id is replaced. Raises TraceUnreadable where that id belongs to spans.
+        merge: what becomes of it by what is kept of the same id at that moment; without it, that is replaced.
+        Raises TraceUnreadable where that id belongs to spans.
         """
 
     def conversation(self, id: str, project: str | None = None) -> Conversation:

@@ -19,7 +19,7 @@ from taketwo.capture.imports.parquet_process import open_parquet
 from taketwo.conversation import Conversation
 from taketwo.errors import AlreadyThere, MissingExtra, NotFound, StoreUnavailable, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
-from taketwo.store import Store
+from taketwo.store import Merge, Store
 from taketwo.store.addresses import blobs_of
 from taketwo.store.archive_places import ArchivePlace, archive_place
 from taketwo.store.feedback import Feedback
@@ -86,9 +86,9 @@ class ArchiveStore(MemoryStore):
         """Only while the file is read. Raises StoreUnavailable."""
         return self._refuse() if self._open else super().add_logs(project, logs)
 
-    def put_conversation(self, conversation: Conversation) -> bool:
+    def put_conversation(self, conversation: Conversation, merge: Merge | None = None) -> bool:
         """Only while the file is read. Raises StoreUnavailable."""
-        return self._refuse() if self._open else super().put_conversation(conversation)
+        return self._refuse() if self._open else super().put_conversation(conversation, merge)
 
     def add_feedback(self, id: str, given: Feedback, project: str | None = None) -> Feedback:
         """Only while the file is read. Raises StoreUnavailable."""

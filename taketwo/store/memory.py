@@ -16,6 +16,7 @@ from threading import RLock
 from taketwo.conversation import Conversation
 from taketwo.errors import NotFound, NotUnique, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
+from taketwo.store import Merge
 from taketwo.store.chunks import log_key, more_complete, weight
 from taketwo.store.documents_memory import MemoryDocuments
 from taketwo.store.feedback import Feedback, meant, names_of, with_scores
@@ -80,7 +81,7 @@ class MemoryStore:
             there.changed = there.changed or bool(kept)
             return len(kept)
 
-    def put_conversation(self, conversation: Conversation) -> bool:
+    def put_conversation(self, conversation: Conversation, merge: Merge | None = None) -> bool:
         """See `Store`."""
         conversation = self._redacting.conversation(conversation)
         with self._lock:
@@ -91,9 +92,11 @@ class MemoryStore:
                     where=f"project {conversation.project}",
                     todo="import it into another project",
                 )
-            if there.imports.get(conversation.id) == conversation:
+            known = there.imports.get(conversation.id)
+            merged = conversation if merge is None else merge(known, conversation)
+            if merged is None or merged == known:
                 return False
-            there.imports[conversation.id] = conversation
+            there.imports[conversation.id] = merged
             self._number(conversation.project, conversation.id)
             return True
 

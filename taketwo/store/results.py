@@ -7,7 +7,8 @@ that the writer comes back from the database it has to wait for the other thread
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from threading import Event, Lock
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from taketwo.store.bodies import packed_json
 from taketwo.store.database import Connection
 from taketwo.store.statements import SQL
+from taketwo.store.summary import SuiteSummary
 from taketwo.store.writer import Writer
 from taketwo.value import Value
 from taketwo.verdict import CaseResult
@@ -110,3 +112,18 @@ class _Batch:
         with self._lock:
             self.taken.set()
         write(connection, (row_of(suite_id, result, at_ns) for suite_id, at_ns, result in self._rows))
+
+
+def suites_of(rows: Sequence[tuple[str, str, int, int, int]]) -> list[SuiteSummary]:
+    """What a listing shows of each suite, the newest first, by name, verdict, how many, and the first and last time."""
+    found: dict[str, SuiteSummary] = {}
+    for name, verdict, results, first_ns, last_ns in rows:
+        first, last = datetime.fromtimestamp(first_ns / 1e9, UTC), datetime.fromtimestamp(last_ns / 1e9, UTC)
+        there = found.get(name) or SuiteSummary(id=name, started_at=first, ended_at=last, counts={})
+        found[name] = SuiteSummary(
+            id=name,
+            started_at=min(there.started_at, first),
+            ended_at=max(there.ended_at, last),
+            counts={**there.counts, verdict: results},
+        )
+    return sorted(found.values(), key=lambda suite: suite.started_at, reverse=True)

@@ -10,7 +10,7 @@ from taketwo.conversation import Conversation
 from taketwo.errors import NotAllowed, NotFound
 from taketwo.select.filters import Filter
 from taketwo.span import RawLog, RawSpan
-from taketwo.store import Store
+from taketwo.store import Merge, Store
 from taketwo.store.documents import Change, Document, Documents
 from taketwo.store.feedback import Feedback
 from taketwo.store.project import Deleted, ProjectSettings
@@ -71,10 +71,10 @@ class ScopedStore:
         """See `Store`."""
         return self._store.add_logs(self._scope.named(project), logs)
 
-    def put_conversation(self, conversation: Conversation) -> bool:
+    def put_conversation(self, conversation: Conversation, merge: Merge | None = None) -> bool:
         """See `Store`."""
         self._scope.named(conversation.project)
-        return self._store.put_conversation(conversation)
+        return self._store.put_conversation(conversation, merge)
 
     def conversation(self, id: str, project: str | None = None) -> Conversation:
         """See `Store`."""

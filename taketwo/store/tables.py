@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from taketwo.conversation import Conversation
 from taketwo.errors import NotFound, NotUnique, StoreBusy, StoreUnavailable, TraceUnreadable
 from taketwo.select.filters import parse
 from taketwo.span import RawLog, RawSpan
-from taketwo.store import chunks
+from taketwo.store import Merge, chunks
 from taketwo.store.arrivals import project_key
 from taketwo.store.bodies import packed, unpacked
 from taketwo.store.database import Connection, Database, Readers, Rows
@@ -30,7 +30,7 @@ from taketwo.store.listing import cursor, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import Redacting
 from taketwo.store.requests import Acknowledged
-from taketwo.store.results import Results
+from taketwo.store.results import Results, suites_of
 from taketwo.store.search_tables import TableSearch, trace_summary
 from taketwo.store.settling import Finding, file, look, material_of, material_of_trace, row_of
 from taketwo.store.statements import SQL
@@ -134,10 +134,10 @@ class TableStore:
         """See `Store`."""
         return self._keep(project, chunks.pack_logs(self._redacting.logs(project, logs), self._beside))
 
-    def put_conversation(self, conversation: Conversation) -> bool:
+    def put_conversation(self, conversation: Conversation, merge: Merge | None = None) -> bool:
         """See `Store`."""
         kept = self._redacting.conversation(conversation)
-        return self._writer.do(partial(_put_import, conversation=kept, body=packed(kept)))
+        return self._writer.do(partial(_put_import, conversation=kept, body=packed(kept), merge=merge))
 
     def conversation(self, id: str, project: str | None = None) -> Conversation:
         """See `Store`."""
@@ -238,7 +238,7 @@ class TableStore:
     def suites(self) -> list[SuiteSummary]:
         """See `Store`."""
         with self._readers.snapshot() as connection:
-            return _suites(connection.execute(SQL["suites"]).fetchall())
+            return suites_of(connection.execute(SQL["suites"]).fetchall())
 
     def project(self, name: str) -> ProjectSettings:
         """See `Store`."""
@@ -543,7 +543,7 @@ def _reading(connection: Connection, key: int) -> bytes:
     return bytes(body)
 
 
-def _put_import(connection: Connection, *, conversation: Conversation, body: bytes) -> bool:
+def _put_import(connection: Connection, *, conversation: Conversation, body: bytes, merge: Merge | None) -> bool:
     project_id = project_key(connection, conversation.project)
     place = {"name": conversation.id, "project_id": project_id}
     found = connection.execute(SQL["find_import"], place).fetchone()
@@ -553,6 +553,11 @@ def _put_import(connection: Connection, *, conversation: Conversation, body: byt
             where=f"project {conversation.project}",
             todo="import it into another project",
         )
+    if merge is not None:
+        merged = merge(None if found is None else unpacked(found[2], Conversation), conversation)
+        if merged is None:
+            return False
+        conversation, body = merged, packed(merged)
     if found is not None and found[2] == body:
         return False
     times = {"first_ns": moment_ns(conversation.started_at), "last_ns": moment_ns(conversation.ended_at)}
@@ -580,17 +585,3 @@ def _put_feedback(connection: Connection, *, key: int, conversation: Conversatio
 def _put_settings(connection: Connection, *, name: str, settings: ProjectSettings) -> None:
     row = {"id": project_key(connection, name), "settings": settings.to_json().decode()}
     connection.execute(SQL["put_project_settings"], row)
-
-
-def _suites(rows: Sequence[tuple[str, str, int, int, int]]) -> list[SuiteSummary]:
-    found: dict[str, SuiteSummary] = {}
-    for name, verdict, results, first_ns, last_ns in rows:
-        first, last = datetime.fromtimestamp(first_ns / 1e9, UTC), datetime.fromtimestamp(last_ns / 1e9, UTC)
-        there = found.get(name) or SuiteSummary(id=name, started_at=first, ended_at=last, counts={})
-        found[name] = SuiteSummary(
-            id=name,
-            started_at=min(there.started_at, first),
-            ended_at=max(there.ended_at, last),
-            counts={**there.counts, verdict: results},
-        )
-    return sorted(found.values(), key=lambda suite: suite.started_at, reverse=True)

@@ -274,6 +274,36 @@ def test_importing_the_same_again_changes_nothing(store: Store) -> None:
     assert len(list(store.conversations())) == 1
 
 
+def says_more(kept: Conversation | None, came: Conversation) -> Conversation | None:
+    told = [len(one.turns[0].user.text) for one in (kept, came) if one is not None and one.turns[0].user is not None]
+    return came if kept is None or told[1] > told[0] else None
+
+
+def test_what_becomes_of_a_conversation_is_decided_by_what_is_kept_as_it_is_written(store: Store) -> None:
+    assert store.put_conversation(imported("chat-1", said="Hello you"), says_more)
+    assert not store.put_conversation(imported("chat-1", said="Hello"), says_more)
+    assert store.conversation("chat-1") == imported("chat-1", said="Hello you")
+    assert store.put_conversation(imported("chat-1", said="Hello to all of you"), says_more)
+    store.put_conversation(imported("chat-1"), lambda kept, came: kept and kept.but(user_id=came.id))
+    assert store.conversation("chat-1") == imported("chat-1", said="Hello to all of you").but(user_id="chat-1")
+
+
+def test_of_what_several_tell_at_once_what_says_most_stays(store: Store) -> None:
+    others = [store if store.url == "memory:" else open_store(store.url) for _ in range(3)]
+    told = [(other, "x" * size) for size in range(1, 25) for other in others]
+    puts = [
+        Thread(target=other.put_conversation, args=(imported("chat-1", said=said), says_more)) for other, said in told
+    ]
+    for put in puts:
+        put.start()
+    for put in puts:
+        put.join()
+    assert store.conversation("chat-1") == imported("chat-1", said="x" * 24)
+    for other in others:
+        if other is not store:
+            other.close()
+
+
 def test_an_import_does_not_replace_what_was_captured(store: Store) -> None:
     store.add_spans("default", raw_spans(chat_span(1, 1, session="desk-1")))
     with pytest.raises(TraceUnreadable, match="captured from spans"):
