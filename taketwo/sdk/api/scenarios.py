@@ -189,7 +189,13 @@ class ScenarioRow(Value):
     changed: tuple[str, ...] = ()
     """What a synthetic row has otherwise than its source, one line each."""
     persona: str | None = None
-    """Name of the persona that speaks; None for the recorded user."""
+    """Name of the persona that speaks; how the recorded user spoke; None where nothing is known of that."""
+    situation: str | None = None
+    """What the user came for; None where the user says nothing."""
+    outcome: str | None = None
+    """What was called, and how it ended; None where nothing is known of that."""
+    derived: tuple[Literal["persona", "situation", "outcome"], ...] = ()
+    """Which of these three were derived from the recording, by rules and without a model; nobody has written them."""
     columns: dict[str, JSON] = {}
     """Values of the further columns."""
     case: Case | None = None

@@ -185,6 +185,10 @@ ROW = scenarios.ScenarioRow(
     said="Where is my order A-1042?",
     turns=1,
     tools=("check_status",),
+    persona="writes English",
+    situation="Where is my order A-1042?",
+    outcome="called check_status; at last the agent said: “It is on its way.”",
+    derived=("persona", "situation", "outcome"),
     case=CASE,
 )
 SITUATION = Situation(

@@ -20,6 +20,7 @@ from taketwo.sdk.api.scenarios import (
 )
 from taketwo.server.flow.agents import AGENTS
 from taketwo.server.flow.changes import changed_fields
+from taketwo.server.flow.portraits import portrait
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.shelf import Flow, Listed, Place, Shelf
 from taketwo.store.summary import summarise
@@ -108,7 +109,7 @@ def update_row(flow: Flow, id: str, asked: UpdateRow) -> ScenarioRow:
         case = case.but(**{name: fields[name] for name in ("expected", "why") if name in fields})
         _insist(case, "case")
         changed = row_of(flow, row.scenario_id, case, row.position, fields.get("columns", row.columns))
-        return changed.but(id=row.id, persona=row.persona, changed=row.changed)
+        return _in_place_of(row, changed)
 
     try:
         row = ROWS.change(flow, id, updated)
@@ -135,7 +136,7 @@ def touch(flow: Flow, id: str, *, rows: int = 0) -> None:
 
 def row_of(flow: Flow, scenario_id: str, case: Case, position: int, columns: dict[str, JSON]) -> ScenarioRow:
     """A case as a row."""
-    summary = summarise(case.recorded)
+    summary, persona, shown = summarise(case.recorded), _persona(case), portrait(case.recorded)
     return ScenarioRow(
         id=flow.new_id(),
         scenario_id=scenario_id,
@@ -148,7 +149,10 @@ def row_of(flow: Flow, scenario_id: str, case: Case, position: int, columns: dic
         turns=summary.turns,
         tools=summary.tools,
         changed=case.origin.changed,
-        persona=_persona(case),
+        persona=persona or shown.persona,
+        situation=shown.situation,
+        outcome=shown.outcome,
+        derived=shown.known() if persona is None else tuple(one for one in shown.known() if one != "persona"),
         columns=columns,
         case=case,
     )
@@ -157,6 +161,14 @@ def row_of(flow: Flow, scenario_id: str, case: Case, position: int, columns: dic
 def _persona(case: Case) -> str | None:
     name = case.recorded.metadata.get("persona")
     return name if isinstance(name, str) and case.origin.kind == "synthetic" else None
+
+
+def _in_place_of(before: ScenarioRow, row: ScenarioRow) -> ScenarioRow:
+    """The row with what its case does not tell: a file knows of no persona that was given."""
+    row = row.but(id=before.id, changed=before.changed)
+    if before.persona is None or "persona" in before.derived:
+        return row
+    return row.but(persona=before.persona, derived=tuple(one for one in row.derived if one != "persona"))
 
 
 def as_file(flow: Flow, id: str) -> Scenario:
@@ -202,7 +214,7 @@ def _numbered(flow: Flow, id: str, cases: Sequence[Case], old: dict[str, Scenari
     for number, case in enumerate(cases):
         before = old.get(case.id)
         row = row_of(flow, id, case, number, before.columns if before else {})
-        rows.append(row.but(id=before.id, persona=before.persona, changed=before.changed) if before else row)
+        rows.append(_in_place_of(before, row) if before else row)
     return rows
 
 
