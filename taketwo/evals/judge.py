@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,8 @@ class Judge:
     """It names the score."""
     repeats: int = 1
     """How often it is asked at least; more than once to learn how much the judge itself varies."""
+    is_no: Callable[[bool | float | str], bool] = lambda verdict: verdict is False or verdict == "worse"
+    """Which of its verdicts fail a case, and so have to be confirmed; a limit of marks says otherwise."""
 
     @property
     def version(self) -> str:
@@ -85,11 +87,14 @@ class Judge:
 
     def _askings(self, opinions: Sequence[Opinion]) -> int:
         """How often to ask, given what it said so far: a no is confirmed, a yes is believed."""
-        is_no = any(one.verdict is False or one.verdict == "worse" for one in opinions)
-        return max(self.repeats, CONFIRMED_BY if is_no else 1)
+        return max(self.repeats, CONFIRMED_BY if any(self.is_no(one.verdict) for one in opinions) else 1)
 
     def _together(self, opinions: Sequence[Opinion], asked: int, why: str) -> Score | Unscored:
+        wrong = sum(self.is_no(one.verdict) for one in opinions)
         if self.prompt.answer == "score":
+            # The median of marks is below a limit where most of them are.
+            if wrong and max(wrong, len(opinions) - wrong) * 2 <= CONFIRMED_BY:
+                return self._unscored(f"what the judge found wrong was not confirmed: {why}")
             marks = [float(one.verdict) for one in opinions]
             value: bool | float | str = sum(marks) / len(marks)
             telling = opinions[0]
@@ -98,7 +103,7 @@ class Judge:
             (value, most), *others = votes.most_common()
             if others and others[0][1] == most:
                 return self._unscored(f"the judge is split: {most} of {asked} times {_told(value)}, as often otherwise")
-            if asked > 1 and value in (False, "worse") and most * 2 <= CONFIRMED_BY:
+            if asked > 1 and self.is_no(value) and most * 2 <= CONFIRMED_BY:
                 return self._unscored(f"what the judge found wrong was not confirmed: {why}")
             telling = next(one for one in opinions if one.verdict == value)
         agreeing = f" ({sum(one.verdict == value for one in opinions)} of {asked} askings)" if asked > 1 else ""

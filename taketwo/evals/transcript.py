@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from taketwo.conversation import Call, Conversation, Turn
@@ -10,6 +11,8 @@ from taketwo.value import canonical_json, in_words
 FEWEST_LETTERS = 3
 """A shorter quote proves nothing."""
 QUOTE_LIMIT = 80
+_MARK = re.compile(r"\A(?:[#\W]*turn \d+|user|agent|tool called|tool result|error)\b\W*")
+"""What stands before what was said, as `transcript` writes it; quoting that alone proves nothing."""
 
 
 def transcript(conversation: Conversation) -> str:
@@ -21,7 +24,7 @@ def missing_quote(conversation: Conversation, turn: int, quote: str) -> str | No
     """Why a quote is no evidence; None where it stands in that turn. turn: its number, from 1."""
     if not 1 <= turn <= len(conversation.turns):
         return f"the judge quotes turn {turn}, and there are {len(conversation.turns)}"
-    if len(_plain(quote)) < FEWEST_LETTERS:
+    if len(_MARK.sub("", _plain(quote)).strip()) < FEWEST_LETTERS:
         return "the judge quotes nothing that could be looked for"
     if any(_plain(quote) in _plain(text) for text in _texts(conversation.turns[turn - 1])):
         return None

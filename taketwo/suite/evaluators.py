@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
@@ -69,9 +70,15 @@ class Limited:
             return found.but(name=self.name)
         if isinstance(found.value, bool | str):
             return Unscored(name=self.name, why=f"{found.value!r} is no number", evaluator=found.evaluator)
-        holds = found.value >= self.limit if self.sign == ">=" else found.value <= self.limit
-        reason = f"{found.value:.3g}" if found.reason is None else f"{found.value:.3g}: {found.reason}"
-        return found.but(name=self.name, value=holds, reason=reason, samples=())
+        # Of several marks the one in the middle: it keeps to the limit where most of them do.
+        value = median(map(float, found.samples)) if found.samples else found.value
+        reason = f"{value:.3g}" if found.reason is None else f"{value:.3g}: {found.reason}"
+        return found.but(name=self.name, value=holds(value, self.sign, self.limit), reason=reason, samples=())
+
+
+def holds(value: float, sign: str, limit: float) -> bool:
+    """Whether a number keeps to a limit."""
+    return value >= limit if sign == ">=" else value <= limit
 
 
 def open_evaluators(
@@ -96,7 +103,10 @@ def open_evaluators(
 def _limited(spec: str, model: Callable[[], LanguageModel | None], folder: Path, repeats: int) -> Evaluator:
     if not _EXPECTATION.match(spec) and (found := _LIMIT.fullmatch(spec)):
         judged = _opened(found["spec"], model, folder, repeats)
-        return Limited(judged, found["sign"], float(found["number"]))
+        sign, limit = found["sign"], float(found["number"])
+        if isinstance(judged, Judge) and judged.prompt.answer == "score":
+            judged = replace(judged, is_no=lambda mark: not holds(float(mark), sign, limit))
+        return Limited(judged, sign, limit)
     if not _EXPECTATION.match(spec) and (meant := _LIMIT_MEANT.fullmatch(spec)):
         raise _no_limit(spec, meant["spec"], meant["sign"], meant["limit"])
     return _opened(spec, model, folder, repeats)

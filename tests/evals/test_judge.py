@@ -14,12 +14,13 @@ from fake_providers import FakeProviders, fake_providers
 from taketwo.compare.compare import compare
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting
-from taketwo.evals.evaluator import Context
+from taketwo.evals.evaluator import Context, evaluate
 from taketwo.evals.judge import Judge
 from taketwo.evals.judge_prompts import JUDGES, judge_prompt, rubric_of_file, rubric_prompt
 from taketwo.llm import ModelSettings, open_model
 from taketwo.run import Ending, Run
 from taketwo.scenario import Case
+from taketwo.suite.evaluators import open_evaluators
 from taketwo.testing import call, conversation, turn
 from taketwo.verdict import Score, Unscored
 
@@ -88,6 +89,9 @@ async def test_copying_may_change_case_white_space_and_quotation_marks(quote: st
         ([(2, "It was paid.")], "the judge quotes what does not stand in turn 2"),
         ([(7, "It was paid.")], "the judge quotes turn 7, and there are 2"),
         ([(1, " . ")], "the judge quotes nothing that could be looked for"),
+        ([(1, "Agent:")], "the judge quotes nothing that could be looked for"),
+        ([(1, "## Turn 1")], "the judge quotes nothing that could be looked for"),
+        ([(1, "Tool result")], "the judge quotes nothing that could be looked for"),
         ([], "the judge quotes nothing"),
     ],
 )
@@ -103,6 +107,30 @@ async def test_a_judge_that_cannot_tell_is_unscored() -> None:
         found = await judged(server)
     assert isinstance(found, Unscored)
     assert "cannot tell" in found.why
+
+
+@pytest.mark.parametrize(
+    ("marks", "value", "asked"),
+    [((8,), True, 1), ((6, 9, 7), True, 3), ((6, 9, 5), False, 3), ((6, 6, 10), False, 3)],
+)
+async def test_a_mark_beyond_its_limit_is_confirmed_by_the_majority_of_three(
+    marks: tuple[int, ...], value: bool, asked: int
+) -> None:
+    with fake_providers(in_turn(*(says(mark, (1, "It was paid.")) for mark in marks))) as server:
+        model = open_model(ModelSettings(model="gpt-judge", base_url=f"{server.url}/v1"))
+        (found,) = await evaluate(context(), open_evaluators(["csat>=7"], lambda: model, folder=Path()))
+    assert isinstance(found, Score)
+    assert found.value is value
+    assert len(server.requests) == asked
+
+
+async def test_a_mark_beyond_its_limit_that_is_not_confirmed_is_unscored() -> None:
+    invented = says(6, (1, "nobody said this"))
+    with fake_providers(in_turn(says(6, (1, "It was paid.")), invented)) as server:
+        model = open_model(ModelSettings(model="gpt-judge", base_url=f"{server.url}/v1"))
+        (found,) = await evaluate(context(), open_evaluators(["csat>=7"], lambda: model, folder=Path()))
+    assert isinstance(found, Unscored)
+    assert "not confirmed" in found.why
 
 
 async def test_a_no_is_confirmed_by_the_majority_of_three() -> None:
