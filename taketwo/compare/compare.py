@@ -14,7 +14,7 @@ from taketwo.compare.cut_short import not_left_open
 from taketwo.compare.effects import distance, effects
 from taketwo.compare.exchanges import Exchange, exchanges
 from taketwo.compare.likeness import MOVED_STEPS_BELOW, LikenessOfSteps, same_turn
-from taketwo.compare.lone_calls import resolve
+from taketwo.compare.lone_calls import resolve, retried
 from taketwo.compare.metrics import measure, not_comparable
 from taketwo.compare.replies import reply_changes, turn_changes
 from taketwo.compare.say_do import unbacked_claims
@@ -116,7 +116,7 @@ def _differences(recorded: Conversation, replayed: Conversation, terms: _Terms) 
             unknown.append(why)
         elif exchange.recorded and exchange.replayed:
             findings += reply_changes(exchange, sides, terms.grading, terms.similar, terms.language)
-    changes = list(resolve(findings, terms.grading, gaps))
+    changes = list(resolve(findings, terms.grading, gaps, retried(recorded, replayed, terms.grading.writes)))
     if terms.cut_short_in is not None:
         changes = [*not_left_open(changes, pairs, replayed, terms.cut_short_in)]
     return _Found(pairs, changes, unknown)

@@ -5,9 +5,10 @@
 - A *name* is a run of capitalised words inside a sentence, such as `with DHL Express`. Only one that takes the place
   of another is told.
 
-What a reply promises, refuses, denies and asks is found by `commitments`.
+- So is a day of the week (a *date*), and a word of five and more capitals (an *id*, such as `HATHAT`).
 
-Facts are sets: their order and how often they are said does not count, so two amounts that change places go unseen.
+What a reply promises, refuses, denies and asks is found by `commitments`. Facts are sets: their order and how often
+they are said does not count. What sentences state differently that both have but for a word is found by `statements`.
 """
 
 from __future__ import annotations
@@ -18,23 +19,34 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from taketwo.compare.commitments import VERBS, commitment_changes
+from taketwo.compare.statements import statement_changes
 from taketwo.comparison import FactChange, FactKind
 from taketwo.language.facts import Fact, facts_in
-from taketwo.language.phrasebook import ENGLISH
+from taketwo.language.phrasebook import ENGLISH, phrasebook
 
 NO_NAMES = frozenset(
     (*"I I'm I'll I've I'd OK Okay Yes No Please Thanks Thank USD EUR GBP UTC AM PM ID".split(), "Thank You")
 )
 """Capitalised words that name nobody."""
+_CODE = re.compile(r"\b[A-Z]{5,}\b")
+"""A record locator, such as `HATHAT`."""
 _NAME = re.compile(r"(?<=[a-z] )(?!I\b)(?:[A-Z][\w&'’-]*[^\W\d_]\b)(?: (?!I\b)[A-Z][\w&'’-]*[^\W\d_]\b){0,4}")
 
 
 def fact_changes(before: str, after: str, language: str | None = ENGLISH) -> Iterator[FactChange]:
     """What two texts state differently, promise, refuse or ask, kind by kind in the order of the text."""
     was, now = facts_in(before, language), facts_in(after, language)
-    yield from _changes(_only_in(was, now), _only_in(now, was))
-    yield from _other_names(before, after)
-    yield from commitment_changes(before, after, language)
+    told = [
+        *_changes(_only_in(was, now), _only_in(now, was)),
+        *_in_the_place_of_others(before, after, language),
+        *commitment_changes(before, after, language),
+    ]
+    yield from told
+    is_turned_round = any(change.kind in ("negation", "refusal") for change in told)
+    for change in statement_changes(before, after, language):
+        is_told = any((change.before, change.after) == (one.before, one.after) for one in told)
+        if not is_told and not (change.kind == "negation" and is_turned_round):
+            yield change
 
 
 def in_words(change: FactChange) -> str:
@@ -78,19 +90,28 @@ def _change(kind: FactKind | Literal[""], before: str | None, after: str | None)
     return FactChange(kind=kind, before=before, after=after)
 
 
-def _other_names(before: str, after: str) -> Iterator[FactChange]:
-    """Names that took the place of others; one that only came or went is a matter of wording."""
+def _in_the_place_of_others(before: str, after: str, language: str | None) -> Iterator[FactChange]:
+    """Days of the week, codes of letters and names instead of others; one that only came or went is wording."""
     if before == after:
         return
-    sides = [
-        dict.fromkeys(found[0] for found in _NAME.finditer(text) if found[0] not in NO_NAMES)
-        for text in (before, after)
-    ]
-    was, now = (
-        [name for name in side if name.casefold() not in other.casefold()]
-        for side, other in zip(sides, (after, before), strict=True)
-    )
-    yield from (_change("name", one, other) for one, other in zip(was, now, strict=False))
+    weekdays = phrasebook(language).weekdays
+    patterns: tuple[tuple[FactKind, re.Pattern[str]], ...] = (("date", weekdays), ("id", _CODE), ("name", _NAME))
+    for kind, pattern in patterns:
+        sides = [dict.fromkeys(found[0] for found in pattern.finditer(text)) for text in (before, after)]
+        was, now = (
+            [word for word in side if word.casefold() not in other.casefold()]
+            for side, other in zip(sides, (after, before), strict=True)
+        )
+        if kind == "name":
+            was, now = (
+                [
+                    name
+                    for name in names
+                    if name not in NO_NAMES and not weekdays.search(name) and not _CODE.search(name)
+                ]
+                for names in (was, now)
+            )
+        yield from (_change(kind, one, other) for one, other in zip(was, now, strict=False))
 
 
 def _sort(fact: Fact) -> str:

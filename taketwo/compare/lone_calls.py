@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from itertools import groupby, zip_longest
 
 from taketwo.compare.calls import Gaps, LoneCall, Placed, call_change, lone_change, result_changes
 from taketwo.compare.likeness import step_key
+from taketwo.compare.results import failure
 from taketwo.compare.severity import Grading
 from taketwo.comparison import SEVERITIES, Change
+from taketwo.conversation import Conversation
 from taketwo.value import canonical_json
 
 
-def resolve(findings: Sequence[Change | LoneCall], grading: Grading, gaps: Gaps) -> Iterator[Change]:
-    """All findings as Changes, in order; of a call and what replaced it the graver one is first and tells of both."""
+def resolve(
+    findings: Sequence[Change | LoneCall], grading: Grading, gaps: Gaps, retried: Set[str] = frozenset()
+) -> Iterator[Change]:
+    """All findings as Changes, in order; of a call and what replaced it the graver one is first and tells of both.
+
+    retried: as `retried` finds it.
+    """
     moved = _moved(findings)
     left = [
         found for found in findings if not (isinstance(found, LoneCall) and id(found) in moved and found.is_recorded)
@@ -27,7 +34,21 @@ def resolve(findings: Sequence[Change | LoneCall], grading: Grading, gaps: Gaps)
         for found in lone:
             if id(found) in moved:
                 yield from _as_moved(moved[id(found)], found, grading, gaps)
-        yield from _replaced([found for found in lone if id(found) not in moved], grading)
+        yield from _replaced([found for found in lone if id(found) not in moved], grading, retried)
+
+
+def retried(recorded: Conversation, replayed: Conversation, writes: Callable[[str], bool | None]) -> Set[str]:
+    """The writes that succeed as often on both sides, and last on both: any others of theirs were vain."""
+    outcomes: tuple[dict[str, list[bool]], dict[str, list[bool]]] = defaultdict(list), defaultdict(list)
+    for side, of_call in zip((recorded, replayed), outcomes, strict=True):
+        for _, _, call in side.calls():
+            if writes(call.tool) is not False:
+                of_call[step_key(call)].append(failure(call) is None)
+    return {
+        key
+        for key in outcomes[0].keys() & outcomes[1].keys()
+        if sum(outcomes[0][key]) == sum(outcomes[1][key]) > 0 and outcomes[0][key][-1] and outcomes[1][key][-1]
+    }
 
 
 def _moved(findings: Sequence[Change | LoneCall]) -> dict[int, LoneCall]:
@@ -62,12 +83,12 @@ def _as_moved(recorded: LoneCall, replayed: LoneCall, grading: Grading, gaps: Ga
     yield from result_changes(before, after, grading, gaps)
 
 
-def _replaced(lone: Sequence[LoneCall], grading: Grading) -> Iterator[Change]:
+def _replaced(lone: Sequence[LoneCall], grading: Grading, retried: Set[str]) -> Iterator[Change]:
     """Lost and new calls at one place, one beside the other."""
     lost = [found for found in lone if found.is_recorded]
     new = [found for found in lone if not found.is_recorded]
     for before, after in zip_longest(lost, new):
-        changes = [_simply(found, grading) for found in (before, after) if found is not None]
+        changes = [_simply(found, grading, retried) for found in (before, after) if found is not None]
         if before is not None and after is not None:
             changes.sort(key=lambda change: SEVERITIES.index(change.severity))
             instead = f"{before.call.tool} was replaced by {after.call.in_words}"
@@ -75,6 +96,10 @@ def _replaced(lone: Sequence[LoneCall], grading: Grading) -> Iterator[Change]:
         yield from changes
 
 
-def _simply(lone: LoneCall, grading: Grading) -> Change:
+def _simply(lone: LoneCall, grading: Grading, retried: Set[str]) -> Change:
+    if retried and step_key(lone.call) in retried:
+        again = "no longer has to be tried again" if lone.is_recorded else "is tried again, as it failed"
+        severity = grading.of_call("outcome_changed", lone.call.tool)
+        return lone_change(lone, grading, f"{lone.call.in_words} {again}").but(severity=severity)
     what = "is no longer called" if lone.is_recorded else "is called now"
     return lone_change(lone, grading, f"{lone.call.in_words} {what}")

@@ -3,10 +3,11 @@
 The rules, for English; names of months, numbers in words and times of other languages stand in their phrasebooks:
 
 - An *amount* is a number with a currency sign, code or name; `$24.50`, `24.5 USD` and `24.50 dollars` are the same.
-- A *number* is written in digits or as a word from zero to ninety-nine; `1,234.50` is 1234.5, `24,50` is 24.5; its
-  sign is not looked at. `one` is not taken for a number, as it mostly stands for a thing. List markers (`2.` at the
-  start of a line) are none. `20%` is `20 percent`.
-- A *date* is ISO or has the month's name; one without a year is the same as one with it. `3/4/2026` stays as it is.
+- A *number* is written in digits or in words; `1,234.50` is 1234.5, `24,50` is 24.5; its sign is not looked at. `one`
+  is not taken for a number, as it mostly stands for a thing. List markers (`2.` at the start of a line) are none. `20%`
+  is `20 percent`.
+- A *date* is ISO or has the month's name; one without a year is the same as one with it. `5/24/2024` is May 24th, but
+  `3/4/2026`, which may be either of two days, stays as it is.
 - A *time* is `7pm`, `7:30 pm` or `19:30`.
 - An *id* is a word with letters and digits, such as `A-1001` or `HAT069`; case does not count. `20th` and `5kg` are
   numbers.
@@ -60,6 +61,12 @@ _GROUPED = re.compile(r"0|[1-9]\d*|[1-9]\d{0,2}(?:[.,]\d{3})+")
 _NUMBER_WITH_UNIT = re.compile(rf"({_DIGITS})(?:[a-z]{{1,3}}|days?|hours?|mins?|bags?)", re.IGNORECASE)
 
 
+_LARGE_NUMBER = (
+    rf"(?=[aefnost])(?:an?|one|{_NUMBER_WORD}) (?:hundred|thousand|million)\b"
+    rf"(?: (?:and )?(?:one\b|hundred\b|thousand\b|million\b|{_NUMBER_WORD}))*"
+)
+
+
 class Fact(NamedTuple):
     """One fact of a reply."""
 
@@ -104,6 +111,17 @@ def _date_of_words(found: re.Match[str]) -> Fact:
     return Fact("date", f"{month:02}-{int(digits[0]):02}", found[0], digits[1] if len(digits) > 1 else "")
 
 
+def _date_of_figures(found: re.Match[str]) -> Fact:
+    """`24/5/2024` and `5/24/2024` as what they can only mean; `3/4/2026` as it stands."""
+    parts = re.findall(r"\d+", found[0])
+    if len(parts[0]) == 4:
+        return Fact("date", f"{int(parts[1]):02}-{int(parts[2]):02}", found[0], parts[0])
+    low, high = sorted((int(parts[0]), int(parts[1])))
+    if len(parts[2]) != 4 or not (low <= 12 < high or low == high):
+        return Fact("date", found[0], found[0])
+    return Fact("date", f"{low:02}-{high:02}", found[0], parts[2])
+
+
 def _time(found: re.Match[str]) -> Fact:
     hour, minute = re.findall(r"\d+", f"{found[0]}:00")[:2]
     half = re.search("[ap]", found[0], re.IGNORECASE)
@@ -134,17 +152,32 @@ def _number_word(found: re.Match[str]) -> Fact:
     return Fact("amount" if currency else "number", str(NUMBER_WORDS[found["word"].lower()]), found[0], currency)
 
 
+def _large_number(found: re.Match[str]) -> Fact:
+    """`two hundred and fifty-five` is (2 * 100) + 55."""
+    whole = part = 0
+    for word in found["large"].lower().split():
+        if word in ("thousand", "million"):
+            whole, part = whole + part * (1000 if word == "thousand" else 1_000_000), 0
+        elif word == "hundred":
+            part *= 100
+        else:
+            part += NUMBER_WORDS.get(word, 0 if word == "and" else 1)
+    currency = CURRENCIES.get((found["large_unit"] or "").lower(), "")
+    return Fact("amount" if currency else "number", str(whole + part), found[0], currency)
+
+
 # The order counts: what stands first takes the text.
 _FACTS: dict[str, tuple[str, Reader]] = {
     "iso": (r"\b\d{4}-\d{2}-\d{2}(?!\d)(?:T(?=\d\d:))?", _date_of_iso),
     "month": (rf"\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+\d{{4}}\b)?", _date_of_words),
     "day": (rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}(?:,?\s+\d{{4}}\b)?", _date_of_words),
-    "slashed": (r"\b\d{1,4}(?P<mark>[/.])\d{1,2}(?P=mark)\d{1,4}\b", lambda found: Fact("date", found[0], found[0])),
+    "slashed": (r"\b\d{1,4}(?P<mark>[/.])\d{1,2}(?P=mark)\d{1,4}\b", _date_of_figures),
     "half": (r"\b\d{1,2}(?::\d{2}){0,2}\s?[ap](?:m\b|\.m\.)", _time),
     "clock": (r"(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d)Z?", _time),
     "amount": (rf"(?P<sign>[$€£¥₹])\s?(?P<signed>{_DIGITS})", _amount),
     "id": (r"\b(?=[\w-]{0,80}\d)(?=[\w-]{0,80}[^\W\d_])\w+(?:-\w+)*\b", _id),
     "figure": (rf"\b(?P<number>{_DIGITS})(?:\s?(?P<unit>{_CURRENCY}|[€£¥₹$%]|per ?cent\b))?", _number),
+    "big": (rf"\b(?P<large>{_LARGE_NUMBER})(?:\s(?P<large_unit>{_CURRENCY}))?", _large_number),
     "spelt": (rf"\b(?P<word>{_NUMBER_WORD})(?:\s(?P<word_unit>{_CURRENCY}))?", _number_word),
     "one": (r"\bone\b", lambda found: Fact("", "1", found[0])),
 }
@@ -161,7 +194,7 @@ _TOKEN = _tokens(_FACTS)
 def _of_language(language: str | None) -> tuple[re.Pattern[str], dict[str, tuple[str, Reader]]]:
     """The rules for a language other than English: its months, its numbers in words, its way to tell the time."""
     book = phrasebook(language)
-    kept = {name: rule for name, rule in _FACTS.items() if name not in ("month", "spelt", "one")}
+    kept = {name: rule for name, rule in _FACTS.items() if name not in ("month", "big", "spelt", "one")}
     if not book.months:
         return _tokens(kept), kept
     month = "|".join(sorted(book.months, key=len, reverse=True))

@@ -167,6 +167,12 @@ class Phrasebook(NamedTuple):
     """Names of months."""
     numbers: Mapping[str, int]
     """Numbers that are written as words."""
+    weekdays: re.Pattern[str]
+    """Names of the days of the week."""
+    opposites: Mapping[str, frozenset[str]]
+    """Words that say the opposite of a word; each pair stands both ways."""
+    turning: tuple[str, ...]
+    """What, put before a word, makes it say the opposite."""
 
 
 def language_of_talk(texts: Iterable[str]) -> str | None:
@@ -209,6 +215,9 @@ def _made(language: str | None, table: Mapping[str, Any]) -> Phrasebook:
         means=_glossary(words.get("means", {})),
         months={name: 1 + place % 12 for place, name in enumerate(figures.get("months", "").split())},
         numbers=figures.get("numbers", {}),
+        weekdays=_any([rf"\b(?:{'|'.join(days)})\b"] if (days := figures.get("weekdays", "").split()) else []),
+        opposites=_opposites(words.get("opposites", "")),
+        turning=tuple(words.get("turning", "").split()),
     )
 
 
@@ -238,6 +247,15 @@ def _named(acts: Mapping[str, Act], by: str) -> str:
     """Every act by these words of it, each a group of its own."""
     words = ((name, "|".join(getattr(act, by).split())) for name, act in acts.items())
     return f"(?:{'|'.join(f'(?P<{name}>{of_act})' for name, of_act in words if of_act)})"
+
+
+def _opposites(pairs: str) -> dict[str, frozenset[str]]:
+    """Of `full/partial before/after`."""
+    found: dict[str, frozenset[str]] = {}
+    for one, other in (pair.split("/") for pair in pairs.split()):
+        found[one] = found.get(one, frozenset()) | {other}
+        found[other] = found.get(other, frozenset()) | {one}
+    return found
 
 
 def _glossary(table: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -40,6 +40,13 @@ def without_harmless(text: str, language: str | None = ENGLISH) -> str:
     return phrasebook(language).speech.harmless.sub(" ", text.replace("’", "'"))
 
 
+def are_opposites(one: str, other: str, language: str | None = ENGLISH) -> bool:
+    """Whether two words are the opposite of each other: `full` and `partial`, `refundable` and `non-refundable`."""
+    book = phrasebook(language)
+    short, long = sorted((one.casefold(), other.casefold()), key=len)
+    return long in book.opposites.get(short, ()) or any(long == prefix + short for prefix in book.turning)
+
+
 def sentences(text: str, language: str | None = ENGLISH) -> list[str]:
     """The sentences of a text, each with its full stop."""
     found = (one.strip().replace(HELD, ".") for one in _SENTENCE.findall(dates_held(text, language)))
@@ -71,10 +78,22 @@ def questions(text: str, language: str | None = ENGLISH) -> list[str]:
 
 def asks_the_same(one: str, other: str, language: str | None = ENGLISH) -> bool:
     """Whether two questions ask for the same."""
+    if all(phrasebook(language).asks.consent.search(question) for question in (one, other)):
+        return _may_want_the_same(one, other, language)
     was, now = _words_that_matter(one, language), _words_that_matter(other, language)
     if not was or not now:
         return was == now
     return len(was & now) >= SAME_QUESTION * min(len(was), len(now))
+
+
+def _may_want_the_same(one: str, other: str, language: str | None) -> bool:
+    """Whether two questions for a yes do not speak of different acts."""
+    verbs = {
+        name: re.compile(rf"\b(?:{'|'.join(act.verbs.split())})", re.IGNORECASE)
+        for name, act in phrasebook(language).acts.items()
+    }
+    was, now = ({name for name, verb in verbs.items() if verb.search(question)} for question in (one, other))
+    return not was or not now or was == now
 
 
 def _words_that_matter(text: str, language: str | None) -> set[str]:
