@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from taketwo.scenario import Case, Scenario
     from taketwo.sdk.agent import agent
     from taketwo.sdk.describe import describe
+    from taketwo.sdk.flow import create_replay_session, create_run_test, generate_scenario, selected_conversations
     from taketwo.sdk.intercept import intercept
     from taketwo.sdk.record import record
     from taketwo.sdk.session import session
@@ -40,9 +41,13 @@ __all__ = [
     "Turn",
     "__version__",
     "agent",
+    "create_replay_session",
+    "create_run_test",
     "describe",
+    "generate_scenario",
     "intercept",
     "record",
+    "selected_conversations",
     "session",
     "simulate",
     "simulate_async",
@@ -63,9 +68,13 @@ _HOMES = {
     "ToolError": "taketwo.sdk.tool_error",
     "Turn": "taketwo.conversation",
     "agent": "taketwo.sdk.agent",
+    "create_replay_session": "taketwo.sdk.flow",
+    "create_run_test": "taketwo.sdk.flow",
     "describe": "taketwo.sdk.describe",
+    "generate_scenario": "taketwo.sdk.flow",
     "intercept": "taketwo.sdk.intercept",
     "record": "taketwo.sdk.record",
+    "selected_conversations": "taketwo.sdk.flow",
     "session": "taketwo.sdk.session",
     "simulate": "taketwo.sdk.simulate",
     "simulate_async": "taketwo.sdk.simulate",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
+from taketwo.config import load_settings
 from taketwo.errors import BadSetting, NotAllowed, NotFound, ServerUnreachable, TakeTwoError, WrongState
 from taketwo.value import Value, prepared
 
@@ -31,6 +35,33 @@ ERRORS: dict[int, type[TakeTwoError]] = {
     413: BadSetting,
 }
 """What a refusal of the server is here."""
+
+
+def asking(ask: Callable[[Client], Awaitable[Answer]], server: str | None, key: str | None) -> Answer:
+    """Ask a server something, that of the settings where none is named. Blocks; raises what `ask` raises."""
+    if is_in_a_loop():
+        raise BadSetting(
+            "an event loop is running here, which this would stop", todo="use: await asyncio.to_thread(…, …)"
+        )
+
+    async def asked() -> Answer:
+        here = load_settings(os.environ, Path.cwd())
+        client = Client(server or here.server or DEFAULT_URL, key=key or here.server_key)
+        try:
+            return await ask(client)
+        finally:
+            await client.close()
+
+    return asyncio.run(asked())
+
+
+def is_in_a_loop() -> bool:
+    """Whether an event loop is running in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _Problem(Value):

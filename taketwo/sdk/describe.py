@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
-from taketwo.config import load_settings
 from taketwo.errors import BadSetting
 from taketwo.freeze.situations import Situation
 from taketwo.sdk.api.scenarios import DescribedScenario, DescribeScenario
-from taketwo.sdk.client import DEFAULT_URL, Client
+from taketwo.sdk.client import asking
 
 
 def describe(
@@ -50,12 +47,6 @@ def describe(
         asked = msgspec.convert(given, DescribeScenario)
     except msgspec.ValidationError as error:
         raise BadSetting(str(error), where="describe") from error
-    here = load_settings(os.environ, Path.cwd())
-    return asyncio.run(_described(Client(server or here.server or DEFAULT_URL, key=key or here.server_key), asked))
-
-
-async def _described(client: Client, asked: DescribeScenario) -> DescribedScenario:
-    try:
-        return await client.post("/scenario-descriptions", DescribedScenario, asked)
-    finally:
-        await client.close()
+    return asking(
+        lambda to: to.post("/scenario-descriptions", DescribedScenario, asked, once=str(uuid4())), server, key
+    )

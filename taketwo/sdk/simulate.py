@@ -31,7 +31,7 @@ from taketwo.sdk.api.executions import (
 )
 from taketwo.sdk.api.results import Results
 from taketwo.sdk.api.run_tests import RunTest
-from taketwo.sdk.client import DEFAULT_URL, Client
+from taketwo.sdk.client import DEFAULT_URL, Client, is_in_a_loop
 from taketwo.sdk.working import Worker, work
 from taketwo.store.addresses import blobs_of
 from taketwo.value import Value
@@ -116,7 +116,7 @@ def simulate(
     Returns when every row is judged. Stopped with Ctrl-C, it cancels the execution. Raises NotFound, BadSetting,
     AgentUnreachable, ServerUnreachable. Inside an event loop use `await simulate_async(…)`.
     """
-    if _is_in_a_loop():
+    if is_in_a_loop():
         raise BadSetting("an event loop is running here", where="simulate", todo="use: await taketwo.simulate_async(…)")
     return asyncio.run(
         simulate_async(
@@ -133,14 +133,6 @@ def simulate(
             trigger=trigger,
         )
     )
-
-
-def _is_in_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 async def simulate_async(
