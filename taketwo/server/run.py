@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +30,8 @@ GRPC_PORT = 4317
 """Where exporters send OTLP/gRPC by default."""
 KEPT_OPEN_S = 75
 """How long a connection stays open without a request."""
+SWITCH_S = 0.0005
+"""How long a thread may have to wait for another; Python's own is ten times that."""
 
 
 class Listening(Value):
@@ -69,6 +72,8 @@ def serve(
     keys_required = require_keys or not _is_own(host)
     if keys_required:
         _insist_on_keys(store, host, "--require-keys" if require_keys else "--host")
+    # A page waits for the thread that reads captures each time that it comes back from the store.
+    sys.setswitchinterval(SWITCH_S)
     with _bound(host, port) as listening:
         door, without = _grpc_door(host, grpc_port, limits)
         draining = threading.Event()

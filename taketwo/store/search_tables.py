@@ -176,7 +176,8 @@ class TableSearch:
         with self._readers.snapshot() as connection:
             came = len(connection.execute(SEARCH["unread"], {"project": project, "limit": FEW + 1}).fetchall())
         if came:
-            self._behind.wait(project, FEW_WITHIN_S if came <= FEW else self._within_s)
+            are_few = came <= FEW
+            self._behind.wait(project, FEW_WITHIN_S if are_few else self._within_s, at_once=are_few)
 
     def close(self) -> None:
         """Finish what is being read."""
