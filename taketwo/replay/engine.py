@@ -20,7 +20,6 @@ from taketwo.replay.clock import utc_now
 from taketwo.replay.failure import place_of, told
 from taketwo.replay.fidelity import with_fidelity
 from taketwo.replay.held import agent_messages, gaps_of, held_turns
-from taketwo.replay.offered import offered
 from taketwo.replay.own_spans import join_trace
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.session import Aftermath, Session
@@ -143,7 +142,6 @@ class Replay:
         self._settings = _settings(how.mode, limits, tools)
         self._now = now
         own = RecordedCalls([case.recorded])
-        self._recorded_tools = own.tools
         recordings = [own] if scope is None else [own, scope]
         world = ToolWorld(
             own,
@@ -161,7 +159,7 @@ class Replay:
             now=now,
             run_id=self.run_id,
             seed=stable_seed(case.id, attempt),
-            offered=offered(case.recorded),
+            recorded=case.recorded,
         )
         self._messages: list[Message] = []
         self._known_agent = KnownAgent(name=agent.spec)
@@ -270,17 +268,13 @@ class Replay:
         self.session.tell_time(self._recorded_at(line))
         return Exchange(
             self.session,
-            recorded=self._recorded.agent,
-            recorded_tools=self._recorded_tools,
+            self._recorded,
+            line,
             thread_id=self._conversation_id,
-            execution_id=self.run_id,
             case_id=self._case_id,
-            recorded_at=self.session.recorded_at,
             messages=list(self._messages),
             new_message=new_message,
             deadline=deadline,
-            line=line,
-            conversation=self._recorded,
         )
 
     def _recorded_at(self, line: Line) -> datetime | None:
@@ -316,6 +310,8 @@ class Replay:
 
     def _as_message(self, user: UserLine) -> Message:
         """The user's line as a chat message; an image goes along where the recording has it."""
+        if not user.attachments:
+            return {"role": "user", "content": user.text}
         images = [attachment for attachment in user.attachments if attachment.kind == "image" and attachment.url]
         for position, attachment in enumerate(user.attachments):
             if attachment not in images:

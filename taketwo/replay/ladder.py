@@ -6,6 +6,7 @@ recorded user's own words: a whole line, or some of its statements. How it is de
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
@@ -15,7 +16,7 @@ from taketwo.language.phrasebook import phrasebook
 from taketwo.replay.agent_asks import Asks, Need, read_asks
 from taketwo.replay.fact_sheet import LATELY, FactSheet, KnownFact, Statement, Utterance
 from taketwo.replay.stems import NO_WORDS, Stems, covered, likeness, stems, weights
-from taketwo.replay.user import Line, Unanswerable
+from taketwo.replay.user import Line, Unanswerable, hidden
 from taketwo.run import Evidence, Rung
 from taketwo.value import cut_to, one_line
 
@@ -106,8 +107,9 @@ class Ladder:
                 is_next = last + 1 < len(self._turns) and self._turns[last + 1].user is None
                 here = last + 1 if is_next else None
             else:
-                of_text = self._by_text.get(turn.user.text, [])
-                here = next((index for index in of_text if index > last), of_text[0] if of_text else None)
+                of_text = self._by_text.get(turn.user.text)
+                # The first after the last one, or else the first of all.
+                here = of_text[bisect(of_text, last) % len(of_text)] if of_text else None
             placed.append(here)
             last = last if here is None else here
         return placed
@@ -131,8 +133,7 @@ class Ladder:
 
     def _recorded(self, position: int, reason: str, rung: Rung = "recorded") -> Line | Unanswerable:
         turn = self._turns[position]
-        why = self._gaps.get(f"turns[{position}].user") or self._gaps.get(f"turns[{position}].user.text")
-        if why and not (turn.user and turn.user.text):
+        if not (turn.user and turn.user.text) and (why := hidden(self._gaps, position)):
             return Unanswerable(f"the recording does not say what the user said in turn {position + 1}: {why}")
         evidence = () if turn.user is None else (Evidence(turn_index=position, start=0, end=len(turn.user.text)),)
         return Line(turn.user, rung, reason, position, evidence)

@@ -85,7 +85,10 @@ class RecordedCalls:
         """Calls with equal arguments; with `text`, calls whose arguments were the same text that is no JSON object."""
         key = (tool, _key(arguments, text))
         first = self._first.get(key)
-        return () if first is None else (first, *self._further.get(key, ()))
+        if first is None:
+            return ()
+        further = self._further.get(key)
+        return (first,) if further is None else (first, *further)
 
     def canonical(self, tool: str, arguments: Arguments, *, keep_ids: bool) -> Sequence[Recorded]:
         """Calls whose arguments mean the same, the exactly equal ones among them; keep_ids: see `canonical`."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import cached_property
 
-from taketwo.conversation import Audio, Call, Gap, Tokens, ToolDefinition, Turn, UserLine
+from taketwo.conversation import Audio, Call, Conversation, Gap, Tokens, ToolDefinition, Turn, UserLine
 from taketwo.errors import ToolRefused
 from taketwo.replay.chance import Generators, is_seeded
 from taketwo.replay.clock import real_time_ns
 from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
 from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
 from taketwo.replay.journal import Journal
+from taketwo.replay.offered import offered
 from taketwo.replay.results import has_failed
 from taketwo.replay.stand_in import Made, Missing, StandIn
 from taketwo.replay.tools import Found, ToolPolicy, ToolWorld
@@ -62,16 +64,16 @@ class Session(Scene):
         now: Callable[[], datetime],
         run_id: str = "",
         seed: int = 0,
-        offered: tuple[ToolDefinition, ...] = (),
+        recorded: Conversation,
     ) -> None:
         """Begin with nothing.
 
         tool_calls_per_turn: with more of them in one turn, the agent has failed.
-        stand_in: answers by the policy. run_id, offered: the run, and the tools of the recorded agent, for whoever asks
-        from another process. seed: of all that draws by chance in this replay.
+        stand_in: answers by the policy. run_id: the run, for whoever asks from another process.
+        seed: of all that draws by chance in this replay. recorded: what is replayed.
         """
         self.run_id = run_id
-        self.offered = offered
+        self._recorded = recorded
         self.seed = seed
         self.chance: dict[str, int | None] = {}
         self.generators = Generators(seed) if is_seeded() else None
@@ -91,6 +93,16 @@ class Session(Scene):
         self._order = CallOrder(None)
         self._recorded_turn_index: int | None = None
         self._finishers: list[Callable[[], Awaitable[Aftermath]]] = []
+
+    @cached_property
+    def offered(self) -> tuple[ToolDefinition, ...]:
+        """The tools of the recorded agent, for whoever asks from another process."""
+        return offered(self._recorded)
+
+    @property
+    def recorded_tools(self) -> frozenset[str]:
+        """Names of the tools that were called in the recording."""
+        return self._world.tools
 
     def keep_time(self, now: Callable[[], datetime]) -> None:
         """Take the times of what happens from this clock."""

@@ -15,7 +15,6 @@ from taketwo.errors import AgentUnreachable
 from taketwo.replay.agents.propagation import moment
 from taketwo.replay.agents.tool_loop import run_live
 from taketwo.replay.current import AskedCall, ReplayStopped
-from taketwo.replay.offered import offered
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.session import Session
 from taketwo.replay.tools import ToolPolicy, ToolWorld
@@ -134,7 +133,7 @@ def tools_alone(recorded: Conversation) -> Session:
         policy,
         tool_calls_per_turn=ANY_CALLS,
         now=lambda: datetime.now(UTC),
-        offered=offered(recorded),
+        recorded=recorded,
     )
     session.tell_time(recorded.started_at)
     session.begin_turn(Line(None, "recorded", "nobody speaks here", None), None)

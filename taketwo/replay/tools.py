@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from taketwo.conversation import Call
 from taketwo.replay.arithmetic import worked_out
@@ -95,7 +95,7 @@ class Found(Value):
     """How it was found, where the arguments alone do not say; None where they do."""
 
 
-class Asked(NamedTuple):
+class Asked(Value):
     """A call that wants an answer."""
 
     tool: str
@@ -151,8 +151,9 @@ class ToolWorld:
         and hardly sure, unless the recordings show that a second one comes back the same. A read is only answered from
         a past that is the replay's own, see `world_state`.
         """
-        asked = Asked(tool, arguments, text, turn_index, self._knowledge.writes(tool))
-        found = self._found(asked)
+        writes = self._knowledge.writes(tool)
+        asked = Asked(tool=tool, arguments=arguments, text=text, turn_index=turn_index, writes=writes)
+        found = self._only_one(asked) or self._found(asked)
         if found.given is None:
             return found
         if found.confidence < self._least_confidence:
@@ -187,8 +188,11 @@ class ToolWorld:
 
     def left_out(self, turn_index: int | None) -> list[Call]:
         """The calls recorded in a turn that have answered nothing so far."""
-        of_turn = (recorded for recorded in self._own.all if recorded.place.turn_index == turn_index)
-        return [recorded.call for recorded in of_turn if id(recorded) not in self._used]
+        return [
+            recorded.call
+            for recorded in self._own.all
+            if recorded.place.turn_index == turn_index and id(recorded) not in self._used
+        ]
 
     def recorded_calls(self, tool: str) -> tuple[Call, ...]:
         """The recorded calls of a tool whose results are known, the case's own last."""
@@ -198,6 +202,13 @@ class ToolWorld:
     def tools(self) -> frozenset[str]:
         """The tools of the case's own calls."""
         return self._own.tools
+
+    def _only_one(self, asked: Asked) -> Found | None:
+        """What `_found` finds in the end for nearly every call: the only recorded one with equal arguments."""
+        group = self._own.exact(asked.tool, asked.arguments, asked.text)
+        if len(group) != 1 or id(group[0]) in self._used or not self._is_current(asked, self._own, group[0]):
+            return None
+        return self._given("exact", group[0], "exact")
 
     def _found(self, asked: Asked) -> Found:
         stale: list[Recorded] = []
@@ -285,17 +296,11 @@ class ToolWorld:
     def _given(
         self, tier: Tier, recorded: Recorded, how: str, *, reused: bool = False, why: str | None = None
     ) -> Found:
-        less = 0.0
+        confidence = CONFIDENCE[how]
         if recorded.other_conversation is not None:
             less = LESS_ELSEWHERE if self._knowledge.is_shared(recorded.call.tool) else LESS_IF_PERSONAL
-        return Found(
-            tier=tier,
-            given=recorded.call,
-            recorded=recorded,
-            reused=reused,
-            confidence=round(CONFIDENCE[how] - less, 4),
-            why=why,
-        )
+            confidence = round(confidence - less, 4)
+        return Found(tier=tier, given=recorded.call, recorded=recorded, reused=reused, confidence=confidence, why=why)
 
     # The same past
 
@@ -359,10 +364,11 @@ class ToolWorld:
 
     def _history(self, index: RecordedCalls, recorded: Recorded) -> History:
         key = (id(index), recorded.other_conversation)
-        if key not in self._histories:
+        history = self._histories.get(key)
+        if history is None:
             calls = index.of_conversation(recorded.other_conversation)
-            self._histories[key] = History(calls, self._knowledge.writes)
-        return self._histories[key]
+            history = self._histories[key] = History(calls, self._knowledge.writes)
+        return history
 
     # A read after a write
 

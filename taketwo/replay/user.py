@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from taketwo.conversation import Conversation, Turn, UserLine
@@ -59,10 +59,12 @@ class Verbatim:
         if position >= len(self._turns):
             return None
         turn = self._turns[position]
-        if (why := self._hidden(position)) and not (turn.user and turn.user.text):
+        if not (turn.user and turn.user.text) and (why := hidden(self._gaps, position)):
             return Unanswerable(f"the recording does not say what the user said in turn {position + 1}: {why}")
         reason = "the recorded line, as the mode is verbatim" if turn.user else "the agent speaks first here"
         return Line(turn.user, "recorded", reason, position)
 
-    def _hidden(self, position: int) -> str | None:
-        return self._gaps.get(f"turns[{position}].user") or self._gaps.get(f"turns[{position}].user.text")
+
+def hidden(gaps: Mapping[str, str], position: int) -> str | None:
+    """Why nobody knows what the user said in this turn; None where no gap says so. gaps: why, by where."""
+    return gaps.get(f"turns[{position}].user") or gaps.get(f"turns[{position}].user.text")

@@ -68,8 +68,8 @@ class Watch:
         by then, it is cancelled; after a grace time it is closed, even if it catches its cancellation.
         """
         guard = self._guard = _Guard(work, context, self._task, self._loop, self._timeout_s)
-        self._start_timer()
         began = time.perf_counter()
+        self._start_timer()
         answer: Answer | None = None
         error: BaseException | None = None
         try:

@@ -19,7 +19,7 @@ import msgspec
 from taketwo.replay.agents.tool_loop import as_text
 from taketwo.replay.current import AskedCall, CameBack, Scene
 from taketwo.sdk.tool_error import ToolError
-from taketwo.value import JSON, clean_json, clean_text
+from taketwo.value import JSON, Value, clean_json, clean_text
 
 NO_JSON = object()
 """Stands for a value that no model can have sent."""
@@ -36,7 +36,7 @@ class Live:
         self.result: Any = None
 
 
-class Answered(NamedTuple):
+class Answered(Value):
     """What a call of a tool gets in a replay."""
 
     call: CameBack
@@ -67,7 +67,7 @@ def answered(
     except TypeError as error:
         scene.own(AskedCall(name, _as_json(kwargs)), error=f"TypeError: {error}")
         raise
-    return Answered(scene.call(AskedCall(name, arguments)), shape.returns)
+    return Answered(call=scene.call(AskedCall(name, arguments)), returns=shape.returns)
 
 
 def called_with(
@@ -109,6 +109,8 @@ def as_returned(result: JSON, returns: object) -> Any:
         # An order number is a text for all that is known, and becomes no number by itself.
         return result
     parsed = _parsed(result) if isinstance(result, str) else deepcopy(result)
+    if returns is dict and isinstance(parsed, dict):
+        return parsed
     members = typing.get_args(returns) if _is_union(returns) else (returns,)
     if str in members and not isinstance(parsed, dict | list | None):
         return result
@@ -131,7 +133,7 @@ def _parsed(text: str) -> JSON:
 
 def _converted(value: JSON, returns: object) -> Any:
     """The value as an instance of the annotation; NO_JSON when it is none."""
-    if returns is ANYTHING or returns is None or returns is Any or (returns is dict and isinstance(value, dict)):
+    if returns is ANYTHING or returns is None or returns is Any:
         return value
     try:
         if isinstance(returns, type) and hasattr(returns, "model_validate"):

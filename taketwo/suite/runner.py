@@ -63,7 +63,7 @@ GIVE_UP_AFTER = 3
 REGRESSIONS: tuple[VerdictKind, ...] = ("fail", "flaky")
 """Verdicts that stay known when further attempts at the case could not be made."""
 
-GARBAGE_THRESHOLDS = (100_000, 20, 50)
+GARBAGE_THRESHOLDS = (200_000, 20, 50)
 """As `gc.set_threshold` takes them; Python's own begin at some hundred objects."""
 
 log = logging.getLogger(__name__)

@@ -95,8 +95,6 @@ class VoiceAgent:
 
     async def _begin(self, exchange: Exchange) -> _Call:
         recorded = exchange.conversation
-        if recorded is None or exchange.line is None:
-            raise BadSetting("a voice agent can only be asked in a replay", where=self.spec)
         if len(exchange.messages) > 1:
             raise BadSetting(
                 "a call is spoken from its beginning", where=self.spec, todo="leave --from-turn and --each-turn out"

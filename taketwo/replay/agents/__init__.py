@@ -50,58 +50,64 @@ class Exchange:
     def __init__(
         self,
         session: Session,
+        conversation: Conversation,
+        line: Line,
         *,
-        recorded: KnownAgent,
-        recorded_tools: frozenset[str],
         thread_id: str,
-        execution_id: str,
         case_id: str,
-        recorded_at: datetime | None,
         messages: list[Message],
         new_message: Message | None,
         deadline: float,
-        line: Line | None = None,
-        conversation: Conversation | None = None,
     ) -> None:
         """Keep what the agent is given.
 
-        recorded: the agent of the recording. recorded_tools: names of the tools called in the recording.
-        thread_id, execution_id, case_id: the replayed conversation, the run and the case.
-        recorded_at: when this line was said in the recording; None when that is not known.
+        conversation: the recording. line: what the user says as the user side gave it, with where to hear it.
+        thread_id, case_id: the replayed conversation and the case.
         messages: everything so far, the user's new line last. new_message: that line; None when the agent speaks first.
         deadline: when the turn times out, in seconds of the event loop's clock.
-        line: what the user says as the user side gave it, with where to hear it. conversation: the recording.
         """
-        self.recorded = recorded
-        self.recorded_tools = recorded_tools
+        self.conversation = conversation
+        self.line = line
         self.thread_id = thread_id
-        self.execution_id = execution_id
         self.case_id = case_id
-        self.recorded_at = recorded_at
         self.messages = messages
         self.new_message = new_message
         self.deadline = deadline
-        self.line = line
-        self.conversation = conversation
-        self.seed = session.seed
-        """Of all that draws by chance in this replay; the same when this repeat of the case is run again."""
+        self.recorded_at = session.recorded_at
+        """When this line was said in the recording; None when that is not known."""
         self._session = session
+
+    @property
+    def recorded(self) -> KnownAgent:
+        """The agent of the recording."""
+        return self.conversation.agent
+
+    @property
+    def recorded_tools(self) -> frozenset[str]:
+        """Names of the tools that were called in the recording."""
+        return self._session.recorded_tools
+
+    @property
+    def execution_id(self) -> str:
+        """The run."""
+        return self._session.run_id
+
+    @property
+    def seed(self) -> int:
+        """Of all that draws by chance in this replay; the same when this repeat of the case is run again."""
+        return self._session.seed
 
     def told(self, messages: list[Message]) -> Exchange:
         """The same turn for an agent that has heard something else: `messages`, the newest last."""
         return Exchange(
             self._session,
-            recorded=self.recorded,
-            recorded_tools=self.recorded_tools,
+            self.conversation,
+            self.line,
             thread_id=self.thread_id,
-            execution_id=self.execution_id,
             case_id=self.case_id,
-            recorded_at=self.recorded_at,
             messages=messages,
             new_message=messages[-1] if messages else None,
             deadline=self.deadline,
-            line=self.line,
-            conversation=self.conversation,
         )
 
     def next_message(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taketwo.conversation import Call, Conversation, Say, Turn
+from taketwo.conversation import Call, Say, Turn
 from taketwo.replay.agents import Exchange, Reply
 from taketwo.replay.agents.tool_loop import run_live
 from taketwo.replay.current import AskedCall
@@ -15,7 +15,7 @@ class AsRecorded:
 
     async def respond(self, exchange: Exchange) -> Reply:
         """Play the turn; nothing where the recording has no such turn."""
-        turn = _turn(exchange, exchange.conversation)
+        turn = _turn(exchange)
         if turn is None:
             return Reply(text=None)
         number, message = -1, 0
@@ -32,11 +32,9 @@ class AsRecorded:
         return Reply(text=turn.reply)
 
 
-def _turn(exchange: Exchange, recorded: Conversation | None) -> Turn | None:
-    index = None if exchange.line is None else exchange.line.recorded_turn_index
-    if recorded is None or index is None or index >= len(recorded.turns):
-        return None
-    return recorded.turns[index]
+def _turn(exchange: Exchange) -> Turn | None:
+    index, turns = exchange.line.recorded_turn_index, exchange.conversation.turns
+    return None if index is None or index >= len(turns) else turns[index]
 
 
 async def _call(exchange: Exchange, step: Call, message: int) -> None:

@@ -75,7 +75,7 @@ class SpokenAgent:
         """Speak first, where the recorded agent did."""
         self._exchange = exchange
         recorded = exchange.conversation
-        if recorded is not None and recorded.turns and recorded.turns[0].user is None:
+        if recorded.turns and recorded.turns[0].user is None:
             await self._greet()
 
     def attend(self, exchange: Exchange) -> None:
