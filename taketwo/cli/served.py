@@ -100,7 +100,12 @@ def replay_served(
 ) -> int:
     """Replay its rows, and write what was asked for; gives the exit code. Ctrl-C cancels the execution."""
     with reports.opened() as writers:
-        phone = Phone(here, served.audio, served.store or here.store, ())
+        # Not at the top: what speaks to a server takes a tenth of a second to import, and most replays need none.
+        from taketwo.sdk.client import DEFAULT_URL
+        from taketwo.sdk.server_recordings import ServerRecordings
+
+        elsewhere = ServerRecordings(served.url or here.server or DEFAULT_URL, here.server_key)
+        phone = Phone(here, served.audio, served.store or here.store, (), [elsewhere])
         agent = phone.open(spec, overrides=overrides, **access(here))
         served = served.but(timeout_s=served.timeout_s or phone.turn_timeout_s(spec))
         return reports.exit_code(asyncio.run(_replayed(served, agent, evaluators, writers, here)))

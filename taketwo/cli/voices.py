@@ -18,7 +18,7 @@ from taketwo.store.addresses import blobs_of
 from taketwo.suite.runner import SuiteCase
 from taketwo.voice.beside import HINT_FILE, LARGE_FILES, Cleaning, with_sound
 from taketwo.voice.phone import Audio, open_for_calls
-from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of
+from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, Source, names_of
 
 audio_option = click.option(
     "--audio",
@@ -31,12 +31,18 @@ audio_option = click.option(
 class Phone:
     """Opens agents for calls, and in words where no call is asked for."""
 
-    def __init__(self, here: Settings, audio: Audio | None, store_url: str, cases: Iterable[SuiteCase]) -> None:
-        """cases: whose scenario files may have recordings beside them."""
+    def __init__(
+        self,
+        here: Settings,
+        audio: Audio | None,
+        store_url: str,
+        cases: Iterable[SuiteCase],
+        elsewhere: Sequence[Source] = (),
+    ) -> None:
+        """cases: whose scenario files may have recordings beside them. elsewhere: where further ones may be."""
         self._usual_s = here.turn_timeout_s
         self._telephony = telephony(here, audio)
-        self._places = _places(store_url, cases)
-        self.recordings = Recordings(self._places)
+        self.recordings = Recordings(_places(store_url, cases), elsewhere)
         """Of the calls that are replayed, and of the new ones."""
 
     def speaks_with(self, spec: str) -> bool:
@@ -49,7 +55,7 @@ class Phone:
 
     def open(self, spec: str, **how: Any) -> Agent:
         """The agent that a SPEC names; see `open_for_calls`."""
-        return open_for_calls(spec, self._telephony, self._places, **how)
+        return open_for_calls(spec, self._telephony, self.recordings, **how)
 
 
 class KeptAudio(NamedTuple):

@@ -153,11 +153,11 @@ async def opened(setup: Setup, file: Path) -> AsyncIterator[Agent]:
     from taketwo.replay.clock import clock
     from taketwo.suite.executed import watching
     from taketwo.voice.phone import open_for_calls
-    from taketwo.voice.recordings import AUDIO_FOLDER
+    from taketwo.voice.recordings import AUDIO_FOLDER, Recordings
 
-    places = (setup.calls, FolderBlobs(file.parent / AUDIO_FOLDER))
+    recordings = Recordings((setup.calls, FolderBlobs(file.parent / AUDIO_FOLDER)))
     with clock(setup.clock), chance(is_fixed=setup.seeds_random):
         with watching(imports=True):
-            agent = open_for_calls(setup.spec, setup.telephony, places, **setup.access)
+            agent = open_for_calls(setup.spec, setup.telephony, recordings, **setup.access)
         async with closing_agents(agent):
             yield agent

@@ -32,11 +32,13 @@ from taketwo.sdk.api.executions import (
 from taketwo.sdk.api.results import Results
 from taketwo.sdk.api.run_tests import RunTest
 from taketwo.sdk.client import DEFAULT_URL, Client, is_in_a_loop
+from taketwo.sdk.server_recordings import ServerRecordings
 from taketwo.sdk.working import Worker, work
 from taketwo.store.addresses import blobs_of
 from taketwo.value import Value
 from taketwo.voice.costs import parse_prices
 from taketwo.voice.phone import Audio, Telephony, open_for_calls
+from taketwo.voice.recordings import Recordings
 
 CONCURRENCY = 5
 """How many rows are replayed at a time unless told otherwise."""
@@ -108,7 +110,8 @@ def simulate(
     project: where several projects have a run test of that name.
     server, key: URL of the server and a key for it; `TAKETWO_SERVER` and `TAKETWO_SERVER_KEY` when left out.
     audio: how an agent that a SPEC names is called: with the caller's `original` voice, `synthesised`, or `text`; left
-    out, as it can be called. Recordings are those beside the store of `TAKETWO_STORE`; new ones go there.
+    out, as it can be called. Recordings are taken from beside the store of `TAKETWO_STORE`, or else
+    from the server; new ones go beside the store.
     evaluators: what judges every replay in this process, besides those of the run test: names as `--evaluator` takes
     them, functions of a context, or objects with `evaluate`.
     progress: whether to tell on stderr how far it is, or who is told.
@@ -154,8 +157,9 @@ async def simulate_async(
         raise BadSetting("at least one row must be replayed at a time", where="concurrency")
     here = load_settings(os.environ, Path.cwd())
     calls = _telephony(here, audio)
-    opened = _opened(agent, calls, here)
-    client = Client(server or here.server or DEFAULT_URL, key=key or here.server_key, connections=concurrency + 5)
+    url, key = server or here.server or DEFAULT_URL, key or here.server_key
+    opened = _opened(agent, calls, here, ServerRecordings(url, key))
+    client = Client(url, key=key, connections=concurrency + 5)
     limits = Limits(turn_timeout_s=turn_timeout_s or calls.turn_timeout_s(opened.spec, here.turn_timeout_s))
     judges = _evaluators(evaluators, here)
     try:
@@ -178,9 +182,11 @@ def _telephony(here: Settings, audio: Audio | None) -> Telephony:
     )
 
 
-def _opened(agent: Callable[..., Any] | object | str, calls: Telephony, here: Settings) -> Agent:
+def _opened(
+    agent: Callable[..., Any] | object | str, calls: Telephony, here: Settings, served: ServerRecordings
+) -> Agent:
     if isinstance(agent, str):
-        return open_for_calls(agent, calls, [blobs_of(here.store)])
+        return open_for_calls(agent, calls, Recordings([blobs_of(here.store)], [served]))
     if calls.audio in ("original", "synthesised"):
         raise BadSetting("code is called by its SPEC", where="audio", todo="name the agent: package.module:name")
     return CallableAgent(agent)

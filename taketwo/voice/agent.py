@@ -123,10 +123,10 @@ class VoiceAgent:
 
     def _parties(self, recorded: Conversation) -> tuple[Parties | None, Gap | None]:
         """The recording of the call, and why there is none."""
-        found = self._recordings.of(recorded)
-        if found is None:
-            return None, Gap(where="metadata.recording", why="the recorded call has no recording that is kept here")
         try:
+            found = self._recordings.of(recorded)
+            if found is None:
+                return None, Gap(where="metadata.recording", why="the recorded call has no recording that is kept here")
             key = found.name, recorded.id
             if key not in self._known:
                 while len(self._known) >= MOST_KNOWN:

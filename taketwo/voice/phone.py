@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 
-from taketwo.blobs import Blobs
 from taketwo.errors import BadSetting, MissingExtra
 from taketwo.replay.agents import Agent, open_agent
 from taketwo.value import Value
@@ -46,11 +44,10 @@ class Telephony(Value):
         return max(SPOKEN_TURN_S, usual_s) if self.speaks_with(spec) else usual_s
 
 
-def open_for_calls(spec: str, telephony: Telephony, places: Sequence[Blobs], **how: Any) -> Agent:
+def open_for_calls(spec: str, telephony: Telephony, recordings: Recordings, **how: Any) -> Agent:
     """The agent that a SPEC names, with a voice where calls are made.
 
-    places: where recordings are looked for; those of new calls go into the first. how: what `open_agent` is told of
-    one that reads and writes. Raises BadSetting, AgentUnreachable, MissingExtra.
+    how: what `open_agent` is told of one that reads and writes. Raises BadSetting, AgentUnreachable, MissingExtra.
     """
     if not telephony.speaks_with(spec):
         return open_agent(spec, **how)
@@ -60,7 +57,7 @@ def open_for_calls(spec: str, telephony: Telephony, places: Sequence[Blobs], **h
         raise MissingExtra("voice", needed_for="replaying a call with a voice") from error
     return open_voice_agent(
         spec,
-        Recordings(places),
+        recordings,
         text_agent=lambda spec: open_agent(spec, **how),
         mode="synthesised" if telephony.audio == "synthesised" else "original",
         api_key=telephony.agent_key,

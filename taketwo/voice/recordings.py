@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from taketwo.blobs import Blobs, suffix_of
 from taketwo.conversation import Conversation, Gap, Say
@@ -27,15 +27,23 @@ class Recording(NamedTuple):
         return f"{self.name}{suffix_of(self.body)}"
 
 
+class Source(Protocol):
+    """Where recordings are only looked for."""
+
+    def get(self, name: str) -> bytes | None:
+        """The recording of that hash; None where there is none. Raises StoreUnavailable, TraceUnreadable."""
+
+
 class Recordings:
     """Recordings that are looked for in several places, and kept in the first of them.
 
     Every method may raise StoreUnavailable.
     """
 
-    def __init__(self, places: Sequence[Blobs]) -> None:
-        """The first is where new ones go."""
+    def __init__(self, places: Sequence[Blobs], elsewhere: Sequence[Source] = ()) -> None:
+        """The first is where new ones go. elsewhere: where what is in none of them may be."""
         self._places = tuple(places)
+        self._sources: tuple[Source, ...] = (*places, *elsewhere)
 
     def keep(self, body: bytes) -> str:
         """Keep a recording; gives its hash. The same bytes are kept once."""
@@ -47,8 +55,8 @@ class Recordings:
         return any(place.exists(name) for place in self._places)
 
     def find(self, name: str | None) -> Recording | None:
-        """The recording of that hash; None where there is none."""
-        found = (place.get(name) for place in self._places if name is not None)
+        """The recording of that hash; None where there is none. Raises TraceUnreadable for what is elsewhere."""
+        found = (source.get(name) for source in self._sources if name is not None)
         body = next((one for one in found if one is not None), None)
         return None if name is None or body is None else Recording(name, body)
 

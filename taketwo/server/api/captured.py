@@ -8,9 +8,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from taketwo.blobs import is_name, media_type_of, suffix_of
 from taketwo.conversation import Conversation
+from taketwo.errors import NotFound
 from taketwo.sdk.api.asked import Asked
-from taketwo.server.api.operation import Operation, listing
+from taketwo.server.api.operation import File, Given, Operation, listing
+from taketwo.store.addresses import blobs_of
 from taketwo.store.feedback import Feedback
 from taketwo.store.search import Stretch, UserSummary
 from taketwo.store.summary import ConversationSummary, TraceSummary
@@ -81,6 +84,14 @@ class Span(OfProject):
     """Seconds of one part; left out for 60 parts."""
 
 
+def _recording(given: Given) -> File:
+    """The recording of a hash, which whoever knows of its call has been told. Raises NotFound."""
+    body = blobs_of(given.flow.store.url).get(given.id) if is_name(given.id) else None
+    if body is None:
+        raise NotFound("there is no such recording", where="id")
+    return File(body, media_type_of(body), f"{given.id}{suffix_of(body)}")
+
+
 OPERATIONS = (
     Operation(
         "GET",
@@ -137,6 +148,16 @@ OPERATIONS = (
         Calls,
         query=SortedPage,
         refusals=WRONG,
+    ),
+    Operation(
+        "GET",
+        "/api/recordings/{id}",
+        "Captures",
+        "get_recording",
+        "The recording of a call, by the hash that its conversation names it by.",
+        _recording,
+        File,
+        refusals=(HTTPStatus.NOT_FOUND,),
     ),
     Operation(
         "GET",

@@ -42,6 +42,7 @@ from taketwo.server.nearby import bound
 from taketwo.server.own_spans import OwnSpans
 from taketwo.store.addresses import blobs_of
 from taketwo.voice.phone import Telephony, open_for_calls
+from taketwo.voice.recordings import Recordings
 
 LOOK_AGAIN_S = 5.0
 """How often it looks for what others left."""
@@ -199,7 +200,7 @@ async def agent_of(
         if reach_of(execution.agent) == "elsewhere":
             reach["tools_url"] = await stack.enter_async_context(gateway(stack.enter_context(bound())))
         try:
-            calls = telephony.but(agent_key=reach.get("api_key")), [blobs_of(flow.store.url)]
+            calls = telephony.but(agent_key=reach.get("api_key")), Recordings([blobs_of(flow.store.url)])
             agent = await asyncio.to_thread(
                 open_for_calls, execution.agent, *calls, overrides=execution.overrides, **reach
             )

@@ -13,7 +13,7 @@ from taketwo.errors import AlreadyThere, NotFound, NotUnique
 from taketwo.sdk.api.replay_sessions import LeftOutBecause, ReplayType, SelectedConversation
 from taketwo.select.filters import Filter, parse
 from taketwo.server.flow.shelf import Flow, Place, Shelf
-from taketwo.store.summary import summarise
+from taketwo.store.summary import ConversationSummary, summarise
 from taketwo.value import Value, canonical_json, content_hash
 
 TURN = re.compile(r"turns\[(\d+)\]")
@@ -110,15 +110,23 @@ class Part(NamedTuple):
 
 
 def every_id(flow: Flow, project: str, replay_type: ReplayType, filter_text: str | None) -> Iterator[str]:
-    """Ids of all conversations or traces of a project that match, the newest first. Raises BadFilter."""
+    """Ids of all conversations or traces of a project that match, the newest first. Raises BadFilter.
+
+    Calls that no span tells are traces, too, and come after the others.
+    """
     chosen = parse(filter_text) if filter_text else None
     if replay_type == "session":
-        yield from _sessions(flow, project, chosen)
+        yield from (row.id for row in _sessions(flow, project, chosen))
         return
+    listed = _sessions(flow, project, chosen or parse("channel:voice"))
+    calls = dict.fromkeys(row.id for row in listed if row.channel == "voice")
     for trace in flow.store.traces(project):
+        for id in trace.conversations:
+            calls.pop(id, None)
         with suppress(NotFound, NotUnique):
             if chosen is None or chosen.matches(_trace(flow, project, trace.id)[1]):
                 yield trace.id
+    yield from calls
 
 
 def copy_part(flow: Flow, part: Part, seen: dict[str, int]) -> list[Selected]:
@@ -201,13 +209,12 @@ def _renumbered(gap: Gap, numbers: dict[int, int]) -> Gap | None:
     return None if number is None else gap.but(where=f"turns[{number}]{gap.where[found.end() :]}")
 
 
-def _sessions(flow: Flow, project: str, chosen: Filter | None) -> Iterator[str]:
+def _sessions(flow: Flow, project: str, chosen: Filter | None) -> Iterator[ConversationSummary]:
     if chosen is None:
-        yield from (row.id for row in flow.store.summaries(project))
-        return
+        return flow.store.summaries(project)
     # What came in just now is read first, or a filter would not find it.
     flow.store.settle()
-    yield from (row.id for row in flow.store.search.conversations(chosen, project))
+    return iter(flow.store.search.conversations(chosen, project))
 
 
 def _look_at(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from made_production import Clock, conversation, forgetful_agent, same_agent, silent, stocked
+from made_spans import chat_span, raw_spans
 
 from taketwo.compare.severity import TABLE, severity_table
 from taketwo.errors import AlreadyThere, BadFilter, BadSetting, NotFound, WrongState
@@ -147,6 +148,15 @@ def test_everything_of_a_project_is_selected_but_for_what_a_filter_or_an_exclusi
         selected(flow, select_all=True, filter="turns>")
     with pytest.raises(NotFound, match="no conversation"):
         selected(flow, select_all=True, filter="said:zebra")
+
+
+def test_of_traces_all_are_selected_and_calls_that_no_span_tells(flow: Flow) -> None:
+    flow.store.add_spans("shop", raw_spans(chat_span(1, 1, session="told-by-spans")))
+    flow.store.put_conversation(conversation(7).but(id="call-7", channel="voice"))
+    session = selected(flow, select_all=True, replay_type="trace")
+    assert [one.id for one in account(flow, session.id, limit=9).things] == [f"{1:032x}", "call-7"]
+    session = selected(flow, select_all=True, replay_type="trace", filter="channel:voice")
+    assert [one.id for one in account(flow, session.id, limit=9).things] == ["call-7"]
 
 
 @pytest.mark.parametrize(
