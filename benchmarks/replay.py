@@ -37,7 +37,8 @@ from taketwo.run import Run
 from taketwo.scenario import Case, MustCall
 from taketwo.store import Store, open_store
 from taketwo.suite.jobs import Share, Teller, run_in_jobs
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 
 TURNS = 5
 LATENCY_S = 0.2

@@ -19,7 +19,7 @@ from taketwo.replay.agents import open_agent
 from taketwo.replay.engine import Limits
 from taketwo.report.words import counted, plain
 from taketwo.suite.canary import DAY, Control, case_key, keep_control, moved, read_controls, usual_floors
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import JSON
 
 

@@ -24,7 +24,8 @@ from taketwo.report.words import counted, plain
 from taketwo.scenario import Floor
 from taketwo.suite.decide import outcome
 from taketwo.suite.floor import MOSTLY, learn_floor
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import JSON
 
 

@@ -11,7 +11,7 @@ import click
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored
 from taketwo.suite.forks import each_turn
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 
 
 class Forks(NamedTuple):

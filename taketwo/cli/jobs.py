@@ -19,7 +19,8 @@ from taketwo.report.call_view import FindRecording
 from taketwo.suite.executed import also_ran, seen, watching
 from taketwo.suite.jobs import Done, Share, Teller, run_in_jobs
 from taketwo.suite.opened_files import also_read
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 
 FLAG = "--as-job"
 """Tells the command that it is one of the processes."""

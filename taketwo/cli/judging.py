@@ -29,8 +29,8 @@ from taketwo.select.filters import parse
 from taketwo.store import Store
 from taketwo.suite.calibration import Calibration, Labelled, calibrate
 from taketwo.suite.contrast import Pairs
-from taketwo.suite.runner import SuiteCase
 from taketwo.suite.scoring import as_feedback, rescore, score
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.suite.versions import other_versions
 from taketwo.verdict import CaseResult, Score, Unscored
 

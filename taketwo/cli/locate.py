@@ -24,7 +24,7 @@ from taketwo.report.words import OUTCOMES, counted, headline, plain
 from taketwo.scenario import Scenario
 from taketwo.suite.locate import ForkJournal, ForkPoint, Journal, fails_once, first_bad, fork_map, shortest
 from taketwo.suite.repeats import read_repeats
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 
 agent_option = click.option("--agent", "agent_spec", metavar="SPEC", help="The agent, as `taketwo replay` takes it.")
 noise_option = click.option(

@@ -22,8 +22,8 @@ from taketwo.suite.history import seen_at
 from taketwo.suite.memory import FOLDER, Memory
 from taketwo.suite.plan import Plan, narrowed
 from taketwo.suite.revision import project_root
-from taketwo.suite.runner import SuiteCase
 from taketwo.suite.settings_key import settings_key, why_not_cached
+from taketwo.suite.suite_case import SuiteCase
 
 
 class Planning(NamedTuple):

@@ -11,7 +11,7 @@ from taketwo.replay import current
 from taketwo.replay.preflight import all_lack, in_short, preflight, reach_of
 from taketwo.replay.tools import ToolPolicy
 from taketwo.report.words import plain
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import JSON
 
 MARKS = {"answered": "recorded", "live": "may run", "unknown": "not seen"}

@@ -58,8 +58,9 @@ from taketwo.suite.deleted_meanwhile import deleted_meanwhile
 from taketwo.suite.executed import watching
 from taketwo.suite.plan import Plan, run_planned
 from taketwo.suite.repeats import read_repeats
-from taketwo.suite.runner import SuiteCase, collecting_rarely
+from taketwo.suite.runner import collecting_rarely
 from taketwo.suite.selection import Selection
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import JSON
 
 PATIENCE_S = 3600.0

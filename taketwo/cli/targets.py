@@ -20,8 +20,8 @@ from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.store import Store
 from taketwo.suite.case_ids import each_once
 from taketwo.suite.keywords import keywords
-from taketwo.suite.runner import SuiteCase
 from taketwo.suite.selection import Selection, read_shard
+from taketwo.suite.suite_case import SuiteCase
 
 ToolScope: TypeAlias = Literal["conversation", "scenario", "project"]
 """Whose recorded calls answer, after the conversation's own."""

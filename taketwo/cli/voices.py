@@ -15,7 +15,7 @@ from taketwo.config import Settings
 from taketwo.replay.agents import Agent
 from taketwo.scenario import Scenario
 from taketwo.store.addresses import blobs_of
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.voice.beside import HINT_FILE, LARGE_FILES, Cleaning, with_sound
 from taketwo.voice.phone import Audio, open_for_calls
 from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, Source, names_of

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from taketwo.events import CaseErrored, CaseFinished
     from taketwo.report.lines import Page
     from taketwo.suite.case_ids import CaseIds
-    from taketwo.suite.runner import SuiteCase
+    from taketwo.suite.suite_case import SuiteCase
 
 SUFFIXES = (".scenario.yaml", ".scenario.yml")
 VERDICT, REASON, NEXT_STEP = "taketwo_verdict", "taketwo_reason", "taketwo_next_step"
@@ -322,7 +322,7 @@ class ScenarioFile(pytest.File):
         from taketwo.freeze.files import read
         from taketwo.report.words import plain
         from taketwo.suite.case_ids import CaseIds
-        from taketwo.suite.runner import SuiteCase
+        from taketwo.suite.suite_case import SuiteCase
 
         try:
             scenario, lines, _ = read(self.path)

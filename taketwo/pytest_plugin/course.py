@@ -25,7 +25,7 @@ from taketwo.suite.settings_key import settings_key, why_not_cached
 from taketwo.verdict import CaseResult
 
 if TYPE_CHECKING:
-    from taketwo.suite.runner import SuiteCase
+    from taketwo.suite.suite_case import SuiteCase
 
 REVISION = "TAKETWO_REVISION"
 """Environment variable that names the commit that is replayed."""

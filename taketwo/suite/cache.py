@@ -23,7 +23,7 @@ from taketwo.suite.history import after
 from taketwo.suite.memory import Memory, TrackRecord
 from taketwo.suite.opened_files import FilesRead
 from taketwo.suite.revision import Tracked, agent_of, file_hash, surroundings, tracked_files, tree_state
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import JSON, canonical_json, clean_json, content_hash
 from taketwo.verdict import CaseResult, Past, SeenAt
 

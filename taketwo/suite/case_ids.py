@@ -7,7 +7,7 @@ from pathlib import Path
 
 from taketwo.errors import ScenarioUnreadable
 from taketwo.events import CaseErrored
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 
 
 class CaseIds:

@@ -12,7 +12,7 @@ from taketwo.suite.changed_code import FunctionChange, Part, TextChange, ToolCha
 from taketwo.suite.diff import FileChange
 from taketwo.suite.executed import EVERYTHING
 from taketwo.suite.revision import BLOBS, is_of_scenarios
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 
 OF_PACKAGES = re.compile(
     r"(?:pyproject\.toml|setup\.(?:py|cfg)|[\w.-]*requirements[\w.-]*\.txt|uv\.lock|poetry\.lock|Pipfile(?:\.lock)?)"

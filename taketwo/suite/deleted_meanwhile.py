@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from taketwo.errors import NotFound
 from taketwo.store import Store
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 
 
 @contextmanager

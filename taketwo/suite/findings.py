@@ -11,7 +11,7 @@ from taketwo.evals.checks import check
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.value import Value
-from taketwo.verdict import Score, Unscored
+from taketwo.verdict import Attempt, Score, Unscored
 
 
 class Findings(Value):
@@ -29,3 +29,8 @@ def find(case: Case, run: Run, *, severities: Mapping[str, Weight], writes: Call
         case.recorded, run.conversation, writes=writes, severities=severities, cut_short_in=run.cut_short_in
     )
     return Findings(comparison=comparison, scores=check(case, run, comparison))
+
+
+def attempt_of(run: Run, found: Findings) -> Attempt:
+    """The replay with what is found in it."""
+    return Attempt(run=run, comparison=found.comparison, scores=found.scores)

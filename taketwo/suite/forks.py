@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from taketwo.scenario import Case, Expectation, MaxTokens, MustCall, MustSay
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 
 
 def each_turn(one: SuiteCase) -> Iterator[SuiteCase]:

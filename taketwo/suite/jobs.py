@@ -17,7 +17,8 @@ from typing import Any, TypeAlias, assert_never
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
 from taketwo.suite.executed import Ran, functions_of, functions_of_all, runs_of
 from taketwo.suite.opened_files import FilesRead
-from taketwo.suite.runner import SuiteCase, beside
+from taketwo.suite.runner import beside
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.suite.tally import ResultStore, Tally
 from taketwo.value import Value
 from taketwo.verdict import CaseResult

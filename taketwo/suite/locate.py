@@ -15,7 +15,8 @@ from taketwo.freeze.shrink import BudgetSpent, Shrunk, shrink
 from taketwo.replay.agents import Agent
 from taketwo.scenario import Case
 from taketwo.stats.noisy import Bisection, FirstBad, Look, surely
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import Value, content_hash
 from taketwo.verdict import CaseResult, Verdict
 

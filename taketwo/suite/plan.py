@@ -17,7 +17,8 @@ from taketwo.suite.diff import changes_since, parted_from
 from taketwo.suite.executed import seen, watching
 from taketwo.suite.order import in_order
 from taketwo.suite.revision import agent_of
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.verdict import CaseResult, Reason, Verdict
 
 INTERRUPTED = "the run was interrupted"

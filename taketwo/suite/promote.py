@@ -30,7 +30,8 @@ from taketwo.redaction.pseudonyms import OWN
 from taketwo.replay.agents import Agent
 from taketwo.replay.agents.as_recorded import AsRecorded
 from taketwo.scenario import Case, Kept, Scenario
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import Value
 from taketwo.verdict import CaseResult, Score, VerdictKind
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored
 from taketwo.suite.keywords import Matches
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import content_hash
 
 

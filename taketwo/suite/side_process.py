@@ -1,4 +1,5 @@
-"""A process beside this one that judges replays and writes results, as one core has enough to do with the agents.
+"""A process beside this one that judges replays, decides cases and writes their results, as one core has enough to do
+with the agents.
 
 That process is `side_program`. It runs none of the user's code, and holds nothing that is not held here, too: whatever
 becomes of it, what it has not judged is judged here, and what it has not written is written here.
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Condition, Thread
+from threading import Thread
 from typing import Protocol, Self, TypeAlias
 
 import msgspec
@@ -24,28 +25,26 @@ import msgspec
 from taketwo.compare.severity import Weight, as_given
 from taketwo.errors import NotFound
 from taketwo.run import Run
-from taketwo.scenario import Case
-from taketwo.store.results import Row, row_of
+from taketwo.suite.case_result import Decided, Rules, Tried
 from taketwo.suite.findings import Findings
 from taketwo.value import JSON, Value
 from taketwo.verdict import CaseResult
 
 TOGETHER = 16
-"""So many replays and results are handed over as one piece at most."""
-MOST_OPEN = 1_000
-"""With so many replays, or results, handed over and not done, the next one is done here."""
+"""So many questions are handed over, and answered, as one piece at most."""
+MOST_OPEN = 64
+"""So many are handed over and not answered at most. They keep that process going while this one has no time for it; of
+what is not handed over yet, this process may do a part once it has."""
 MOST_BYTES = 16 << 20
-"""The same in bytes of both."""
+"""The same in bytes."""
 
 LARGEST_PIECE = 1 << 20
 """Bytes of what is read at a time."""
 NO_MORE = b""
-"""Stands behind the last line."""
+"""Stands behind the last piece."""
 
 log = logging.getLogger(__name__)
-
-Told: TypeAlias = Callable[[tuple[Findings, ...] | None], None]
-"""Takes what was found in each run; None where that is to be done here."""
+_encoder = msgspec.json.Encoder()
 
 
 class Terms(Value):
@@ -53,39 +52,49 @@ class Terms(Value):
 
     severities: dict[str, JSON]
     """As `severity_table` takes them."""
+    rules: Rules
+    """How cases are judged."""
     store: str | None
     """The address of the store to write to; None for none."""
+    suite_id: str
+    """The name that the results are kept under there."""
 
 
 class Question(Value):
-    """Replays of one case, to be judged."""
+    """What was played of a case, to be judged. Every further line that the process reads is one, or empty: those before
+    an empty line are answered together.
+    """
 
-    case: Case
-    """The case."""
-    runs: tuple[Run, ...]
-    """Its replays."""
+    tried: Tried
+    """What is known of the case without it."""
+    runs: tuple[tuple[Run, ...], ...]
+    """For each attempt its replay, and that against the old agent where there is one."""
     writing: tuple[str, ...]
     """Functions of the user's that say of themselves that they write."""
 
 
-class Work(Value):
-    """What is handed over at a time; every further line that it reads."""
+class Answer(Value):
+    """What is found."""
 
-    questions: tuple[Question, ...]
-    """What is to be judged."""
-    rows: tuple[Row, ...]
-    """What is to be written."""
+    found: tuple[tuple[Findings, ...], ...]
+    """In each of the runs."""
+    decided: Decided | None
+    """What the case comes to; None where more attempts are wanted."""
 
 
 class Done(Value):
-    """What is done, in the order in which it was handed over; a line that it writes."""
+    """What is done, in the order in which it was handed over; a line that the process writes."""
 
-    found: tuple[tuple[Findings, ...] | None, ...] = ()
-    """For each question a finding a run; None where judging failed."""
+    answers: tuple[Answer | None, ...] = ()
+    """For each question; None where judging failed."""
     kept: int = 0
-    """So many rows more are on disk."""
+    """So many results more are on disk."""
     cannot_keep: bool = False
     """Whether it has given up writing."""
+
+
+Hear: TypeAlias = Callable[[Answer | None], None]
+"""Takes what was found; None where that is to be done here."""
 
 
 class Store(Protocol):
@@ -98,9 +107,6 @@ class Store(Protocol):
     def add_result(self, suite_id: str, result: CaseResult) -> None:
         """Keep a case's result."""
 
-    def flush(self) -> None:
-        """Wait until every added result is on disk."""
-
     def results(self, suite_id: str) -> list[CaseResult]:
         """The results of a suite. Raises NotFound."""
 
@@ -112,24 +118,25 @@ class SideProcess:
     many agents end at a time, a round takes longer than all that a pipe holds.
     """
 
-    def __init__(self, severities: Mapping[str, Weight], store: Store | None) -> None:
-        """severities: as for `compare`. store: for the results; None where the process shall not write any."""
-        self.keeps = store is not None
-        """Whether it is a store for the results, too."""
-        self._terms = Terms(severities=as_given(severities), store=None if store is None else store.url)
+    def __init__(self, severities: Mapping[str, Weight], rules: Rules, store: Store | None, suite_id: str) -> None:
+        """severities: as for `compare`. store, suite_id: for the results; None where it shall not write any."""
+        self.is_there = False
+        """Whether it can be asked; now and then it has no room for more."""
+        self._terms = Terms(
+            severities=as_given(severities), rules=rules, store=None if store is None else store.url, suite_id=suite_id
+        )
         self._store = store
+        self._keeps = store is not None
         self._loop = asyncio.get_running_loop()
         self._process: subprocess.Popen[bytes] | None = None
-        self._is_there = False
         self._threads: list[Thread] = []
-        self._lines: SimpleQueue[bytes] = SimpleQueue()
-        self._questions: list[msgspec.Raw] = []
-        self._rows: list[Row] = []
-        self._unjudged: deque[tuple[int, Told]] = deque()
-        self._unkept: deque[tuple[int, str, CaseResult]] = deque()
+        self._pieces: SimpleQueue[bytes | bytearray] = SimpleQueue()
+        self._piece, self._in_piece = bytearray(), 0
+        self._asked: deque[tuple[int, Hear]] = deque()
         self._bytes = 0
-        self._all_judged = asyncio.Event()
-        self._kept = Condition()
+        self._unkept: deque[CaseResult] = deque()
+        self._is_all_kept = asyncio.Event()
+        self._is_all_kept.set()
 
     def __enter__(self) -> Self:
         """Start it; where that cannot be done, there is none."""
@@ -145,8 +152,8 @@ class SideProcess:
         except (OSError, ValueError) as error:
             log.info("everything is done in this process: %s", error)
             return self
-        self._is_there = True
-        self._lines.put(self._terms.to_json() + b"\n")
+        self.is_there = True
+        self._pieces.put(self._terms.to_json() + b"\n")
         self._threads = [
             Thread(target=work, args=(self._process,), name="taketwo-beside", daemon=True)
             for work in (self._hand_over, self._listen)
@@ -160,126 +167,104 @@ class SideProcess:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._lines.put(NO_MORE)
+            self._pieces.put(NO_MORE)
             for thread in self._threads:
                 thread.join()
-            self._do_the_rest()
+            self._has_ended()
+            self._keep_the_rest()
 
-    def ask(self, case: Case, runs: tuple[Run, ...], writing: tuple[str, ...], tell: Told) -> bool:
-        """Have these replays of a case judged; False where there is more to do there than can be done soon, or nobody.
+    @property
+    def has_room(self) -> bool:
+        """Whether it can be asked now."""
+        return self.is_there and len(self._asked) < MOST_OPEN and self._bytes < MOST_BYTES
 
-        writing: see `Question`. tell: is called with what is found, in this thread.
-        """
-        if not self._has_room(len(self._unjudged)):
-            return False
+    @property
+    def is_judging(self) -> bool:
+        """Whether there is something that it has not answered."""
+        return bool(self._asked)
+
+    def ask(self, question: Question, hear: Hear) -> bool:
+        """Have a case judged; False where this cannot be asked. hear: is called with the answer, in this thread."""
+        before = len(self._piece)
         try:
-            question = Question(case=case, runs=runs, writing=writing).to_json()
+            _encoder.encode_into(question, self._piece, before)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:  # what JSON cannot hold
             log.info("judged in this process: %s", error)
+            del self._piece[before:]
             return False
-        self._unjudged.append((len(question), tell))
-        self._bytes += len(question)
-        self._all_judged.clear()
-        self._questions.append(msgspec.Raw(question))
-        self._send_soon()
+        self._piece += b"\n"
+        size = len(self._piece) - before
+        self._asked.append((size, hear))
+        self._bytes += size
+        self._in_piece += 1
+        if self._in_piece == 1:
+            self._loop.call_soon(self._send)
+        elif self._in_piece >= TOGETHER:
+            self._send()
         return True
 
-    async def all_judged(self) -> None:
-        """Until all that was asked has been told."""
-        if self._unjudged:
-            await self._all_judged.wait()
+    def will_keep(self, result: CaseResult) -> bool:
+        """Whether the result of a case that it has just decided is written there. It then is, or here in the end."""
+        if self._keeps:
+            self._unkept.append(result)
+            self._is_all_kept.clear()
+        return self._keeps
 
-    def add_result(self, suite_id: str, result: CaseResult) -> None:
-        """Keep a case's result, as a store does."""
-        assert self._store is not None
-        if not self.keeps or not self._has_room(len(self._unkept)):
-            self._store.add_result(suite_id, result)
-            return
-        row = row_of(suite_id, result)
-        self._unkept.append((len(row.result), suite_id, result))
-        self._bytes += len(row.result)
-        self._rows.append(row)
-        self._send_soon()
-
-    def flush(self) -> None:
-        """Wait until every added result is on disk; not in the thread of the event loop, which hears of that."""
-        assert self._store is not None
-        with self._kept:
-            self._kept.wait_for(lambda: not self._unkept)
-        self._store.flush()
-
-    def _has_room(self, waiting: int) -> bool:
-        return self._is_there and waiting < MOST_OPEN and self._bytes < MOST_BYTES
-
-    def _send_soon(self) -> None:
-        match len(self._questions) + len(self._rows):
-            case 1:
-                self._loop.call_soon(self._send)
-            case count if count >= TOGETHER:
-                self._send()
+    async def all_kept(self) -> None:
+        """Until all that was to be kept is, or is given to the store here. Raises what the store raises."""
+        await self._is_all_kept.wait()
+        self._keep_the_rest()
 
     def _send(self) -> None:
-        if self._questions or self._rows:
-            work = {"questions": self._questions, "rows": self._rows}
-            self._lines.put(msgspec.json.encode(work) + b"\n")
-            self._questions, self._rows = [], []
+        if self._in_piece:
+            self._piece += b"\n"
+            self._pieces.put(self._piece)
+            self._piece, self._in_piece = bytearray(), 0
 
     def _hear(self, lines: Sequence[bytes]) -> None:
         """Pass on what the process says; once it is left, that is done here."""
         for line in lines:
-            if self._is_there:
+            if self.is_there:
                 self._hear_of(Done.from_json(line))
 
     def _hear_of(self, done: Done) -> None:
-        for found in done.found:
-            size, tell = self._unjudged.popleft()
+        for answer in done.answers:
+            size, hear = self._asked.popleft()
             self._bytes -= size
-            tell(found)
-        with self._kept:
-            for _ in range(done.kept):
-                self._bytes -= self._unkept.popleft()[0]
-            self._kept.notify_all()
+            hear(answer)
+        for _ in range(done.kept):
+            self._unkept.popleft()
         if done.cannot_keep:
-            self._keep_here()
-        if not self._unjudged:
-            self._all_judged.set()
+            self._keeps = False
+        if not self._unkept or not self._keeps:
+            self._is_all_kept.set()
 
-    def _do_the_rest(self) -> None:
-        """It has ended, in whatever way."""
-        self._is_there = False
-        unjudged, self._unjudged = self._unjudged, deque()
-        for _, tell in unjudged:
-            tell(None)
-        self._all_judged.set()
-        self._keep_here()
+    def _has_ended(self) -> None:
+        """In whatever way: what it has not done is done here."""
+        self.is_there = self._keeps = False
+        asked, self._asked = self._asked, deque()
+        for _, hear in asked:
+            hear(None)
+        self._is_all_kept.set()
 
-    def _keep_here(self) -> None:
+    def _keep_the_rest(self) -> None:
         """Write what it has not written."""
-        self.keeps = False
-        if self._store is not None and self._unkept:
-            # What it wrote last it may not have told.
-            suites = {suite_id for _, suite_id, _ in self._unkept}
-            kept = {(suite_id, *_key(one)) for suite_id in suites for one in _results(self._store, suite_id)}
-            for _, suite_id, result in self._unkept:
-                if (suite_id, *_key(result)) not in kept:
-                    self._store.add_result(suite_id, result)
-        with self._kept:
-            self._unkept.clear()
-            self._kept.notify_all()
+        if self._store is None or not self._unkept:
+            return
+        # What it wrote last it may not have told.
+        suite_id = self._terms.suite_id
+        kept = {_key(one) for one in _results(self._store, suite_id)}
+        while self._unkept:
+            if _key(result := self._unkept.popleft()) not in kept:
+                self._store.add_result(suite_id, result)
 
     def _hand_over(self, process: subprocess.Popen[bytes]) -> None:
         """What one thread does."""
         assert process.stdin is not None
         with suppress(OSError), process.stdin as pipe:
-            while line := self._lines.get():
-                lines = [line]
-                while line and not self._lines.empty():
-                    line = self._lines.get()
-                    lines.append(line)
-                pipe.write(b"".join(lines))
+            while piece := self._pieces.get():
+                pipe.write(piece)
                 pipe.flush()
-                if not line:
-                    return
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         """What the other one does."""
@@ -289,7 +274,7 @@ class SideProcess:
             while piece := os.read(pipe.fileno(), LARGEST_PIECE):
                 *lines, begun = (begun + piece).split(b"\n")
                 self._loop.call_soon_threadsafe(self._hear, lines)
-        self._loop.call_soon_threadsafe(self._do_the_rest)
+        self._loop.call_soon_threadsafe(self._has_ended)
 
 
 def _key(result: CaseResult) -> tuple[str | None, str]:

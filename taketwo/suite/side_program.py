@@ -1,22 +1,24 @@
-"""What the process beside a suite does, see `side_process`: judges replays, and writes results."""
+"""What the process beside a suite does, see `side_process`: judges replays, decides cases, and writes their results."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 from threading import Lock
 from typing import BinaryIO
 
-from taketwo.compare.severity import Weight, severity_table
+from taketwo.compare.severity import severity_table
 from taketwo.errors import StoreUnavailable
+from taketwo.run import Run
 from taketwo.store import open_database
 from taketwo.store.database import Connection
-from taketwo.store.results import Row, write
+from taketwo.store.results import Row, row_of, write
 from taketwo.store.writer import Writer
-from taketwo.suite.findings import Findings, find
-from taketwo.suite.side_process import Done, Question, Terms, Work
+from taketwo.suite.case_result import Decided, beside_the_old, more_wanted, result_of, verdict_over, with_judged
+from taketwo.suite.findings import Findings, attempt_of, find
+from taketwo.suite.side_process import LARGEST_PIECE, Answer, Done, Question, Terms
 
 SWITCH_S = 0.0005
 """How long a thread may have to wait for another, in seconds; Python's own is ten times that."""
@@ -26,10 +28,10 @@ def main() -> None:
     """Work until there is nothing to read any more."""
     # Whoever writes has to wait for whoever judges each time that it comes back from the disk.
     sys.setswitchinterval(SWITCH_S)
-    lines = sys.stdin.buffer
-    beside = Beside(Terms.from_json(lines.readline()), sys.stdout.buffer)
-    for line in lines:
-        beside.do(Work.from_json(line))
+    with open(0, "rb", buffering=LARGEST_PIECE) as lines:
+        beside = Beside(Terms.from_json(lines.readline()), sys.stdout.buffer)
+        for line in lines:
+            beside.take(line.rstrip())
     beside.close()
 
 
@@ -38,20 +40,29 @@ class Beside:
 
     def __init__(self, terms: Terms, told: BinaryIO) -> None:
         """terms: of the suite. told: where it says what it has done."""
+        self._terms = terms
         self._severities = severity_table(terms.severities)
         database = None if terms.store is None else open_database(terms.store)
         self._writer = None if database is None else Writer(database)
         self._has_given_up = False
         self._told = told
         self._lock = Lock()
+        self._answers: list[Answer | None] = []
+        self._rows: list[Row] = []
 
-    def do(self, work: Work) -> None:
-        """Judge and write."""
-        if work.rows and self._writer is not None:
-            written = self._writer.later(partial(self._write, rows=work.rows))
-            written.add_done_callback(partial(self._has_written, len(work.rows)))
-        if work.questions:
-            self._tell(Done(found=tuple(_answer(question, self._severities) for question in work.questions)))
+    def take(self, line: bytes) -> None:
+        """Answer a question, or tell all answers so far where there is none."""
+        if line:
+            answer = self._answer(Question.from_json(line))
+            self._answers.append(answer)
+            return
+        answers, rows = tuple(self._answers), tuple(self._rows)
+        self._answers, self._rows = [], []
+        # Told first: who is left in the middle of it then knows what may have been written.
+        self._tell(Done(answers=answers))
+        if rows and self._writer is not None:
+            written = self._writer.later(partial(self._write, rows=rows))
+            written.add_done_callback(partial(self._has_written, len(rows)))
 
     def close(self) -> None:
         """Write what waits."""
@@ -66,9 +77,11 @@ class Beside:
 
     def _has_written(self, count: int, written: Future[object]) -> None:
         """In the thread that writes."""
+        if self._has_given_up:
+            return
         if written.exception() is None:
             self._tell(Done(kept=count))
-        elif not self._has_given_up:
+        else:
             self._has_given_up = True
             self._tell(Done(cannot_keep=True))
 
@@ -77,17 +90,31 @@ class Beside:
             self._told.write(done.to_json() + b"\n")
             self._told.flush()
 
+    def _answer(self, question: Question) -> Answer | None:
+        try:
+            found = tuple(tuple(self._find(run, question) for run in runs) for runs in question.runs)
+            decided = self._decide(question, found)
+        except Exception:  # it is judged again where there is somebody to tell of it
+            return None
+        return Answer(found=found, decided=decided)
 
-def _answer(question: Question, severities: Mapping[str, Weight]) -> tuple[Findings, ...] | None:
-    writing = frozenset(question.writing)
+    def _find(self, run: Run, question: Question) -> Findings:
+        def writes(tool: str) -> bool | None:
+            return True if tool in question.writing else None
 
-    def writes(tool: str) -> bool | None:
-        return True if tool in writing else None
+        return find(question.tried.case, run, severities=self._severities, writes=writes)
 
-    try:
-        return tuple(find(question.case, run, severities=severities, writes=writes) for run in question.runs)
-    except Exception:  # it is judged again where there is somebody to tell of it
-        return None
+    def _decide(self, question: Question, found: Sequence[Sequence[Findings]]) -> Decided | None:
+        """What the case comes to, which is then to be written."""
+        rules = self._terms.rules
+        judged = [list(map(attempt_of, *pair)) for pair in zip(question.runs, found, strict=True)]
+        tried = with_judged(question.tried, judged)
+        if more_wanted(tried, rules):
+            return None
+        decided = beside_the_old(tried, rules, verdict_over(tried, rules))
+        if self._writer is not None:
+            self._rows.append(row_of(self._terms.suite_id, result_of(tried, rules, decided)))
+        return decided
 
 
 if __name__ == "__main__":

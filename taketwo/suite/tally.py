@@ -31,7 +31,8 @@ class Tally:
         """store, suite_id: where results are kept, under which name; by default that of the moment."""
         self._began, self._at = time.monotonic(), datetime.now(UTC)
         self._store = store
-        self._suite_id = suite_id or f"{self._at:%Y%m%dT%H%M%S.%f}"
+        self.suite_id = suite_id or f"{self._at:%Y%m%dT%H%M%S.%f}"
+        """The name."""
         self._counts: Counter[str] = Counter()
         self._pairs = Pairs()
 
@@ -39,13 +40,13 @@ class Tally:
         """The suite begins. agent: its SPEC."""
         return SuiteStarted(agent=agent, cases=cases, at=self._at)
 
-    def add(self, event: CaseFinished | CaseErrored) -> None:
-        """One of its cases is done."""
+    def add(self, event: CaseFinished | CaseErrored, *, is_kept: bool = False) -> None:
+        """One of its cases is done. is_kept: whether somebody else sees to it that the result is stored."""
         self._counts[event.counts_as] += 1
         if isinstance(event, CaseFinished):
             self._pairs.add(event.result)
-            if self._store is not None:
-                self._store.add_result(self._suite_id, event.result)
+            if self._store is not None and not is_kept:
+                self._store.add_result(self.suite_id, event.result)
 
     def adding(self, done: Iterable[CaseFinished]) -> Iterator[CaseFinished]:
         """Cases of which all is known, each counted as it is told."""

@@ -15,7 +15,8 @@ from taketwo.freeze.freeze import freeze
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.suite.contracts import CONTRACTS_FILE, read_contracts, write_contracts
 from taketwo.suite.evaluators import open_evaluators
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.testing import ScriptedAgent, call, conversation, turn
 
 ORDERLY = Precedes(first="verify_identity", tool="issue_refund")

@@ -22,7 +22,8 @@ from taketwo.llm import ModelSettings, open_model
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import replay
 from taketwo.scenario import Case, MustCall, MustNotCall, Scenario
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.verdict import CaseResult
 
 AT = datetime(2026, 11, 3, 9, tzinfo=UTC)

@@ -53,7 +53,8 @@ import asyncio, time
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.engine import Limits
 from taketwo.scenario import Case
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.testing import conversation, turn
 
 def case(name):

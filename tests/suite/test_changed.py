@@ -12,7 +12,7 @@ from taketwo.errors import BadSetting
 from taketwo.scenario import Case
 from taketwo.suite.changed import Known, touched
 from taketwo.suite.diff import FileChange, changes_since
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.testing import call, conversation, turn
 
 CODE = '''

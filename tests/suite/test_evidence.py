@@ -10,7 +10,8 @@ from taketwo.replay.agents import Exchange, Reply
 from taketwo.scenario import Case, Floor, FloorChange, MustSay
 from taketwo.suite.decide import decide
 from taketwo.suite.repeats import Repeats
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.testing import conversation, turn
 from taketwo.verdict import CaseResult
 

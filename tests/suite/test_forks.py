@@ -5,7 +5,8 @@ from taketwo.events import CaseFinished
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.scenario import Case, MustCall, MustNotCall
 from taketwo.suite.forks import each_turn
-from taketwo.suite.runner import SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.testing import ScriptedAgent, call, conversation, turn
 
 DANA = conversation(

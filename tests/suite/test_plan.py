@@ -18,7 +18,7 @@ from taketwo.suite.budget import Budget
 from taketwo.suite.cache import Cache, Revision
 from taketwo.suite.memory import Memory
 from taketwo.suite.plan import Plan, run_planned
-from taketwo.suite.runner import SuiteCase
+from taketwo.suite.suite_case import SuiteCase
 from taketwo.testing import conversation, turn
 
 

@@ -14,7 +14,9 @@ from taketwo.replay.agents import Agent, Exchange, Reply
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.scenario import Case, MustCall, MustSay
 from taketwo.suite.repeats import Repeats
-from taketwo.suite.runner import GIVE_UP_AFTER, MANY, SuiteCase, run_suite
+from taketwo.suite.runner import run_suite
+from taketwo.suite.suite_case import SuiteCase
+from taketwo.suite.work import GIVE_UP_AFTER, MANY
 from taketwo.testing import ScriptedAgent, call, conversation, turn
 from taketwo.verdict import CaseResult
 

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from taketwo.compare.severity import TABLE, as_given, severity_table
@@ -21,12 +26,16 @@ from taketwo.replay.engine import replay
 from taketwo.run import Run
 from taketwo.scenario import Case, MustCall, MustSay
 from taketwo.store import Store, open_store
+from taketwo.suite.case_result import Rules, Tried, result_of, with_judged
 from taketwo.suite.decide import decide
-from taketwo.suite.findings import Findings, find
-from taketwo.suite.runner import MANY, WORTH_A_PROCESS, SuiteCase, run_suite
-from taketwo.suite.side_process import SideProcess
+from taketwo.suite.findings import attempt_of, find
+from taketwo.suite.repeats import Repeats
+from taketwo.suite.runner import WORTH_A_PROCESS, run_suite
+from taketwo.suite.side_process import MOST_OPEN, Answer, Question, SideProcess
+from taketwo.suite.suite_case import SuiteCase
+from taketwo.suite.work import MANY
 from taketwo.testing import ScriptedAgent, call, conversation, turn
-from taketwo.verdict import Attempt, CaseResult
+from taketwo.verdict import CaseResult
 
 STATUS = call("check_status", {"order_id": "A-1042"}, result="approved")
 TALK = conversation(
@@ -41,6 +50,7 @@ OTHER = conversation(
 )
 EXPECTED = (MustCall(tool="check_status", turn=2), MustSay(text="approved", turn=2))
 CASE = Case(id="refund", recorded=TALK, expected=EXPECTED)
+RULES = Rules()
 
 
 def agent_of(talk: Conversation) -> Agent:
@@ -107,60 +117,127 @@ async def test_a_process_that_ends_on_its_own_is_done_without(
 
 
 async def test_a_store_that_the_process_cannot_write_to_is_written_to_here(tmp_path: Path) -> None:
-    shelf = Shelf(f"sqlite:///{tmp_path}")  # a folder is no database
-    run = await replay(CASE, agent_of(TALK))
-    with SideProcess(TABLE, shelf) as side:
-        for number in range(3):
-            side.add_result("monday", _result(run, number))
-        await asyncio.to_thread(side.flush)
+    shelf = Shelf(f"sqlite:///{tmp_path / 'broken.sqlite3'}")
+    open_store(shelf.url).close()
+    with sqlite3.connect(tmp_path / "broken.sqlite3") as database:
+        database.execute("DROP TABLE results")
+    with SideProcess(TABLE, RULES, shelf, "monday") as side:
+        await keep(side, shelf, [question(number, await played(TALK)) for number in range(3)])
+        await side.all_kept()
     assert [result.case_id for result in shelf.kept] == ["case-0", "case-1", "case-2"]
 
 
 async def test_what_a_process_was_writing_when_it_was_left_is_written_once(store: Store) -> None:
-    run = await replay(CASE, agent_of(TALK))
-    results = [_result(run, number) for number in range(200)]
-    with SideProcess(TABLE, store) as side:
-        for result in results[:100]:
-            side.add_result("monday", result)
-        await asyncio.to_thread(side.flush)
-        for result in results[100:]:
-            side.add_result("monday", result)
+    run = await played(TALK)
+    with SideProcess(TABLE, RULES, store, "monday") as side:
+        await keep(side, store, [question(number, run) for number in range(60)])
+        await side.all_kept()
+        await keep(side, store, [question(number, run) for number in range(60, 120)])
     store.flush()
-    assert sorted(result.case_id for result in store.results("monday")) == sorted(one.case_id for one in results)
+    assert sorted(result.case_id for result in store.results("monday")) == sorted(f"case-{n}" for n in range(120))
 
 
 async def test_what_the_process_finds_is_what_is_found_here() -> None:
-    run = await replay(CASE, agent_of(OTHER))
-    (found,) = await asked(TABLE, lambda side, tell: side.ask(CASE, (run, run), ("check_status",), tell))
+    run = await played(OTHER)
+    one = Question(tried=tried(), runs=((run,), (run,)), writing=("check_status",))
+    (answer,) = await asked([one])
     here = find(CASE, run, severities=TABLE, writes=lambda tool: tool == "check_status" or None)
-    assert found == (here, here)
+    assert answer is not None and answer.found == ((here,), (here,))
     assert here.comparison.changes
 
 
 async def test_severities_of_ones_own_hold_there_too() -> None:
     own = severity_table({"reply_reworded": "critical", "negation": "minor", "call_lost": {"read": "wording"}})
     assert severity_table(as_given(own)) == own
-    run = await replay(CASE, agent_of(OTHER))
-    (found,) = await asked(own, lambda side, tell: side.ask(CASE, (run,), (), tell))
-    assert found == (find(CASE, run, severities=own, writes=lambda tool: None),)
+    run = await played(OTHER)
+    (answer,) = await asked([question(1, run)], severities=own)
+    assert answer is not None and answer.found == ((find(CASE, run, severities=own, writes=lambda tool: None),),)
 
 
-async def test_a_question_that_json_cannot_hold_is_not_asked() -> None:
-    run = await replay(CASE, agent_of(TALK))
+async def test_a_case_is_decided_there_once_no_more_attempts_are_wanted() -> None:
+    failed, passed = await played(OTHER), await played(TALK)
+    until_sure = Rules(repeats=Repeats(most=3, until="confirmed"))
+    after_failure, after_pass = await asked([question(1, failed), question(1, passed)], rules=until_sure)
+    assert after_failure is not None and after_failure.decided is None
+    assert after_pass is not None and after_pass.decided is not None
+    found = find(CASE, passed, severities=TABLE, writes=lambda tool: None)
+    assert after_pass.decided.verdict == decide(CASE, [attempt_of(passed, found)], repeats=until_sure.repeats)
+
+
+async def test_a_question_that_json_cannot_hold_is_not_asked_and_leaves_the_others_alone() -> None:
+    run = await played(TALK)
     odd = run.but(settings={"limit": {1, 2}, "of": object()})
-    with SideProcess(TABLE, None) as side:
-        assert not side.ask(CASE, (odd,), (), lambda found: None)
+    answers: list[Answer | None] = []
+    with SideProcess(TABLE, RULES, None, "monday") as side:
+        assert side.ask(question(1, run), answers.append)
+        assert not side.ask(question(2, odd), answers.append)
+        assert side.ask(question(3, run), answers.append)
+        await until(lambda: len(answers) == 2)
+    assert all(answer is not None and answer.decided is not None for answer in answers)
 
 
-Tell = Callable[[tuple[Findings, ...] | None], None]
+async def test_a_process_that_is_killed_leaves_what_it_was_asked_to_be_done_here() -> None:
+    run = await played(TALK)
+    answers: list[Answer | None] = []
+    with SideProcess(TABLE, RULES, None, "monday") as side:
+        while side.has_room:
+            assert side.ask(question(1, run), answers.append)
+        asked = MOST_OPEN
+        os.kill(child(), signal.SIGKILL)
+        await until(lambda: len(answers) == asked)
+        assert None in answers
+        assert not side.is_there and not side.has_room
 
 
-async def asked(severities: Any, ask: Callable[[SideProcess, Tell], bool]) -> list[tuple[Findings, ...] | None]:
-    found: list[tuple[Findings, ...] | None] = []
-    with SideProcess(severities, None) as side:
-        assert ask(side, found.append)
-        await side.all_judged()
-    return found
+def child() -> int:
+    """The process beside this one."""
+    (one,) = [child for child in psutil.Process().children() if "taketwo.suite.side_program" in child.cmdline()]
+    return int(one.pid)
+
+
+async def played(talk: Conversation) -> Run:
+    return await replay(CASE, agent_of(talk))
+
+
+def tried(number: int = 1) -> Tried:
+    return Tried(case=CASE.but(id=f"case-{number}"), scenario="suite", file=None, line=None, begun=1)
+
+
+def question(number: int, *runs: Run) -> Question:
+    return Question(tried=tried(number), runs=tuple((run,) for run in runs), writing=())
+
+
+async def asked(questions: list[Question], severities: Any = TABLE, rules: Rules = RULES) -> list[Answer | None]:
+    answers: list[Answer | None] = []
+    with SideProcess(severities, rules, None, "monday") as side:
+        for one in questions:
+            assert side.ask(one, answers.append)
+        await until(lambda: len(answers) == len(questions))
+    return answers
+
+
+async def keep(side: SideProcess, store: Store | Shelf, questions: list[Question]) -> None:
+    """Have these decided, and the results kept there, or in the end here."""
+    answers: list[Answer | None] = []
+
+    def hear(one: Question, answer: Answer | None) -> None:
+        answers.append(answer)
+        if answer is None or answer.decided is None:
+            return
+        judged = [list(map(attempt_of, *pair)) for pair in zip(one.runs, answer.found, strict=True)]
+        result = result_of(with_judged(one.tried, judged), RULES, answer.decided)
+        if not side.will_keep(result):
+            store.add_result("monday", result)
+
+    for one in questions:
+        assert side.ask(one, partial(hear, one))
+    await until(lambda: len(answers) == len(questions))
+    assert all(answer is not None and answer.decided is not None for answer in answers)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():
+        await asyncio.sleep(0.005)
 
 
 class Shelf:
@@ -173,17 +250,5 @@ class Shelf:
     def add_result(self, suite_id: str, result: CaseResult) -> None:
         self.kept.append(result)
 
-    def flush(self) -> None:
-        pass
-
     def results(self, suite_id: str) -> list[CaseResult]:
         raise NotFound(f"there is no suite {suite_id!r}")
-
-
-def _result(run: Run, number: int) -> CaseResult:
-    found = find(CASE, run, severities=TABLE, writes=lambda tool: None)
-    attempt = Attempt(run=run.but(id=f"run-{number}"), comparison=found.comparison, scores=found.scores)
-    verdict = decide(CASE, [attempt])
-    return CaseResult(
-        scenario="suite", case_id=f"case-{number}", recorded_id=TALK.id, verdict=verdict, attempts=(attempt,)
-    )

@@ -1,0 +1,235 @@
+"""All that a suite has to do, handed out attempt by attempt to those who replay."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
+
+from taketwo.errors import AgentUnreachable, TakeTwoError
+from taketwo.events import CaseErrored, CaseFinished
+from taketwo.suite.open_case import OpenCase, Terms
+from taketwo.suite.side_process import Answer, SideProcess
+from taketwo.suite.suite_case import SuiteCase
+
+MANY = 50
+"""From so many replays at a time on, the next one begins before the last one is judged. Of a thousand that end in the
+same moment each would have to wait with its next agent until all before it were judged; so they are judged while agents
+take their time. Where few go on, each case is done before the next one begins."""
+MOMENT_S = 0.001
+"""How long agents that could go on wait at most while others are judged, and one replay more, in seconds."""
+GIVE_UP_AFTER = 3
+"""When so many replays have found the agent unreachable, and none has reached it, the rest is not tried."""
+
+log = logging.getLogger(__name__)
+
+
+class Told(NamedTuple):
+    """What came of a case."""
+
+    event: CaseFinished | CaseErrored
+    """The result."""
+    is_kept: bool
+    """Whether somebody else sees to it that it is stored."""
+
+
+class Work:
+    """What is to be done, and what came of it."""
+
+    def __init__(self, cases: Iterable[SuiteCase], terms: Terms, workers: int, side: SideProcess | None) -> None:
+        """workers: how many replays go on at a time. side: who judges them, too; None for nobody."""
+        # Each worker may have one result waiting; when that is not taken, it does not begin another replay.
+        self.results: asyncio.Queue[Told | None] = asyncio.Queue(maxsize=workers)
+        """What has been done; None at the end."""
+        self.was_cut_short = False
+        """Whether it was stopped before its end."""
+        self._terms = terms
+        self._workers = workers
+        self._side = side
+        self._cases = iter(cases)
+        self._open: dict[int, OpenCase] = {}
+        # Each attempt wakes one worker; None at the end goes from one to the next.
+        self._ready: asyncio.Queue[tuple[OpenCase, int] | None] = asyncio.Queue()
+        self._has_begun_all = False
+        self._playing = 0
+        self._unreachable = 0
+        self._was_reached = False
+        self._has_background = has_background(workers, terms)
+        self._background: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue()
+        self._for_side: deque[OpenCase] = deque()
+        self._is_all_played = False
+
+    async def do_all(self) -> None:
+        """Do it; the last that is told is that there is no more."""
+        async with asyncio.TaskGroup() as background:
+            background.create_task(self._do_in_background())
+            async with asyncio.TaskGroup() as replaying:
+                for number in range(1, self._workers + 1):
+                    replaying.create_task(self._do())
+                    if number % MANY == 0:
+                        await asyncio.sleep(0)  # the first agents are asked before the last replays are made ready
+            self._is_all_played = True
+            self._background.put_nowait(None)
+        # Cases that were cut short, as far as they were done.
+        for case in self._open.values():
+            await self._judge(case)
+            await self._tell(case)
+        await self.results.put(None)
+
+    async def _do(self) -> None:
+        """Take attempts until there are none left: what one worker does."""
+        while (attempt := await self._next()) is not None:
+            if self._terms.stop is not None and self._terms.stop.is_set():
+                self._end_early()
+                return
+            case, number = attempt
+            await self._play(case, number)
+            if not self._has_background:
+                await self._judge(case)
+            case.under_way -= 1
+            if case.under_way:
+                continue
+            if self._has_background and self._background.qsize() < self._workers:
+                self._background.put_nowait(partial(self._see_to, case))
+            else:
+                await self._see_to(case)
+
+    async def _do_in_background(self) -> None:
+        """What no agent waits for, for a moment whenever all workers that could go on have gone on."""
+        began = time.perf_counter()
+        while (work := await self._next_in_background()) is not None:
+            await work()
+            if time.perf_counter() - began > MOMENT_S:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
+
+    async def _next_in_background(self) -> Callable[[], Awaitable[None]] | None:
+        """None once nothing can come any more."""
+        while True:
+            if self._background.empty():
+                if self._for_side and not self._playing:
+                    # No agent is left to wait for, so this process has as much time as the other.
+                    return partial(self._settle, self._for_side.popleft())
+                if self._is_all_played and not (self._side is not None and self._side.is_judging):
+                    return None
+            if (work := await self._background.get()) is not None:
+                return work
+
+    async def _see_to(self, case: OpenCase) -> None:
+        """Have judged what was played of a case, there or here, and go on with it."""
+        side = self._side
+        if side is None or not side.is_there or not case.is_unjudged or case.error is not None:
+            await self._settle(case)
+        elif side.has_room:
+            self._ask(side, case)
+        elif len(self._for_side) < self._workers:
+            self._for_side.append(case)
+        else:
+            await self._settle(case)
+
+    def _ask(self, side: SideProcess, case: OpenCase) -> None:
+        with self._noting_errors(case):
+            if side.ask(case.question(), partial(self._hear, side, case)):
+                return
+        self._background.put_nowait(partial(self._settle, case))
+
+    def _hear(self, side: SideProcess, case: OpenCase, answer: Answer | None) -> None:
+        """The side process has answered; None where it cannot."""
+        if answer is None:
+            self._background.put_nowait(partial(self._settle, case))
+        else:
+            result = case.take(answer)
+            case.is_kept = result is not None and side.will_keep(result)
+            self._background.put_nowait(partial(self._go_on_with, case))
+        while self._for_side and (side.has_room or not side.is_there):
+            self._background.put_nowait(partial(self._see_to, self._for_side.popleft()))
+
+    async def _next(self) -> tuple[OpenCase, int] | None:
+        """An attempt of an open case, else the first of a new one; None once nothing can come any more."""
+        while self._ready.empty() and not self._has_begun_all:
+            if (suite_case := next(self._cases, None)) is not None:
+                case = OpenCase(suite_case, self._terms)
+                self._open[id(case)] = case
+                self._hand_out(case)
+            else:
+                self._has_begun_all = True
+                self._end_if_over()
+        if (found := await self._ready.get()) is None:
+            self._ready.put_nowait(None)  # for the worker that asks next
+        return found
+
+    def _end_if_over(self) -> None:
+        """Let no worker wait any longer for what cannot come."""
+        if self.was_cut_short or (self._has_begun_all and not self._open):
+            self._ready.put_nowait(None)
+
+    def _end_early(self) -> None:
+        self.was_cut_short = self._has_begun_all = True
+        self._end_if_over()
+
+    def _hand_out(self, case: OpenCase) -> bool:
+        numbers = case.next_attempts()
+        for number in numbers:
+            self._ready.put_nowait((case, number))
+        return bool(numbers)
+
+    async def _play(self, case: OpenCase, number: int) -> None:
+        """Play an attempt, unless the case has come to an end before."""
+        if case.error is not None:
+            return
+        if self._unreachable >= GIVE_UP_AFTER and not self._was_reached:
+            case.error = f"not tried, as {GIVE_UP_AFTER} replays before could not reach the agent"
+            return
+        self._playing += 1
+        try:
+            with self._noting_errors(case):
+                is_whole = await case.play(number)
+                self._was_reached = True
+                if not is_whole:
+                    self._end_early()
+        finally:
+            self._playing -= 1
+
+    async def _settle(self, case: OpenCase) -> None:
+        await self._judge(case)
+        await self._go_on_with(case)
+
+    async def _judge(self, case: OpenCase) -> None:
+        """Judge what was played of it."""
+        with self._noting_errors(case):
+            await case.judge()
+
+    async def _go_on_with(self, case: OpenCase) -> None:
+        """All that was handed out of it is done: more of it, or the result."""
+        if not self._hand_out(case):
+            del self._open[id(case)]
+            self._end_if_over()
+            await self._tell(case)
+
+    async def _tell(self, case: OpenCase) -> None:
+        if (event := case.event()) is not None:
+            await self.results.put(Told(event, is_kept=case.is_kept))
+
+    @contextmanager
+    def _noting_errors(self, case: OpenCase) -> Iterator[None]:
+        """What goes wrong with one case is told of it, and leaves the others alone."""
+        try:
+            yield
+        except AgentUnreachable as error:
+            self._unreachable += 1
+            case.error = str(error)
+        except TakeTwoError as error:
+            case.error = str(error)
+        except Exception as error:  # a bug of ours must not take the results of all other cases along
+            log.exception("replaying %s", case.suite_case.case.id)
+            case.error = f"Take Two failed: {type(error).__name__}: {error} (please report this, with the log)"
+
+
+def has_background(workers: int, terms: Terms) -> bool:
+    """Whether more is done than what agents wait for; evaluators wait, too, and side by side only in the workers."""
+    return workers >= MANY and not terms.evaluators
