@@ -40,6 +40,9 @@ MOST_BYTES = 16 << 20
 
 LARGEST_PIECE = 1 << 20
 """Bytes of what is read at a time."""
+SWITCH_S = 0.001
+"""How long the threads that move the pieces have to wait for the others of their process, in seconds; Python's own is
+five times that, and the agents leave them no gap."""
 NO_MORE = b""
 """Stands behind the last piece."""
 
@@ -153,6 +156,8 @@ class SideProcess:
             log.info("everything is done in this process: %s", error)
             return self
         self.is_there = True
+        self._switch_s = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
         self._pieces.put(self._terms.to_json() + b"\n")
         self._threads = [
             Thread(target=work, args=(self._process,), name="taketwo-beside", daemon=True)
@@ -165,6 +170,7 @@ class SideProcess:
     def __exit__(self, *raised: object) -> None:
         """End it."""
         if self._process is not None:
+            sys.setswitchinterval(self._switch_s)
             self._process.kill()
             self._process.wait()
             self._pieces.put(NO_MORE)

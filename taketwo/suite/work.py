@@ -23,6 +23,11 @@ same moment each would have to wait with its next agent until all before it were
 take their time. Where few go on, each case is done before the next one begins."""
 MOMENT_S = 0.001
 """How long agents that could go on wait at most while others are judged, and one replay more, in seconds."""
+NOTHING_S = 0.0002
+"""A round of the event loop that takes less than this has had nothing to do, in seconds."""
+PATIENCE_S = 0.02
+"""So long judging waits for such a round, in seconds. An answer of an agent takes several rounds to come to its replay,
+and where judging comes between all of them, a thousand agents wait a tenth of their time."""
 GIVE_UP_AFTER = 3
 """When so many replays have found the agent unreachable, and none has reached it, the rest is not tried."""
 
@@ -56,7 +61,6 @@ class Work:
         # Each attempt wakes one worker; None at the end goes from one to the next.
         self._ready: asyncio.Queue[tuple[OpenCase, int] | None] = asyncio.Queue()
         self._has_begun_all = False
-        self._playing = 0
         self._unreachable = 0
         self._was_reached = False
         self._has_background = has_background(workers, terms)
@@ -105,16 +109,18 @@ class Work:
         while (work := await self._next_in_background()) is not None:
             await work()
             if time.perf_counter() - began > MOMENT_S:
-                await asyncio.sleep(0)
+                await _after_the_agents()
                 began = time.perf_counter()
 
     async def _next_in_background(self) -> Callable[[], Awaitable[None]] | None:
         """None once nothing can come any more."""
         while True:
             if self._background.empty():
-                if self._for_side and not self._playing:
-                    # No agent is left to wait for, so this process has as much time as the other.
-                    return partial(self._settle, self._for_side.popleft())
+                if self._for_side:
+                    # The other process has enough to do, and this one has time.
+                    if await _after_the_agents() and self._background.empty() and self._for_side:
+                        return partial(self._settle, self._for_side.popleft())
+                    continue
                 if self._is_all_played and not (self._side is not None and self._side.is_judging):
                     return None
             if (work := await self._background.get()) is not None:
@@ -185,15 +191,11 @@ class Work:
         if self._unreachable >= GIVE_UP_AFTER and not self._was_reached:
             case.error = f"not tried, as {GIVE_UP_AFTER} replays before could not reach the agent"
             return
-        self._playing += 1
-        try:
-            with self._noting_errors(case):
-                is_whole = await case.play(number)
-                self._was_reached = True
-                if not is_whole:
-                    self._end_early()
-        finally:
-            self._playing -= 1
+        with self._noting_errors(case):
+            is_whole = await case.play(number)
+            self._was_reached = True
+            if not is_whole:
+                self._end_early()
 
     async def _settle(self, case: OpenCase) -> None:
         await self._judge(case)
@@ -228,6 +230,19 @@ class Work:
         except Exception as error:  # a bug of ours must not take the results of all other cases along
             log.exception("replaying %s", case.suite_case.case.id)
             case.error = f"Take Two failed: {type(error).__name__}: {error} (please report this, with the log)"
+
+
+async def _after_the_agents() -> bool:
+    """Wait until none of them could go on; False once that has taken too long."""
+    began = before = time.perf_counter()
+    while True:
+        await asyncio.sleep(0)
+        now = time.perf_counter()
+        if now - before < NOTHING_S:
+            return True
+        if now - began > PATIENCE_S:
+            return False
+        before = now
 
 
 def has_background(workers: int, terms: Terms) -> bool:

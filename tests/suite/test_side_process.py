@@ -120,7 +120,7 @@ async def test_a_store_that_the_process_cannot_write_to_is_written_to_here(tmp_p
     shelf = Shelf(f"sqlite:///{tmp_path / 'broken.sqlite3'}")
     open_store(shelf.url).close()
     with sqlite3.connect(tmp_path / "broken.sqlite3") as database:
-        database.execute("DROP TABLE results")
+        database.execute("DROP TABLE result")
     with SideProcess(TABLE, RULES, shelf, "monday") as side:
         await keep(side, shelf, [question(number, await played(TALK)) for number in range(3)])
         await side.all_kept()
@@ -155,7 +155,8 @@ async def test_severities_of_ones_own_hold_there_too() -> None:
 
 
 async def test_a_case_is_decided_there_once_no_more_attempts_are_wanted() -> None:
-    failed, passed = await played(OTHER), await played(TALK)
+    mute = conversation(TALK.turns[0], turn("What is the status of my refund?", reply="No idea."), TALK.turns[2])
+    failed, passed = await played(mute), await played(TALK)
     until_sure = Rules(repeats=Repeats(most=3, until="confirmed"))
     after_failure, after_pass = await asked([question(1, failed), question(1, passed)], rules=until_sure)
     assert after_failure is not None and after_failure.decided is None
