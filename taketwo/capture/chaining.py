@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from taketwo.capture.echoes import Responses, responses
-from taketwo.capture.executions import tell_apart
 from taketwo.capture.identity import user_named
 from taketwo.capture.model_calls import model_calls
 from taketwo.capture.trace_tree import Seen, gather
-from taketwo.capture.utterances import Utterance, alike, utterances
+from taketwo.capture.utterances import Utterance, alike, tell_apart, utterances
 from taketwo.span import LogRecord, Span
 from taketwo.value import canonical_json
 

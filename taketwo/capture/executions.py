@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from taketwo.capture.reading import Execution
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.transcript import Node
+from taketwo.capture.utterances import tell_apart
 
 
 def executions(found: Iterable[Seen]) -> list[tuple[Seen, Execution]]:
@@ -64,11 +65,6 @@ def _by_name(node: Node, seen: Seen, ran: Execution) -> bool:
     if call is None or call.name != ran.name or not _same_trace(node, seen):
         return False
     return not tell_apart(call.id, ran.call_id)
-
-
-def tell_apart(one: str | None, other: str | None) -> bool:
-    """Whether two ids are certainly of two calls: they differ, and they are of the same kind, such as `call_…`."""
-    return bool(one and other) and one != other and str(one).split("_")[0] == str(other).split("_")[0]
 
 
 def _same_trace(node: Node, seen: Seen) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.loose_json import as_object, encoded
-from taketwo.capture.session_keys import SESSION_KEYS
+from taketwo.capture.session_keys import IN_JSON, SESSION_KEYS
 from taketwo.span import Span
 from taketwo.value import JSON
 
@@ -57,7 +57,7 @@ _IN_METADATA = {
 def session_named(attributes: Mapping[str, JSON], extra_keys: Iterable[str] = ()) -> tuple[int, str] | None:
     """The session that attributes name and how sure the key is, 0 for the surest; None when they name none."""
     for rank, key in enumerate(extra_keys):
-        if (found := _identity(attributes.get(key), "session")) is not None:
+        if (found := _identity(attributes.get(key))) is not None:
             return rank - len(SESSION_KEYS), found
     if _SESSION_SET.isdisjoint(attributes):
         return None
@@ -95,16 +95,26 @@ def replayed_in(span: Span) -> str | None:
 
 def _first(attributes: Mapping[str, JSON], keys: tuple[str, ...], what: str) -> tuple[int, str] | None:
     for rank, key in enumerate(keys):
-        if key in attributes and (found := _identity(attributes[key], what, key == "metadata")) is not None:
+        if key in attributes and (found := _found(attributes[key], what, key)) is not None:
             return rank, found
     return None
 
 
-def _identity(value: JSON, what: str, inside: bool = False) -> str | None:
-    """An id as text; MLflow sends it JSON-encoded, `metadata` holds it among others."""
-    if inside:
+def _found(value: JSON, what: str, key: str) -> str | None:
+    """The id under a key, or inside of what stands there."""
+    if key not in IN_JSON:
+        return _identity(value)
+    if key == "metadata":
         fields = as_object(value) or {}
-        return next((found for name in _IN_METADATA[what] if (found := _identity(fields.get(name), what))), None)
+        return next((found for name in _IN_METADATA[what] if (found := _identity(fields.get(name)))), None)
+    if not isinstance(value, str) or '"conversation"' not in value:  # on every model call, and long
+        return None
+    kept = (as_object(value) or {}).get("conversation")
+    return _identity(kept.get("id") if isinstance(kept, dict) else kept)
+
+
+def _identity(value: JSON) -> str | None:
+    """An id as text; MLflow sends it JSON-encoded."""
     value = encoded(value) if isinstance(value, str) and value.startswith('"') else value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

@@ -21,7 +21,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from taketwo.capture.otlp_json import WrongSignal, document, log_request, trace_request
 from taketwo.capture.projects import project_of
-from taketwo.capture.session_keys import SESSION_KEYS
+from taketwo.capture.session_keys import IN_JSON, SESSION_KEYS
 from taketwo.errors import TraceUnreadable
 from taketwo.span import LogRecord, RawLog, RawSpan, Span, SpanEvent
 from taketwo.value import JSON, Value
@@ -33,7 +33,7 @@ _SCRUBBED: Final = ("[Scrubbed due to", "__REDACTED__")
 """How the marks begin that senders put in place of a secret; taken for ids they would join strangers to one session."""
 
 # What lies inside `metadata` is read later, with all that is read of a span.
-_SESSION_RANK: Final = {key: rank for rank, key in enumerate(SESSION_KEYS) if key != "metadata"}
+_SESSION_RANK: Final = {key: rank for rank, key in enumerate(SESSION_KEYS) if key not in IN_JSON}
 _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
 

@@ -24,8 +24,12 @@ SESSION_KEYS: tuple[str, ...] = (
     "conversation_id",
     "metadata.session_id",
     "metadata.thread_id",
+    "llm.invocation_parameters",
     "lk.job_id",
     "lk.room_name",
     "lk.pii.room_name",
 )
 """Attributes that name a session, the surest first."""
+
+IN_JSON = ("metadata", "llm.invocation_parameters")
+"""Those that hold the id inside of JSON: in any metadata, and the conversation that OpenAI's Responses API keeps."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 from taketwo.capture.alignment import joins, window
@@ -17,7 +17,7 @@ from taketwo.capture.dialects.marks import CUT, LEFT_OUT
 from taketwo.capture.ledger import Ledger
 from taketwo.capture.reading import Message, ToolCall, ToolResult
 from taketwo.capture.trace_tree import Seen
-from taketwo.capture.utterances import Utterance, alike, utterances
+from taketwo.capture.utterances import Utterance, alike, tell_apart, utterances
 from taketwo.capture.voices import same_voice
 
 MOST_PASTS = 4
@@ -270,7 +270,8 @@ class Transcript:
             return self.root if repeats and len(said) > len(before.end.path()) else before.end
         if said and isinstance(said[0], ToolResult) and (last := self._last_talk(call)) is not None:
             tip = self._tip_below(last.end)
-            if _Walk(tip, call, self.ledger).waits_for(said[0]):
+            in_same_trace = last.call.span.trace_id == call.span.trace_id
+            if _Walk(tip, call, self.ledger).waits_for(said[0], in_same_trace=in_same_trace):
                 return tip  # only what is new is recorded
         if call.voice in self._without_memory and len(said) == 1:
             last = self._last_of_same_voice(call)
@@ -453,7 +454,7 @@ class _Walk:
         self._begin = node
         self._call = call
         self._ledger = ledger
-        self._given = {id(step.given) for step in self.trail}
+        self._given = {id(step.given) for step in self.trail} | _answered(node)
         self._last_given: Node | None = None
 
     def along(self, said: Sequence[Utterance | ToolResult]) -> int:
@@ -478,10 +479,17 @@ class _Walk:
         self.trail.append(_Step(self.node, self._last_given if stayed else None))
         self._last_given = None
 
-    def waits_for(self, result: ToolResult) -> bool:
-        """Whether the call that a result answers was passed and has no result yet."""
-        call = self._by_id(result)
-        return call is not None and call.result is None
+    def waits_for(self, result: ToolResult, *, in_same_trace: bool = False) -> bool:
+        """Whether the call that a result answers was passed and has no result yet.
+
+        In one trace also by order, where the two ids are of different kinds: OpenLLMetry names a call of the Responses
+        API by its item, the result by the call.
+        """
+        node = self._by_id(result)
+        if node is None and in_same_trace and (node := self._by_order(result)) is not None:
+            call = node.utterance.call
+            node = None if call is None or tell_apart(call.id, result.id) else node
+        return node is not None and node.result is None
 
     def give(self, result: ToolResult, *, by_order: bool = True) -> bool:
         """Give a result to its call: the one with its id, else the first one of the last calls without a result.
@@ -517,6 +525,12 @@ class _Walk:
         named = [node for node in waiting if node.utterance.text == result.name]
         candidates = named or waiting
         return candidates[-1] if candidates else None
+
+
+def _answered(node: Node) -> set[int]:
+    """The identities of the calls since the last line of the user that have a result when a walk begins at a node."""
+    since = takewhile(lambda above: above.utterance.kind != "user", node.above())
+    return {id(above) for above in since if above.result is not None}
 
 
 def _call_of(result: ToolResult) -> Utterance:

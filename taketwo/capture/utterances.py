@@ -81,5 +81,10 @@ def _same_call(one: ToolCall, other: ToolCall) -> bool:
     return same_id and len(one.id or "") >= UNIQUE_ID
 
 
+def tell_apart(one: str | None, other: str | None) -> bool:
+    """Whether two ids are certainly of two calls: they differ, and they are of the same kind, such as `call_…`."""
+    return bool(one and other) and one != other and str(one).split("_")[0] == str(other).split("_")[0]
+
+
 UNIQUE_ID = 12
 """Letters of an id from which on it is taken to be unique."""

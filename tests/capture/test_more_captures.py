@@ -94,3 +94,8 @@ def test_what_was_said_and_done_comes_out(name: str) -> None:
     )
     assert [gap for gap in talk.gaps if gap.where.startswith("turns")] == []
     assert all(turn.tokens.input and turn.tokens.output for turn in talk.turns)
+
+
+def test_a_conversation_that_the_provider_keeps_names_the_session() -> None:
+    (session,) = sessions(*capture("openinference-openai-conversation"))
+    assert session.id == "conv_acme1"

@@ -26,7 +26,7 @@ from taketwo.capture.otlp import (
     read_logs,
     read_spans,
 )
-from taketwo.capture.session_keys import SESSION_KEYS
+from taketwo.capture.session_keys import IN_JSON, SESSION_KEYS
 from taketwo.errors import TakeTwoError, TraceUnreadable
 from taketwo.span import RawSpan
 
@@ -202,7 +202,7 @@ def test_a_parent_of_zeros_is_no_parent() -> None:
 
 
 def test_the_most_telling_key_names_the_session_wherever_it_stands() -> None:
-    for better, worse in itertools.pairwise(key for key in SESSION_KEYS if key != "metadata"):
+    for better, worse in itertools.pairwise(key for key in SESSION_KEYS if key not in IN_JSON):
         assert only(request(with_attributes((worse, "no"), (better, "yes")))).session_id == "yes"
         assert only(request(with_attributes((better, "yes"), (worse, "no")))).session_id == "yes"
     assert only(request(with_attributes(("llm.session", "no")))).session_id is None
@@ -356,7 +356,7 @@ def test_a_session_is_filed_under_whatever_key_names_it_and_quoted_ids_are_read_
         span.attributes.append(text(key, value))
         return raw_spans(span)[0].session_id
 
-    assert {key: named(key, "s-1") for key in SESSION_KEYS if key != "metadata"} == {
-        key: "s-1" for key in SESSION_KEYS if key != "metadata"
+    assert {key: named(key, "s-1") for key in SESSION_KEYS if key not in IN_JSON} == {
+        key: "s-1" for key in SESSION_KEYS if key not in IN_JSON
     }
     assert named("mlflow.trace.session", '"s-1"') is None
