@@ -1,36 +1,70 @@
-"""Traces that say nothing, of model calls that others tell: an SDK emits its own spans beside an instrumentation's.
+"""Traces of model calls that others tell better: an SDK or a second instrumentation emits its own spans beside theirs.
 
 Such a trace is an echo: it makes no conversation, as all that it knows stands in the other one. Without the other it
-stays a conversation, with gaps.
+stays a conversation. Only a trace of nothing but model calls can be one. Of two the one that says nothing is it; else
+the one that knows no session and no run around its calls; else the one with the poorer form of messages.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from taketwo.capture.trace_tree import Seen
+from taketwo.capture.utterances import Utterance, utterances
+from taketwo.value import canonical_json
+
+WHOLE = ""
+"""Marks what a trace tells that names a session, or has a run or tools around its calls."""
+BARE = ("flat ", "messages ")
+"""Mark what a trace of nothing but model calls tells, the poorer form first."""
+
+_SECOND_NS = 10**9
+_SECONDS_APART = (-1, 0, 1)
+"""By how many seconds two spans of one call may seem to end apart: they end within milliseconds of each other."""
 
 
 class Responses(NamedTuple):
-    """The providers' ids of the responses in one trace."""
+    """The names of the responses in one trace: under each weight the provider's id, and what was said and when."""
 
     told: frozenset[str] = frozenset()
     """Those of which the trace says what was asked or answered."""
-    untold: frozenset[str] = frozenset()
-    """All, where it says nothing at all; otherwise none."""
+    untold: frozenset[frozenset[str]] = frozenset()
+    """For every response the names under which a fuller trace tells of it; empty where the trace is no echo."""
 
 
 def responses(found: Iterable[Seen], calls: Sequence[Seen]) -> Responses:
-    """The responses of a trace, by its spans and the model calls among them."""
-    ids = frozenset(call.reading.response_id for call in calls if call.reading.response_id)
-    if all(call.reading.evidence == "nothing" and call.reading.response_id for call in calls):
-        is_bare = not any(seen.reading.kind in ("agent", "tool") for seen in found)
-        return Responses(untold=ids if is_bare else frozenset())
-    return Responses(told=told(calls))
+    """The responses of a trace that names no session, by its spans and the model calls among them."""
+    if any(seen.reading.kind in ("agent", "tool") for seen in found):
+        return Responses(told=told(calls))
+    if all(call.reading.evidence == "nothing" for call in calls):
+        return Responses(untold=_untold(calls, (*BARE, WHOLE)))
+    rich = all(call.reading.evidence == "messages" for call in calls)
+    weight = BARE[1] if rich else BARE[0]
+    return Responses(told=told(calls, weight), untold=_untold(calls, (WHOLE,) if rich else (BARE[1], WHOLE)))
 
 
-def told(calls: Iterable[Seen]) -> frozenset[str]:
+def told(calls: Iterable[Seen], weight: str = WHOLE) -> frozenset[str]:
     """The responses of calls of which it is known what was asked or answered."""
-    telling = (call.reading for call in calls if call.reading.evidence != "nothing")
-    return frozenset(reading.response_id for reading in telling if reading.response_id)
+    telling = [call for call in calls if call.reading.evidence != "nothing"]
+    return frozenset(weight + name for call in telling for name in _names(call))
+
+
+def _untold(calls: Iterable[Seen], weights: Iterable[str]) -> frozenset[frozenset[str]]:
+    """Nothing where a call has no name, for then no other trace can be known to tell it."""
+    names = [frozenset(_names(call, _SECONDS_APART)) for call in calls]
+    weights = tuple(weights)
+    return frozenset(frozenset(weight + name for weight in weights for name in some) for some in names if all(names))
+
+
+def _names(call: Seen, apart: Iterable[int] = (0,)) -> Iterable[str]:
+    """The names of a response: streams and frameworks often leave the provider's id out, but not what was said."""
+    reading = call.reading
+    if reading.response_id:
+        yield reading.response_id
+    said = [item for item in utterances(reading.response or ()) if isinstance(item, Utterance)]
+    if said and not any(one.flaw for one in said):
+        parts = [[one.kind, one.text.strip(), one.call.arguments if one.call else None] for one in said]
+        digest = hashlib.blake2b(canonical_json(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
+        yield from (f"{call.span.end_ns // _SECOND_NS + seconds} {digest}" for seconds in apart)

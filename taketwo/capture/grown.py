@@ -82,7 +82,7 @@ class Grown:
         self.story = Story()
         """The turns as they were told last."""
         self.told: dict[str, frozenset[str]] = {}
-        """The ids of the responses that each trace tells of."""
+        """The names of the responses that each trace tells of, see `echoes`."""
         self._state = _State()
         self._additions: deque[_Addition] = deque(maxlen=MOST_TAKEN_BACK)
 

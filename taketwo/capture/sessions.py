@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 from taketwo.capture.chaining import Talked, chained, talked
@@ -42,8 +42,8 @@ def sessions(spans: Iterable[Span], logs: Iterable[LogRecord] = (), *, extra_key
 
     A span belongs to the session that it names, else to the one of its nearest ancestor, else to the one of its
     trace. Traces that name none are put together where one repeats the history of another; others stand alone. The
-    same id in two projects or environments is two sessions. Spans of simulators are left out, and traces that say
-    nothing of calls that others tell. `extra_keys` are attributes that name a session besides the known ones, and
+    same id in two projects or environments is two sessions. Spans of simulators are left out, and traces of nothing but
+    model calls that others tell better. `extra_keys` are attributes that name a session besides the known ones, and
     before them.
     """
     pieces = _pieces([span for span in once(spans) if not is_simulated(span)], list(logs), extra_keys)
@@ -61,15 +61,19 @@ def sessions(spans: Iterable[Span], logs: Iterable[LogRecord] = (), *, extra_key
 
 
 def _echoes(unnamed: Sequence[tuple[_Trace, Talked]], named: Sequence[_Trace]) -> set[int]:
-    """The identities of those that only say of others' responses that they were there, see `echoes`."""
-    mute = [(piece, talk.responses.untold) for piece, talk in unnamed if talk.responses.untold]
-    if not mute:
+    """The identities of those whose model calls others tell better, see `echoes`."""
+    weaker = [(piece, talk.responses.untold) for piece, talk in unnamed if talk.responses.untold]
+    if not weaker:
         return set()
     known = {(_project(piece.spans), one) for piece, talk in unnamed for one in talk.responses.told}
     for piece in named:
         calls = [seen for seen in gather(piece.spans, piece.logs) if seen.reading.kind == "model"]
         known |= {(_project(piece.spans), one) for one in told(calls)}
-    return {id(piece) for piece, ids in mute if all((_project(piece.spans), one) in known for one in ids)}
+    return {id(piece) for piece, untold in weaker if _are_told(untold, _project(piece.spans), known)}
+
+
+def _are_told(untold: Iterable[Iterable[str]], project: str | None, known: Set[tuple[str | None, str]]) -> bool:
+    return all(any((project, name) in known for name in names) for names in untold)
 
 
 def _pieces(spans: Sequence[Span], logs: Sequence[LogRecord], extra_keys: Sequence[str]) -> list[_Trace]:

@@ -3,7 +3,7 @@
 `capture.chaining` decides that; but it looks at every trace, and a store has millions. So each trace is kept under
 hashes of what had been said when it ended, and of what had been said before it began. Only traces of which one ends
 with what another begins with are looked at together. By their hashes are also found the traces that tell of a response,
-and those that say nothing of theirs, see `capture.echoes`.
+and those of which others tell better, see `capture.echoes`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Links(Value):
     """What had been said before it began, with and without calls: the history, its beginnings, and a response."""
     told: frozenset[int] = frozenset()
     """The responses that it tells of; on disk with the ends, as no other hash is like these."""
-    untold: frozenset[int] = frozenset()
-    """The responses of which it says nothing; on disk with the beginnings."""
+    untold: frozenset[frozenset[int]] = frozenset()
+    """The responses that others may tell better, each by all its names; on disk with the beginnings."""
 
 
 def links(trace: Talked) -> Links:
@@ -45,12 +45,14 @@ def links(trace: Talked) -> Links:
     if trace.previous_id:
         begins.add(_hash(0, f"response {trace.previous_id}"))
     told, untold = trace.responses
-    return Links(ends=frozenset(ends), begins=frozenset(begins), told=told_as(told), untold=told_as(untold))
+    return Links(
+        ends=frozenset(ends), begins=frozenset(begins), told=told_as(told), untold=frozenset(map(told_as, untold))
+    )
 
 
-def told_as(response_ids: Iterable[str]) -> frozenset[int]:
-    """The hashes of responses that are told of, or not."""
-    return frozenset(_hash(0, f"told {one}") for one in response_ids)
+def told_as(responses: Iterable[str]) -> frozenset[int]:
+    """The hashes of responses by their names."""
+    return frozenset(_hash(0, f"told {one}") for one in responses)
 
 
 def _spoken(said: Sequence[Utterance]) -> list[Utterance]:

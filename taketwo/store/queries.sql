@@ -252,7 +252,7 @@ SELECT 1 FROM link
 WHERE hash = :hash AND role = 0 AND project_id = (SELECT id FROM project WHERE name = :project) LIMIT 1
 
 -- name: look_again_at_untold
--- Conversations that say nothing of a response, once another tells of it.
+-- Conversations with a response that another tells of, maybe better.
 UPDATE conversation SET changes = changes + 1
 WHERE origin = 'trace' AND id IN (
     SELECT membership.conversation_id FROM link JOIN membership ON membership.trace_id = link.trace_id

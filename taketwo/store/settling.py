@@ -54,6 +54,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Keys of other conversations that were looked at because they might belong to it."""
     moves_traces: bool
     """Whether traces are filed elsewhere than where they belong."""
+    echoes: frozenset[int] = frozenset()
+    """Keys of those traces that others tell better, so that they belong nowhere."""
     before: tuple[int, Conversation] | None = None
     """`changes` of the conversation when it was read before, and the reading; None where that is not known."""
 
@@ -205,7 +207,7 @@ def _look_at_all(
     if row.origin == "trace":
         linked = {trace: links(talked(*decoded(material))) for (trace, _), material in materials[row].items()}
         materials |= {one: _materials(connection, one.id, envelope) for one in _candidates(connection, row, linked)}
-    echoes = {trace for trace, one in linked.items() if _is_echo(connection, row.project, one)}
+    echoes = _echoes(connection, row.project, linked)
     read_of = (one for some in materials.values() for (trace, _), one in some.items() if trace not in echoes)
     found = groups(together(read_of))
     filed = {one: {trace_id: trace for trace, trace_id in some} for one, some in materials.items()}
@@ -229,6 +231,7 @@ def _look_at_all(
         links=linked,
         candidates=frozenset(one.id for one in filed if one != row),
         moves_traces=not (len(found) == len(seen) == 1 and _is_filed(found[0], row, filed[row])),
+        echoes=echoes,
     )
     return finding, found_in
 
@@ -250,7 +253,7 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
             return False
         if key == finding.row.id and row.name != finding.row.name:  # deleted, and its key given again
             return False
-    if finding.readings and any(_is_echo(connection, finding.row.project, one) for one in finding.links.values()):
+    if not _echoes(connection, finding.row.project, finding.links) <= finding.echoes:
         return False
     others = {other.id for other in _candidates(connection, finding.row, finding.links)}
     if is_first_look and not others <= finding.candidates:
@@ -269,11 +272,11 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
 
 
 def _link(connection: Connection, finding: Finding, project_id: int) -> None:
-    """Keep the links of its traces, and have those looked at again of which these tell what they do not say."""
+    """Keep the links of its traces, and have those looked at again of which these tell better."""
     for trace, found in finding.links.items():
         if finding.row.origin == "trace":  # of a session's trace another session may have a part
             connection.execute(SQL["drop_links"], (trace,))
-        ends, begins = found.ends | found.told, found.begins | found.untold
+        ends, begins = found.ends | found.told, found.begins.union(*found.untold)
         rows = [(project_id, number, role, trace) for role, some in ((ENDS, ends), (BEGINS, begins)) for number in some]
         connection.executemany(SQL["add_link"], rows)
         connection.executemany(SQL["look_again_at_untold"], [(project_id, number) for number in found.told])
@@ -285,10 +288,17 @@ def _told(found: Grown, traces: Mapping[int, str]) -> dict[int, Links]:
     return {trace: Links(told=some) for trace, some in told.items() if some}
 
 
+def _echoes(connection: Connection, project: str, linked: Mapping[int, Links]) -> frozenset[int]:
+    return frozenset(trace for trace, one in linked.items() if _is_echo(connection, project, one))
+
+
 def _is_echo(connection: Connection, project: str, found: Links) -> bool:
-    """Whether a trace says nothing, and others tell of all its responses."""
-    asked = [{"hash": number, "project": project} for number in found.untold]
-    return bool(asked) and all(connection.execute(SQL["is_told"], one).fetchone() for one in asked)
+    """Whether others tell of all responses of a trace, and better than it does."""
+
+    def is_told(number: int) -> bool:
+        return connection.execute(SQL["is_told"], {"hash": number, "project": project}).fetchone() is not None
+
+    return bool(found.untold) and all(any(map(is_told, names)) for names in found.untold)
 
 
 def _move(connection: Connection, finding: Finding, project_id: int) -> dict[str, int]:

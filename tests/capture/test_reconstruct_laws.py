@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recorded_traces import NAMES, recorded_trace
+from recorded_traces import EVERY_NAME, NAMES, recorded_trace
 
 from taketwo.capture.dialects.loose_json import Unreadable, parse
 from taketwo.capture.reconstruct import reconstruct
@@ -74,7 +74,7 @@ def assert_nothing_is_made_up(conversation: Conversation, spans: Sequence[Span],
         assert all(line in known for line in text.split("\n")), text
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY_NAME)
 def test_neither_order_nor_repetition_changes_the_conversation(name: str) -> None:
     spans, logs = recorded_trace(name)
     expected = reconstruct(spans, logs)
@@ -85,13 +85,13 @@ def test_neither_order_nor_repetition_changes_the_conversation(name: str) -> Non
     assert reconstruct([*spans, *spans], [*logs, *logs]) == expected
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY_NAME)
 def test_no_text_is_made_up(name: str) -> None:
     spans, logs = recorded_trace(name)
     assert_nothing_is_made_up(reconstruct(spans, logs), spans, logs)
 
 
-@pytest.mark.parametrize("name", MIXED)
+@pytest.mark.parametrize("name", [*MIXED, *sorted(set(EVERY_NAME) - set(NAMES))])
 def test_no_text_is_made_up_when_any_one_span_is_lost(name: str) -> None:
     spans, logs = recorded_trace(name)
     for lost in range(len(spans)):

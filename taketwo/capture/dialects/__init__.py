@@ -51,10 +51,9 @@ DIALECTS: dict[str, ModuleType] = {
 }
 """Every convention, the special ones before the general ones they build on."""
 
-_MESSAGES = (
-    *("request", "request_rule", "request_lacks", "response", "response_rule", "response_lacks_calls"),
-    *("alternatives", "evidence", "hidden"),
-)
+_REQUEST = ("request", "request_rule", "request_lacks")
+_RESPONSE = ("response", "response_rule", "response_lacks_calls", "alternatives")
+_MESSAGES = (*_REQUEST, *_RESPONSE, "evidence", "hidden")
 
 
 def read(span: Span) -> Reading:
@@ -85,9 +84,16 @@ def _read_by(name: str, dialect: ModuleType, span: Span) -> Reading:
 
 
 def combined(first: Reading, other: Reading) -> Reading:
-    """Two readings of the same thing as one: the first wins, except where the other has the richer messages."""
+    """Two readings of the same thing as one: the first wins, except where the other has the richer messages.
+
+    What the richer one leaves out of request and response, the other one brings.
+    """
     richer = EVIDENCE.index(other.evidence) > EVIDENCE.index(first.evidence)
     changes = {name: getattr(other, name) for name in _MESSAGES} if richer else {}
+    rich, poor = (other, first) if richer else (first, other)
+    for half in (_REQUEST, _RESPONSE):
+        if getattr(rich, half[0]) is None and getattr(poor, half[0]) is not None:
+            changes |= {name: getattr(poor, name) for name in half}
     for name in Reading.__struct_fields__:
         if name not in changes and name not in ("kind", "rule", *_MESSAGES):
             mine, theirs = getattr(first, name), getattr(other, name)
