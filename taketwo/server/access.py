@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from taketwo.errors import NotFound, TakeTwoError
 from taketwo.server.answers import refused
 from taketwo.server.guard import READING
+from taketwo.server.guesses import Guesses, address_of
 from taketwo.server.pages import wants_page
 from taketwo.server.problems import OTLP_PATHS, problem
 from taketwo.store import Store
@@ -38,10 +39,7 @@ MOST_KNOWN: Final = 1_000
 SIGNED_IN_FOR: Final = timedelta(days=7)
 """How long a person stays signed in."""
 COOKIE: Final = "taketwo_signed_in"
-MOST_FAILURES: Final = 30
-"""How many wrong keys one address may try in a minute."""
-FAILURES_OF_S: Final = 60.0
-
+TOO_MANY: Final = "too many wrong keys came from this address: try again in a minute"
 _LOGIN: Final = "login"
 
 _only_project: ContextVar[str | None] = ContextVar("only_project", default=None)
@@ -94,11 +92,13 @@ class Keys:
         self._documents = store.documents
         self.required = required
         self._known: dict[str, tuple[float, Key | None]] = {}
-        self._failures: dict[str, list[float]] = {}
+        self._guesses = Guesses()
 
     def admit(self, headers: Mapping[str, str], cookie: str | None, role: Role | None, address: str) -> Key | None:
         """The key that lets a request in; None where none is needed. Raises Refused. Blocks for a look at the store."""
         shown = credentials(headers)
+        if self.required and role is not None:
+            self._listen(shown, cookie, address)
         key = self._key(shown, cookie)
         if role is None or (key is not None and key.may(role)):
             return key
@@ -107,21 +107,22 @@ class Keys:
         if key is not None:
             raise Refused(403, f"this key is not good for it: it needs the role {role}")
         if shown is not None or cookie is not None:
-            self._failed(address)
+            self._failed(address, _name(shown, cookie))
             raise Refused(401, "this key is not known here, or was revoked")
         raise Refused(401, "a key is needed: as a Bearer token, as x-api-key and x-secret-key, or as Basic pk:sk")
 
     def knows(self, headers: Mapping[str, str], cookie: str | None) -> bool:
         """Whether `admit` would not look at the store: a hop to a thread for every request costs more than the rest."""
-        shown = credentials(headers)
-        name = shown[1] if shown is not None else f"cookie {cookie}" if cookie else None
-        return name is None or time.monotonic() - self._known.get(name, (float("-inf"), None))[0] <= KNOWN_FOR_S / 2
+        name = _name(credentials(headers), cookie)
+        return not name or time.monotonic() - self._known.get(name, (float("-inf"), None))[0] <= KNOWN_FOR_S / 2
 
     def sign_in(self, secret: str, address: str) -> str | None:
         """A token for a cookie; None where the secret is no key that may read. Raises Refused."""
-        key = self._key((None, secret.strip()), None)
+        shown = (None, secret.strip())
+        self._listen(shown, None, address)
+        key = self._key(shown, None)
         if key is None or not key.may("read"):
-            self._failed(address)
+            self._failed(address, _name(shown, None))
             return None
         token = secrets.token_urlsafe(32)
         signed = SignedIn(key_id=key.id, until=datetime.now(UTC) + SIGNED_IN_FOR)
@@ -160,15 +161,22 @@ class Keys:
             return None
         return key if signed.until > datetime.now(UTC) and key.revoked_at is None else None
 
-    def _failed(self, address: str) -> None:
+    def _listen(self, shown: tuple[str | None, str] | None, cookie: str | None, address: str) -> None:
+        """Raises Refused where an address has guessed so much that only keys that were good before are looked up."""
+        name = _name(shown, cookie)
+        was_good = self._known.get(name, (0.0, None))[1] is not None
+        if name and not was_good and self._guesses.are_many(address_of(address)):
+            raise Refused(429, TOO_MANY)
+
+    def _failed(self, address: str, name: str) -> None:
         """Count a wrong key. Raises Refused where there were too many: guessing must not pay."""
-        now = time.monotonic()
-        if len(self._failures) >= MOST_KNOWN:
-            self._failures.clear()
-        recent = [at for at in self._failures.get(address, []) if now - at < FAILURES_OF_S]
-        self._failures[address] = [*recent[-MOST_FAILURES:], now]
-        if len(recent) >= MOST_FAILURES:
-            raise Refused(429, "too many wrong keys came from this address: try again in a minute")
+        if self._guesses.add(address_of(address), name):
+            raise Refused(429, TOO_MANY)
+
+
+def _name(shown: tuple[str | None, str] | None, cookie: str | None) -> str:
+    """What a key is remembered by; empty where none is shown."""
+    return shown[1] if shown is not None else f"cookie {cookie}" if cookie else ""
 
 
 class Access:

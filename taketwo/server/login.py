@@ -39,11 +39,13 @@ class Login:
         to = _own_path(text_of(form, "to"))
         try:
             token = self._keys.sign_in(text_of(form, "key"), request.client.host if request.client else "")
-            wrong = None if token else "That is no key that may look at anything here."
+            wrong, status = "That is no key that may look at anything here.", 403
         except Refused as error:
-            token, wrong = None, error.why
+            token, wrong, status = None, error.why, error.status
         if token is None:
-            return page("login.html", Shell(section=LOGIN), to=to, wrong=wrong)
+            refusal = page("login.html", Shell(section=LOGIN), to=to, wrong=wrong)
+            refusal.status_code = status
+            return refusal
         answer = RedirectResponse(to, 303)
         answer.set_cookie(
             COOKIE,

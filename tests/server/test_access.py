@@ -158,9 +158,40 @@ def test_a_person_signs_in_and_out(client: httpx.Client, store: Store) -> None:
     assert client.get("/api/sessions", headers={"cookie": f"taketwo_signed_in={token}"}).status_code == 401
 
 
-def test_guessing_does_not_pay(client: httpx.Client) -> None:
-    statuses = [client.get("/api/sessions", headers=bearer(f"sk-tt-{n}-x")).status_code for n in range(40)]
+def test_guessing_does_not_pay_even_when_the_guess_is_right(client: httpx.Client, store: Store) -> None:
+    in_use, guessed = made(store, "read"), made(store, "read")
+    assert client.get("/api/sessions", headers=bearer(in_use)).status_code == 200
+    answers = [client.get("/api/sessions", headers=bearer(f"sk-tt-{n}-x")) for n in range(40)]
+    assert answers[0].status_code == 401 and answers[-1].status_code == 429
+    assert answers[-1].headers["retry-after"] == "60"
+    assert client.get("/api/sessions", headers=bearer(guessed)).status_code == 429
+    assert client.post("/login", data={"key": guessed}).status_code == 429
+    assert client.get("/api/sessions", headers=bearer(in_use)).status_code == 200, "whoever was in stays in"
+
+
+def test_a_program_that_shows_the_same_wrong_key_for_ever_locks_nobody_out(client: httpx.Client, store: Store) -> None:
+    statuses = [client.get("/api/sessions", headers=bearer("sk-tt-old-x")).status_code for _ in range(40)]
     assert statuses[0] == 401 and statuses[-1] == 429
+    assert client.get("/api/sessions", headers=bearer(made(store, "read"))).status_code == 200
+
+
+def test_guessing_over_grpc_does_not_pay_with_a_new_connection_for_each_guess(
+    serving_both: Callable[..., AbstractContextManager[object]], store: Store
+) -> None:
+    body, guessed = trace_request(chat_span(1, 1, session="s")), made(store, "ingest")
+
+    def code(at: str, secret: str) -> grpc.StatusCode:
+        # A connection is shared by channels of the same options.
+        alone = grpc.insecure_channel(at, options=[("grpc.use_local_subchannel_pool", 1)])
+        with alone as channel, pytest.raises(grpc.RpcError) as raised:
+            channel.unary_unary(EXPORT)(body, metadata=[("authorization", f"Bearer {secret}")], timeout=10)
+        return raised.value.code()
+
+    with serving_both(store, keys_required=True) as both:
+        at = both.grpc  # type: ignore[attr-defined]  # the fixture's own
+        codes = [code(at, f"sk-tt-{n}-x") for n in range(32)]
+        assert codes[0] == grpc.StatusCode.UNAUTHENTICATED and codes[-1] == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert code(at, guessed) == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_on_this_machine_no_key_is_needed_and_a_wrong_one_does_no_harm(serving: Serving, store: Store) -> None:
