@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import httpcore
 
 from taketwo.errors import AddressRefused, TooLarge, TraceUnreadable
+from taketwo.public_addresses import is_public
 from taketwo.value import Value
 
 MOST_REDIRECTS: Final = 5
@@ -111,7 +111,7 @@ class _Checked(httpcore.NetworkBackend):
         if not addresses:
             raise OSError(f"{host} has no address")
         for address in addresses:
-            if not self._private and not ipaddress.ip_address(address.partition("%")[0]).is_global:
+            if not self._private and not is_public(address):
                 raise AddressRefused(f"{host} is at {address}, which is no public address")
         return self._plain.connect_tcp(addresses[0], port, *args, **how)
 

@@ -7,11 +7,12 @@ that means another address a moment later gains nothing.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
+
+from taketwo.public_addresses import is_public
 
 SETTING: Final = "TAKETWO_AGENT_HOSTS"
 ANY: Final = "*"
@@ -60,6 +61,6 @@ async def addresses_of(host: str, port: int, hosts: AgentHosts) -> list[str]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
     for address in () if hosts.name(host, port) else addresses:
-        if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+        if not is_public(address):
             raise OSError(f"{host} is at {address}, in this server's network; allow it with {SETTING}={host}:{port}")
     return addresses

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import smtplib
 import socket
@@ -13,6 +12,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from taketwo.errors import AlreadyThere, BadSetting
+from taketwo.public_addresses import is_public
 from taketwo.sdk.api.executions import TestExecution
 from taketwo.sdk.api.run_tests import Alert, RunTest
 from taketwo.server.flow.shelf import Flow, Place, Shelf
@@ -157,17 +157,22 @@ def _post(url: str, news: News, delivery: Delivery) -> None:
     body = news.but(due_at=None).to_json()
     headers = {"host": parts.netloc, "content-type": "application/json"}
     try:
-        with httpx.Client(timeout=PATIENCE_S, follow_redirects=False, trust_env=False) as client:
-            answer = client.post(
+        with (
+            httpx.Client(timeout=PATIENCE_S, follow_redirects=False, trust_env=False) as client,
+            # What it answers is not read: it may be without end, or unpack to very much.
+            client.stream(
+                "POST",
                 parts._replace(netloc=f"{named}:{port}").geturl(),
                 content=body,
                 headers=headers,
                 extensions={"sni_hostname": host},
-            )
+            ) as answer,
+        ):
+            status, is_taken = answer.status_code, answer.is_success
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise OSError(str(error) or type(error).__name__) from error
-    if not answer.is_success:
-        raise OSError(f"{host} answers {answer.status_code}")
+    if not is_taken:
+        raise OSError(f"{host} answers {status}")
 
 
 def _address(host: str, port: int, allowed: tuple[str, ...]) -> str:
@@ -176,7 +181,7 @@ def _address(host: str, port: int, allowed: tuple[str, ...]) -> str:
     if f"{host}:{port}" in allowed:
         return found[0]
     for address in found:
-        if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+        if not is_public(address):
             raise BadSetting(
                 f"{host} is an address of this network, where webhooks may not go",
                 where="webhook",
