@@ -76,7 +76,8 @@ def served_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--rerun",
         metavar="ID",
-        help="Instead of TARGETs: replay a row that a server keeps again, or what failed in an execution.",
+        help="Instead of TARGETs: replay a row that a server keeps again, or what failed in an execution; "
+        "take part in an execution that goes on.",
     )
     @click.option("--server", metavar="URL", help="That server.  [default: http://127.0.0.1:4318]")
     @functools.wraps(command)
@@ -142,14 +143,17 @@ async def _run(session: Session, served: Served, writers: Sequence[Writer], coun
     began = datetime.now(UTC)
     stop = asyncio.Event()
     stop_on_interrupt(asyncio.get_running_loop(), stop)
-    if served.is_again:
+    shared = await session.going_on(served.name) if served.is_again else None
+    if shared is not None:
+        execution = shared
+    elif served.is_again:
         execution = await session.again(served.name)
     else:
         execution = await session.begin(served.name, served.project, "ci" if os.environ.get("CI") else "sdk")
     open_rows = execution.total - execution.done
     for writer in writers:
         writer.write(SuiteStarted(agent=session.agent.spec, cases=open_rows, at=began))
-    is_cut_short = await session.run(execution, stop)
+    is_cut_short = await session.run(execution, stop, is_shared=shared is not None)
     ended = datetime.now(UTC)
     finished = SuiteFinished(
         at=ended, duration_s=(ended - began).total_seconds(), counts=dict(counts), cancelled=is_cut_short

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
 from uuid import uuid4
 
 from taketwo.config import Settings, load_settings, model_settings
@@ -106,7 +107,8 @@ def simulate(
 ) -> Simulated:
     """Run a run test of the server against an agent in this process: the same users' words, the same tool results.
 
-    run_test: its name or id. agent: a function or object as `--agent package.module:name` takes it, or a SPEC.
+    run_test: its name or id; or the id of an execution that goes on, to take part in it: beside other processes, or
+    where one died. agent: a function or object as `--agent package.module:name` takes it, or a SPEC.
     project: where several projects have a run test of that name.
     server, key: URL of the server and a key for it; `TAKETWO_SERVER` and `TAKETWO_SERVER_KEY` when left out.
     audio: how an agent that a SPEC names is called: with the caller's `original` voice, `synthesised`, or `text`; left
@@ -116,8 +118,8 @@ def simulate(
     them, functions of a context, or objects with `evaluate`.
     progress: whether to tell on stderr how far it is, or who is told.
 
-    Returns when every row is judged. Stopped with Ctrl-C, it cancels the execution. Raises NotFound, BadSetting,
-    AgentUnreachable, ServerUnreachable. Inside an event loop use `await simulate_async(…)`.
+    Returns when every row is judged. Stopped with Ctrl-C, it cancels the execution that it began. Raises NotFound,
+    BadSetting, AgentUnreachable, ServerUnreachable. Inside an event loop use `await simulate_async(…)`.
     """
     if is_in_a_loop():
         raise BadSetting("an event loop is running here", where="simulate", todo="use: await taketwo.simulate_async(…)")
@@ -165,8 +167,9 @@ async def simulate_async(
     try:
         async with closing_agents(opened):
             session = Session(client, opened, concurrency, limits, _teller(progress), judges)
-            execution = await session.begin(run_test, project, trigger)
-            await session.run(execution)
+            shared = await session.going_on(run_test)
+            execution = shared or await session.begin(run_test, project, trigger)
+            await session.run(execution, is_shared=shared is not None)
             return await session.report(execution.id)
     finally:
         await client.close()
@@ -230,6 +233,25 @@ class Session(NamedTuple):
         path = f"/run-tests/{found.run_tests[0].id}/executions"
         return await self.client.post(path, TestExecution, asked, once=str(uuid4()))
 
+    async def going_on(self, id: str) -> TestExecution | None:
+        """The execution of that id, to take part in it; None where none of it goes on."""
+        try:
+            execution = await self.client.get(f"/test-executions/{quote(id, safe='')}", TestExecution)
+        except NotFound:
+            return None
+        if execution.status not in ("pending", "running"):
+            return None
+        self._insist_on_being_asked(execution)
+        return execution
+
+    def _insist_on_being_asked(self, execution: TestExecution) -> None:
+        if execution.runner != "sdk":
+            raise BadSetting(
+                f"its rows are replayed by the {execution.runner}, not by your process",
+                where=f"execution {execution.id}",
+                todo=f"{self.client.url}/executions/{execution.id} runs them again",
+            )
+
     async def again(self, id: str) -> TestExecution:
         """Open an execution again for one row, by the row's id, or for those that failed, by its own.
 
@@ -241,19 +263,16 @@ class Session(NamedTuple):
             asked, execution_id = Rerun(what="failed"), id
         else:
             asked, execution_id = Rerun(what="all", call_execution_ids=(id,)), call.test_execution_id
-        execution = await self.client.get(f"/test-executions/{execution_id}", TestExecution)
-        if execution.runner != "sdk":
-            raise BadSetting(
-                f"its rows are replayed by the {execution.runner}, not by your process",
-                where=f"execution {execution_id}",
-                todo=f"{self.client.url}/executions/{execution_id} runs them again",
-            )
+        self._insist_on_being_asked(await self.client.get(f"/test-executions/{execution_id}", TestExecution))
         return await self.client.post(f"/test-executions/{execution_id}/rerun", TestExecution, asked)
 
-    async def run(self, execution: TestExecution, stop: asyncio.Event | None = None) -> bool:
+    async def run(
+        self, execution: TestExecution, stop: asyncio.Event | None = None, *, is_shared: bool = False
+    ) -> bool:
         """Replay its rows until none are left, or until `stop` is set; gives whether it was cut short.
 
-        It is cancelled on the server when it is cut short, and where this task is cancelled or fails.
+        It is cancelled on the server when it is cut short, and where this task is cancelled or fails; one that is
+        shared is left to the others.
         """
         worker = Worker(
             worker_name(),
@@ -267,12 +286,13 @@ class Session(NamedTuple):
         try:
             await work(ServerRows(self.client, execution.id, worker.name), worker, stop=stop)
         except BaseException:
-            await asyncio.shield(self._cancel(execution.id))
+            if not is_shared:
+                await asyncio.shield(self._cancel(execution.id))
             raise
-        if stop is not None and stop.is_set():
+        is_cut_short = stop is not None and stop.is_set()
+        if is_cut_short and not is_shared:
             await self._cancel(execution.id)
-            return True
-        return False
+        return is_cut_short
 
     async def report(self, id: str) -> Simulated:
         """Everything that came of it."""

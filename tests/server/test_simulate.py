@@ -79,32 +79,44 @@ def test_an_agent_that_raises_in_a_later_turn_is_a_finding_of_that_row(client: h
     assert report.calls[0].ended_reason == "agent_failed"
 
 
-def test_two_processes_share_one_execution_and_no_row_is_replayed_twice(client: httpx.Client) -> None:
-    from taketwo.replay.agents.callable import CallableAgent
-    from taketwo.sdk.client import Client
-    from taketwo.sdk.simulate import ServerRows
-    from taketwo.sdk.working import Worker, work
-
+async def test_several_take_part_in_one_execution_and_no_row_is_replayed_twice(client: httpx.Client) -> None:
+    url = str(client.base_url)
     test = client.get("/api/run-tests", params={"name": "nightly"}).json()["run_tests"][0]
     execution = made(client, f"run-tests/{test['id']}/executions", runner="sdk")
     asked: list[str] = []
 
-    async def agent(exchange_input) -> object:
-        asked.append(exchange_input.execution_id)
+    async def agent(given: taketwo.AgentInput) -> object:
+        asked.append(given.execution_id)
         await asyncio.sleep(0.01)
-        return same_agent(exchange_input.messages)
+        return same_agent(given.messages)
 
-    async def one(name: str) -> None:
-        api = Client(str(client.base_url))
-        await work(ServerRows(api, execution["id"], name), Worker(name, CallableAgent(agent), 2))
-        await api.close()
+    async def take_part() -> taketwo.Simulated:
+        return await taketwo.simulate_async(execution["id"], agent, concurrency=2, server=url, progress=False)
 
-    async def both() -> None:
-        await asyncio.gather(one("one"), one("two"))
+    reports = await asyncio.gather(take_part(), take_part())
+    assert {report.execution.id for report in reports} == {execution["id"]}
+    assert [report.execution.verdicts for report in reports] == [{"pass": 7}] * 2 and len(set(asked)) == 7
 
-    asyncio.run(both())
-    done = client.get(f"/api/test-executions/{execution['id']}").json()
-    assert done["verdicts"] == {"pass": 7} and len(set(asked)) == 7
+
+async def test_whoever_leaves_an_execution_that_others_began_does_not_end_it(client: httpx.Client) -> None:
+    url = str(client.base_url)
+    test = client.get("/api/run-tests", params={"name": "nightly"}).json()["run_tests"][0]
+    execution = made(client, f"run-tests/{test['id']}/executions", runner="sdk")
+    began = asyncio.Event()
+
+    async def never(given: taketwo.AgentInput) -> str:
+        began.set()
+        await asyncio.sleep(600)
+        return "too late"
+
+    async with asyncio.TaskGroup() as tasks:
+        leaving = tasks.create_task(taketwo.simulate_async(execution["id"], never, server=url, progress=False))
+        await began.wait()
+        leaving.cancel()
+    assert client.get(f"/api/test-executions/{execution['id']}").json()["status"] == "running"
+    chatted = made(client, f"run-tests/{test['id']}/executions", runner="chat")
+    with pytest.raises(BadSetting, match="by the chat"):
+        await taketwo.simulate_async(chatted["id"], same_agent, server=url)
 
 
 def test_what_cannot_be_done_is_one_line(client: httpx.Client) -> None:
