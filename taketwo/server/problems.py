@@ -69,9 +69,15 @@ def tell(request: Request, error: Exception) -> Response:
     status = status_of(error)
     after_s = error.after_s if isinstance(error, TooFast) else 1
     headers = {"retry-after": str(after_s)} if status in (429, 503) else {}
-    # A place inside a text stands behind the name of the field.
-    field = error.where.partition(",")[0] if error.where else None
-    return problem(request, status, str(error), headers, {"field": field, "todo": error.todo})
+    # A place inside a text stands behind the name of the field; several words are no field.
+    field = error.where.partition(",")[0] if error.where else ""
+    return problem(
+        request,
+        status,
+        str(error),
+        headers,
+        {"field": None if not field or " " in field else field, "todo": error.todo},
+    )
 
 
 def tell_http(request: Request, error: Exception) -> Response:

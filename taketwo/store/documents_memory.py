@@ -190,7 +190,7 @@ def already_there(document: Document) -> AlreadyThere:
 
 def not_found(kind: str, id: str) -> NotFound:
     """There is none of that id."""
-    return NotFound(f"there is no {_in_words(kind)} {id!r}", where="the store")
+    return NotFound(f"there is no {_in_words(kind)} {id!r}")
 
 
 def _in_words(kind: str) -> str:

@@ -25,7 +25,7 @@ def place(cursor: str | None) -> tuple[int, int]:
     except ValueError:
         found = (LATEST_NS + 1, 0)
     if max(map(abs, found)) > LATEST_NS:
-        raise NotFound(f"there is no place {cursor!r} in this listing", todo="leave the cursor out")
+        raise NotFound(f"there is no place {cursor!r} in this listing", where="after", todo="leave the cursor out")
     return found
 
 

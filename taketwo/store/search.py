@@ -232,7 +232,7 @@ def place_in(order: Order, cursor: str | None) -> tuple[float, int]:
     except ValueError:
         found = (LATEST_NS + 1, 0)
     if not max(map(abs, found)) <= LATEST_NS:
-        raise NotFound(f"there is no place {cursor!r} in this listing", todo="leave the cursor out")
+        raise NotFound(f"there is no place {cursor!r} in this listing", where="after", todo="leave the cursor out")
     return found
 
 
@@ -242,5 +242,5 @@ def user_place(cursor: str | None) -> tuple[int, str]:
         return LATEST_NS, ""
     last_ns, _, id = cursor.partition("-")
     if not (last_ns.isascii() and last_ns.isdigit() and int(last_ns) <= LATEST_NS):
-        raise NotFound(f"there is no place {cursor!r} in this listing", todo="leave the cursor out")
+        raise NotFound(f"there is no place {cursor!r} in this listing", where="after", todo="leave the cursor out")
     return int(last_ns), id

@@ -123,8 +123,16 @@ def test_what_is_no_json_or_no_parameter_is_a_problem_too(client: httpx.Client) 
     assert client.post("/api/projects", content=b"{").json()["field"] == "body"
     assert client.get("/api/scenarios", params={"limit": 0}).json()["field"] == "limit"
     assert client.get("/api/scenarios", params={"sort": "x"}).json()["field"] == "sort"
-    assert client.get("/api/scenarios/nobody").status_code == 404
+    nobody = client.get("/api/scenarios/nobody")
+    assert (nobody.status_code, nobody.json()["detail"]) == (404, "there is no scenario 'nobody'")
+    assert "field" not in nobody.json()
+    assert client.get("/api/scenarios", params={"after": "nowhere"}).json()["field"] == "after"
     assert client.put("/api/scenarios").status_code == 405
+
+
+def test_the_longest_filter_that_an_address_may_have_is_read(client: httpx.Client) -> None:
+    longest = '"' + "\U00010400" * 3_998 + '"'  # letters of four bytes
+    assert client.get("/api/sessions", params={"filter": longest}).json()["sessions"] == []
 
 
 def test_a_creation_that_is_sent_again_is_done_once(client: httpx.Client) -> None:

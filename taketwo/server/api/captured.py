@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -33,6 +33,8 @@ Timeline: Any = msgspec.defstruct(
 )
 
 WRONG = (HTTPStatus.NOT_FOUND,)
+FilterText: TypeAlias = Annotated[str, Meta(max_length=4_000)]
+"""A filter in an address, which is refused as a whole above 64 KiB: a letter may take twelve bytes of it."""
 
 
 class OfProject(Asked):
@@ -45,7 +47,7 @@ class OfProject(Asked):
 class PageOfCaptures(OfProject):
     """Which part of a listing."""
 
-    filter: Annotated[str, Meta(max_length=10_000)] | None = None
+    filter: FilterText | None = None
     """Only those that match, in the filter language."""
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
     """So many at most."""
@@ -74,7 +76,7 @@ class PageOfUsers(Asked):
 class Span(OfProject):
     """Which time."""
 
-    filter: Annotated[str, Meta(max_length=10_000)] | None = None
+    filter: FilterText | None = None
     """Only those that match, in the filter language."""
     since: Annotated[str, Meta(max_length=50)] | None = None
     """From then on, as in 2026-11-17T10:30:00Z; left out for a day before `until`."""
