@@ -76,6 +76,11 @@ class Rate(Value):
     high: float
     """Upper end of it."""
 
+    @property
+    def failed(self) -> int:
+        """Attempts that failed."""
+        return self.runs - self.passed
+
 
 class Contrast(Value):
     """The same case before the old agent and the new one."""
@@ -88,6 +93,24 @@ class Contrast(Value):
     """How likely the new one's failures are if it is no worse (one-sided Fisher); None without attempts to compare."""
     p_better: float | None
     """The same for the old one's failures, if the new one is no better."""
+
+    @property
+    def in_words(self) -> str:
+        """`the old agent fails in 5 of 5 runs, the new one fails in 0 of 5 runs (p = 0.004)`."""
+        sides = f"the old agent {_failures(self.old)}, the new one {_failures(self.new)}"
+        if self.p_worse is None or self.p_better is None:
+            return sides
+        return f"{sides} (p = {min(self.p_worse, self.p_better):.2g})"
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether the old agent failed and the new one never does."""
+        sides = self.old, self.new
+        return all(side is not None for side in sides) and [one.failed > 0 for one in sides if one] == [True, False]
+
+
+def _failures(side: Rate | None) -> str:
+    return "came to no conclusion" if side is None else f"fails in {side.failed} of {side.runs} runs"
 
 
 class MetricContrast(Value):

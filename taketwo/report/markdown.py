@@ -102,6 +102,9 @@ def _lines(gathered: Gathered) -> Iterator[str]:
     yield f"{counts_in_words(counts)}{cancelled}, against `{_code(gathered.agent)}`"
     for line in course_in_words(gathered.end, gathered.not_run()):
         yield f"\n{_text(line)}"
+    for result in (event.result for event in gathered.in_order()):
+        if result.contrast is not None and result.contrast.is_mended:
+            yield f"\n**{_text(result.case_id)}**: {_text(result.contrast.in_words)}"
     if due := due_in_words(gathered.due()):
         yield f"\n{_text(due)}"
     for kind in GRAVEST_FIRST:

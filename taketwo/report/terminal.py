@@ -37,6 +37,8 @@ FEW = 30
 """Up to so many cases get a line each when they pass; of more, each is a dot."""
 MOST_CLUSTERS = 8
 """So many changes that several cases have in common are told; the JSON and the page have all of them."""
+MOST_MENDED = 10
+"""So many cases are named that only the old agent fails."""
 LOG_WIDTH = 120
 """Columns where there is no terminal to ask."""
 
@@ -57,6 +59,7 @@ class TerminalWriter:
         self._not_run: list[CaseResult] = []
         self._to_look_at: list[CaseFinished | CaseErrored] = []
         self._due: list[CaseResult] = []
+        self._mended: list[str] = []
         self._today = date.min
         self._in_common = Gathering()
         self._scores = ScoreFigures()
@@ -66,6 +69,8 @@ class TerminalWriter:
         if isinstance(event, CaseFinished):
             self._in_common.add(event.result)
             self._scores.add(event.result)
+            if event.result.contrast is not None and event.result.contrast.is_mended:
+                self._mended.append(f"{event.result.case_id}: {event.result.contrast.in_words}")
             if event.result.kept.is_due(self._today):
                 self._due.append(event.result)
         match event:
@@ -160,6 +165,10 @@ class TerminalWriter:
             f"against the old agent, over {counted(contrast.cases, 'case')}: {broke} newly failing "
             f"(p = {contrast.p_worse:.2g}), {mended} newly passing (p = {contrast.p_better:.2g})"
         )
+        for told in self._mended[:MOST_MENDED]:
+            yield from self._page.lines([Span(plain(told))], indent=2)
+        if len(self._mended) > MOST_MENDED:
+            yield f"  and {len(self._mended) - MOST_MENDED} more that only the old agent fails"
         if contrast.cases_needed is not None:
             yield f"  to be sure that it is worse takes about {contrast.cases_needed:,} cases like these"
         for one in contrast.metrics:

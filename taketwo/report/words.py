@@ -294,8 +294,8 @@ def sureness_in_words(result: CaseResult) -> str:
         parts[-1] += f"pass rate between {rate.low:.2f} and {rate.high:.2f} (95 %)"
     else:
         parts.append(rate_in_words(rate))
-    if contrast is not None and contrast.p_worse is not None:
-        parts.append(f"p = {contrast.p_worse:.2g} if it is no worse than the old agent")
+    if contrast is not None:
+        parts.append(contrast.in_words)
     known = [attempt.run.fidelity.score for attempt in result.attempts if attempt.run.fidelity is not None]
     if known:
         parts.append(f"fidelity {min(known):.2f}")

@@ -36,8 +36,8 @@ def contrast_of(
     return Contrast(
         old=before,
         new=now,
-        p_worse=fisher(_failed(now), now.runs, _failed(before), before.runs),
-        p_better=fisher(_failed(before), before.runs, _failed(now), now.runs),
+        p_worse=fisher(now.failed, now.runs, before.failed, before.runs),
+        p_better=fisher(before.failed, before.runs, now.failed, now.runs),
     )
 
 
@@ -52,22 +52,15 @@ def floor_of(case: Case, agent: str, old: Sequence[Attempt], policy: Policy = DE
 
 def with_contrast(verdict: Verdict, contrast: Contrast) -> Verdict:
     """The verdict with what the old agent did beside it: what fails as it did before is no regression."""
-    told = Reason(text=in_words(contrast), severity="minor")
-    if verdict.kind == "fail" and contrast.p_worse is not None and contrast.old is not None:
-        if contrast.p_worse > ALPHA and _failed(contrast.old):
-            text = f"no regression, it fails as before: {in_words(contrast)}"
+    told = Reason(text=contrast.in_words, severity="minor")
+    if verdict.kind == "fail" and contrast.p_worse is not None and contrast.p_better is not None and contrast.old:
+        if contrast.p_worse > ALPHA and contrast.old.failed:
+            how = "less often than" if contrast.p_better <= ALPHA else "as"
+            text = f"no regression, it fails {how} before: {contrast.in_words}"
             first = Reason(text=text, severity="critical")
             return verdict.but(kind="changed", reasons=(first, *verdict.reasons))
         return verdict.but(reasons=(verdict.reasons[0], told, *verdict.reasons[1:]))
     return verdict.but(reasons=(*verdict.reasons, told))
-
-
-def in_words(contrast: Contrast) -> str:
-    """`the old agent fails in 5 of 5 runs, the new one in 0 of 5 (p = 0.004)`."""
-    sides = f"the old agent {_side(contrast.old)}, the new one {_side(contrast.new)}"
-    if contrast.p_worse is None or contrast.p_better is None:
-        return sides
-    return f"{sides} (p = {min(contrast.p_worse, contrast.p_better):.2g})"
 
 
 class Pairs:
@@ -150,13 +143,5 @@ def _mean(name: str, attempts: Sequence[Attempt]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _failed(side: Rate) -> int:
-    return side.runs - side.passed
-
-
 def _fails_mostly(side: Rate) -> bool:
     return side.passed * 2 < side.runs
-
-
-def _side(side: Rate | None) -> str:
-    return "came to no conclusion" if side is None else f"fails in {_failed(side)} of {side.runs} runs"

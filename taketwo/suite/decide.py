@@ -225,9 +225,11 @@ def _judge(case: Case, attempt: Attempt, policy: Policy, within: Tolerance) -> J
         *_wording(attempt),
     )
     if failed and (not unlike or any(_stands(reason, case, attempt.run, policy) for reason in failed)):
-        return _judged("fail", failed, (*open_ends, *seen, *smaller), after_failure(case))
+        return _judged("fail", failed, (*open_ends, *seen, *smaller), after_failure(case, attempt))
     if open_ends:
-        return _judged("inconclusive", open_ends, (*failed, *seen, *smaller), _next_step(case, attempt))
+        return _judged(
+            "inconclusive", open_ends, (*failed, *seen, *smaller), _next_step(case, attempt, is_unlike=bool(unlike))
+        )
     if mattering:
         return _judged("changed", seen, smaller, after_change(mattering[0]))
     return _judged("pass", (), smaller, None)
@@ -283,7 +285,8 @@ def _failed_checks(case: Case, attempt: Attempt) -> Iterator[Reason]:
     for expected, score in zip_longest(case.expected, attempt.scores):
         if not isinstance(score, Score) or score.value is not False:
             continue
-        text = score.name if score.reason is None else f"{score.name}: {score.reason}"
+        reason = score.reason or ("no" if expected is None else None)
+        text = score.name if reason is None else f"{score.name}: {reason}"
         tool = expected.tool if isinstance(expected, MustCall | MustNotCall) else None
         if tool is not None and (change := _change_about(tool, score.turn_index, attempt)) is not None:
             text = f"{change_in_words(change)}; {score.name}"
@@ -327,13 +330,11 @@ def _unscored(attempt: Attempt) -> Iterator[Reason]:
             yield Reason(text=f"could not judge “{score.name}”: {score.why}", severity="major")
 
 
-def _next_step(case: Case, attempt: Attempt) -> str | None:
-    ending = attempt.run.ending
-    unscored = (score for score in attempt.scores if isinstance(score, Unscored))
-    unlike = after_infidelity(case, attempt.run) if ending.reason == "completed" else None
-    return (
-        after_ending(case, attempt.run) or unlike or next((after_unscored(score, ending) for score in unscored), None)
-    )
+def _next_step(case: Case, attempt: Attempt, *, is_unlike: bool) -> str | None:
+    to_get_further = after_ending(case, attempt.run)
+    if to_get_further is None and is_unlike and attempt.run.ending.reason == "completed":
+        to_get_further = after_infidelity(case, attempt.run)
+    return to_get_further or after_unscored(case, attempt)
 
 
 def _read_errors(run: Run) -> Iterator[Reason]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from taketwo.comparison import Change
 from taketwo.conversation import Call
-from taketwo.run import Ending, Fidelity, Run
+from taketwo.run import Fidelity, Run
 from taketwo.scenario import Case
-from taketwo.verdict import Unscored
+from taketwo.verdict import Attempt, Score, Unscored
 from taketwo.writes import Writes
 
 
@@ -25,8 +25,13 @@ def after_ending(case: Case, run: Run) -> str | None:
             return None
 
 
-def after_failure(case: Case) -> str:
+def after_failure(case: Case, attempt: Attempt) -> str:
     """What to do about a check that failed, or an agent that did."""
+    wrong = [score.name for score in attempt.scores if isinstance(score, Score) and score.value is False]
+    by_evaluators = [score.name for score in attempt.scores[len(case.expected) :] if score.name in wrong]
+    if by_evaluators and len(by_evaluators) == len(wrong) and attempt.run.ending.reason == "completed":
+        again = "judge again: taketwo rescore, with the same --evaluator"
+        return f"mend the agent; if {by_evaluators[0]} is wrong, mend that, and {again}"
     return f"mend the agent; if this is right now, say so: taketwo accept {case.id}"
 
 
@@ -63,11 +68,15 @@ def weakest_part(fidelity: Fidelity) -> str:
     return min(known, key=lambda words: known[words]) if known else "nothing could be measured"
 
 
-def after_unscored(unscored: Unscored, ending: Ending) -> str | None:
-    """What makes a check possible; None when it only waits for the replay to get further."""
-    if ending.reason != "completed":
+def after_unscored(case: Case, attempt: Attempt) -> str | None:
+    """What makes a check possible; None where all was judged, or only waits for the replay to get further."""
+    place = next((place for place, score in enumerate(attempt.scores) if isinstance(score, Unscored)), None)
+    if place is None or attempt.run.ending.reason != "completed":
         return None
-    return f"correct or take out what could not be judged: {unscored.name}"
+    name = attempt.scores[place].name
+    if place < len(case.expected):
+        return f"correct or take out what could not be judged: {name}"
+    return f"mend what kept {name} from judging, and judge again: taketwo rescore, with the same --evaluator"
 
 
 def after_change(change: Change) -> str:

@@ -78,6 +78,16 @@ def test_repeats_and_the_old_agent_are_told_in_words_and_in_json(run: Run, tmp_p
     assert report["results"][0]["verdict"]["rate"]["passed"] == 0
 
 
+def test_what_only_the_old_agent_fails_is_named_with_how_sure_that_is(run: Run) -> None:
+    done = run(
+        *("replay", "a.scenario.yaml", "--agent", "desk:good", "--against", "desk:bad"),
+        *("--repeat", "5", "--markdown", "summary.md"),
+    )
+    assert done.returncode == 0, done.stderr
+    told = "the old agent fails in 5 of 5 runs, the new one fails in 0 of 5 runs (p = 0.004)"
+    assert f"  hello: {told}\n" in done.stdout
+
+
 def test_what_changed_is_accepted_into_the_file_and_passes_from_then_on(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.scenario.yaml"
     text = "# by hand\n" + path.read_text(encoding="utf-8")

@@ -63,6 +63,29 @@ def verdict(recorded: Conversation, replayed: Conversation, *expected: Expectati
     return decide(case, [attempt(case, replayed)])
 
 
+def test_what_an_evaluator_says_no_to_is_not_to_be_accepted() -> None:
+    case = case_of(talk(STATUS), MustCall(tool="check_status"))
+    found = decide(case, [attempt(case, talk(STATUS), Score(name="polite", value=False, evaluator="polite/1"))])
+    assert found.kind == "fail"
+    assert found.reasons[0].text == "polite: no"
+    assert (
+        found.next_step
+        == "mend the agent; if polite is wrong, mend that, and judge again: taketwo rescore, with the same --evaluator"
+    )
+
+
+def test_an_evaluator_that_could_not_judge_is_what_has_to_be_mended() -> None:
+    case = case_of(talk(STATUS), MustCall(tool="check_status"))
+    sure = ToolAnswer(place=StepPlace(turn_index=1, step_index=0), tier="volatile", confidence=0.99)
+    unscored = Unscored(name="polite", why="the judge quotes nothing", evaluator="polite/1")
+    found = decide(case, [attempt(case, talk(STATUS), unscored, tool_answers=(sure,))])
+    assert found.kind == "inconclusive"
+    assert (
+        found.next_step
+        == "mend what kept polite from judging, and judge again: taketwo rescore, with the same --evaluator"
+    )
+
+
 # one attempt, without expectations
 
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from taketwo.events import CaseFinished, SuiteFinished
 from taketwo.replay.agents import Exchange, Reply
 from taketwo.scenario import Case, Floor, FloorChange, MustSay
+from taketwo.suite.contrast import with_contrast
 from taketwo.suite.decide import decide
-from taketwo.suite.repeats import Repeats
+from taketwo.suite.repeats import Repeats, rate
 from taketwo.suite.runner import run_suite
 from taketwo.suite.suite_case import SuiteCase
 from taketwo.testing import conversation, turn
-from taketwo.verdict import CaseResult
+from taketwo.verdict import CaseResult, Contrast, Reason, Verdict
 
 GREETING = conversation(turn("Hi", reply="Hello!"))
 CASE = Case(id="hello", recorded=GREETING, expected=(MustSay(text="Hello"),))
@@ -132,6 +133,14 @@ async def test_what_fails_as_it_did_before_is_no_regression() -> None:
     (result,), _ = await run(Chancy(0.0), against=Chancy(0.0), repeat=3)
     assert result.verdict.kind == "changed"
     assert result.verdict.reasons[0].text.startswith("no regression, it fails as before: ")
+
+
+def test_what_fails_less_often_than_before_is_told_as_such() -> None:
+    old, new = rate([False] * 8), rate([True] * 5 + [False] * 3)
+    failed = Verdict(kind="fail", reasons=(Reason(text="must say Hello"),))
+    verdict = with_contrast(failed, Contrast(old=old, new=new, p_worse=1.0, p_better=0.013))
+    assert verdict.kind == "changed"
+    assert verdict.reasons[0].text.startswith("no regression, it fails less often than before: ")
 
 
 async def test_what_the_old_agent_passed_is_a_regression() -> None:
