@@ -34,6 +34,10 @@ from taketwo.suite.suite_case import SuiteCase
 from taketwo.suite.versions import other_versions
 from taketwo.verdict import CaseResult, Score, Unscored
 
+OF_SCORES = "score."
+"""Before the name of a score that is to be the label."""
+MOST_DISAGREEMENTS = 10
+
 
 def _evaluators(judging: Judging) -> list[Evaluator]:
     found = judging.opened(settings())
@@ -89,16 +93,11 @@ async def _score(
             click.echo("\n".join([plain(conversation.id), *(f"  {_in_words(one)}" for one in scores)]))
 
 
-def _found(store: Store, text: str | None, project: str | None, limit: int) -> Iterator[str]:
+def _found(store: Store, text: str | None, project: str | None, limit: int | None = None) -> list[str]:
     if text is None:
-        return
-    chosen = parse(text)
-    for conversation in store.conversations(project):
-        if limit <= 0:
-            return
-        if chosen.matches(conversation):
-            limit -= 1
-            yield conversation.id
+        return []
+    store.settle()
+    return [summary.id for summary in store.search.conversations(parse(text), project, limit=limit)]
 
 
 def _in_words(found: Score | Unscored) -> str:
@@ -190,29 +189,51 @@ def _case_of(result: CaseResult, store: Store) -> Case | CaseErrored:
 
 
 @click.command("calibrate")
-@click.argument("labels", type=click.Path(path_type=Path))
+@click.argument("labels", metavar="LABELS")
+@click.option("--filter", "filter_text", metavar="TEXT", help="With score.NAME: only conversations that it finds.")
 @evaluator_options
 @json_option
 @project_option
 @store_option
 def calibrate_command(
-    labels: Path, judging: Judging, as_json: bool, project: str | None, store_url: str | None
+    labels: str,
+    filter_text: str | None,
+    judging: Judging,
+    as_json: bool,
+    project: str | None,
+    store_url: str | None,
 ) -> None:
     """Hold evaluators against what people said: agreement, Cohen's kappa, and who says what.
 
-    LABELS is a file of JSON lines: {"id": CONVERSATION, "label": true}, a label being true, false, a word or a mark.
+    LABELS is a file of JSON lines: {"id": CONVERSATION, "label": true}, a label being true, false, a word or a mark. Or
+    it is score.NAME: what the captured conversations came with, or got as feedback, under this name.
     """
     evaluators = _evaluators(judging)
+    project = project or settings().project
     with opened_store(store_url) as store:
-        labelled = [
-            Labelled(store.conversation(id, project or settings().project), label) for id, label in _labels(labels)
-        ]
+        if labels.startswith(OF_SCORES):
+            labelled = list(_labelled_by(labels.removeprefix(OF_SCORES), store, filter_text, project))
+        else:
+            labelled = [Labelled(store.conversation(id, project), label) for id, label in _labels(Path(labels))]
         found = asyncio.run(calibrate(labelled, evaluators))
     if as_json:
         click.echo(json.dumps([one.to_builtins() for one in found], indent=2))
         return
     for one in found:
         click.echo("\n".join(_calibration_lines(one)))
+
+
+def _labelled_by(name: str, store: Store, text: str | None, project: str | None) -> Iterator[Labelled]:
+    """The conversations that have a score of this name. Raises NotFound where none has."""
+    found = False
+    for id in _found(store, f'score:"{name}" {text or ""}', project):
+        conversation = store.conversation(id, project)
+        label = conversation.outcome.scores.get(name)
+        if isinstance(label, bool | int | float | str):
+            found = True
+            yield Labelled(conversation, label)
+    if not found:
+        raise NotFound(f"no conversation has a score {name!r}", todo="`taketwo show ID --json` says which it has")
 
 
 class _Label(msgspec.Struct):
@@ -244,8 +265,8 @@ def _calibration_lines(found: Calibration) -> Iterator[str]:
     if found.agreement is None:
         yield "  nothing could be compared"
         return
-    one = found.agreement
-    yield f"  agreement {one.estimate:.2f} ({one.low:.2f} to {one.high:.2f}, 95 %)"
+    share = found.agreement
+    yield f"  agreement {share.estimate:.2f} ({share.low:.2f} to {share.high:.2f}, 95 %)"
     if found.kappa is not None:
         yield f"  Cohen's kappa {found.kappa.estimate:.2f} ({found.kappa.low:.2f} to {found.kappa.high:.2f}, 95 %)"
     else:
@@ -257,3 +278,8 @@ def _calibration_lines(found: Calibration) -> Iterator[str]:
         yield plain(f"  {label.label}: {how_often}; right when it says so {precision}, found {recall}")
     for (people, evaluator), times in sorted(found.confusion_pairs()):
         yield plain(f"  people {people}, evaluator {evaluator}: {times}")
+    for one in found.disagreements[:MOST_DISAGREEMENTS]:
+        reason = "" if one.reason is None else f": {one.reason}"
+        yield plain(f"  {one.id}: people {one.people}, evaluator {one.evaluator}{reason}")
+    if (more := len(found.disagreements) - MOST_DISAGREEMENTS) > 0:
+        yield f"  and {more} more on which they disagree; --json has all"

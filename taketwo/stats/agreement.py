@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from taketwo.stats.intervals import Interval
+from taketwo.stats.intervals import Interval, wilson
 
 RESAMPLES = 2_000
 SEED = 20_261_123
@@ -28,10 +28,18 @@ def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 
 def kappa_interval(pairs: Sequence[tuple[str, str]], confidence: float = 0.95) -> Interval | None:
-    """Kappa with its bootstrap interval (percentiles); None where it cannot be told."""
+    """Kappa with its bootstrap interval (percentiles); None where it cannot be told.
+
+    Where all agree, every draw does, too, and would leave nothing open: there the low end is what the Wilson interval
+    of the agreement leaves.
+    """
     estimate = kappa(pairs)
     if estimate is None:
         return None
+    if estimate == 1:
+        by_chance = sum(times**2 for times in Counter(one for one, _ in pairs).values()) / len(pairs) ** 2
+        low = (wilson(len(pairs), len(pairs), confidence).low - by_chance) / (1 - by_chance)
+        return Interval(estimate=1.0, low=low, high=1.0, confidence=confidence)
     choose = random.Random(SEED)
     drawn = (kappa(choose.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
     # A draw in which everything is alike says nothing of agreement beyond chance.

@@ -39,6 +39,19 @@ class LabelFigures(Value):
     """How often the evaluator gives it where people do; None where they never do."""
 
 
+class Disagreement(Value):
+    """A conversation that the evaluator judges otherwise than people do."""
+
+    id: str
+    """The conversation."""
+    people: str
+    """What people said."""
+    evaluator: str
+    """What the evaluator says."""
+    reason: str | None
+    """Why, in its words; None where it gives no reason."""
+
+
 class Calibration(Value):
     """An evaluator held against people."""
 
@@ -58,6 +71,8 @@ class Calibration(Value):
     """Label by label."""
     confusion: dict[str, dict[str, int]] = {}
     """What people said, what the evaluator said, and how often."""
+    disagreements: tuple[Disagreement, ...] = ()
+    """Each conversation on which they do not agree."""
 
     def confusion_pairs(self) -> Iterator[tuple[tuple[str, str], int]]:
         """The confusion as pairs of people's label and the evaluator's, with how often."""
@@ -68,13 +83,22 @@ class Calibration(Value):
 
 async def calibrate(labelled: Sequence[Labelled], evaluators: Sequence[Evaluator]) -> list[Calibration]:
     """Every evaluator held against the labels; marks count as they are rounded."""
-    found = [(one.label, await score(one.conversation, evaluators)) for one in labelled]
+    found = [(one, await score(one.conversation, evaluators)) for one in labelled]
     made = []
     for place, evaluator in enumerate(evaluators):
-        scores = [(label, scores[place]) for label, scores in found]
-        pairs = [(_label(label), _label(one.value)) for label, one in scores if isinstance(one, Score)]
-        version = next((one.evaluator for _, one in scores), version_of(evaluator))
-        made.append(calibration(evaluator.name, version, pairs, unscored=len(scores) - len(pairs)))
+        known = [(one, scores[place]) for one, scores in found]
+        scored = [(one, score, *_labels(one.label, score.value)) for one, score in known if isinstance(score, Score)]
+        version = next((score.evaluator for _, score in known), version_of(evaluator))
+        pairs = [(people, said) for _, _, people, said in scored]
+        made.append(
+            calibration(evaluator.name, version, pairs, unscored=len(known) - len(pairs)).but(
+                disagreements=tuple(
+                    Disagreement(id=one.conversation.id, people=people, evaluator=said, reason=score.reason)
+                    for one, score, people, said in scored
+                    if people != said
+                )
+            )
+        )
     return made
 
 
@@ -107,6 +131,12 @@ def _figures(label: str, pairs: Sequence[tuple[str, str]]) -> LabelFigures:
         precision=wilson(both, evaluator) if evaluator else None,
         recall=wilson(both, people) if people else None,
     )
+
+
+def _labels(people: bool | float | str, evaluator: bool | float | str) -> tuple[str, str]:
+    """Both as labels; a 1 or a 0 beside a yes or no is one."""
+    is_binary = isinstance(evaluator, bool) and not isinstance(people, str) and people in (0, 1)
+    return _label(bool(people) if is_binary else people), _label(evaluator)
 
 
 def _label(value: bool | float | str) -> str:

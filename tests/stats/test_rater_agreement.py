@@ -22,6 +22,14 @@ def test_all_and_none_of_it() -> None:
     assert kappa([]) is None
 
 
+def test_a_few_labels_that_all_agree_leave_much_open() -> None:
+    few, many = kappa_interval(table(4, 0, 0, 2)), kappa_interval(table(400, 0, 0, 200))
+    assert few is not None and many is not None
+    assert (few.estimate, few.high) == (1, 1)
+    assert few.low == pytest.approx(0.12, abs=0.01)
+    assert many.low > 0.98
+
+
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     # Labels that agree with probability 0.85, evenly spread: kappa is 0.7.
     choose = random.Random(1)

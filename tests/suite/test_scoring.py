@@ -127,6 +127,13 @@ def test_evaluators_are_held_against_what_people_said(folder: Path) -> None:
     told = taketwo(folder, "calibrate", "labels.jsonl", "--evaluator", "refuses: false")
     assert "agreement 0.50 (0.09 to 0.91, 95 %)" in told
     assert "people yes, evaluator no: 1" in told
+    assert "sess-2: people yes, evaluator no: " in told
+    taketwo(folder, "score", "sess-1", "--evaluator", "no_loop: 3")
+    by_scores = taketwo(folder, "calibrate", "score.no_loop_3", "--evaluator", "no_loop: 3")
+    assert "1 labels" in by_scores
+    assert "no conversation has a score 'csat'" in taketwo(
+        folder, "calibrate", "score.csat", "--evaluator", "no_loop: 3", code=2
+    )
     labels.write_text('{"id": "sess-1"}\n')
     assert "labels.jsonl:1: is no label" in taketwo(
         folder, "calibrate", "labels.jsonl", "--evaluator", "refuses: false", code=2
