@@ -20,8 +20,6 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Protocol, Self, TypeAlias
 
-import msgspec
-
 from taketwo.compare.severity import Weight, as_given
 from taketwo.errors import NotFound
 from taketwo.run import Run
@@ -43,11 +41,10 @@ LARGEST_PIECE = 1 << 20
 SWITCH_S = 0.001
 """How long the threads that move the pieces have to wait for the others of their process, in seconds; Python's own is
 five times that, and the agents leave them no gap."""
-NO_MORE = b""
-"""Stands behind the last piece."""
+END_OF_PIECE = b""
+"""The line behind the questions that are answered together."""
 
 log = logging.getLogger(__name__)
-_encoder = msgspec.json.Encoder()
 
 
 class Terms(Value):
@@ -133,8 +130,8 @@ class SideProcess:
         self._loop = asyncio.get_running_loop()
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[Thread] = []
-        self._pieces: SimpleQueue[bytes | bytearray] = SimpleQueue()
-        self._piece, self._in_piece = bytearray(), 0
+        self._pieces: SimpleQueue[list[bytes]] = SimpleQueue()
+        self._piece: list[bytes] = []
         self._asked: deque[tuple[int, Hear]] = deque()
         self._bytes = 0
         self._unkept: deque[CaseResult] = deque()
@@ -150,6 +147,8 @@ class SideProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(_found_in())},
+                bufsize=LARGEST_PIECE,
+                pipesize=LARGEST_PIECE,  # so that few pieces have to wait for their second half to be taken
                 process_group=0,  # Ctrl-C is for this process, which then ends that one
             )
         except (OSError, ValueError) as error:
@@ -158,7 +157,7 @@ class SideProcess:
         self.is_there = True
         self._switch_s = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
-        self._pieces.put(self._terms.to_json() + b"\n")
+        self._pieces.put([self._terms.to_json()])
         self._threads = [
             Thread(target=work, args=(self._process,), name="taketwo-beside", daemon=True)
             for work in (self._hand_over, self._listen)
@@ -173,7 +172,7 @@ class SideProcess:
             sys.setswitchinterval(self._switch_s)
             self._process.kill()
             self._process.wait()
-            self._pieces.put(NO_MORE)
+            self._pieces.put([])
             for thread in self._threads:
                 thread.join()
             self._has_ended()
@@ -191,21 +190,17 @@ class SideProcess:
 
     def ask(self, question: Question, hear: Hear) -> bool:
         """Have a case judged; False where this cannot be asked. hear: is called with the answer, in this thread."""
-        before = len(self._piece)
         try:
-            _encoder.encode_into(question, self._piece, before)
+            line = question.to_json()
         except (TypeError, ValueError, OverflowError, RecursionError) as error:  # what JSON cannot hold
             log.info("judged in this process: %s", error)
-            del self._piece[before:]
             return False
-        self._piece += b"\n"
-        size = len(self._piece) - before
-        self._asked.append((size, hear))
-        self._bytes += size
-        self._in_piece += 1
-        if self._in_piece == 1:
+        self._asked.append((len(line), hear))
+        self._bytes += len(line)
+        self._piece.append(line)
+        if len(self._piece) == 1:
             self._loop.call_soon(self._send)
-        elif self._in_piece >= TOGETHER:
+        elif len(self._piece) >= TOGETHER:
             self._send()
         return True
 
@@ -222,10 +217,9 @@ class SideProcess:
         self._keep_the_rest()
 
     def _send(self) -> None:
-        if self._in_piece:
-            self._piece += b"\n"
-            self._pieces.put(self._piece)
-            self._piece, self._in_piece = bytearray(), 0
+        if self._piece:
+            self._pieces.put([*self._piece, END_OF_PIECE])
+            self._piece = []
 
     def _hear(self, lines: Sequence[bytes]) -> None:
         """Pass on what the process says; once it is left, that is done here."""
@@ -269,7 +263,9 @@ class SideProcess:
         assert process.stdin is not None
         with suppress(OSError), process.stdin as pipe:
             while piece := self._pieces.get():
-                pipe.write(piece)
+                for line in piece:
+                    pipe.write(line)
+                    pipe.write(b"\n")
                 pipe.flush()
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
