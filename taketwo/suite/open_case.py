@@ -76,6 +76,7 @@ class OpenCase:
         self._terms = terms
         case, scenario, file, line, *_ = suite_case
         self._tried = Tried(case=case, scenario=scenario, file=file, line=line)
+        self._ready: dict[int, tuple[Replay, ...]] = {}
         self._played: list[tuple[Replay, ...]] = []
         self._runs: list[tuple[Run, ...]] = []
         self._result: CaseResult | None = None
@@ -89,18 +90,18 @@ class OpenCase:
         self.under_way = wanted
         return range(first, first + wanted)
 
+    def make_ready(self) -> None:
+        """Make the first attempt ready before it is played. Raises as `play`."""
+        self._ready[1] = self._made_ready(1)
+
     async def play(self, number: int) -> bool:
         """Replay it with the agent, and with the old one where there is one; whether that came to its end.
 
         number: of the attempt. Raises ScenarioUnreadable, and what a `Replay` raises.
         """
-        terms = self._terms
-        insist_on_sense(self.suite_case.case)
-        # Side by side, so that a service that drifts does so for both.
-        agents = (terms.agent,) if terms.against is None else (terms.agent, terms.against)
-        replays = tuple(self._made_ready(number, agent) for agent in agents)
+        replays = self._ready.pop(number, ()) or self._made_ready(number)
         for one in replays:
-            await one.play(terms.stop)
+            await one.play(self._terms.stop)
         if replays[0].ending.reason == "cancelled":
             return False
         self._played.append(replays)
@@ -143,14 +144,14 @@ class OpenCase:
 
     def _decided(self) -> Decided | CaseErrored | None:
         tried, rules = self._tried, self._terms.rules
+        if self.error is None and not tried.attempts:
+            return None
         verdict = verdict_over(tried, rules)
         if self.error is not None:
             if verdict.kind not in REGRESSIONS:
                 return self._errored(self.error)
             left_out = Reason(text=f"further attempts could not be made: {self.error}", severity="minor")
             verdict = verdict.but(reasons=(*verdict.reasons, left_out))
-        elif not tried.attempts:
-            return None
         return beside_the_old(tried, rules, verdict)
 
     def _errored(self, error: str) -> CaseErrored:
@@ -160,18 +161,23 @@ class OpenCase:
             name=case.id, error=f"{place}{case.id}: {error}", file=file, line=line, quarantine=case.kept.quarantine
         )
 
-    def _made_ready(self, number: int, agent: Agent) -> Replay:
+    def _made_ready(self, number: int) -> tuple[Replay, ...]:
+        """An attempt with each agent: side by side, so that a service that drifts does so for both."""
         suite_case, terms = self.suite_case, self._terms
-        return Replay(
-            suite_case.case,
-            agent,
-            attempt=number,
-            from_turn=suite_case.from_turn,
-            limits=terms.limits,
-            tools=terms.tools,
-            scope=suite_case.scope,
-            stand_in=terms.stand_in,
-            users=terms.users,
+        insist_on_sense(suite_case.case)
+        return tuple(
+            Replay(
+                suite_case.case,
+                agent,
+                attempt=number,
+                from_turn=suite_case.from_turn,
+                limits=terms.limits,
+                tools=terms.tools,
+                scope=suite_case.scope,
+                stand_in=terms.stand_in,
+                users=terms.users,
+            )
+            for agent in ((terms.agent,) if terms.against is None else (terms.agent, terms.against))
         )
 
     def _tell_runs(self) -> None:

@@ -60,6 +60,8 @@ async def run_planned(
     for event in known.values():
         gate.look_at(event)
     with watching():
+        # What is handed out is begun, so where that has a limit it is not handed out before.
+        how["looks_ahead"] = plan.budget == Budget()
         async for told in plan.run(gate.cases(), seen(agent), stop=stop, done=list(known.values()), **how):
             match told:
                 case CaseFinished(result=CaseResult(cached_at=None)):

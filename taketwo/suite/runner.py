@@ -57,6 +57,7 @@ async def run_suite(
     among: int | None = None,
     done: Sequence[CaseFinished] = (),
     cores: int | None = None,
+    looks_ahead: bool = True,
 ) -> AsyncIterator[Event]:
     """Replay every case `repeat` times against the agent, and yield what happens: results as they are ready.
 
@@ -70,6 +71,7 @@ async def run_suite(
     among: how many cases the whole suite has, where these are a part of it; None where they are the whole.
     done: cases of the suite besides these, of which all is known; they are told first.
     cores: how many cores there are to use; None for all that this process may use.
+    looks_ahead: whether many at a time may be asked for before they can begin: as many again as are replayed.
 
     Whatever keeps a case from being replayed is a `CaseErrored`; nothing is raised for one case. What is kept in memory
     does not grow with the number of cases, if `cases` has a length and makes its items when they are asked for.
@@ -88,7 +90,7 @@ async def run_suite(
         yield tally.started(agent.spec, in_all)
         for event in tally.adding(done):
             yield event
-        work = Work(known, terms, workers, side)
+        work = Work(known, terms, workers, side=side, looks_ahead=looks_ahead)
         async with beside(work.do_all()):
             while (told := await work.results.get()) is not None:
                 tally.add(told.event, is_kept=told.is_kept)

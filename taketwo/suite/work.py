@@ -46,8 +46,19 @@ class Told(NamedTuple):
 class Work:
     """What is to be done, and what came of it."""
 
-    def __init__(self, cases: Iterable[SuiteCase], terms: Terms, workers: int, side: SideProcess | None) -> None:
-        """workers: how many replays go on at a time. side: who judges them, too; None for nobody."""
+    def __init__(
+        self,
+        cases: Iterable[SuiteCase],
+        terms: Terms,
+        workers: int,
+        *,
+        side: SideProcess | None = None,
+        looks_ahead: bool = True,
+    ) -> None:
+        """workers: how many replays go on at a time. side: who judges them, too; None for nobody.
+
+        looks_ahead: whether cases may be asked for before there is a worker for them.
+        """
         # Each worker may have one result waiting; when that is not taken, it does not begin another replay.
         self.results: asyncio.Queue[Told | None] = asyncio.Queue(maxsize=workers)
         """What has been done; None at the end."""
@@ -66,6 +77,7 @@ class Work:
         self._has_background = has_background(workers, terms)
         self._background: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue()
         self._for_side: deque[OpenCase] = deque()
+        self._looks_ahead = looks_ahead
         self._is_all_played = False
 
     async def do_all(self) -> None:
@@ -121,6 +133,10 @@ class Work:
                     if await _after_the_agents() and self._background.empty() and self._for_side:
                         return partial(self._settle, self._for_side.popleft())
                     continue
+                if self._looks_ahead and not self._has_begun_all and self._ready.qsize() < self._workers:
+                    if await _after_the_agents() and self._background.empty():
+                        return self._begin_ahead
+                    continue
                 if self._is_all_played and not (self._side is not None and self._side.is_judging):
                     return None
             if (work := await self._background.get()) is not None:
@@ -158,16 +174,27 @@ class Work:
     async def _next(self) -> tuple[OpenCase, int] | None:
         """An attempt of an open case, else the first of a new one; None once nothing can come any more."""
         while self._ready.empty() and not self._has_begun_all:
-            if (suite_case := next(self._cases, None)) is not None:
-                case = OpenCase(suite_case, self._terms)
-                self._open[id(case)] = case
-                self._hand_out(case)
-            else:
-                self._has_begun_all = True
-                self._end_if_over()
+            self._begin()
         if (found := await self._ready.get()) is None:
             self._ready.put_nowait(None)  # for the worker that asks next
         return found
+
+    def _begin(self) -> OpenCase | None:
+        """Hand out what is to be done of the next case; None where there is none."""
+        if (suite_case := next(self._cases, None)) is None:
+            self._has_begun_all = True
+            self._end_if_over()
+            return None
+        case = OpenCase(suite_case, self._terms)
+        self._open[id(case)] = case
+        self._hand_out(case)
+        return case
+
+    async def _begin_ahead(self) -> None:
+        """Have a case ready for when many agents end in the same moment, and each is to go on with the next one."""
+        if (case := self._begin()) is not None:
+            with self._noting_errors(case):
+                case.make_ready()
 
     def _end_if_over(self) -> None:
         """Let no worker wait any longer for what cannot come."""

@@ -400,6 +400,52 @@ async def first_told_after(some: list[SuiteCase], concurrency: int) -> int:
     return asked
 
 
+class Drawn(Collection[SuiteCase]):
+    """Cases that tell how many of them were asked for."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.asked_for = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, item: object) -> bool:
+        return False
+
+    def __iter__(self) -> Iterator[SuiteCase]:
+        for case in greetings(self._count):
+            self.asked_for += 1
+            yield case
+
+
+async def test_many_cases_are_made_ready_while_all_agents_take_their_time() -> None:
+    some = Drawn(4 * MANY)
+
+    class Waiting(Counting):
+        async def respond(self, exchange: Exchange) -> Reply:
+            while some.asked_for < min(self.turns + MANY, len(some)):
+                await asyncio.sleep(0.001)
+            return await super().respond(exchange)
+
+    found = await events(some, Waiting(0), concurrency=MANY)
+    assert last(found).counts == {"pass": 4 * MANY}
+
+
+async def test_where_that_is_not_wanted_no_case_is_asked_for_before_it_can_begin() -> None:
+    some = Drawn(4 * MANY)
+    ahead = 0
+
+    class Looking(Counting):
+        async def respond(self, exchange: Exchange) -> Reply:
+            nonlocal ahead
+            ahead = max(ahead, some.asked_for - self.turns)
+            return await super().respond(exchange)
+
+    await events(some, Looking(), concurrency=MANY, looks_ahead=False)
+    assert ahead <= MANY
+
+
 async def test_many_attempts_are_repeated_until_it_is_sure() -> None:
     repeats = Repeats(most=3, until="confirmed")
     found = await events(
