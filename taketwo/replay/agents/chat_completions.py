@@ -13,12 +13,12 @@ from taketwo.conversation import ToolDefinition
 from taketwo.errors import BadSetting
 from taketwo.llm.providers import refuses_seed
 from taketwo.replay.agents import AgentFailed, Exchange, Message, Reply
-from taketwo.replay.agents.endpoint import Endpoint, RequestRefused, json_of, quoted, words_of
+from taketwo.replay.agents.endpoint import Endpoint, RequestRefused, json_of, pieces_of, quoted, words_of
 from taketwo.replay.agents.hosts import AgentHosts
 from taketwo.replay.agents.propagation import headers
 from taketwo.replay.agents.request_settings import in_words, insist_on_known, missing, settings_sent
 from taketwo.replay.agents.shapes import Said, read_said
-from taketwo.replay.agents.sse import StreamedMessage, chunks
+from taketwo.replay.agents.sse import StreamedMessage, chunks, lines_of
 from taketwo.replay.agents.tool_loop import tool_loop
 from taketwo.value import JSON
 
@@ -155,7 +155,7 @@ async def _streamed(response: httpx.Response, exchange: Exchange) -> Said:
     """The message that the stream builds up; what comes before it breaks has been heard."""
     message = StreamedMessage()
     try:
-        async for chunk in chunks(response.aiter_lines()):
+        async for chunk in chunks(lines_of(pieces_of(response))):
             exchange.hear(message.add(chunk))
     except httpx.TransportError as error:
         raise AgentFailed(f"the stream broke off: {words_of(error)}") from error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
 import httpx
@@ -29,6 +30,10 @@ TRIES = 5
 """How often a request is sent before its answer counts."""
 LONGEST_QUOTE = 200
 """How much of an error answer is shown."""
+LARGEST_ANSWER = 64 << 20
+"""Bytes of an answer, unpacked; no agent says so much in a turn."""
+LARGEST_REFUSAL = 1 << 20
+"""Bytes that are read of an answer that says no."""
 
 
 class RequestRefused(AgentUnreachable):
@@ -88,7 +93,7 @@ class Endpoint:
                 async with self._client.stream(method, self.url, json=body or None, headers=dict(headers)) as response:
                     if response.is_success:
                         return await read(response)
-                    problem = self._refusal(response.status_code, await response.aread())
+                    problem = self._refusal(response.status_code, await _beginning(response))
                     asked_to_wait_s = _retry_after_s(response)
                     tries_left = tries_left if response.status_code in TRY_AGAIN else 0
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
@@ -123,11 +128,34 @@ class Endpoint:
 
 async def json_of(response: httpx.Response) -> JSON:
     """The JSON value in an answer. Raises AgentFailed when there is none."""
-    raw = await response.aread()
+    raw = b"".join([piece async for piece in pieces_of(response)])
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
         raise AgentFailed(f"the answer is no JSON: {quoted(raw.decode(errors='replace'))}") from error
+
+
+async def pieces_of(response: httpx.Response) -> AsyncIterator[bytes]:
+    """An answer as it comes, unpacked. Raises AgentFailed where it has no end, or cannot be unpacked."""
+    size = 0
+    try:
+        async for piece in response.aiter_bytes():
+            size += len(piece)
+            if size > LARGEST_ANSWER:
+                raise AgentFailed(f"the answer is larger than {LARGEST_ANSWER >> 20} MiB")
+            yield piece
+    except httpx.DecodingError as error:
+        raise AgentFailed(f"the answer cannot be unpacked: {words_of(error)}") from error
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    body = b""
+    with suppress(httpx.DecodingError):
+        async for piece in response.aiter_bytes():
+            body += piece[: LARGEST_REFUSAL - len(body)]
+            if len(body) >= LARGEST_REFUSAL:
+                break
+    return body
 
 
 def words_of(error: Exception) -> str:

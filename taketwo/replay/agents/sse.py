@@ -53,6 +53,17 @@ class Chunk(msgspec.Struct):
     error: Any = None
 
 
+async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """The lines of a stream. Only what ends a line there does so: other signs of new lines stand in texts of JSON."""
+    rest = b""
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode(errors="replace")
+    if rest:
+        yield rest.removesuffix(b"\r").decode(errors="replace")
+
+
 async def chunks(lines: AsyncIterator[str]) -> AsyncIterator[Chunk]:
     """The chunk of each event, until the stream ends. Raises AgentFailed for data that is none."""
     data: list[str] = []

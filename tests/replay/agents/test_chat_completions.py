@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from typing import Any
@@ -12,6 +13,7 @@ from fake_endpoint import Answer, asking, break_off, delta, drop, hang, plain, r
 from taketwo.conversation import Conversation, Say
 from taketwo.errors import AgentUnreachable, BadSetting
 from taketwo.replay.agents.chat_completions import ChatCompletionsAgent
+from taketwo.replay.agents.endpoint import LARGEST_ANSWER, LARGEST_REFUSAL
 from taketwo.replay.engine import DEFAULT_LIMITS, Limits, replay
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
@@ -143,6 +145,26 @@ async def test_a_streamed_answer_is_put_together() -> None:
     assert fake.requests[0]["stream_options"] == {"include_usage": True}
 
 
+async def test_signs_of_new_lines_inside_a_text_end_no_line_of_a_stream() -> None:
+    event = json.dumps(
+        {"choices": [{"delta": {"content": "one\u2028two\x85"}, "finish_reason": "stop"}]}, ensure_ascii=False
+    )
+    with serving(plain("Hello"), streamed(event)) as (url, _):
+        done = await run(url, overrides={"stream": True})
+    assert said(done) == ["Hello", "one\u2028two\x85"]
+
+
+def bomb(**headers: str) -> Answer:
+    return raw(200, gzip.compress(bytes(LARGEST_ANSWER + 1)), content_encoding="gzip", **headers)
+
+
+async def test_a_refusal_without_end_is_quoted_from_its_beginning() -> None:
+    endless = raw(400, gzip.compress(b"no " * LARGEST_REFUSAL), content_encoding="gzip")
+    with serving(endless) as (url, _), pytest.raises(AgentUnreachable, match="answered 400: no no no") as raised:
+        await run(url)
+    assert len(str(raised.value)) < 500
+
+
 @pytest.mark.parametrize(
     ("answer", "detail", "heard"),
     [
@@ -158,6 +180,9 @@ async def test_a_streamed_answer_is_put_together() -> None:
         (streamed(delta(content="It "), end=True), "the stream ended before the message did", "It "),
         (streamed(), "the stream ended before the message did", None),
         (break_off, "the stream broke off: ", "It is "),
+        (bomb(), "the answer is larger than 64 MiB", None),
+        (bomb(content_type="text/event-stream"), "the answer is larger than 64 MiB", None),
+        (raw(200, b"no gzip", content_encoding="gzip"), "the answer cannot be unpacked: ", None),
         (raw(200, b"<html>welcome</html>"), "the answer is no JSON: <html>welcome</html>", None),
         (raw(200, b'{"ok": true}'), "the answer has no `choices`: {'ok': True}", None),
         (raw(200, b'{"choices": []}'), "the agent's answer has no message in its `choices`", None),
