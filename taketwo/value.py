@@ -80,9 +80,12 @@ def stable_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(told).digest()[:4]) >> 1
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical_json(value: JSON) -> str:
     """One spelling for equal JSON values: keys sorted, no spaces. `25` and `25.0` stay different."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def same_json(one: JSON, other: JSON) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from taketwo.capture import dialects
 from taketwo.capture.echoes import Responses, responses
 from taketwo.capture.identity import user_named
 from taketwo.capture.model_calls import model_calls
-from taketwo.capture.trace_tree import Seen, gather
+from taketwo.capture.reading import Message
+from taketwo.capture.trace_tree import Read, Seen, gather
 from taketwo.capture.utterances import Utterance, alike, tell_apart, utterances
 from taketwo.span import LogRecord, Span
-from taketwo.value import canonical_json
 
 WINDOW_NS = 24 * 3600 * 10**9
 """How much later a conversation may go on."""
@@ -99,20 +100,21 @@ class Ends:
         return None
 
 
-def talked(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> Talked:
+def talked(spans: Iterable[Span], logs: Iterable[LogRecord] = (), read: Read = dialects.read) -> Talked:
     """What one trace tells of."""
-    found = gather(spans, logs)
+    found = gather(spans, logs, read=read)
     every = model_calls(found)
     calls = [call for call in every if call.tool_above is None and not call.is_aside]
     first, last = (calls[0], max(calls, key=_told)) if calls else (None, None)
     resource = found[0].span.resource if found else {}
+    known: dict[int, list[Utterance]] = {}
     return Talked(
         start_ns=min((seen.span.start_ns for seen in found), default=0),
         end_ns=max((seen.span.end_ns for seen in found), default=0),
         service=(resource.get("service.name"), resource.get("deployment.environment.name")),
         user=next((name for seen in found if (name := user_named(seen.span.attributes))), None),
-        opening=_said(first, response=False) if first is not None else [],
-        closing=_said(last, response=True) if last is not None else [],
+        opening=_said(first.reading.request, known) if first is not None else [],
+        closing=[*_said(last.reading.request, known), *_said(last.reading.response, known)] if last is not None else [],
         response_id=last.reading.response_id if last is not None else None,
         previous_id=first.reading.previous_response_id if first is not None else None,
         responses=responses(found, every),
@@ -123,9 +125,14 @@ def _told(call: Seen) -> tuple[int, int]:
     return len(call.reading.request or ()), call.order
 
 
-def _said(call: Seen, *, response: bool) -> list[Utterance]:
-    messages = (call.reading.request or ()) + ((call.reading.response or ()) if response else ())
-    return [item for item in utterances(messages) if isinstance(item, Utterance)]
+def _said(messages: Iterable[Message] | None, known: dict[int, list[Utterance]]) -> list[Utterance]:
+    """The utterances in messages; `known` are those of each message, by its identity, for calls repeat the past."""
+    said: list[Utterance] = []
+    for message in messages or ():
+        if id(message) not in known:
+            known[id(message)] = [item for item in utterances((message,)) if isinstance(item, Utterance)]
+        said += known[id(message)]
+    return said
 
 
 def _spoken(said: Sequence[Utterance]) -> list[Utterance]:
@@ -143,14 +150,8 @@ def _states(said: Sequence[Utterance]) -> list[int]:
     """A number for every beginning of what was said, the empty one first: equal beginnings have equal numbers."""
     states = [0]
     for utterance in said:
-        states.append(hash((states[-1], utterance.kind, _content(utterance))))
+        states.append(hash((states[-1], utterance.kind, utterance.content)))
     return states
-
-
-def _content(utterance: Utterance) -> str:
-    if utterance.call is None:
-        return utterance.text.strip()
-    return f"{utterance.call.name} {canonical_json(utterance.call.arguments)}"
 
 
 def _goes_on(before: Talked, after: Talked, shared: Sequence[Utterance]) -> bool:

@@ -23,7 +23,8 @@ class Longest:
 
     def __init__(self) -> None:
         self._length = 0
-        self._texts: frozenset[str] = frozenset()
+        self._texts: frozenset[int] = frozenset()
+        """Hashes of them: the longest text of a talk may repeat all of it."""
 
     def add(self, spans: Iterable[Span]) -> None:
         """Look at further spans."""
@@ -43,7 +44,7 @@ class Longest:
             self._length = len(text)
             self._texts = frozenset()
         if len(self._texts) < LEAST:
-            self._texts |= {text}
+            self._texts |= {hash(text)}
 
     @property
     def limit(self) -> int | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import NamedTuple
 
-from taketwo.capture import wrapper
+from taketwo.capture import dialects, wrapper
 from taketwo.capture.about import About
 from taketwo.capture.cut import Longest
 from taketwo.capture.echoes import told
@@ -17,18 +18,20 @@ from taketwo.capture.model_calls import Before, ChangesThePast, model_calls, tem
 from taketwo.capture.reading import Execution
 from taketwo.capture.story import Story
 from taketwo.capture.talk import Known
-from taketwo.capture.trace_tree import Seen, gather
+from taketwo.capture.trace_tree import ERROR_TYPE, Read, Seen, gather
 from taketwo.capture.transcript import Transcript
 from taketwo.span import LogRecord, Span
 from taketwo.value import JSON
 
-LONGEST_KEPT = 1_000
-"""Letters of an attribute that is kept after it was read."""
 MOST_TAKEN_BACK = 8
 """How many of the latest additions can be taken back."""
 
+_NOTHING: dict[str, JSON] = {}
+
 _OF_A_NODE = 500
 """About the bytes of an utterance in the tree, without its words."""
+_OF_A_SPAN = 1_000
+"""About the bytes of a span that was read."""
 
 
 class Part(NamedTuple):
@@ -96,7 +99,7 @@ class Grown:
         """About the bytes that it takes."""
         return self._state.size
 
-    def add(self, spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> bool:
+    def add(self, spans: Iterable[Span], logs: Iterable[LogRecord] = (), read: Read = dialects.read) -> bool:
         """Add whole traces of which every span begins after all others.
 
         False where what came changes what was made of those before: then all must be read together, and this is of no
@@ -108,7 +111,7 @@ class Grown:
             before, about=before.about.copy(), longest=before.longest.copy(), before=before.before.copy(ledger)
         )
         try:
-            added = self._add(spans, logs)
+            added = self._add(spans, logs, read)
         except ChangesThePast:
             return False
         self._additions.append(_Addition(added, before, ledger))
@@ -130,10 +133,10 @@ class Grown:
             gone |= addition.traces
         return gone
 
-    def _add(self, spans: Iterable[Span], logs: Iterable[LogRecord]) -> frozenset[str]:
+    def _add(self, spans: Iterable[Span], logs: Iterable[LogRecord], read: Read) -> frozenset[str]:
         state = self._state
         limit = state.longest.limit
-        new = gather(spans, logs, longest=state.longest, before=state.count)
+        new = gather(spans, logs, longest=state.longest, before=state.count, read=read)
         traces = frozenset(seen.span.trace_id for seen in new)
         if state.traces and new:
             is_later = new[0].span.start_ns > state.latest_ns
@@ -163,7 +166,7 @@ class Grown:
             call.reading = call.reading.but(tools=last.reading.tools)
         self.transcript.place(call)
         state.last = call
-        state.size += _OF_A_NODE * (self.transcript.nodes - nodes) + 8 * len(call.reading.request or ())
+        state.size += _OF_A_NODE * (self.transcript.nodes - nodes)
 
     def _know(self, calls: Iterable[Seen]) -> None:
         runs = {id(run): run for call in calls for run in [call.run] if run is not call}.values()
@@ -179,13 +182,14 @@ class Grown:
         self.ran += executions(new)
         placed = set(map(id, calls))
         for seen in new:
-            attributes = seen.span.attributes
-            seen.span = _light(seen.span)
             if seen.reading.kind == "model":
-                attributes = seen.span.attributes
                 if id(seen) not in placed:
                     seen.reading = seen.reading.but(request=None, response=None, alternatives=())
-            self._state.size += _OF_A_NODE + sum(len(text) for text in attributes.values() if isinstance(text, str))
+            else:
+                texts = seen.span.attributes.values()
+                self._state.size += sum(len(text) for text in texts if isinstance(text, str))
+            seen.span = _light(seen.span)
+            self._state.size += _OF_A_SPAN
 
 
 def grown(spans: Sequence[Span], logs: Sequence[LogRecord] = ()) -> Grown:
@@ -224,10 +228,13 @@ def parts(spans: Iterable[Span], logs: Iterable[LogRecord] = ()) -> list[Part]:
 
 
 def _light(span: Span) -> Span:
-    """The span without its events and its long texts, which were read."""
-    attributes = {key: value for key, value in span.attributes.items() if not _is_long(value)}
-    return span.but(attributes=attributes, events=())
-
-
-def _is_long(value: JSON) -> bool:
-    return isinstance(value, str) and len(value) > LONGEST_KEPT
+    """The span without what was read out of it."""
+    return span.but(
+        trace_id=intern(span.trace_id),
+        span_id=intern(span.span_id),
+        parent_id=span.parent_id and intern(span.parent_id),
+        name=intern(span.name),
+        attributes={ERROR_TYPE: span.attributes[ERROR_TYPE]} if ERROR_TYPE in span.attributes else _NOTHING,
+        events=(),
+        resource=_NOTHING,
+    )

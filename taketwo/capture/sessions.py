@@ -47,6 +47,8 @@ def sessions(spans: Iterable[Span], logs: Iterable[LogRecord] = (), *, extra_key
     before them.
     """
     pieces = _pieces([span for span in once(spans) if not is_simulated(span)], list(logs), extra_keys)
+    if len(pieces) == 1:
+        return [_session(pieces)]
     unnamed = [(piece, talked(piece.spans, piece.logs)) for piece in pieces if piece.id is None]
     echoes = _echoes(unnamed, [piece for piece in pieces if piece.id is not None])
     unnamed = [(piece, talk) for piece, talk in unnamed if id(piece) not in echoes]

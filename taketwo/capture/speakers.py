@@ -84,7 +84,7 @@ def gaps_of_agent(agent: Agent, turns: Sequence[Turn], calls: Sequence[Seen]) ->
     """What is not known about the agent."""
     gaps = []
     seen_requests = any(call.reading.request for call in calls if call.reading.evidence not in ("wrapper", "nothing"))
-    if agent.system_prompt is None and turns and not (seen_requests and _all_visible(calls)):
+    if agent.system_prompt is None and turns and not (seen_requests and all(call.shows_all for call in calls)):
         gaps.append(Gap(where="agent.system_prompt", why="no captured request shows it"))
     named = {tool.name for tool in agent.tools}
     used = sorted({call.tool for turn in turns for call in turn.calls})
@@ -96,17 +96,3 @@ def gaps_of_agent(agent: Agent, turns: Sequence[Turn], calls: Sequence[Seen]) ->
     elif named and all(tool.parameters is None for tool in agent.tools):
         gaps.append(Gap(where="agent.tools", why="the definitions were captured without parameters"))
     return gaps
-
-
-def _all_visible(calls: Sequence[Seen]) -> bool:
-    """Whether requests were captured with what instructions they may have had."""
-    return all(map(_shows_all, calls))
-
-
-def _shows_all(call: Seen) -> bool:
-    """Looked at once: a long talk is told again when it goes on."""
-    if call.shows_all is None:
-        reading = call.reading
-        is_whole = reading.request is not None and reading.request_lacks == "nothing"
-        call.shows_all = is_whole and not any(message.flaw for message in reading.request or ())
-    return call.shows_all

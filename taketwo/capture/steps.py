@@ -12,7 +12,7 @@ from datetime import datetime
 from taketwo.capture import wrapper
 from taketwo.capture.moments import milliseconds, moment
 from taketwo.capture.outcomes import known_arguments, outcome
-from taketwo.capture.trace_tree import Seen
+from taketwo.capture.trace_tree import ERROR_TYPE, Seen
 from taketwo.capture.transcript import Node
 from taketwo.capture.turns import Draft, Item
 from taketwo.conversation import Attachment, Call, Gap, Say, Source, Step, Tokens, Turn, UserLine
@@ -245,9 +245,8 @@ def _why_no_reply(draft: Draft) -> str:
         return draft.hidden[-1][1].utterance.flaw or ""
     call = draft.calls[-1].call if draft.calls else None
     if call is not None and call.span.status == "error":
-        return (
-            f"the model call failed: {call.reading.error or call.span.attributes.get('error.type', 'nobody says why')}"
-        )
+        why = call.reading.error or call.span.attributes.get(ERROR_TYPE, "nobody says why")
+        return f"the model call failed: {why}"
     if call is not None and call.reading.response is None and call.reading.hidden is not None:
         return call.reading.hidden
     return "the turn ended without an answer"

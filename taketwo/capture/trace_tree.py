@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from taketwo.capture import dialects
 from taketwo.capture.cut import Longest, with_cuts_marked
 from taketwo.capture.reading import Reading
 from taketwo.span import LogRecord, Span, SpanEvent
+
+Read: TypeAlias = Callable[[Span], Reading]
+"""What a span says."""
+ERROR_TYPE = "error.type"
+"""Why a span failed, where its status does not say it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -23,8 +29,8 @@ class Seen:
     order: int = 0
     voice: str = ""
     """Of a model call, what tells which agent it is; see `voices`."""
-    shows_all: bool | None = None
-    """Of a model call, whether its request is all there; None as long as nobody has looked."""
+    shows_all: bool = False
+    """Of a model call that was placed, whether its request was all there."""
 
     def ancestors(self) -> Iterator[Seen]:
         """The spans above, nearest first."""
@@ -53,6 +59,14 @@ class Seen:
         """Whether the span belongs to a guard or a judge."""
         return self.reading.aside or any(above.reading.aside for above in self.ancestors())
 
+    def forget_request(self) -> None:
+        """Keep no more of it than how it begins, once it is placed: what it repeats stands in the tree."""
+        request = self.reading.request
+        if request is not None:
+            is_whole = self.reading.request_lacks == "nothing"
+            self.shows_all = is_whole and not any(message.flaw for message in request)
+            self.reading = self.reading.but(request=request[:1])
+
     @property
     def agent(self) -> str | None:
         """The agent at work, by the nearest name there is."""
@@ -62,17 +76,23 @@ class Seen:
 
 
 def gather(
-    spans: Iterable[Span], logs: Iterable[LogRecord] = (), *, longest: Longest | None = None, before: int = 0
+    spans: Iterable[Span],
+    logs: Iterable[LogRecord] = (),
+    *,
+    longest: Longest | None = None,
+    before: int = 0,
+    read: Read = dialects.read,
 ) -> list[Seen]:
     """Every span once, read and linked to its parent, in the order of their starts.
 
-    `longest` knows the texts of the spans gathered before these, of which there were `before`.
+    `longest` knows the texts of the spans gathered before these, of which there were `before`; `read` reads one.
     """
     unique = sorted(once(with_logs(spans, logs)), key=lambda span: (span.start_ns, span.end_ns, span.span_id))
     longest = longest or Longest()
     longest.add(unique)
     limit = longest.limit
-    found = [Seen(span, _read(span, limit), order=order) for order, span in enumerate(unique, before)]
+    readings = (read(span) if limit is None else with_cuts_marked(read(span), limit) for span in unique)
+    found = [Seen(span, reading, order=order) for order, (span, reading) in enumerate(zip(unique, readings), before)]
     by_id = {(seen.span.trace_id, seen.span.span_id): seen for seen in found}
     for seen in found:
         parent = by_id.get((seen.span.trace_id, seen.span.parent_id or ""))
@@ -82,9 +102,17 @@ def gather(
     return found
 
 
-def _read(span: Span, limit: int | None) -> Reading:
-    reading = dialects.read(span)
-    return reading if limit is None else with_cuts_marked(reading, limit)
+class ReadOnce:
+    """Reads every span once, for whoever gathers the same spans several times."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Span, Reading]] = {}
+
+    def __call__(self, span: Span) -> Reading:
+        """What the span says."""
+        if id(span) not in self._known:
+            self._known[id(span)] = span, dialects.read(span)
+        return self._known[id(span)][1]
 
 
 def once(spans: Iterable[Span]) -> list[Span]:

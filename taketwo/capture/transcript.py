@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, takewhile
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from taketwo.capture.alignment import joins, window
@@ -127,19 +127,42 @@ class _Step(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Past:
-    """A request from the beginning of the talk and its way through the tree, so that who repeats it need not go it."""
+class _Way:
+    """A request from the beginning of the talk and its way through the tree."""
 
-    messages: Sequence[Message] = ()
+    messages: list[Message] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     """How many utterances and results there are up to the end of each message."""
     said: list[Utterance | ToolResult] = field(default_factory=list)
     trail: list[_Step] = field(default_factory=list)
 
+
+class _Past:
+    """The beginning of a way, so that who repeats it need not go it again."""
+
+    __slots__ = ("_way", "end", "length")
+
+    def __init__(self, way: _Way, length: int) -> None:
+        """length: of how many messages."""
+        self._way = way
+        self.length = length
+        self.end = way.ends[length - 1] if length else 0
+        """How many utterances and results there are in them."""
+
+    @property
+    def said(self) -> list[Utterance | ToolResult]:
+        """The utterances and results."""
+        return self._way.said[: self.end]
+
+    @property
+    def trail(self) -> list[_Step]:
+        """What became of each."""
+        return self._way.trail[: self.end]
+
     def shared_with(self, request: Sequence[Message]) -> int:
         """How many messages the request begins with just as well."""
         same = 0
-        for mine, theirs in zip(self.messages, request, strict=False):
+        for mine, theirs in zip(islice(self._way.messages, self.length), request, strict=False):
             if mine is not theirs and mine != theirs:
                 break
             same += 1
@@ -147,17 +170,30 @@ class _Past:
 
     def beginning(self, messages: int) -> _Past:
         """No more of it than so many messages."""
-        end = self.ends[messages - 1] if messages else 0
-        return _Past(self.messages[:messages], self.ends[:messages], self.said[:end], self.trail[:end])
+        return _Past(self._way, messages)
 
-    def certain(self, known: int) -> _Past:
-        """Its beginning of which going that way again would change nothing; of so many messages that is known."""
-        end = self.ends[known - 1] if known else 0
-        for number in range(known, len(self.messages)):
-            begin, end = end, self.ends[number]
-            if not all(map(_is_certain, self.said[begin:end], self.trail[begin:end])):
-                return self.beginning(number)
-        return self
+    def going_on(
+        self, new: Sequence[Message], said: Sequence[Utterance | ToolResult], trail: Sequence[_Step], sizes: Iterable[int]
+    ) -> _Past:
+        """This one and of the new messages those of which going that way again would change nothing.
+
+        It shares the lists of this one unless another goes on from it already: the pasts of a long talk are many.
+        said, trail: what is new of them; sizes: how many of them each message has.
+        """
+        way = self._way
+        if len(way.messages) != self.length:
+            way = _Way(way.messages[: self.length], way.ends[: self.length], self.said, self.trail)
+        begin = 0
+        for message, size in zip(new, sizes, strict=True):
+            some, steps = said[begin : begin + size], trail[begin : begin + size]
+            if not all(map(_is_certain, some, steps)):
+                break
+            begin += size
+            way.messages.append(message)
+            way.said += some
+            way.trail += steps
+            way.ends.append(len(way.said))
+        return _Past(way, len(way.messages))
 
 
 def _is_certain(item: Utterance | ToolResult, step: _Step) -> bool:
@@ -220,21 +256,18 @@ class Transcript:
             placed = self._place_blindly(call, before)
         else:
             past = self._known_past(reading.request)
-            new = reading.request[len(past.ends) :]
-            # What calls repeat is kept once: a long talk is kept as long as it may go on.
-            request = (*past.messages, *new)
-            call.reading = reading.but(request=request)
+            new = reading.request[past.length :]
             for message in new:
                 if message.role == "user":
                     self.ledger.add(self._prompts, message.text)
             pieces = [utterances((message,), self._templates) for message in new]
-            said = past.said + [item for piece in pieces for item in piece]
+            said = past.said
+            said += (item for piece in pieces for item in piece)
             start = self._start(call, said, before)
-            walk = _Walk(start, call, self.ledger, past if start is self.root else _Past())
+            walk = _Walk(start, call, self.ledger, past if start is self.root else None)
             at, trimmed = self._follow(walk, said, call)
             if start is self.root and not trimmed:
-                ends = past.ends + list(accumulate(map(len, pieces), initial=len(past.said)))[1:]
-                gone = _Past(request, ends, said, walk.trail).certain(len(past.ends))
+                gone = past.going_on(new, said[past.end :], walk.trail[past.end :], map(len, pieces))
                 self.ledger.change(self, "_pasts", [gone, *self._pasts][: self._most_pasts])
             at = self._after_hand_off(at, call)
             if reading.request_lacks == "tail":
@@ -242,6 +275,7 @@ class Transcript:
             placed = Placed(call, at, at, trimmed=trimmed)
         placed.is_talk = call.tool_above is None and not call.is_aside
         self._respond(placed)
+        call.forget_request()
         self.ledger.append(placed.at, "asked", placed)
         self.ledger.append(self, "placed", placed)
         self.ledger.add(self.voices, call.voice)
@@ -281,9 +315,9 @@ class Transcript:
 
     def _known_past(self, request: Sequence[Message]) -> _Past:
         """The longest beginning of a request that one of the requests before had, too."""
-        most, longest = 0, _Past()
+        most, longest = 0, _Past(_Way(), 0)
         for past in self._pasts:
-            if len(past.messages) > most and (shared := past.shared_with(request)) > most:
+            if past.length > most and (shared := past.shared_with(request)) > most:
                 most, longest = shared, past
         return longest.beginning(most)
 
@@ -449,8 +483,8 @@ class _Walk:
 
     def __init__(self, node: Node, call: Seen, ledger: Ledger, past: _Past | None = None) -> None:
         """`past` is what was gone already, from that node on."""
-        self.node = past.trail[-1].node if past is not None and past.trail else node
-        self.trail = list(past.trail) if past is not None else []
+        self.trail = past.trail if past is not None else []
+        self.node = self.trail[-1].node if self.trail else node
         self._begin = node
         self._call = call
         self._ledger = ledger

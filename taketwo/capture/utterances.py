@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from taketwo.capture.reading import Message, ToolCall, ToolResult
 from taketwo.conversation import Attachment
+from taketwo.value import canonical_json
 
 Kind: TypeAlias = Literal["user", "say", "call"]
 
@@ -23,6 +24,15 @@ class Utterance:
     flaw: str | None = None
     """Why the words or arguments are not all there; the words are their beginning then."""
     attachments: tuple[Attachment, ...] = ()
+    _content: str | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def content(self) -> str:
+        """What is the same wherever it is repeated: the words, of a call its name and arguments."""
+        if self._content is None:
+            call = self.call
+            self._content = self.text.strip() if call is None else f"{call.name} {canonical_json(call.arguments)}"
+        return self._content
 
     @property
     def key(self) -> tuple[str, str]:

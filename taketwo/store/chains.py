@@ -6,6 +6,7 @@ Whether it does, its first model call and the last one of every other talk tell;
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from taketwo.store.filed import Row
@@ -15,6 +16,7 @@ from taketwo.store.growing import Kept, KeptSessions, Tails
 if TYPE_CHECKING:
     from taketwo.capture.chaining import Talked
     from taketwo.capture.grown import Grown
+    from taketwo.capture.trace_tree import Read
 
 MOST_TAILS = 2
 """Of a trace that comes in pieces, what was said before it is needed again."""
@@ -29,6 +31,8 @@ class Newcomer(NamedTuple):
     """Its spans."""
     talked: Talked
     """What it tells of."""
+    read: Read
+    """What has read its spans."""
 
 
 class GoneOn(NamedTuple):
@@ -107,9 +111,9 @@ def _added(into: Row, tails: Tails, kept: Kept | None, newcomer: Newcomer, sessi
         gone = grown.take_back(ids, newcomer.talked.start_ns)
         if gone is None or not gone <= ids:
             return None
-    if not all(grown.add(*part) for part in parts(newcomer.group.spans, newcomer.group.logs)):
+    if not all(grown.add(*part, read=newcomer.read) for part in parts(newcomer.group.spans, newcomer.group.logs)):
         return None
-    now = (*tails, (newcomer.key, newcomer.talked))
+    now = (*tails, (newcomer.key, replace(newcomer.talked, opening=[])))
     answered = kept.answered if kept is not None else frozenset()
     answered |= {one.response_id for _, one in now[:-MOST_TAILS] if one.response_id}
     return GoneOn(into, grown, now[-MOST_TAILS:], answered)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias, assert_never
 
@@ -123,7 +124,8 @@ def _marks(conversation: Conversation) -> set[Mark]:
             marks.add(("score", fold(name), _float(value)))
         marks.add(("scored", score_mark(fold(name), as_scored(value)), None))
     marks |= {("recording", name, None) for name in recordings_of(conversation)}
-    return marks | _bounds(conversation) | _argued(conversation)
+    named = list(arguments(conversation))
+    return marks | _bounds(named) | _argued(named)
 
 
 def score_mark(name: str, text: str) -> str:
@@ -153,13 +155,13 @@ def plain(number: float) -> str:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def _argued(conversation: Conversation) -> set[Mark]:
+def _argued(arguments: Iterable[tuple[str, JSON]]) -> set[Mark]:
     """Every distinct number, also in a text, and an empty mark for each name of which not all are there.
 
     What is no number is found by its words: nothing else has such.
     """
     marks: set[str] = set()
-    for name, value in arguments(conversation):
+    for name, value in arguments:
         if is_number(value):
             text = plain(_float(value))
         elif not isinstance(value, str) or number_in(text := fold(value)) is None:
@@ -169,10 +171,10 @@ def _argued(conversation: Conversation) -> set[Mark]:
     return {("argued", mark, None) for mark in marks}
 
 
-def _bounds(conversation: Conversation) -> set[Mark]:
+def _bounds(arguments: Iterable[tuple[str, JSON]]) -> set[Mark]:
     """The least and the greatest of each argument: whether one is more or less than something, these two tell."""
     numbers: dict[str, list[float]] = {}
-    for name, value in arguments(conversation):
+    for name, value in arguments:
         if is_number(value):
             numbers.setdefault(name, []).append(_float(value))
     return {("argument", name, bound) for name, some in numbers.items() for bound in (min(some), max(some))}

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from taketwo.value import Value, canonical_json
+from taketwo.value import Value
 
 if TYPE_CHECKING:
     from taketwo.capture.chaining import Talked
@@ -35,11 +35,16 @@ class Links(Value):
     """The responses that others may tell better, each by all its names; on disk with the beginnings."""
 
 
+_Steps: TypeAlias = dict[tuple[int, str], int]
+"""Numbers that were made already: what a trace ends with begins as it began."""
+
+
 def links(trace: Talked) -> Links:
     """The links of one trace; none where no model call tells of a talk."""
     opening, closing = trace.opening, trace.closing
-    ends = {_states(closing)[-1], _states(_spoken(closing))[-1]} if closing else set()
-    begins = {*_beginnings(opening), *_beginnings(_spoken(opening))}
+    known: _Steps = {}
+    ends = {_states(closing, known)[-1], _states(_spoken(closing), known)[-1]} if closing else set()
+    begins = {*_beginnings(opening, known), *_beginnings(_spoken(opening), known)}
     if trace.response_id:
         ends.add(_hash(0, f"response {trace.response_id}"))
     if trace.previous_id:
@@ -60,24 +65,21 @@ def _spoken(said: Sequence[Utterance]) -> list[Utterance]:
     return [utterance for utterance in said if utterance.kind != "call"]
 
 
-def _beginnings(said: Sequence[Utterance]) -> list[int]:
+def _beginnings(said: Sequence[Utterance], known: _Steps) -> list[int]:
     """The longest beginnings that hold something of the agent: what users say alone is no evidence."""
     first = next((position for position, utterance in enumerate(said) if utterance.kind != "user"), len(said))
-    return _states(said)[first + 1 :][-MOST_BEGINNINGS:]
+    return _states(said, known)[first + 1 :][-MOST_BEGINNINGS:]
 
 
-def _states(said: Sequence[Utterance]) -> list[int]:
+def _states(said: Sequence[Utterance], known: _Steps) -> list[int]:
     """A number for every beginning of what was said, the empty one first: equal beginnings have equal numbers."""
     states = [0]
     for utterance in said:
-        states.append(_hash(states[-1], f"{utterance.kind} {_content(utterance)}"))
+        step = states[-1], f"{utterance.kind} {utterance.content}"
+        if step not in known:
+            known[step] = _hash(*step)
+        states.append(known[step])
     return states
-
-
-def _content(utterance: Utterance) -> str:
-    if utterance.call is None:
-        return utterance.text.strip()
-    return f"{utterance.call.name} {canonical_json(utterance.call.arguments)}"
 
 
 def _hash(before: int, text: str) -> int:

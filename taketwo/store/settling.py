@@ -134,6 +134,7 @@ def _go_on(
     """The finding where one trace simply goes on from what is kept, or begins a talk; None where all must be read."""
     from taketwo.capture.chaining import talked
     from taketwo.capture.reconstruct import tell
+    from taketwo.capture.trace_tree import ReadOnce
 
     versions, own = versions_of(connection, row.id), sessions.look(row.id)
     if own is not None and (own.name != row.name or not own.versions.keys() <= versions.keys()):
@@ -145,7 +146,8 @@ def _go_on(
     found = groups(material_of_trace(connection, came[0], trace_id, envelope))
     if [(one.is_session, one.trace_ids) for one in found] != [(False, frozenset([trace_id.hex()]))]:
         return None
-    newcomer = Newcomer(came[0], found[0], talked(found[0].spans, found[0].logs))
+    read = ReadOnce()
+    newcomer = Newcomer(came[0], found[0], talked(found[0].spans, found[0].logs, read), read)
     linked = {newcomer.key: links(newcomer.talked)}
     if _is_echo(connection, row.project, linked[newcomer.key]):
         return None
