@@ -28,9 +28,9 @@ MOST_TAKEN_BACK = 8
 
 _NOTHING: dict[str, JSON] = {}
 
-_OF_A_NODE = 500
+_OF_A_NODE = 800
 """About the bytes of an utterance in the tree, without its words."""
-_OF_A_SPAN = 1_000
+_OF_A_SPAN = 2_400
 """About the bytes of a span that was read."""
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from taketwo.capture.chaining import Talked
     from taketwo.capture.grown import Grown
 
-MOST_BYTES: Final = 4 * 2**20
-"""Of what is kept, as `Grown.size` counts it; what it takes to go on makes that about four times as much memory."""
+MOST_BYTES: Final = 20 * 2**20
+"""Of what is kept, as `Grown.size` counts it."""
 
 Version: TypeAlias = tuple[bytes, int, int, int]
 """What tells whether anything came for a trace: its id, number of spans and of chunks, and the newest of these."""

@@ -33,6 +33,17 @@ ENDS, BEGINS = 0, 1
 """The two roles of a link; the numbers are on disk."""
 
 
+class Before(msgspec.Struct, frozen=True):
+    """The reading of a conversation as it was kept last."""
+
+    key: int
+    """The key of the conversation."""
+    changes: int
+    """`changes` of it then."""
+    reading: Conversation
+    """What was kept."""
+
+
 class Finding(msgspec.Struct, frozen=True):
     """What the spans of a conversation say, before it is filed."""
 
@@ -56,8 +67,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Whether traces are filed elsewhere than where they belong."""
     echoes: frozenset[int] = frozenset()
     """Keys of those traces that others tell better, so that they belong nowhere."""
-    before: tuple[int, Conversation] | None = None
-    """`changes` of the conversation when it was read before, and the reading; None where that is not known."""
+    before: Before | None = None
+    """The reading that one of these takes the place of; None where it is not known."""
 
 
 def row_of(connection: Connection, key: int) -> Row | None:
@@ -89,7 +100,7 @@ def look(
             reading = finish(reading)
             sessions.put(row.id, Kept(row.name, versions, kept.grown, row.changes, reading))
             came = {key: one[0].hex() for key, one in versions.items() if kept.versions.get(key) != one}
-            return _as_filed(row, reading, (kept.changes, kept.reading), _told(kept.grown, came))
+            return _as_filed(row, reading, Before(row.id, kept.changes, kept.reading), _told(kept.grown, came))
     finding, found_in = _look_at_all(connection, row, envelope, finish)
     if row.name in found_in and not finding.moves_traces:
         sessions.put(row.id, Kept(row.name, versions, found_in[row.name], row.changes, finding.readings[row.name]))
@@ -164,7 +175,9 @@ def _go_on(
     reading = finish(tell(gone.grown, project=row.project).but(id=into.name, session_id=None))
     traces = others[into].versions if into in others else own.versions if own is not None else {}
     now = {**traces, newcomer.key: versions[newcomer.key]}
-    sessions.put(into.id, Kept(into.name, now, gone.grown, into.changes, reading, gone.tails, gone.answered))
+    last = others.get(into) or own
+    changes = into.changes + (into != row)  # to file the trace there is a change, too
+    sessions.put(into.id, Kept(into.name, now, gone.grown, changes, reading, gone.tails, gone.answered))
     return Finding(
         row=row,
         seen={one.id: one.changes for one in (row, into)},
@@ -175,10 +188,11 @@ def _go_on(
         links=linked,
         candidates=frozenset(one.id for one in others),
         moves_traces=into != row,
+        before=Before(into.id, last.changes, last.reading) if last is not None else None,
     )
 
 
-def _as_filed(row: Row, reading: Conversation, before: tuple[int, Conversation], linked: dict[int, Links]) -> Finding:
+def _as_filed(row: Row, reading: Conversation, before: Before, linked: dict[int, Links]) -> Finding:
     """The finding where a session is what it was, and goes on."""
     return Finding(
         row=row,
@@ -261,16 +275,20 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
     if is_first_look and not others <= finding.candidates:
         return False
     project_id = project_key(connection, finding.row.project)
-    there = row_of(connection, finding.row.id)
-    known = finding.before is not None and there is not None and there.settled == finding.before[0]
-    before = finding.before[1] if finding.before is not None and known else None
+    before = _still_kept(connection, finding.before)
     keys = _move(connection, finding, project_id) if finding.moves_traces else {finding.row.name: finding.row.id}
     _link(connection, finding, project_id)
     for name, conversation in finding.readings.items():
         connection.execute(SQL["settle"], (keys[name],))
-        index(connection, keys[name], conversation, finding.facts[name], before if name == finding.row.name else None)
+        index(connection, keys[name], conversation, finding.facts[name], before if before is not None and before.id == name else None)
         connection.execute(SQL["put_reading"], (keys[name], packed(conversation)))
     return True
+
+
+def _still_kept(connection: Connection, before: Before | None) -> Conversation | None:
+    """The reading before, if it is what is kept: another process may have kept one since."""
+    row = row_of(connection, before.key) if before is not None else None
+    return before.reading if before is not None and row is not None and row.settled == before.changes else None
 
 
 def _link(connection: Connection, finding: Finding, project_id: int) -> None:

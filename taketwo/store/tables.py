@@ -378,7 +378,7 @@ class TableStore:
         If it had to be read out of its spans, that is kept for the next reader: soon, or before this returns.
         """
         for number in range(MOST_LOOKS):
-            found = self._look(key)
+            found = self._look(key, goes_on=wait)
             if not isinstance(found, Finding):
                 return found
             if found.row.origin == "session" and not found.moves_traces and not wait:
@@ -396,15 +396,19 @@ class TableStore:
             self._moved += done
         raise StoreBusy("spans of this conversation arrive faster than it is read", todo="try again in a moment")
 
-    def _look(self, key: int) -> Finding | Conversation | None:
-        """What its spans say, or the conversation itself where nothing came since it was last read; None when gone."""
+    def _look(self, key: int, *, goes_on: bool) -> Finding | Conversation | None:
+        """What its spans say, or the conversation itself where nothing came since it was last read; None when gone.
+
+        goes_on: whether to keep what was found. Who only shows it keeps no thousands of objects for what may come.
+        """
         with self._readers.snapshot() as connection:
             row = row_of(connection, key)
             if row is None:
                 return None
             if row.changes == row.settled:
                 return unpacked(_reading(connection, key), Conversation)
-            return look(connection, row, self._envelope_reader(connection), self._redacting.finished, self._sessions)
+            sessions = self._sessions if goes_on or self._sessions.look(key) is not None else None
+            return look(connection, row, self._envelope_reader(connection), self._redacting.finished, sessions)
 
     def _settle(self, statement: str, values: dict[str, object], *, wait: bool = True) -> int:
         with self._readers.snapshot() as connection:
