@@ -91,8 +91,7 @@ def gather(
     longest = longest or Longest()
     longest.add(unique)
     limit = longest.limit
-    readings = (read(span) if limit is None else with_cuts_marked(read(span), limit) for span in unique)
-    found = [Seen(span, reading, order=order) for order, (span, reading) in enumerate(zip(unique, readings), before)]
+    found = [Seen(span, _marked(read(span), limit), order=order) for order, span in enumerate(unique, before)]
     by_id = {(seen.span.trace_id, seen.span.span_id): seen for seen in found}
     for seen in found:
         parent = by_id.get((seen.span.trace_id, seen.span.parent_id or ""))
@@ -100,6 +99,10 @@ def gather(
             seen.parent = parent
             parent.children.append(seen)
     return found
+
+
+def _marked(reading: Reading, limit: int | None) -> Reading:
+    return reading if limit is None else with_cuts_marked(reading, limit)
 
 
 class ReadOnce:

@@ -173,9 +173,13 @@ class _Past:
         return _Past(self._way, messages)
 
     def going_on(
-        self, new: Sequence[Message], said: Sequence[Utterance | ToolResult], trail: Sequence[_Step], sizes: Iterable[int]
+        self,
+        new: Sequence[Message],
+        said: Sequence[Utterance | ToolResult],
+        trail: Sequence[_Step],
+        sizes: Iterable[int],
     ) -> _Past:
-        """This one and of the new messages those of which going that way again would change nothing.
+        """The past that has this one and of the new messages those of which going that way again would change nothing.
 
         It shares the lists of this one unless another goes on from it already: the pasts of a long talk are many.
         said, trail: what is new of them; sizes: how many of them each message has.

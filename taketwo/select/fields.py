@@ -208,7 +208,7 @@ FIELDS: dict[str, Field] = {
     "gap": Flag("whether the capture leaves something out", lambda c: bool(c.gaps)),
     "unanswered": Flag("whether it ended without an answer", lambda c: bool(c.turns) and c.turns[-1].reply is None),
     "turns": Number("number of turns", lambda c: len(c.turns)),
-    "calls": Number("number of tool calls", lambda c: sum(1 for _ in _calls(c))),
+    "calls": Number("number of tool calls", lambda c: len(_calls(c))),
     "errors": Number("number of tool calls that failed", lambda c: sum(call.error is not None for call in _calls(c))),
     "gaps": Number("number of things that the capture leaves out", lambda c: len(c.gaps)),
     "latency": Number("milliseconds of the slowest turn", lambda c: _most(turn.latency_ms for turn in c.turns)),
@@ -235,8 +235,8 @@ LONGEST_NAME = 64
 _OF_A_TURN = re.compile(r"^turns\[\d+\]\.")
 
 
-def _calls(conversation: Conversation) -> Iterator[Call]:
-    return (call for _, _, call in conversation.calls())
+def _calls(conversation: Conversation) -> list[Call]:
+    return [step for turn in conversation.turns for step in turn.steps if isinstance(step, Call)]
 
 
 def _inside(value: JSON, path: str) -> list[tuple[str, JSON]]:

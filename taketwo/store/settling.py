@@ -280,7 +280,13 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
     _link(connection, finding, project_id)
     for name, conversation in finding.readings.items():
         connection.execute(SQL["settle"], (keys[name],))
-        index(connection, keys[name], conversation, finding.facts[name], before if before is not None and before.id == name else None)
+        index(
+            connection,
+            keys[name],
+            conversation,
+            finding.facts[name],
+            before if before is not None and before.id == name else None,
+        )
         connection.execute(SQL["put_reading"], (keys[name], packed(conversation)))
     return True
 
@@ -362,13 +368,14 @@ def material_of_trace(connection: Connection, trace: int, trace_id: bytes, envel
 
 def _candidates(connection: Connection, row: Row, linked: Mapping[int, Links]) -> list[Row]:
     """Other conversations without a session that end as this one begins, or begin as it ends."""
-    found: dict[int, Row] = {}
+    by_hash: list[list[Row]] = []
     for one in linked.values():
         for theirs, mine in ((ENDS, BEGINS), (BEGINS, ENDS)):
             for number in _hashes(one, mine):
                 wanted = {"hash": number, "role": theirs, "project": row.project, "limit": MOST_CANDIDATES}
-                found |= {other[0]: Row(*other) for other in connection.execute(SQL["linked_conversations"], wanted)}
-    found.pop(row.id, None)
+                by_hash.append([Row(*other) for other in connection.execute(SQL["linked_conversations"], wanted)])
+    # What few share first: hundreds may have got no further than the same greeting.
+    found = {other.id: other for some in sorted(by_hash, key=len) for other in some if other.id != row.id}
     return list(found.values())[:MOST_CANDIDATES]
 
 

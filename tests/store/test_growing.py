@@ -130,6 +130,19 @@ def test_talks_without_a_session_are_put_together_whatever_pieces_they_come_in(
     assert words_of(folder / "slowly.sqlite3") == words_of(folder / "at-once.sqlite3")
 
 
+def test_a_talk_without_a_session_goes_on_however_many_others_got_no_further_than_its_greeting(tmp_path: Path) -> None:
+    came = [(0, 0), (0, 1), *((talk, 0) for talk in range(1, 50)), (0, 2)]
+    for by_one, at_a_time in (("kept", 1), ("read", len(came))):  # the latter knows nothing when it reads
+        store = open_store(f"sqlite:///{tmp_path}/{by_one}.sqlite3")
+        for begin in range(0, len(came), at_a_time):
+            for talk, turn in came[begin : begin + at_a_time]:
+                store.add_spans("p", nameless_turn(talk, turn, greet_alike=True))
+            while store.settle():
+                pass
+        assert sorted(len(one.turns) for one in store.conversations("p")) == [1] * 49 + [3]
+        store.close()
+
+
 def nameless_turn(talk: int, turn: int, *, greet_alike: bool) -> list[RawSpan]:
     """The spans of a turn of two model calls in one trace, of a talk that may begin as others do."""
     lines = [f"Line {n} of kettle{talk if n or not greet_alike else 0}." for n in range(turn + 1)]
