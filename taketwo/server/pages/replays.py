@@ -43,6 +43,8 @@ LISTED = 50
 """Replay sessions of a page."""
 LONGEST_PROMPT = 100_000
 """Characters of a prompt that is compared word by word."""
+ADDRESSES = ("http://", "https://", "ws://", "wss://", "vapi:", "retell:")
+"""How addresses of agents begin that the server itself reaches."""
 
 
 class Replays:
@@ -218,6 +220,7 @@ class Replays:
             "under_test": version(self._flow, session.agent_definition_id, latest),
             "evaluators": EVALUATORS.page(self._flow, project=session.project, limit=ROWS_SHOWN).things,
             "run_test": RUN_TESTS.get(self._flow, session.run_test_id) if session.run_test_id else None,
+            "is_called": AGENTS.get(self._flow, session.agent_definition_id).agent_type == "voice",
         }
 
     def _changed(self, how: Callable[[Flow, str], ReplaySession]) -> Callable[[Request, FormData], Response]:
@@ -254,8 +257,9 @@ def _under_test(form: FormData, recorded: AgentVersion) -> tuple[str | None, dic
             return None, {}
         case "url":
             url = text_of(form, "url")
-            if not url.startswith(("http://", "https://")):
-                raise BadSetting(f"{url!r} is no address of an agent", where="url", todo="as in http://localhost:8000")
+            if not url.startswith(ADDRESSES):
+                todo = "as in http://localhost:8000, or ws://localhost:8765 for calls"
+                raise BadSetting(f"{url!r} is no address of an agent", where="url", todo=todo)
             return url, _overrides(form, recorded) if url.rstrip("/").endswith("/chat/completions") else {}
         case "prompt":
             return "prompt:", _overrides(form, recorded)

@@ -139,6 +139,18 @@ def test_an_agent_in_a_process_of_its_own_is_run_by_the_lines_on_the_page(client
     assert "run 1" in client.get(test).text
 
 
+def test_an_agent_that_is_called_is_reached_by_a_socket_or_from_an_own_process_with_sound(
+    client: httpx.Client, store: Store
+) -> None:
+    store.put_conversation(desk("one").but(channel="voice"))
+    replay = with_scenario(client, id="one")
+    assert "called with the callers' recorded voices" in html.unescape(client.get(f"{replay}?step=agent").text)
+    own = client.get(posted(client, f"{replay}/run", reach="own")).text
+    assert 'audio="original"' in html.unescape(own) and "--audio original" in own
+    execution = posted(client, f"{replay}/run", reach="url", url="ws://127.0.0.1:9/call")
+    assert client.get(f"{execution}.json").json()["execution"]["agent"] == "ws://127.0.0.1:9/call"
+
+
 def test_judges_and_measures_are_named_one_a_line_and_shown_again(client: httpx.Client) -> None:
     replay = with_scenario(client)
     test = posted(client, f"{replay}/run", reach="own", named="edit\n\n no_loop: 3 ")
