@@ -127,7 +127,7 @@ def _scenario(session: ReplaySession, asked: GenerateScenario, name: str, agent_
         id=session.scenario_id,
         project=session.project,
         name=name,
-        description=f"Made of {session.usable} conversations of production.",
+        description=_told_of_rows(session.usable, asked.no_of_rows - rows),
         version=1,
         rows=rows,
         created_at=session.updated_at,
@@ -138,6 +138,11 @@ def _scenario(session: ReplaySession, asked: GenerateScenario, name: str, agent_
         graph=asked.graph,
         graph_is_drawn=asked.graph is None and asked.generate_graph,
     )
+
+
+def _told_of_rows(usable: int, lacking: int) -> str:
+    made = f"Made of {usable} conversation{'s' if usable > 1 else ''} of production."
+    return f"{made} Rows that are lacking: {lacking}; no more can be made of them." if lacking > 0 else made
 
 
 def _keep(

@@ -266,8 +266,9 @@ def _trace(flow: Flow, project: str, id: str) -> tuple[str, Conversation]:
         # A platform that sends no spans tells a call as one thing: that is its trace.
         return whole.id, whole
     part = single_turn(whole, id)
-    if not part.turns:
-        raise NotFound(f"trace {id!r} tells no turn of a conversation", where=f"project {project}")
+    if not part.turns and whole.turns and whole.id.startswith(id):
+        todo = "name its traces, or set `replay_type` to session"
+        raise NotFound(f"{id!r} is a conversation and no trace", where=f"project {project}", todo=todo)
     return whole.id, part
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from made_production import Clock, conversation, forgetful_agent, same_agent, silent, stocked
-from made_spans import chat_span, raw_spans
+from made_spans import chat_span, raw_spans, text
 
 from taketwo.compare.severity import TABLE, severity_table
 from taketwo.errors import AlreadyThere, BadFilter, BadSetting, NotFound, WrongState
@@ -159,6 +159,19 @@ def test_of_traces_all_are_selected_and_calls_that_no_span_tells(flow: Flow) -> 
     assert [one.id for one in account(flow, session.id, limit=9).things] == ["call-7"]
 
 
+def test_a_trace_that_tells_no_turn_is_there_and_a_conversation_is_no_trace(flow: Flow) -> None:
+    silent_one = chat_span(2, 1, session="two-traces")
+    del silent_one.attributes[:]
+    silent_one.attributes.append(text("session.id", "two-traces"))
+    flow.store.add_spans("shop", raw_spans(chat_span(1, 1, session="two-traces"), silent_one))
+    session = selected(flow, ids=(f"{1:032x}", f"{2:032x}", "two-traces"), replay_type="trace")
+    told = {one.id: (one.because, one.why) for one in account(flow, session.id, limit=9).things}
+    assert told[f"{1:032x}"] == (None, None)
+    assert told[f"{2:032x}"][0] == "no_user_turn"
+    because, why = told["two-traces"]
+    assert because == "not_found" and why and "is a conversation and no trace (name its traces" in why
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
@@ -176,6 +189,9 @@ def test_a_selection_that_contradicts_itself_names_the_field(flow: Flow, asked: 
 
 
 def test_more_conversations_than_rows_are_chosen_and_fewer_are_filled_up_with_labelled_variants(flow: Flow) -> None:
+    lacking = generated(flow, no_of_rows=1_000)
+    scenario = SCENARIOS.get(flow, lacking.scenario_id)
+    assert scenario.rows < 1_000 and f"lacking: {1_000 - scenario.rows};" in scenario.description
     few = generated(flow, no_of_rows=2)
     assert SCENARIOS.get(flow, few.scenario_id).rows == 2
     left = account(flow, few.id, limit=9, because="left_out_by_choice").things
