@@ -71,6 +71,8 @@ class TestExecution(Value):
     """Git revision of the agent's code; None when nobody could see one."""
     trigger: Literal["manual", "schedule", "sdk", "ci", "rerun"] = "manual"
     """What set it off."""
+    judging_until: datetime | None = None
+    """Set while its replays are judged anew, UTC: after this moment somebody else takes that up."""
     named: int = 0
     """How many rows were named to clients that chat; 0 for the other runners."""
     ended_at: datetime | None = None

@@ -53,7 +53,7 @@ def routes(flow: Flow) -> list[Route]:
 
     def execution(id: str) -> tuple[Any, str]:
         found = executions.execution_now(flow, id)
-        return found, found.status
+        return found, "judging" if found.judging_until is not None else found.status
 
     def session(id: str) -> tuple[Any, str]:
         found = replay_sessions.SESSIONS.get(flow, id)

@@ -30,7 +30,14 @@ from taketwo.sdk.api.executions import (
 )
 from taketwo.sdk.working import Worker, work
 from taketwo.server.flow.alerts import Delivery, send_news
-from taketwo.server.flow.executions import EXECUTIONS, OPEN, fail_abandoned, fail_execution, judge_again
+from taketwo.server.flow.executions import (
+    EXECUTIONS,
+    OPEN,
+    fail_abandoned,
+    fail_execution,
+    judge_again,
+    left_unjudged,
+)
 from taketwo.server.flow.executor import Work
 from taketwo.server.flow.generate import make_scenario
 from taketwo.server.flow.hand_outs import claim_rows, renew_leases, report_row
@@ -249,6 +256,7 @@ def left_over(flow: Flow) -> list[Work]:
         if (session.copied < session.selected or session.suggestions is None) and session.updated_at < quiet_since
     ]
     found += [Work("generate_scenario", session.id) for session in SESSIONS.every(flow, state="generating")]
+    found += [Work("judge_again", execution.id) for execution in left_unjudged(flow)]
     for state in OPEN:
         for execution in EXECUTIONS.every(flow, state=state):
             if fail_abandoned(flow, execution.id).status in OPEN and execution.runner == "server":

@@ -45,6 +45,8 @@ GRAVEST: tuple[VerdictKind, ...] = ("fail", "flaky", "changed", "inconclusive", 
 OPEN = ("pending", "running")
 """States of what has not ended."""
 
+JUDGING_LEASE = timedelta(seconds=60)
+"""Within so long whoever judges anew must be heard of again; otherwise it has died."""
 AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
 """What waits is due whatever the clock says: set back by an hour, it must not wait for that hour again."""
 
@@ -53,7 +55,13 @@ EXECUTIONS = Shelf(
     "test_execution",
     TestExecution,
     lambda one: one.id,
-    lambda one: Place(project=one.project, parent=one.run_test_id, state=one.status, position=one.number),
+    lambda one: Place(
+        project=one.project,
+        parent=one.run_test_id,
+        state=one.status,
+        position=one.number,
+        due_at=one.judging_until,
+    ),
 )
 CALLS = Shelf(
     "call_execution",
@@ -175,10 +183,13 @@ def rerun(flow: Flow, id: str, asked: Rerun) -> TestExecution:
     execution = execution_now(flow, id)
     if execution.status in OPEN:
         raise WrongState("the execution is still going on", where="status", todo="wait for its end, or cancel it")
+    if execution.judging_until is not None and asked.what != "evaluators":
+        raise WrongState("its replays are being judged anew", where="judging_until", todo="wait until they are")
     wanted = _insist_on_rows_of(flow, id, asked)
     if asked.what == "evaluators":
+        _hold_for_judging(flow, id)
         flow.executor.begin(Work("judge_again", id))
-        return execution
+        return execution_now(flow, id)
 
     def again(call: CallExecution) -> CallExecution:
         is_fine = call.status == "completed" and call.verdict in ("pass", "changed")
@@ -206,9 +217,30 @@ def _insist_on_rows_of(flow: Flow, id: str, asked: Rerun) -> frozenset[str] | No
     return frozenset(asked.call_execution_ids)
 
 
+def left_unjudged(flow: Flow) -> list[TestExecution]:
+    """Executions that were being judged anew by somebody who is not heard of any more; each is given to one only."""
+    until = flow.now() + JUDGING_LEASE
+    return EXECUTIONS.claim(flow, lambda one: one.but(judging_until=until), limit=10)
+
+
 def judge_again(flow: Flow, id: str) -> None:
-    """Judge every replay of an execution anew, by the evaluators that its run test has now."""
+    """Judge every replay of an execution anew, by the evaluators that its run test has now; again after a crash."""
+    try:
+        _judge_again(flow, id)
+    finally:
+        with suppress(NotFound):  # it was deleted meanwhile
+            EXECUTIONS.change(flow, id, lambda one: one.but(judging_until=None))
+
+
+def _hold_for_judging(flow: Flow, id: str) -> datetime:
+    until = flow.now() + JUDGING_LEASE
+    EXECUTIONS.change(flow, id, lambda one: one.but(judging_until=until))
+    return until
+
+
+def _judge_again(flow: Flow, id: str) -> None:
     execution = EXECUTIONS.get(flow, id)
+    until = _hold_for_judging(flow, id)
     try:
         asked: RunTest | TestExecution = RUN_TESTS.get(flow, execution.run_test_id)
     except NotFound:
@@ -217,6 +249,8 @@ def judge_again(flow: Flow, id: str) -> None:
     EXECUTIONS.change(flow, id, lambda one: one.but(evaluator_ids=ids, evaluators=names))
     evaluators = chosen_evaluators(flow, ids, names)
     for call in CALLS.parts(flow, id, state="completed"):
+        if flow.now() > until - JUDGING_LEASE / 2:
+            until = _hold_for_judging(flow, id)
         before = RESULTS.get(flow, call.id)
         runs = [attempt.run for attempt in before.result.attempts]
         kept = judge(flow, call, before.case, runs, evaluators, writing_tools=before.writing_tools, given=before.given)

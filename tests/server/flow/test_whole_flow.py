@@ -20,9 +20,10 @@ from taketwo.sdk.api.run_tests import CreateRunTest
 from taketwo.sdk.api.scenarios import ScenarioRow
 from taketwo.sdk.working import Worker, work
 from taketwo.server.flow.agents import AGENTS, VERSIONS
-from taketwo.server.flow.embedded import FlowRows
+from taketwo.server.flow.embedded import FlowRows, left_over
 from taketwo.server.flow.executions import (
     CALLS,
+    JUDGING_LEASE,
     cancel_execution,
     execute,
     execution_now,
@@ -30,6 +31,7 @@ from taketwo.server.flow.executions import (
     judge_again,
     rerun,
 )
+from taketwo.server.flow.executor import Work
 from taketwo.server.flow.gathered import scenario_now
 from taketwo.server.flow.generate import make_scenario
 from taketwo.server.flow.hand_outs import LEASE_S, MOST_HAND_OUTS, claim_rows, renew_leases, report_row
@@ -363,6 +365,24 @@ async def test_judging_again_needs_no_replay(flow: Flow) -> None:
     before = [call.run_id for call in CALLS.parts(flow, execution.id)]
     judge_again(flow, execution.id)
     assert [call.run_id for call in CALLS.parts(flow, execution.id)] == before
+
+
+async def test_who_dies_while_it_judges_again_is_followed_by_another(flow: Flow) -> None:
+    clock = Clock()
+    flow = flow._replace(now=clock)
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    await worked(flow, execution.id, same_agent)
+    assert rerun(flow, execution.id, Rerun(what="evaluators")).judging_until is not None
+    assert Work("judge_again", execution.id) not in left_over(flow)
+    with pytest.raises(WrongState, match="judged anew"):
+        rerun(flow, execution.id, Rerun(what="all"))
+    clock.forward(JUDGING_LEASE.total_seconds() + 1)
+    assert Work("judge_again", execution.id) in left_over(flow)
+    assert Work("judge_again", execution.id) not in left_over(flow)  # another server has it by now
+    judge_again(flow, execution.id)
+    assert execution_now(flow, execution.id).judging_until is None
+    clock.forward(JUDGING_LEASE.total_seconds() + 1)
+    assert Work("judge_again", execution.id) not in left_over(flow)
 
 
 async def test_differences_weigh_what_the_settings_of_the_server_say(flow: Flow) -> None:
