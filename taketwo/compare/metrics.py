@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -116,8 +117,9 @@ def _repeated(asked: Sequence[str]) -> int:
 
 
 def _csat(conversation: Conversation) -> float | None:
-    """What came with the conversation under a name with `csat` in it."""
-    given = (value for name, value in conversation.outcome.scores.items() if "csat" in name.casefold())
+    """What came with the conversation under a name with `csat` or `satisfaction` in it."""
+    names = [name for name in conversation.outcome.scores if re.search("csat|satisfaction", name.casefold())]
+    given = (conversation.outcome.scores[name] for name in names)
     return next(
         (float(value) for value in given if isinstance(value, int | float) and not isinstance(value, bool)), None
     )

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 
 from taketwo.compare.compare import compare
 from taketwo.comparison import Metrics
-from taketwo.conversation import Conversation
 from taketwo.errors import TooFast
 from taketwo.evals.checks import check
 from taketwo.evals.evaluator import Context, Evaluator
@@ -20,9 +19,6 @@ from taketwo.suite.decide import decide
 from taketwo.suite.repeats import Repeats
 from taketwo.value import Value
 from taketwo.verdict import Attempt, CaseResult, Score, Unscored
-
-CSAT_NAMES = ("csat", "csat_score", "customer_satisfaction", "user_satisfaction")
-"""Scores of a conversation that say what its user thought of it."""
 
 
 class CallResult(Value):
@@ -115,6 +111,7 @@ def _affordable(
 def told(call: CallExecution, result: CaseResult, case: Case) -> CallExecution:
     """The call execution with what its listing shows of the result."""
     last = result.attempts[-1]
+    mark = _mark(last.scores) if last.comparison.replayed.csat is None else None
     reasons = result.verdict.reasons
     return call.but(
         run_id=last.run.id,
@@ -122,9 +119,9 @@ def told(call: CallExecution, result: CaseResult, case: Case) -> CallExecution:
         quarantine=result.kept.quarantine,
         headline=reasons[0].text if reasons else None,
         next_step=result.verdict.next_step,
-        replayed=_figures(last.comparison.replayed, last.run.conversation),
-        recorded=_figures(last.comparison.recorded, case.recorded),
-        not_comparable=last.comparison.not_comparable,
+        replayed=_figures(last.comparison.replayed, mark),
+        recorded=_figures(last.comparison.recorded),
+        not_comparable=_apart(last.comparison.not_comparable, is_judged=mark is not None),
         scores=last.scores,
         started_at=min(one.run.started_at for one in result.attempts),
         ended_reason=last.run.ending.reason,
@@ -157,19 +154,25 @@ def _attempt(
     return Attempt(run=run, comparison=comparison, scores=scores)
 
 
-def _figures(metrics: Metrics, conversation: Conversation) -> CallFigures:
+def _figures(metrics: Metrics, mark: float | None = None) -> CallFigures:
     return CallFigures(
         turns=metrics.turns,
         tool_calls=metrics.tool_calls,
         agent_words=metrics.agent_words,
         output_tokens=metrics.output_tokens,
         mean_latency_ms=metrics.mean_latency_ms,
-        csat=_csat(conversation),
+        csat=metrics.csat if mark is None else mark,
     )
 
 
-def _csat(conversation: Conversation) -> float | None:
-    for name, value in conversation.outcome.scores.items():
-        if name.casefold() in CSAT_NAMES and isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-    return None
+def _mark(scores: Sequence[Score | Unscored]) -> float | None:
+    """What a judge thinks the user would say; nobody asks the user of a replay."""
+    given = (one.value for one in scores if isinstance(one, Score) and one.name == "csat")
+    return next((float(one) for one in given if isinstance(one, int | float) and not isinstance(one, bool)), None)
+
+
+def _apart(reasons: tuple[str, ...], *, is_judged: bool) -> tuple[str, ...]:
+    if not is_judged:
+        return reasons
+    others = (one for one in reasons if not one.startswith("csat:"))
+    return (*others, "csat: a judge gave that of the replayed conversation, not its user")

@@ -11,6 +11,7 @@ from made_spans import chat_span, raw_spans, text
 
 from taketwo.compare.severity import TABLE, severity_table
 from taketwo.errors import AlreadyThere, BadFilter, BadSetting, NotFound, WrongState
+from taketwo.evals.own import own_evaluator
 from taketwo.graph import Edge, Graph, Node
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.scenario import Kept
@@ -44,7 +45,7 @@ from taketwo.server.flow.replay_sessions import (
     generate_scenario,
     retry_replay_session,
 )
-from taketwo.server.flow.results import compare_executions
+from taketwo.server.flow.results import compare_executions, results
 from taketwo.server.flow.run_tests import create_run_test
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS
 from taketwo.server.flow.shelf import Flow
@@ -365,6 +366,21 @@ async def test_judging_again_needs_no_replay(flow: Flow) -> None:
     before = [call.run_id for call in CALLS.parts(flow, execution.id)]
     judge_again(flow, execution.id)
     assert [call.run_id for call in CALLS.parts(flow, execution.id)] == before
+
+
+async def test_a_mark_that_a_judge_gives_is_the_csat_of_the_replays_and_makes_no_pair(flow: Flow) -> None:
+    def csat(context: object) -> int:
+        return 8
+
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    judge = own_evaluator(csat)
+    worker = Worker("me", CallableAgent(same_agent), 2, evaluators=[judge])
+    await work(FlowRows(flow, execution.id, "me"), worker)
+    found = results(flow, execution.id)
+    assert (found.replayed["csat"].mean, found.recorded["csat"].mean) == (8, None)
+    assert [one for one in found.not_comparable if one.startswith("csat")] == [
+        "csat: a judge gave that of the replayed conversation, not its user"
+    ]
 
 
 async def test_who_dies_while_it_judges_again_is_followed_by_another(flow: Flow) -> None:
