@@ -26,7 +26,8 @@ class Lookout:
 
     def __init__(self) -> None:
         """Start no thread before there is something to look at."""
-        self._step_ends_at: float | None = None
+        self.step_ends_at: float | None = None
+        """When the step of the agent's code that runs now must be over, by `time.monotonic`; None when none does."""
         self._watches = 0
         self._thread: threading.Thread | None = None
 
@@ -40,14 +41,6 @@ class Lookout:
     def end(self) -> None:
         """A replay is over."""
         self._watches -= 1
-
-    def step_begins(self, may_take_s: float) -> None:
-        """The agent's code gets the thread of the event loop."""
-        self._step_ends_at = time.monotonic() + may_take_s
-
-    def step_ended(self) -> None:
-        """It has given it back."""
-        self._step_ends_at = None
 
     def _can_interrupt(self) -> bool:
         if SIGNAL is None or threading.current_thread() is not threading.main_thread():
@@ -71,7 +64,7 @@ class Lookout:
             raise Stuck
 
     def _is_stuck(self) -> bool:
-        ends_at = self._step_ends_at
+        ends_at = self.step_ends_at
         return ends_at is not None and time.monotonic() > ends_at
 
 

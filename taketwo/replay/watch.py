@@ -151,14 +151,14 @@ class _Guard(Generic[Answer]):
         step: Callable[[Any], Any] = self._work.send
         given: Any = None
         while True:
-            LOOKOUT.step_begins(self._timeout_s)
+            LOOKOUT.step_ends_at = time.monotonic() + self._timeout_s
             try:
                 waiting_for = self._context.run(step, given)
             except StopIteration as ended:
                 answer: Answer = ended.value
                 return answer
             finally:
-                LOOKOUT.step_ended()
+                LOOKOUT.step_ends_at = None
             try:
                 given = yield waiting_for
                 step = self._work.send
