@@ -29,7 +29,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from taketwo.blobs.folder import FolderBlobs
 from taketwo.conversation import Audio, Conversation
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.replay.engine import Limits, replay
+from taketwo.replay.engine import How, Limits, replay
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.testing import conversation, turn
@@ -321,7 +321,7 @@ def _replayed(
             recogniser=ears,
             speaker=Voice("low"),
         )
-        run = asyncio.run(replay(case, agent, users="verbatim", limits=Limits(turn_timeout_s=600)))
+        run = asyncio.run(replay(case, agent, How(users="verbatim", limits=Limits(turn_timeout_s=600))))
         found = recordings.of(run.conversation)
         assert found is not None and run.ending.reason == "completed", run.ending
         return read_sound(found.body)
@@ -392,7 +392,7 @@ async def _sockets(port: int) -> list[Run]:
     )
     async with asyncio.TaskGroup() as group:
         runs = [
-            group.create_task(replay(case, agent, users="verbatim", limits=Limits(turn_timeout_s=600)))
+            group.create_task(replay(case, agent, How(users="verbatim", limits=Limits(turn_timeout_s=600))))
             for _ in range(AT_A_TIME)
         ]
     return [run.result() for run in runs]

@@ -12,7 +12,7 @@ from pathlib import Path
 from taketwo.conversation import Agent, Conversation, Outcome, Say, ToolDefinition, Turn
 from taketwo.demo.flowers import GREETING, answer_v1
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
 from taketwo.scenario import Case
@@ -58,7 +58,7 @@ async def _called(recordings: Recordings) -> Run:
         telephone=Telephone(NOISE_DB),
     )
     policy = ToolPolicy(live=("place_order",))
-    return await replay(Case(id=CALL_ID, recorded=script), agent, users="verbatim", tools=policy)
+    return await replay(Case(id=CALL_ID, recorded=script), agent, How(users="verbatim", tools=policy))
 
 
 def as_captured(run: Run) -> Conversation:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from datetime import datetime
+from typing import NamedTuple
 
 from taketwo.conversation import Agent as KnownAgent
 from taketwo.conversation import Attachment, Conversation, Gap, Outcome, Tokens, Turn, UserLine
@@ -54,50 +55,44 @@ class Limits(Value):
 DEFAULT_LIMITS = Limits()
 
 
-async def replay(
-    case: Case,
-    agent: Agent,
-    *,
-    attempt: int = 1,
-    from_turn: int = 1,
-    limits: Limits = DEFAULT_LIMITS,
-    tools: ToolPolicy = DEFAULT_POLICY,
-    users: Users | str = DEFAULT_USERS,
-    scope: RecordedCalls | None = None,
-    stand_in: StandIn | None = None,
-    revision: str | None = None,
-    stop: asyncio.Event | None = None,
-    now: Callable[[], datetime] = utc_now,
-) -> Run:
+class How(NamedTuple):
+    """How a case is replayed."""
+
+    attempt: int = 1
+    """Number of this replay among those of the case, from 1."""
+    from_turn: int = 1
+    """The first turn in which the agent acts, from 1; those before are held as they were recorded."""
+    limits: Limits = DEFAULT_LIMITS
+    """What one turn may take."""
+    tools: ToolPolicy = DEFAULT_POLICY
+    """What a tool call gets that the recording cannot answer."""
+    users: Users | str = DEFAULT_USERS
+    """How the user is played; a mode alone will do."""
+    scope: RecordedCalls | None = None
+    """Recorded calls of other conversations, which answer where the case's own do not; None for none."""
+    stand_in: StandIn | None = None
+    """Who answers a tool call that nothing recorded answers, where `tools` says so; None for nobody."""
+    revision: str | None = None
+    """Git revision of the agent's code, kept in the Run; None when not known."""
+    now: Callable[[], datetime] = utc_now
+    """The clock."""
+
+
+AS_USUAL = How()
+
+
+async def replay(case: Case, agent: Agent, how: How = AS_USUAL, *, stop: asyncio.Event | None = None) -> Run:
     """Rerun a case against an agent: the same words, the same tool results.
 
     Whatever the agent does wrong is the Run's `ending`, with all that was said and done until then.
 
-    attempt: number of this replay among those of the case, from 1.
-    from_turn: the first turn in which the agent acts, from 1; those before are held as they were recorded.
-    users: how the user is played; a mode alone will do.
-    scope: recorded calls of other conversations, which answer where the case's own do not.
-    stand_in: who answers a tool call that nothing recorded answers, where `tools` says so.
-    revision: git revision of the agent's code, kept in the Run.
     stop: once set, the replay ends as `cancelled` and returns what it has. Being cancelled as a task stops the agent,
     too, but loses the Run, as any cancelled coroutine loses its result.
 
     Raises AgentUnreachable when the agent could not be asked, ToolRefused when one of its tools was called where the
     replay cannot be seen, BadSetting for a mode or a turn that there is not.
     """
-    one = Replay(
-        case,
-        agent,
-        attempt=attempt,
-        from_turn=from_turn,
-        limits=limits,
-        tools=tools,
-        users=users,
-        scope=scope,
-        stand_in=stand_in,
-        revision=revision,
-        now=now,
-    )
+    one = Replay(case, agent, how)
     await one.play(stop)
     return one.run()
 
@@ -112,40 +107,23 @@ def _settings(users: str, limits: Limits, tools: ToolPolicy) -> dict[str, JSON]:
 class Replay:
     """A replay in its three parts: it is made ready, played, and told. Only the middle one keeps an agent waiting."""
 
-    def __init__(
-        self,
-        case: Case,
-        agent: Agent,
-        *,
-        attempt: int = 1,
-        from_turn: int = 1,
-        limits: Limits = DEFAULT_LIMITS,
-        tools: ToolPolicy = DEFAULT_POLICY,
-        users: Users | str = DEFAULT_USERS,
-        scope: RecordedCalls | None = None,
-        stand_in: StandIn | None = None,
-        revision: str | None = None,
-        now: Callable[[], datetime] = utc_now,
-    ) -> None:
+    def __init__(self, case: Case, agent: Agent, how: How = AS_USUAL) -> None:
         """Make it ready; see `replay`. Raises BadSetting for a mode or a turn that there is not."""
-        how = users if isinstance(users, Users) else Users(user_mode(users), similarity=by_meaning)
+        tools = how.tools
+        users = how.users if isinstance(how.users, Users) else Users(user_mode(how.users), similarity=by_meaning)
         self.run_id = f"{_IDS.getrandbits(128):032x}"
         self._case_id = case.id
         self._recorded = case.recorded
         self._conversation_id = f"replay-{self.run_id}"
         self._agent = agent
-        self._attempt = attempt
-        self._held = from_turn - 1
-        self._user = user_side(how, case.recorded, attempt)
-        self._limits = limits
-        self._revision = revision
-        self._settings = _settings(how.mode, limits, tools)
-        self._now = now
+        self._how = how
+        self._user = user_side(users, case.recorded, how.attempt)
+        self._settings = _settings(users.mode, how.limits, tools)
         own = RecordedCalls([case.recorded])
-        recordings = [own] if scope is None else [own, scope]
+        recordings = [own] if how.scope is None else [own, how.scope]
         world = ToolWorld(
             own,
-            scope,
+            how.scope,
             knowledge=Knowledge(recordings, case.recorded.agent, tools.declared, current.REGISTERED),
             own_id=case.recorded.id,
             least_confidence=tools.least_confidence,
@@ -154,26 +132,26 @@ class Replay:
         self.session = Session(
             world,
             tools,
-            tool_calls_per_turn=limits.tool_calls_per_turn,
-            stand_in=stand_in,
-            now=now,
+            tool_calls_per_turn=how.limits.tool_calls_per_turn,
+            stand_in=how.stand_in,
+            now=how.now,
             run_id=self.run_id,
-            seed=stable_seed(case.id, attempt),
+            seed=stable_seed(case.id, how.attempt),
             recorded=case.recorded,
         )
         self._messages: list[Message] = []
         self._known_agent = KnownAgent(name=agent.spec)
-        self._hold(held_turns(case.recorded, from_turn) if from_turn != 1 else ())
+        self._hold(held_turns(case.recorded, how.from_turn) if how.from_turn != 1 else ())
 
     async def play(self, stop: asyncio.Event | None = None) -> None:
         """Let the user and the agent talk; see `replay`. Raises AgentUnreachable, ToolRefused."""
-        self._began = self._now()
+        self._began = self._how.now()
         with _on_stage(self.session, stop):
             try:
                 self.ending = await _undisturbed(self)
             finally:
                 self._aftermath = await self.session.aftermath()
-        self._ended, self._ended_in_talk = self._now(), self.session.now()
+        self._ended, self._ended_in_talk = self._how.now(), self.session.now()
 
     def run(self) -> Run:
         """What came of it, once it has been played."""
@@ -196,12 +174,12 @@ class Replay:
             ended_at=self._ended,
             conversation=_with_aftermath(conversation, self._aftermath),
             ending=self.ending,
-            attempt=self._attempt,
-            revision=self._revision,
+            attempt=self._how.attempt,
+            revision=self._how.revision,
             user_answers=tuple(journal.user_answers),
             tool_answers=tuple(journal.tool_answers),
             divergences=tuple(journal.divergences),
-            held_turns=self._held,
+            held_turns=self._how.from_turn - 1,
             settings=self._settings,
         )
         return with_fidelity(run, self._recorded, self.session.chance)
@@ -217,7 +195,7 @@ class Replay:
 
     async def until_its_end(self) -> Ending:
         """Turn by turn, until the user has nothing to say any more or something ends it."""
-        watch = Watch(self._limits.turn_timeout_s)
+        watch = Watch(self._how.limits.turn_timeout_s)
         self.session.wake_with(watch.stop)
         try:
             while self.session.ending is None:
@@ -238,7 +216,7 @@ class Replay:
     async def _turn(self, line: Line, watch: Watch) -> None:
         """The user's line and the agent's answer to it."""
         session = self.session
-        user = None if line.user is None else line.user.but(at=self._now(), source=None)
+        user = None if line.user is None else line.user.but(at=self._how.now(), source=None)
         session.begin_turn(line, user)
         if line.rung == "simulated":
             session.drew("user", line.seed)
@@ -290,7 +268,7 @@ class Replay:
             raise watched.error
         if watched.timed_out or isinstance(watched.error, Stuck):
             turn = session.journal.turn_index
-            detail = f"no answer to turn {turn + 1} within {self._limits.turn_timeout_s:g} s"
+            detail = f"no answer to turn {turn + 1} within {self._how.limits.turn_timeout_s:g} s"
             if watched.error is not None:
                 detail += f": it blocks the event loop at {place_of(watched.error)}; use asyncio.to_thread there"
             session.end(Ending(reason="timed_out", detail=detail, turn_index=turn))

@@ -11,7 +11,7 @@ from taketwo.errors import AgentUnreachable, TakeTwoError, WrongState
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
 from taketwo.replay import current
 from taketwo.replay.agents import Agent
-from taketwo.replay.engine import DEFAULT_LIMITS, Limits, replay
+from taketwo.replay.engine import DEFAULT_LIMITS, How, Limits, replay
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
 from taketwo.scenario import Case
@@ -170,10 +170,12 @@ class _Hands:
         return await replay(
             row.case,
             self._worker.agent,
-            attempt=number,
-            limits=self._worker.limits,
-            tools=ToolPolicy(on_miss=terms.on_miss),
-            users=terms.users,
-            revision=self._worker.revision,
+            How(
+                attempt=number,
+                limits=self._worker.limits,
+                tools=ToolPolicy(on_miss=terms.on_miss),
+                users=terms.users,
+                revision=self._worker.revision,
+            ),
             stop=stop,
         )

@@ -12,7 +12,7 @@ from taketwo.evals.sense import insist_on_sense
 from taketwo.events import CaseErrored, CaseFinished
 from taketwo.replay import current
 from taketwo.replay.agents import Agent
-from taketwo.replay.engine import Limits, Replay
+from taketwo.replay.engine import How, Limits, Replay
 from taketwo.replay.stand_in import StandIn
 from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.user_side import Users
@@ -164,21 +164,18 @@ class OpenCase:
     def _made_ready(self, number: int) -> tuple[Replay, ...]:
         """An attempt with each agent: side by side, so that a service that drifts does so for both."""
         suite_case, terms = self.suite_case, self._terms
-        insist_on_sense(suite_case.case)
-        return tuple(
-            Replay(
-                suite_case.case,
-                agent,
-                attempt=number,
-                from_turn=suite_case.from_turn,
-                limits=terms.limits,
-                tools=terms.tools,
-                scope=suite_case.scope,
-                stand_in=terms.stand_in,
-                users=terms.users,
-            )
-            for agent in ((terms.agent,) if terms.against is None else (terms.agent, terms.against))
+        how = How(
+            attempt=number,
+            from_turn=suite_case.from_turn,
+            limits=terms.limits,
+            tools=terms.tools,
+            scope=suite_case.scope,
+            stand_in=terms.stand_in,
+            users=terms.users,
         )
+        insist_on_sense(suite_case.case)
+        agents = (terms.agent,) if terms.against is None else (terms.agent, terms.against)
+        return tuple(Replay(suite_case.case, agent, how) for agent in agents)
 
     def _tell_runs(self) -> None:
         """What came of the replays, of which nothing else is kept: it is a lot where a thousand wait to be judged."""

@@ -18,7 +18,7 @@ from taketwo.llm import Answer, ModelCall, ModelSettings, Prompt, open_model
 from taketwo.replay.added_facts import SCHEMA, FactModel, read_facts
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.anchored_user import AnchoredUser
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.replay.fact_sheet import FactSheet
 from taketwo.replay.user import Line, Unanswerable
 from taketwo.replay.user_side import Users
@@ -147,7 +147,9 @@ async def test_a_recording_is_read_once_for_all_its_repeats() -> None:
         return ASKS_TIER if len(messages) == 1 else "Bye!"
 
     for attempt in (1, 2):
-        run = await replay(Case(id="c", recorded=SHOP), CallableAgent(agent), attempt=attempt, users=Users(facts=facts))
+        run = await replay(
+            Case(id="c", recorded=SHOP), CallableAgent(agent), How(attempt=attempt, users=Users(facts=facts))
+        )
         assert [one.rung for one in run.user_answers][:2] == ["recorded", "facts"]
     assert [(prompt.name, prompt.version) for prompt in model.prompts] == [("facts", "1")]
 

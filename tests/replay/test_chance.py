@@ -18,7 +18,7 @@ from taketwo.llm import ModelSettings, Prompt, open_model
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.agents.chat_completions import ChatCompletionsAgent
 from taketwo.replay.chance import seeded_random
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.replay.user_side import Users
 from taketwo.report.words import fidelity_in_words
 from taketwo.run import Run
@@ -39,7 +39,7 @@ async def asked(
 ) -> Run:
     agent = ChatCompletionsAgent(url, overrides=overrides, first_pause_s=0.01)
     try:
-        return await replay(Case(id=case, recorded=recorded), agent, attempt=attempt)
+        return await replay(Case(id=case, recorded=recorded), agent, How(attempt=attempt))
     finally:
         await agent.aclose()
 
@@ -115,7 +115,7 @@ async def simulated(url: str, model: str, attempt: int) -> Run:
         return ODD if len(messages) == 1 else "Bye!"
 
     users = Users("simulated", open_model(settings))
-    return await replay(Case(id="kettle", recorded=recorded), CallableAgent(agent), attempt=attempt, users=users)
+    return await replay(Case(id="kettle", recorded=recorded), CallableAgent(agent), How(attempt=attempt, users=users))
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ async def test_judges_take_the_same_seed_for_the_same_question_and_another_for_e
 
 
 async def drawn(agent: Any, case: str = "case", attempt: int = 1) -> Run:
-    return await replay(Case(id=case, recorded=TALK), CallableAgent(agent), attempt=attempt)
+    return await replay(Case(id=case, recorded=TALK), CallableAgent(agent), How(attempt=attempt))
 
 
 def draw() -> list[Any]:

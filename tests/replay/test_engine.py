@@ -21,7 +21,7 @@ from taketwo.errors import AgentUnreachable, BadSetting, ToolRefused
 from taketwo.replay import current
 from taketwo.replay.agents import Exchange, Reply
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.replay.engine import Limits, replay
+from taketwo.replay.engine import How, Limits, replay
 from taketwo.replay.recorded_calls import RecordedCalls
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run, StepPlace
@@ -40,8 +40,8 @@ DANA = conversation(
 )
 
 
-async def run(recorded: Conversation, agent: Any, **options: Any) -> Run:
-    return await replay(Case(id="case", recorded=recorded), CallableAgent(agent), **options)
+async def run(recorded: Conversation, agent: Any, stop: asyncio.Event | None = None, **how: Any) -> Run:
+    return await replay(Case(id="case", recorded=recorded), CallableAgent(agent), How(**how), stop=stop)
 
 
 def said(run: Run) -> list[str | None]:

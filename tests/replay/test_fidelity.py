@@ -9,7 +9,7 @@ from taketwo.compare.compare import compare
 from taketwo.conversation import Conversation
 from taketwo.evals.checks import check
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.replay.fidelity import fidelity, of_parts
 from taketwo.replay.tools import ToolPolicy
 from taketwo.replay.traits import Declared
@@ -34,7 +34,7 @@ NAMES = ("user", "tools", "state", "clock", "prefix")
 
 
 async def run(script: Conversation, **how: Any) -> Run:
-    return await replay(Case(id="c", recorded=TALK), CallableAgent(ScriptedAgent(script)), **how)
+    return await replay(Case(id="c", recorded=TALK), CallableAgent(ScriptedAgent(script)), How(**how))
 
 
 def judged(done: Run, **case: Any) -> Verdict:

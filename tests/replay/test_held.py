@@ -11,7 +11,7 @@ from taketwo.conversation import Conversation, Gap
 from taketwo.errors import BadSetting
 from taketwo.evals.checks import check
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.run import Run
 from taketwo.scenario import Case, Expectation, MustCall, MustNotCall, MustSay
 from taketwo.testing import ScriptedAgent, call, conversation, together, turn
@@ -28,7 +28,7 @@ DANA = conversation(
 
 
 async def fork(agent: Any, from_turn: int, recorded: Conversation = DANA) -> Run:
-    return await replay(Case(id="dana", recorded=recorded), CallableAgent(agent), from_turn=from_turn)
+    return await replay(Case(id="dana", recorded=recorded), CallableAgent(agent), How(from_turn=from_turn))
 
 
 @pytest.mark.parametrize("from_turn", [1, 2, 3, 4])
@@ -103,6 +103,6 @@ async def test_a_turn_that_is_not_there_is_refused() -> None:
 )
 async def test_the_agent_is_not_judged_by_what_it_had_no_say_in(expected: Expectation, holds: bool | None) -> None:
     case = Case(id="dana", recorded=DANA, expected=(expected,))
-    done = await replay(case, CallableAgent(ScriptedAgent(DANA)), from_turn=4)
+    done = await replay(case, CallableAgent(ScriptedAgent(DANA)), How(from_turn=4))
     (score,) = check(case, done, compare(DANA, done.conversation))
     assert (score.value if isinstance(score, Score) else None) == holds

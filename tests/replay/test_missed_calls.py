@@ -11,7 +11,7 @@ import pytest
 import taketwo
 from taketwo.conversation import Conversation, ToolDefinition
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.replay.stand_in import StandIn, person, stub
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
@@ -31,7 +31,7 @@ async def replayed(
     script: Conversation, policy: ToolPolicy, stand_in: StandIn | None = None, recorded: Conversation = RECORDED
 ) -> Run:
     case = Case(id="case", recorded=recorded)
-    return await replay(case, CallableAgent(ScriptedAgent(script)), tools=policy, stand_in=stand_in)
+    return await replay(case, CallableAgent(ScriptedAgent(script)), How(tools=policy, stand_in=stand_in))
 
 
 async def test_a_stub_answers_a_missed_call_and_is_named() -> None:
@@ -106,7 +106,7 @@ async def test_a_marked_tool_takes_its_time_too() -> None:
         turn("A?", call("get_order", {"order_id": "W-1"}, result="packed").but(latency_ms=100.0), reply="packed")
     )
     began = time.perf_counter()
-    run = await replay(Case(id="case", recorded=slow), CallableAgent(agent), tools=ToolPolicy(latency=1.0))
+    run = await replay(Case(id="case", recorded=slow), CallableAgent(agent), How(tools=ToolPolicy(latency=1.0)))
     assert time.perf_counter() - began >= 0.1
     assert run.conversation.turns[0].reply == "packed"
 
@@ -157,6 +157,6 @@ async def test_a_live_write_is_seen_by_later_reads() -> None:
         turn("?", call("get_order", {"order_id": "W-1"}, result='{"order_id": "W-1", "status": "open"}'), reply="x")
     )
     case = Case(id="case", recorded=recorded)
-    run = await replay(case, CallableAgent(agent), tools=ToolPolicy(live=("cancel_order",)))
+    run = await replay(case, CallableAgent(agent), How(tools=ToolPolicy(live=("cancel_order",))))
     assert [answer.tier for answer in run.tool_answers] == ["live", "state"]
     assert run.conversation.turns[0].reply == '{"order_id": "W-1", "status": "cancelled"}'

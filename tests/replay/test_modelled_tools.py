@@ -11,7 +11,7 @@ from fake_providers import fake_providers
 from taketwo.conversation import Conversation, ToolDefinition
 from taketwo.llm import ModelSettings, open_model
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.replay.modelled_tools import CONFIDENCE, modelled
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
@@ -35,8 +35,7 @@ async def replayed(thinks: Any, script: Conversation = ASKED) -> Run:
         return await replay(
             Case(id="case", recorded=RECORDED),
             CallableAgent(ScriptedAgent(script)),
-            tools=ToolPolicy(on_miss="stand_in"),
-            stand_in=modelled(model),
+            How(tools=ToolPolicy(on_miss="stand_in"), stand_in=modelled(model)),
         )
 
 
@@ -70,8 +69,7 @@ async def test_a_model_that_cannot_be_asked_leaves_a_miss_and_says_why(caplog: p
     run = await replay(
         Case(id="case", recorded=RECORDED),
         CallableAgent(ScriptedAgent(ASKED)),
-        tools=ToolPolicy(on_miss="stand_in"),
-        stand_in=modelled(model),
+        How(tools=ToolPolicy(on_miss="stand_in"), stand_in=modelled(model)),
     )
     assert run.ending.reason == "missed"
     assert "no model answers `get_order`" in caplog.text

@@ -15,7 +15,7 @@ from taketwo.errors import BadSetting
 from taketwo.llm import Answer, ModelCall, ModelSettings, Prompt, open_model
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.anchored_user import AnchoredUser
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.replay.fact_sheet import FactSheet
 from taketwo.replay.simulated_user import SimulatedUser, inventions
 from taketwo.replay.user import Line, Unanswerable
@@ -72,7 +72,7 @@ async def test_a_replay_goes_on_with_a_model_where_the_recording_ends() -> None:
 
     with fake_providers(thinks) as server:
         model = open_model(ModelSettings(model="local", base_url=f"{server.url}/v1"))
-        run = await replay(Case(id="c", recorded=SHOP), CallableAgent(agent), users=Users("simulated", model))
+        run = await replay(Case(id="c", recorded=SHOP), CallableAgent(agent), How(users=Users("simulated", model)))
     assert run.ending.reason == "completed", run.ending
     assert [answer.rung for answer in run.user_answers][:2] == ["recorded", "simulated"]
     assert "by local" in run.user_answers[1].reason
@@ -114,7 +114,7 @@ async def test_a_model_that_has_no_answer_ends_the_replay_as_unanswerable() -> N
 
 async def test_simulated_users_need_a_model() -> None:
     with pytest.raises(BadSetting, match="language model"):
-        await replay(Case(id="c", recorded=SHOP), CallableAgent(lambda messages: "Hi"), users="simulated")
+        await replay(Case(id="c", recorded=SHOP), CallableAgent(lambda messages: "Hi"), How(users="simulated"))
 
 
 @settings(max_examples=200)

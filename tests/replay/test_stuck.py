@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.replay.engine import Limits, replay
+from taketwo.replay.engine import How, Limits, replay
 from taketwo.scenario import Case
 from taketwo.testing import conversation, turn
 
@@ -31,7 +31,7 @@ async def blocks_and_catches(messages: list[dict[str, str]]) -> str:
 @pytest.mark.parametrize("agent", [blocks, blocks_and_catches])
 async def test_an_agent_that_blocks_the_event_loop_takes_too_long(agent: object) -> None:
     began = time.monotonic()
-    run = await replay(CASE, CallableAgent(agent), limits=Limits(turn_timeout_s=0.2))
+    run = await replay(CASE, CallableAgent(agent), How(limits=Limits(turn_timeout_s=0.2)))
     assert time.monotonic() - began < 10
     assert run.ending.reason == "timed_out"
     assert "blocks the event loop at" in (run.ending.detail or "")
@@ -43,7 +43,7 @@ async def test_a_step_that_is_only_slow_is_left_alone() -> None:
         time.sleep(0.3)
         return "Hello."
 
-    run = await replay(CASE, CallableAgent(slow), limits=Limits(turn_timeout_s=5))
+    run = await replay(CASE, CallableAgent(slow), How(limits=Limits(turn_timeout_s=5)))
     assert run.ending.reason == "completed"
 
 

@@ -11,7 +11,7 @@ from fake_endpoint import Answer, raw, serving
 
 import taketwo
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
 from taketwo.scenario import Case
@@ -134,7 +134,7 @@ async def run(answering: Answering, base_url: str, policy: ToolPolicy) -> Run:
     async def agent(messages: list[dict[str, Any]]) -> str:
         return await answering(base_url, messages[-1]["content"])
 
-    return await replay(Case(id="status", recorded=STATUS), CallableAgent(agent), tools=policy)
+    return await replay(Case(id="status", recorded=STATUS), CallableAgent(agent), How(tools=policy))
 
 
 FRAMEWORKS = pytest.mark.parametrize("answering", [openai_agents, langgraph, pydantic_ai, plain_loop])

@@ -18,7 +18,7 @@ import pytest
 import taketwo
 from taketwo.conversation import Call
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
 from taketwo.scenario import Case
@@ -52,7 +52,7 @@ async def called(
         return "done"
 
     case = Case(id="case", recorded=conversation(turn("Go", recorded, reply="done")))
-    run = await replay(case, CallableAgent(agent), tools=policy)
+    run = await replay(case, CallableAgent(agent), How(tools=policy))
     assert not RAN
     return (got[0] if got else None), run
 

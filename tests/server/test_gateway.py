@@ -15,7 +15,7 @@ import pytest
 from taketwo.replay.agents import Exchange, Reply, close_agent, open_agent
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.replay.agents.propagation import headers
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
 from taketwo.scenario import Case
@@ -40,7 +40,7 @@ async def serving() -> AsyncIterator[str]:
 
 
 async def run(agent: Any, policy: ToolPolicy = ToolPolicy()) -> Run:  # noqa: B008  # a value, never changed
-    return await replay(Case(id="status", recorded=STATUS), CallableAgent(agent), tools=policy)
+    return await replay(Case(id="status", recorded=STATUS), CallableAgent(agent), How(tools=policy))
 
 
 async def test_a_call_is_joined_to_its_replay_by_the_address_or_by_baggage() -> None:

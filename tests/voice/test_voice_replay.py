@@ -17,7 +17,7 @@ from spoken_calls import AGENT, CALLER, clip, recorded_call, spoken_desk, texts,
 from taketwo.conversation import Conversation, Say
 from taketwo.errors import BadSetting
 from taketwo.replay.agents import Exchange
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.scenario import Case
 from taketwo.voice.agent import Patience
 from taketwo.voice.audio import HEARING_RATE, Samples, Sound, read_sound, wav_bytes
@@ -109,7 +109,7 @@ async def test_a_quick_caller_is_quick_in_the_replay_whatever_silence_the_agent_
     length_s = len(clip(AGENT[1])) / HEARING_RATE
     recorded = recorded_call(recordings, (AGENT[1], 0.5), (CALLER[1], 0.5 + length_s + 0.35))
     agent = voice_agent(recordings, SendsSilence, patience=Patience(for_a_reply_s=1))
-    run = await replay(Case(id="call", recorded=recorded), agent, users="verbatim")
+    run = await replay(Case(id="call", recorded=recorded), agent, How(users="verbatim"))
     assert pauses_before_the_caller(recordings, run.conversation) == pytest.approx([0.35], abs=0.04)
 
 
@@ -142,7 +142,7 @@ def interrupting(recordings: Recordings, after_s: float) -> Any:
 async def test_the_caller_barges_in_as_far_into_the_agents_words_as_in_the_recording(recordings: Recordings) -> None:
     recorded = interrupting(recordings, 0.8)
     agent = voice_agent(recordings, lambda: spoken_desk(lambda messages: AGENT[2], yields_after_s=0.3))
-    run = await replay(Case(id="call", recorded=recorded), agent, users="verbatim")
+    run = await replay(Case(id="call", recorded=recorded), agent, How(users="verbatim"))
     answered, broke_in = run.conversation.turns
     said = answered.steps[-1]
     assert isinstance(said, Say) and said.audio and broke_in.user and broke_in.user.audio
@@ -156,7 +156,7 @@ async def test_the_caller_barges_in_as_far_into_the_agents_words_as_in_the_recor
 async def test_there_is_no_barging_in_where_the_agent_is_silent_by_then(recordings: Recordings) -> None:
     recorded = interrupting(recordings, 3.5)
     agent = voice_agent(recordings, lambda: spoken_desk(lambda messages: AGENT[3]))
-    run = await replay(Case(id="call", recorded=recorded), agent, users="verbatim")
+    run = await replay(Case(id="call", recorded=recorded), agent, How(users="verbatim"))
     figures: Any = run.conversation.metadata[CALL_METRICS]
     assert figures["replayed"]["user_interruptions"] == 0
     assert [turn.reply for turn in run.conversation.turns] == [AGENT[3], AGENT[3]]
@@ -196,7 +196,7 @@ async def test_what_is_not_recorded_is_spoken_by_another_voice_and_said_to_be(re
 
 async def test_a_call_can_only_be_spoken_from_its_beginning(recordings: Recordings) -> None:
     with pytest.raises(BadSetting, match="a call is spoken from its beginning"):
-        await replay(Case(id="call", recorded=usual_call(recordings)), voice_agent(recordings), from_turn=3)
+        await replay(Case(id="call", recorded=usual_call(recordings)), voice_agent(recordings), How(from_turn=3))
 
 
 async def test_a_transcript_that_does_not_belong_to_the_recording_is_noticed_and_the_call_goes_on(

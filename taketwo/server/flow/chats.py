@@ -17,7 +17,7 @@ from taketwo.errors import BadSetting, TakeTwoError, WrongState
 from taketwo.replay.agents import AgentFailed, Exchange, Message, Reply
 from taketwo.replay.agents.shapes import read_said
 from taketwo.replay.agents.tool_loop import as_text
-from taketwo.replay.engine import Limits, replay
+from taketwo.replay.engine import How, Limits, replay
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
 from taketwo.scenario import Case
@@ -259,12 +259,14 @@ async def _replayed(case: Case, agent: _Posted, execution: TestExecution, stop: 
     return await replay(
         case,
         agent,
-        from_turn=2 if agent_begins and len(case.recorded.turns) > 1 else 1,
-        # Whether the client is still there is looked after elsewhere.
-        limits=Limits(turn_timeout_s=10 * QUIET_S),
-        tools=ToolPolicy(on_miss=execution.on_miss),
-        users=execution.users,
-        revision=execution.revision,
+        How(
+            from_turn=2 if agent_begins and len(case.recorded.turns) > 1 else 1,
+            # Whether the client is still there is looked after elsewhere.
+            limits=Limits(turn_timeout_s=10 * QUIET_S),
+            tools=ToolPolicy(on_miss=execution.on_miss),
+            users=execution.users,
+            revision=execution.revision,
+        ),
         stop=stop,
     )
 

@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 
 from taketwo.errors import AgentUnreachable
 from taketwo.replay.agents import close_agent, open_agent
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.testing import conversation, turn
@@ -92,7 +92,7 @@ def served(desk: Desk, version: str = "1.0") -> Iterator[str]:
 async def run(url: str, case: Case = Case(id="order", recorded=TALK), **how: Any) -> Run:  # noqa: B008
     agent = open_agent(f"a2a:{url}", tools_url="http://127.0.0.1:9/tools", api_key="secret")
     try:
-        return await replay(case, agent, **how)
+        return await replay(case, agent, How(**how))
     finally:
         await close_agent(agent)
 

@@ -14,7 +14,7 @@ from taketwo.conversation import Conversation, Say
 from taketwo.errors import AgentUnreachable, BadSetting
 from taketwo.replay.agents.chat_completions import ChatCompletionsAgent
 from taketwo.replay.agents.endpoint import LARGEST_ANSWER, LARGEST_REFUSAL
-from taketwo.replay.engine import DEFAULT_LIMITS, Limits, replay
+from taketwo.replay.engine import DEFAULT_LIMITS, How, Limits, replay
 from taketwo.replay.tools import ToolPolicy
 from taketwo.run import Run
 from taketwo.scenario import Case
@@ -40,7 +40,7 @@ async def run(url: str, recorded: Conversation = STATUS, *, limits: Limits = DEF
     policy = options.pop("tools_policy", ToolPolicy())
     agent = ChatCompletionsAgent(url, first_pause_s=0.01, **options)
     try:
-        return await replay(Case(id="case", recorded=recorded), agent, limits=limits, tools=policy)
+        return await replay(Case(id="case", recorded=recorded), agent, How(limits=limits, tools=policy))
     finally:
         await agent.aclose()
 

@@ -13,7 +13,7 @@ import pytest
 
 from taketwo.errors import AgentUnreachable
 from taketwo.replay.agents import close_agent, open_agent
-from taketwo.replay.engine import DEFAULT_LIMITS, Limits, replay
+from taketwo.replay.engine import DEFAULT_LIMITS, How, Limits, replay
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.testing import call, conversation, turn
@@ -36,7 +36,7 @@ async def run(spec: str, limits: Limits = DEFAULT_LIMITS, times: int = 1) -> lis
     agent = open_agent(spec)
     try:
         case = Case(id="status", recorded=STATUS)
-        return await asyncio.gather(*(replay(case, agent, limits=limits) for _ in range(times)))
+        return await asyncio.gather(*(replay(case, agent, How(limits=limits)) for _ in range(times)))
     finally:
         await close_agent(agent)
 

@@ -17,7 +17,7 @@ from fake_endpoint import Answer, drop, hang, raw, serving
 from taketwo.errors import AgentUnreachable
 from taketwo.replay.agents import close_agent, open_agent
 from taketwo.replay.agents.http_protocol import HttpAgent
-from taketwo.replay.engine import DEFAULT_LIMITS, Limits, replay
+from taketwo.replay.engine import DEFAULT_LIMITS, How, Limits, replay
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.testing import call, conversation, together, turn
@@ -35,7 +35,7 @@ STATUS = conversation(
 async def run(url: str, limits: Limits = DEFAULT_LIMITS) -> Run:
     agent = HttpAgent(url, first_pause_s=0.01)
     try:
-        return await replay(Case(id="status", recorded=STATUS), agent, limits=limits)
+        return await replay(Case(id="status", recorded=STATUS), agent, How(limits=limits))
     finally:
         await close_agent(agent)
 

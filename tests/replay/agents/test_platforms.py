@@ -11,7 +11,7 @@ from taketwo.conversation import Call
 from taketwo.errors import AgentUnreachable, BadSetting
 from taketwo.replay.agents import closing_agents, open_agent
 from taketwo.replay.agents.platforms import named
-from taketwo.replay.engine import replay
+from taketwo.replay.engine import How, replay
 from taketwo.run import Run
 from taketwo.scenario import Case
 from taketwo.testing import call, conversation, turn
@@ -32,7 +32,7 @@ def fake() -> Iterator[FakePlatforms]:
 async def replayed(spec: str, key: str | None = KEY) -> Run:
     agent = open_agent(spec, api_key=key)
     async with closing_agents(agent):
-        return await replay(Case(id="a", recorded=RECORDED), agent, users="verbatim")
+        return await replay(Case(id="a", recorded=RECORDED), agent, How(users="verbatim"))
 
 
 @pytest.mark.parametrize(
