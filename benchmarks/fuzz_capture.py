@@ -63,11 +63,17 @@ def receiver() -> Callable[[bytes], None]:
         for read in (read_spans, read_logs):
             for content_type in (PROTOBUF, JSON_TYPE):
                 _may_refuse(partial(read, body, content_type))
-        checked, found = _may_refuse(lambda: check_spans(body, "p")), _may_refuse(lambda: read_spans(body, PROTOBUF))
+        checked, found = (
+            _may_refuse(lambda: check_spans(body, PROTOBUF, "p")),
+            _may_refuse(lambda: read_spans(body, PROTOBUF)),
+        )
         assert (checked is None) == (found is None)
         if checked is not None and found is not None:
             assert (sum(checked.counts.values()), checked.rejected) == (len(found.spans), found.rejected)
-        logs, read_all = _may_refuse(lambda: check_logs(body, "p")), _may_refuse(lambda: read_logs(body, PROTOBUF))
+        logs, read_all = (
+            _may_refuse(lambda: check_logs(body, PROTOBUF, "p")),
+            _may_refuse(lambda: read_logs(body, PROTOBUF)),
+        )
         assert (logs is None) == (read_all is None)
         if logs is not None and read_all is not None:
             of_traces = [log for log in read_all.logs if log.trace_id]

@@ -1,4 +1,4 @@
-"""How fast spans get from a sender into the store over OTLP: `python benchmarks/ingest.py [--grpc]`.
+"""How fast spans get from a sender into the store over OTLP: `python benchmarks/ingest.py [--grpc|--json]`.
 
 A real `taketwo serve` gets requests of spans of more than 2 KB each, built beforehand, over a few connections. A
 request counts when it is acknowledged, which means on disk; then it is waited until all of it can be read, and counted.
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -28,6 +29,7 @@ from typing import Any, TypeAlias
 
 import grpc
 from database import postgresql
+from google.protobuf.json_format import MessageToDict
 from machine import cpu_seconds, describe, percentile, tree_memory_mib
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -113,13 +115,21 @@ def running_server(store: str) -> Iterator[tuple[int, str, str]]:
             server.terminate()
 
 
-def by_http(address: str, bodies: Iterator[bytes]) -> Iterator[float]:
+def as_json(body: bytes) -> bytes:
+    """The request as OTLP/JSON has it: ids in hex, not in base64."""
+    request = MessageToDict(ExportTraceServiceRequest.FromString(body))
+    for span in request["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        span |= {key: b64decode(span[key]).hex() for key in ("traceId", "spanId", "parentSpanId") if key in span}
+    return json.dumps(request).encode()
+
+
+def by_http(address: str, bodies: Iterator[bytes], content_type: str = "application/x-protobuf") -> Iterator[float]:
     """Send bodies over one connection; gives how long each took in seconds, those sent again after a refusal too."""
     with closing(http.client.HTTPConnection(address)) as connection:
         for body in bodies:
             begin = time.perf_counter()
             while True:
-                connection.request("POST", "/v1/traces", body, {"content-type": "application/x-protobuf"})
+                connection.request("POST", "/v1/traces", body, {"content-type": content_type})
                 response = connection.getresponse()
                 response.read()
                 if response.status == 200:
@@ -184,6 +194,7 @@ def main() -> None:
     parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--journal", action="store_true", help="with a journal before PostgreSQL, as a file has one")
     parser.add_argument("--servers", type=int, default=1, help="how many servers share the store")
+    parser.add_argument("--json", action="store_true", help="send JSON")
     parser.add_argument("--grpc", action="store_true", help="send over gRPC instead of HTTP")
     arguments = parser.parse_args()
     print(describe())
@@ -191,8 +202,11 @@ def main() -> None:
     size = arguments.spans_a_request
     bodies = [build_request(random_numbers, size) for _ in range(-(-arguments.spans // size))]
     spans = len(bodies) * size
+    if arguments.json:
+        bodies = list(map(as_json, bodies))
     sent = sum(map(len, bodies))
-    protocol = "gRPC" if arguments.grpc else "HTTP"
+    protocol = "gRPC" if arguments.grpc else "HTTP, as JSON" if arguments.json else "HTTP"
+    http_way = partial(by_http, content_type="application/json") if arguments.json else by_http
     print(f"{len(bodies)} requests of {size} spans over {arguments.connections} connections of {protocol}")
     with tempfile.TemporaryDirectory(prefix="taketwo-ingest-") as folder, ExitStack() as running:
         store, pids = f"sqlite:///{folder}/store.sqlite3", []
@@ -204,7 +218,7 @@ def main() -> None:
         pids += [pid for pid, _, _ in servers]
         before = sum(map(cpu_seconds, pids))
         begin = time.perf_counter()
-        ways = [partial(by_grpc, rpc) if arguments.grpc else partial(by_http, http) for _, http, rpc in servers]
+        ways = [partial(by_grpc, rpc) if arguments.grpc else partial(http_way, http) for _, http, rpc in servers]
         times = send(bodies, arguments.connections, *ways)
         took, spent = time.perf_counter() - begin, sum(map(cpu_seconds, pids)) - before
         opened = open_store(store)

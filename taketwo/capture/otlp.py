@@ -54,6 +54,8 @@ class ReceivedSpans(Value):
 class CheckedSpans(Value):
     """What is known of a request before its spans are read."""
 
+    body: bytes
+    """The request in protobuf."""
     counts: dict[str, int]
     """By project: how many spans can be kept."""
     rejected: list[str] = []
@@ -63,6 +65,8 @@ class CheckedSpans(Value):
 class CheckedLogs(Value):
     """What is known of a request before its log records are read."""
 
+    body: bytes
+    """The request in protobuf."""
     counts: dict[str, int]
     """By project: how many records of traces can be kept."""
     without_trace: int = 0
@@ -85,22 +89,21 @@ def read_spans(body: bytes, content_type: str) -> ReceivedSpans:
 
     Raises UnknownContentType, WrongSignal where the body holds log records, TraceUnreadable where it is no OTLP at all.
     """
-    if _encoding(content_type) == "json":
-        return spans_in(document(body))
-    received = _received_spans(_trace_request(body), [])
-    if received.rejected and not received.spans and _holds_logs(body):
+    is_json = _encoding(content_type) == "json"
+    received = _received_spans(*(trace_request(document(body)) if is_json else (_trace_request(body), [])))
+    if not is_json and received.rejected and not received.spans and _holds_logs(body):
         raise _logs_among_traces()
     return received
 
 
-def check_spans(body: bytes, named: str | None) -> CheckedSpans:
-    """The same of a request in protobuf as far as its sender must be told, in a third of the time.
+def check_spans(body: bytes, content_type: str, named: str | None) -> CheckedSpans:
+    """The same as far as its sender must be told: of protobuf in a third of the time.
 
-    named: the project that is named beside the spans. Raises WrongSignal, TraceUnreadable.
+    named: the project that is named beside the spans. Raises what `read_spans` raises.
     """
-    request = _trace_request(body)
+    is_json = _encoding(content_type) == "json"
+    request, rejected = trace_request(document(body)) if is_json else (_trace_request(body), [])
     counts: Counter[str] = Counter()
-    rejected = []
     for resource_spans in request.resource_spans:
         project = named or project_of(resource_spans.resource)
         for scope_spans in resource_spans.scope_spans:
@@ -109,14 +112,9 @@ def check_spans(body: bytes, named: str | None) -> CheckedSpans:
                     rejected.append(_rejection(span, broken))
                 else:
                     counts[project] += 1
-    if rejected and not counts and _holds_logs(body):
+    if not is_json and rejected and not counts and _holds_logs(body):
         raise _logs_among_traces()
-    return CheckedSpans(counts=counts, rejected=rejected)
-
-
-def is_protobuf(content_type: str) -> bool:
-    """Whether that is the type of OTLP in protobuf. Raises UnknownContentType where it is none of OTLP's."""
-    return _encoding(content_type) == "protobuf"
+    return CheckedSpans(body=request.SerializeToString() if is_json else body, counts=counts, rejected=rejected)
 
 
 def read_logs(body: bytes, content_type: str) -> ReceivedLogs:
@@ -129,14 +127,16 @@ def read_logs(body: bytes, content_type: str) -> ReceivedLogs:
     return _received_logs(_log_request(body), [])
 
 
-def check_logs(body: bytes, named: str | None) -> CheckedLogs:
-    """The same of a request in protobuf as far as its sender must be told.
+def check_logs(body: bytes, content_type: str, named: str | None) -> CheckedLogs:
+    """The same as far as its sender must be told.
 
-    named: the project that is named beside the records. Raises WrongSignal, TraceUnreadable.
+    named: the project that is named beside the records. Raises what `read_logs` raises.
     """
+    is_json = _encoding(content_type) == "json"
+    request, rejected = log_request(document(body)) if is_json else (_log_request(body), [])
     counts: Counter[str] = Counter()
-    rejected, without_trace = [], 0
-    for resource_logs in _log_request(body).resource_logs:
+    without_trace = 0
+    for resource_logs in request.resource_logs:
         project = named or project_of(resource_logs.resource)
         for record in (one for scope_logs in resource_logs.scope_logs for one in scope_logs.log_records):
             if (broken := _broken_rule_of_log(record)) is not None:
@@ -145,7 +145,8 @@ def check_logs(body: bytes, named: str | None) -> CheckedLogs:
                 counts[project] += 1
             else:
                 without_trace += 1
-    return CheckedLogs(counts=counts, without_trace=without_trace, rejected=rejected)
+    plain = request.SerializeToString() if is_json else body
+    return CheckedLogs(body=plain, counts=counts, without_trace=without_trace, rejected=rejected)
 
 
 def spans_in(given: JSON) -> ReceivedSpans:

@@ -112,8 +112,21 @@ def _fill_list(message: Message, field: _Field, given: JSON, depth: int, rejecte
             _put(field, item, target.append)
         elif field.name in _RECORDS:
             _fill_record(target, field, item, depth, rejected)
-        else:
+        elif field.name != "attributes" or not _add_plain(target, item):
             _fill(target.add(), item, depth + 1, rejected)
+
+
+def _add_plain(attributes: Any, given: JSON) -> bool:
+    """Add an attribute that is a text, as most of a request are; False where it is none and nothing was added."""
+    if type(given) is not dict or len(given) != 2:
+        return False
+    key, value = given.get("key"), given.get("value")
+    if type(key) is not str or type(value) is not dict or len(value) != 1:
+        return False
+    if type(text := value.get("stringValue")) is not str:
+        return False
+    attributes.add(key=clean_text(key)).value.string_value = clean_text(text)
+    return True
 
 
 def _fill_record(target: Any, field: _Field, given: JSON, depth: int, rejected: list[str]) -> None:

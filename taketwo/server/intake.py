@@ -8,7 +8,7 @@ from typing import assert_never
 
 from taketwo.capture.body import decompress
 from taketwo.capture.identity import ROW_MARK
-from taketwo.capture.otlp import UnknownContentType, check_logs, check_spans, is_protobuf, read_logs, read_spans
+from taketwo.capture.otlp import UnknownContentType, check_logs, check_spans, read_logs, read_spans
 from taketwo.capture.projects import by_project
 from taketwo.errors import MissingExtra, StoreBusy, StoreUnavailable, TooFast, TooLarge, TraceUnreadable
 from taketwo.server.answers import Answer, Signal, accepted, busy, refused
@@ -83,34 +83,30 @@ def _keep_or_append(
     store: Store, delivery: Delivery, plain: bytes, quotas: Quotas, burst: Burst | None
 ) -> tuple[int, list[str]]:
     """The same as `_keep`; where more comes than can be stored, what is kept is on disk and stored later."""
-    if burst is not None and _may_wait(delivery, plain):
+    if burst is not None and ROW_MARK not in plain:
         with burst.storing() as alone:
             if alone:
                 return _keep(store, delivery, plain, quotas)
-            counts, rejected = _checked(delivery, plain)
-            if len(counts) == 1 and all(map(burst.may_wait, counts)):
+            body, counts, rejected = _checked(delivery, plain)
+            # A replay waits for its spans; in JSON the mark of its rows may be written otherwise.
+            if len(counts) == 1 and all(map(burst.may_wait, counts)) and ROW_MARK not in body:
                 _over_quota(counts, quotas)
-                burst.append(Entry(delivery.project, plain, is_logs=delivery.signal == "logs"))
+                burst.append(Entry(delivery.project, body, is_logs=delivery.signal == "logs"))
                 return sum(counts.values()), rejected
     return _keep(store, delivery, plain, quotas)
 
 
-def _checked(delivery: Delivery, plain: bytes) -> tuple[dict[str, int], list[str]]:
-    """How much of each project can be kept, and a line for every record that is refused."""
+def _checked(delivery: Delivery, plain: bytes) -> tuple[bytes, dict[str, int], list[str]]:
+    """The request in protobuf, how much of each project can be kept, and a line for every record that is refused."""
     match delivery.signal:
         case "traces":
-            spans = check_spans(plain, delivery.project)
-            return spans.counts, spans.rejected
+            spans = check_spans(plain, delivery.content_type, delivery.project)
+            return spans.body, spans.counts, spans.rejected
         case "logs":
-            logs = check_logs(plain, delivery.project)
-            return logs.counts, logs.rejected + [WITHOUT_TRACE] * logs.without_trace
+            logs = check_logs(plain, delivery.content_type, delivery.project)
+            return logs.body, logs.counts, logs.rejected + [WITHOUT_TRACE] * logs.without_trace
         case other:
             assert_never(other)
-
-
-def _may_wait(delivery: Delivery, plain: bytes) -> bool:
-    """Whether a request may be stored later: JSON is read to be checked anyway, and a replay waits for its spans."""
-    return is_protobuf(delivery.content_type) and ROW_MARK not in plain
 
 
 def _keep(store: Store, delivery: Delivery, plain: bytes, quotas: Quotas) -> tuple[int, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,53 @@ def test_log_records_wait_as_spans_do_and_their_sender_is_told_the_same(tmp_path
     burst.close()
     kept = [sorted(store.raw_logs("desk-1", "shop"), key=repr) for store in (waited, at_once)]
     assert kept[0] == kept[1] != []
+
+
+def json_span(number: int, **changes: object) -> dict[str, object]:
+    """A span as OTLP/JSON has it."""
+    attributes = [
+        {"key": key, "value": {"stringValue": text}} for key, text in (("session.id", "desk-1"), ("é", "\ud83d"))
+    ]
+    attributes.append({"key": "count", "value": {"intValue": str(number)}})
+    span = {"traceId": f"{number:032x}", "spanId": f"{number:016x}", "name": "chat", "startTimeUnixNano": str(10**18)}
+    return {**span, "endTimeUnixNano": str(10**18 + number), "attributes": attributes, **changes}
+
+
+def test_json_waits_too_and_its_sender_is_told_which_span_broke_which_rule(tmp_path: Path) -> None:
+    spans = [json_span(1), json_span(2, startTimeUnixNano="soon"), json_span(3, traceId="ab"), json_span(4)]
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode()
+    at_once, waited = open_store("memory:"), open_store("memory:")
+    burst = Burst(waited, Journal(tmp_path))
+    delivery = Delivery(signal="traces", content_type="application/json", project="shop")
+    with ExitStack() as held:
+        for _ in range(STORED_AT_ONCE):
+            held.enter_context(burst.storing())
+        told = take(waited, delivery, body, Limits(), Quotas(waited), burst)
+        assert list(tmp_path.iterdir())
+    assert told == take(at_once, delivery, body, Limits(), Quotas(at_once))
+    partial = json.loads(told.body)["partialSuccess"]
+    assert int(partial["rejectedSpans"]) == 2
+    assert "start_time_unix_nano cannot be 'soon'" in partial["errorMessage"]
+    assert "the trace id has 1 bytes, not 16" in partial["errorMessage"]
+    burst.close()
+    kept = [sorted(store.raw_spans("desk-1", "shop"), key=repr) for store in (waited, at_once)]
+    assert kept[0] == kept[1]
+    assert [span.span_id for span in kept[0]] == [f"{number:016x}" for number in (1, 4)]
+
+
+@pytest.mark.parametrize("mark", ["simulator.call_execution_id", "simulator\\u002ecall_execution_id"])
+def test_spans_of_a_replay_never_wait_however_json_spells_their_mark(tmp_path: Path, mark: str) -> None:
+    span = json.dumps(json_span(1, attributes=[{"key": "MARK", "value": {"stringValue": "row-1"}}]))
+    body = f'{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{span.replace("MARK", mark)}]}}]}}]}}'.encode()
+    store = open_store("memory:")
+    burst = Burst(store, Journal(tmp_path))
+    delivery = Delivery(signal="traces", content_type="application/json", project="shop")
+    with ExitStack() as held:
+        for _ in range(STORED_AT_ONCE):
+            held.enter_context(burst.storing())
+        assert take(store, delivery, body, Limits(), Quotas(store), burst).status == 200
+        assert list(tmp_path.iterdir()) == []
+    burst.close()
 
 
 def test_what_is_to_be_redacted_is_never_on_disk_as_it_came(tmp_path: Path) -> None:
