@@ -60,9 +60,10 @@ PERSONAS = (
 """Those that are there from the start."""
 
 
-def variants(cases: Sequence[Case], count: int, *, seed: int, personas: Sequence[Persona] = PERSONAS) -> list[Case]:
+def variants(cases: Sequence[Case], count: int, *, seed: int, personas: Sequence[Persona] = ()) -> list[Case]:
     """Up to `count` synthetic cases, their sources taking turns; the same seed gives the same ones.
 
+    personas: who speaks in the first ones, as far as their manners are known; none for all.
     Fewer come where the user's lines leave nothing to change. Each names its source and what was changed.
     """
     return list(islice(_all_variants(cases, seed, personas), max(0, count)))
@@ -70,13 +71,14 @@ def variants(cases: Sequence[Case], count: int, *, seed: int, personas: Sequence
 
 def _all_variants(cases: Sequence[Case], seed: int, personas: Sequence[Persona]) -> Iterator[Case]:
     """Round by round: a round tries one way of retelling on each case, the next way on the next case."""
-    ways: list[tuple[str, Retell | None, Persona | None]] = [(name, way, None) for name, way in RETELLINGS.items()]
-    ways += [(f"persona {one.name}", MANNERS.get(one.manner), one) for one in personas]
-    ways.append(("one line sent in two", None, None))
+    first = _ways_of(personas)
+    ways: list[Way] = [(name, way, None) for name, way in RETELLINGS.items()]
+    ways += [*(first or _ways_of(PERSONAS)), ("one line sent in two", None, None)]
+    rounds = [first] * len(first) + [ways] * (len(ways) * ROUNDS)
     seen = {_lines(case) for case in cases}
-    for round_number in range(len(ways) * ROUNDS):
+    for round_number, some in enumerate(rounds):
         for place, case in enumerate(cases):
-            name, way, persona = ways[(round_number + place) % len(ways)]
+            name, way, persona = some[(round_number + place) % len(some)]
             dice = random.Random(f"{seed}:{round_number}:{case.id}")
             recorded = _retold(case.recorded, way, dice) if way else _interrupted(case.recorded, dice)
             made = _variant(case, recorded, name, round_number, persona)
@@ -85,6 +87,12 @@ def _all_variants(cases: Sequence[Case], seed: int, personas: Sequence[Persona])
                 yield made
 
 
+def _ways_of(personas: Sequence[Persona]) -> list[Way]:
+    return [(f"persona {one.name}", MANNERS[one.manner], one) for one in personas if one.manner in MANNERS]
+
+
+Way: TypeAlias = tuple[str, Retell | None, Persona | None]
+"""Its name, what it does to a line, and who speaks so; without the second one line is sent in two."""
 ROUNDS = 4
 """How often each way is tried; those with chance in them give something else each time."""
 

@@ -8,7 +8,7 @@ from fake_providers import FakeProviders, fake_providers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taketwo.freeze.variants import MANNERS, PERSONAS, RETELLINGS, facts_of, retold_by_model, variants
+from taketwo.freeze.variants import MANNERS, PERSONAS, RETELLINGS, Persona, facts_of, retold_by_model, variants
 from taketwo.freeze.walks import walks
 from taketwo.llm import ModelSettings, open_model
 from taketwo.llm.asked import AskedModel
@@ -135,3 +135,18 @@ def test_few_walks_begin_in_many_conversations() -> None:
 
     made = walks([talk(number) for number in range(6)], 6)
     assert len({case.origin.conversation for case in made}) == len(made) > 1
+
+
+def test_personas_that_are_asked_for_speak_first() -> None:
+    told = [
+        Case(id=f"c{n}", recorded=conversation(turn(f"{n}. Hello, where is my parcel? Please help.")).but(id=f"c{n}"))
+        for n in range(3)
+    ]
+    rude = Persona(name="rude", manner="impatient")
+    unknown = Persona(name="of no known manner")
+    made = variants(told, 7, seed=1, personas=[rude, PERSONAS[0], unknown])
+    assert {case.origin.made_by for case in made[:6]} == {"persona rude", "persona terse"}
+    assert made[6].origin.made_by not in ("persona rude", "persona terse")
+    assert not any(
+        "no known manner" in str(case.origin.made_by) for case in variants(told, 99, seed=1, personas=[unknown])
+    )

@@ -104,7 +104,7 @@ def _synthetic(flow: Flow, project: str, recorded: Sequence[Case], asked: Genera
     personas = [persona_of(flow, project, id, "personas") for id in asked.personas] or list(PERSONAS)
     retold = _retold(flow, project, recorded, wanted - len(crossed), personas) if asked.by_model else []
     made = [*crossed, *retold]
-    return made + variants(recorded, wanted - len(made), seed=SEED, personas=personas)
+    return made + variants(recorded, wanted - len(made), seed=SEED, personas=personas if asked.personas else ())
 
 
 def _retold(flow: Flow, project: str, recorded: Sequence[Case], count: int, personas: Sequence[Persona]) -> list[Case]:

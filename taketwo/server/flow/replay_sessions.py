@@ -15,6 +15,7 @@ from itertools import islice
 
 from taketwo.conversation import Agent
 from taketwo.errors import BadSetting, NotFound, TakeTwoError, WrongState
+from taketwo.freeze.variants import MANNERS
 from taketwo.graph import insist_on_paths
 from taketwo.sdk.api.agents import AgentType
 from taketwo.sdk.api.replay_sessions import (
@@ -137,7 +138,13 @@ def generate_scenario(flow: Flow, id: str, asked: GenerateScenario) -> ReplaySes
     if asked.graph is not None:
         insist_on_paths(asked.graph)
     for number, persona in enumerate(asked.personas):
-        persona_of(flow, session.project, persona, f"personas[{number}]")
+        speaker = persona_of(flow, session.project, persona, f"personas[{number}]")
+        if not asked.by_model and speaker.manner not in MANNERS:
+            raise BadSetting(
+                f"only a language model can speak as {speaker.name!r}",
+                where=f"personas[{number}]",
+                todo=f"give it the trait `manner`: {', '.join(MANNERS)}; or set `by_model`",
+            )
     if asked.by_model:
         flow.asking.insist_on_model("by_model")
     if asked.scenario_name is not None and SCENARIOS.with_key(flow, asked.scenario_name, session.project) is not None:

@@ -157,6 +157,17 @@ async def test_a_model_words_synthetic_rows_and_a_line_with_another_fact_stays_a
     assert json.loads(Path(answers).read_text(encoding="utf-8").splitlines()[0])
 
 
+def test_a_persona_that_only_a_model_could_play_is_refused_where_there_is_none(client: httpx.Client) -> None:
+    asked = {"project_id": "shop", "name": "Baroque", "description": "Speaks as Bach wrote."}
+    persona = client.post("/api/personas", json=asked).json()
+    session = client.post("/api/replay-sessions", json={"project_id": "shop", "ids": ["desk-1"]}).json()
+    path = f"/api/replay-sessions/{session['id']}/generate-scenario"
+    refused = client.post(path, json={"personas": ["terse", persona["id"]]}).json()
+    assert refused["field"] == "personas[1]" and "trait `manner`" in refused["todo"]
+    client.patch(f"/api/personas/{persona['id']}", json={"traits": {"manner": "chatty"}}).raise_for_status()
+    assert client.post(path, json={"personas": ["terse", persona["id"]]}).status_code == 202
+
+
 def test_rows_by_a_model_are_refused_where_there_is_none() -> None:
     flow = Flow(stocked(open_store("memory:")))
     session = create_replay_session(flow, CreateReplaySession(project_id="shop", select_all=True))
