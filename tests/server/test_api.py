@@ -109,6 +109,13 @@ def test_all_fields_that_are_missing_are_named_at_once(client: httpx.Client) -> 
         assert place in told["detail"]
 
 
+@pytest.mark.parametrize("rest", ["}", '"}', "\x00", " nonsense", "[" * 5_000])
+def test_what_lacks_a_field_and_is_no_json_either_is_no_json(client: httpx.Client, rest: str) -> None:
+    answer = client.post("/api/run-tests", content='{"description": "x"}' + rest)
+    assert (answer.status_code, answer.json()["field"]) == (400, "body")
+    assert "no JSON" in answer.json()["detail"]
+
+
 def test_whoever_comes_back_to_a_stream_is_not_told_again_what_was_told(client: httpx.Client) -> None:
     path = f"/api/replay-sessions/{scenario_of(client)['id']}/events"
     told = client.get(path).text.splitlines()

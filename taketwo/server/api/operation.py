@@ -147,9 +147,21 @@ def read_body(operation: Operation, body: bytes) -> Any:
     try:
         return msgspec.json.decode(body, type=prepared(operation.body))
     except msgspec.ValidationError as error:
-        raise misplaced(error, operation.body, body) from error
+        # It is said before the rest was read, which may be no JSON.
+        raise misplaced(error, operation.body, _json_of(body)) from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise BadSetting(f"this is no JSON: {error}", where="body") from error
+        raise _no_json(error) from error
+
+
+def _json_of(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise _no_json(error) from error
+
+
+def _no_json(error: Exception) -> BadSetting:
+    return BadSetting(f"this is no JSON: {error}", where="body")
 
 
 def read_query(operation: Operation, given: dict[str, str]) -> Any:
@@ -160,17 +172,17 @@ def read_query(operation: Operation, given: dict[str, str]) -> Any:
         raise misplaced(error, operation.query) from error
 
 
-def misplaced(error: msgspec.ValidationError, wanted: type | None = None, body: bytes | None = None) -> BadSetting:
+def misplaced(error: msgspec.ValidationError, wanted: type | None = None, given: Any = None) -> BadSetting:
     """What is wrong, and in which field; where that takes one of several words, which these are.
 
-    body: where a field is missing in it, all that are missing are named.
+    given: where a field is missing in it, all that are missing are named; None for nothing that has fields.
     """
     text = str(error)
     found = PLACE.search(text)
     place = found["path"] if found else ""
     what = PLACE.sub("", text)
-    if MISSING_FIELD.search(what) and wanted is not None and body is not None:
-        names = list(islice(_missing(inspect.type_info(wanted), msgspec.json.decode(body), ""), MOST_MISSING))
+    if MISSING_FIELD.search(what) and wanted is not None and given is not None:
+        names = list(islice(_missing(inspect.type_info(wanted), given, ""), MOST_MISSING))
         if names:
             others = f", and so {'are' if names[2:] else 'is'} {_all_of(names[1:])}" if names[1:] else ""
             return BadSetting(f"missing{others}", where=names[0])
