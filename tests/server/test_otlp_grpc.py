@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -215,7 +215,8 @@ def test_too_much_at_once_waits_a_while_and_is_then_told_when_to_come_back(
     ):
         other.execute("BEGIN IMMEDIATE")
         first = threads.submit(send, trace_request(chat_span(51, 1)))
-        time.sleep(0.3)
+        while "\ntaketwo_in_flight_requests 1.0\n" not in both.http.get("/metrics").text:
+            assert not first.done()
         begin = time.monotonic()
         with pytest.raises(Refused, match="too much") as refused:
             send(trace_request(chat_span(51, 2)), timeout=4)
@@ -249,8 +250,13 @@ def test_a_sender_that_stops_waiting_gives_its_room_back_when_its_spans_are_done
         with pytest.raises(Refused, match="too much"):
             send(b"")
         other.execute("ROLLBACK")
-        time.sleep(0.5)
-        assert send(trace_request(chat_span(52, 2))) == b""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with suppress(Refused):
+                assert send(trace_request(chat_span(52, 2))) == b""
+                break
+        else:
+            pytest.fail("the room was not given back")
     store.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -140,7 +142,7 @@ def test_a_server_that_is_told_to_stop_finishes_what_is_under_way(server_process
         )
     )
     sender.start()
-    time.sleep(0.3)
+    wait_for(lambda: answers or under_way(server.address))
     server.process.send_signal(signal.SIGINT)
     sender.join()
     assert server.process.wait(30) == 0
@@ -191,7 +193,7 @@ def test_a_stop_for_the_whole_group_of_processes_finishes_what_is_under_way_over
     body = trace_request(*(chat_span(trace, 1, padding="x" * 2_000) for trace in range(1, 9_000)))
     with grpc.insecure_channel(server.grpc) as channel, ThreadPoolExecutor(1) as threads:
         sent = threads.submit(channel.unary_unary(EXPORT), body, timeout=60)
-        time.sleep(0.3)
+        wait_for(lambda: sent.done() or under_way(server.address))
         for process in (server.process, *psutil.Process(server.process.pid).children()):
             process.send_signal(signal.SIGTERM)
         assert sent.result() == b""
@@ -215,9 +217,10 @@ def test_what_waited_too_long_to_be_worked_on_is_sent_away_and_not_kept(serving,
     ):
         other.execute("BEGIN IMMEDIATE")
         first = [threads.submit(client.post, "/v1/traces", content=body, headers=sent) for body in bodies[:THREADS]]
-        time.sleep(0.5)
+        wait_for(lambda: under_way(str(client.base_url)) == len(first))
         late = [threads.submit(client.post, "/v1/traces", content=body, headers=sent) for body in bodies[THREADS:]]
-        time.sleep(1)
+        wait_for(lambda: under_way(str(client.base_url)) == len(bodies))
+        time.sleep(1)  # twice as long as they may wait, from when the last of them came
         other.execute("ROLLBACK")
         assert {one.result().status_code for one in first} == {200}
         assert {(one.result().status_code, one.result().headers["retry-after"]) for one in late} == {(503, "7")}
@@ -262,10 +265,27 @@ def said_by(arguments: list[str], *, without: str = "") -> tuple[str, str]:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         said = process.stdout.readline()
-        time.sleep(0.3)
+        # What it has to complain about follows the two lines that say where it is.
+        noted = process.stderr.readline() if said and process.stdout.readline() and "gRPC" not in said else ""
         process.terminate()
-        return said, process.communicate(timeout=30)[1]
+        return said, noted + process.communicate(timeout=30)[1]
+
+
+def wait_for(holds: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def under_way(address: str) -> int:
+    """How many requests of senders a server has not answered yet."""
+    figures = httpx.get(f"{address.rstrip('/')}/metrics", timeout=60).text
+    found = re.search(r"^taketwo_in_flight_requests (\S+)$", figures, re.MULTILINE)
+    assert found is not None
+    return int(float(found.group(1)))
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def store(tmp_path: Path):
 
 
 def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not holds() and time.monotonic() < end:
         time.sleep(0.02)
     assert holds()
@@ -61,19 +61,24 @@ def test_what_is_over_is_judged_once_and_what_goes_on_is_not(store: Store) -> No
         store, lambda: [Counts(), *open_evaluators(["refuses: false"], lambda: None, folder=Path())], every_s=0.05
     ):
         until(lambda: len(values(store, "over")) == 2)
-        time.sleep(0.2)
+        # When something older is judged, all that is newer was looked at once more.
+        store.put_conversation(talk("later", 100))
+        until(lambda: len(values(store, "later")) == 2)
     assert values(store, "over") == [True, False]
     assert values(store, "going-on") == values(store, "long-ago") == []
-    assert seen == ["over"]
+    assert seen == ["over", "later"]
     with Scorer(store, lambda: [Counts()], every_s=0.05):
-        time.sleep(0.3)
-    assert seen == ["over"], "what another process has judged is not judged again"
+        store.put_conversation(talk("latest", 110))
+        until(lambda: len(values(store, "latest")) == 1)
+    assert seen == ["over", "later", "latest"], "what another process has judged is not judged again"
 
 
 def test_a_project_that_wants_none_is_left_alone(store: Store) -> None:
     store.put_conversation(talk("over", 90))
+    store.put_conversation(talk("wanted", 90).but(project="willing"))
+    store.set_project("willing", ProjectSettings(score_share=1.0))
     with Scorer(store, lambda: open_evaluators(["refuses: false"], lambda: None, folder=Path()), every_s=0.05):
-        time.sleep(0.2)
+        until(lambda: bool(store.feedback("wanted", "willing")))
     assert values(store, "over") == []
 
 
