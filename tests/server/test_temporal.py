@@ -6,27 +6,33 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from made_production import conversation
 
 from taketwo.errors import BadSetting
-from taketwo.sdk.api.executions import ExecuteRunTest
+from taketwo.sdk.api.agents import CreateAgentVersion
+from taketwo.sdk.api.executions import ExecuteRunTest, Rerun
 from taketwo.sdk.api.executions import TestExecution as Execution
 from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenario
-from taketwo.sdk.api.run_tests import CreateRunTest
-from taketwo.server.flow.executions import CALLS, cancel_execution, execute, execution_now
+from taketwo.sdk.api.run_tests import CreateRunTest, Schedule, UpdateRunTest
+from taketwo.server.flow.agents import create_version
+from taketwo.server.flow.executions import CALLS, cancel_execution, execute, execution_now, rerun
 from taketwo.server.flow.generate import make_scenario
 from taketwo.server.flow.replay_sessions import create_replay_session, generate_scenario
-from taketwo.server.flow.run_tests import create_run_test
+from taketwo.server.flow.run_tests import create_run_test, update_run_test
+from taketwo.server.flow.schedules import run_what_is_due
 from taketwo.server.flow.shelf import Flow
 from taketwo.store import open_store
 
@@ -162,6 +168,16 @@ class Site:
     def done(self, execution: Execution) -> int:
         return execution_now(self.flow, execution.id).done
 
+    def can_be_written(self) -> bool:
+        """Whether nobody who stands still keeps others from writing."""
+        with closing(sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=1, isolation_level=None)) as file:
+            try:
+                file.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            file.execute("ROLLBACK")
+            return True
+
     def close(self) -> None:
         for worker in self.workers:
             worker.kill()
@@ -228,6 +244,46 @@ def test_a_cancelled_execution_is_left_alone(site: Site) -> None:
     time.sleep(2)
     assert {call.id: call.status for call in CALLS.parts(site.flow, execution.id)} == before
     assert "cancelled" in before.values()
+
+
+@pytest.mark.slow
+def test_a_worker_that_stood_still_for_too_long_can_report_nothing_when_it_goes_on(site: Site) -> None:
+    slow = site.work()
+    execution = site.begin()
+    wait_until(lambda: site.done(execution) >= 2, 60)
+    while True:
+        slow.send_signal(signal.SIGSTOP)
+        if site.can_be_written():
+            break
+        slow.send_signal(signal.SIGCONT)  # else nobody could work: it stood still while it wrote
+    site.work()
+    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", 120)
+    insist_on_each_row_once(site, execution)
+    before = {call.id: call for call in CALLS.parts(site.flow, execution.id)}
+    assert any(len(call.handed_out) > 1 for call in before.values()), "it had rows in its hands"
+    slow.send_signal(signal.SIGCONT)
+    slow.send_signal(signal.SIGTERM)
+    assert slow.wait(timeout=60) == 0, "it has finished what it had begun"
+    assert {call.id: call for call in CALLS.parts(site.flow, execution.id)} == before
+
+
+@pytest.mark.slow
+def test_reruns_and_schedules_are_carried_out_there_too(site: Site) -> None:
+    site.work()
+    execution = site.begin()
+    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", 120)
+    some = tuple(call.id for call in islice(CALLS.parts(site.flow, execution.id), 3))
+    rerun(site.flow, execution.id, Rerun(what="all", call_execution_ids=some))
+    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", 60)
+    times = {call.id: len(call.handed_out) for call in CALLS.parts(site.flow, execution.id)}
+    assert times == {id: 1 + (id in some) for id in times} and len(times) == ROWS
+    agent, test = execution.agent_definition_id, execution.run_test_id
+    create_version(site.flow, agent, CreateAgentVersion(spec=execution.agent))
+    update_run_test(site.flow, test, UpdateRunTest(schedule=Schedule(every_minutes=1)))
+    in_a_minute = Flow(site.store, site.executor, now=lambda: datetime.now(UTC) + timedelta(minutes=2))
+    (begun,) = run_what_is_due(in_a_minute)
+    wait_until(lambda: execution_now(site.flow, begun).status == "completed", 120)
+    assert execution_now(site.flow, begun).trigger == "schedule"
 
 
 @pytest.mark.parametrize("url", ["temporal://", "temporal://host", "http://host:1", "temporal://host:x", "nonsense"])
