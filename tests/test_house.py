@@ -41,7 +41,7 @@ def test_a_module_is_named_after_what_is_inside_and_keeps_to_the_house_style(mod
     for node in definitions(tree):
         is_overload = any(isinstance(mark, ast.Name) and mark.id == "overload" for mark in node.decorator_list)
         public = not node.name.startswith("_") and not is_overload
-        length = (node.end_lineno or node.lineno) - node.lineno
+        length = (node.end_lineno or node.lineno) - node.lineno + 1
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and length > LONGEST_FUNCTION:
             problems.append(f"{node.name} is {length} lines long")
         if public and node in tree.body and ast.get_docstring(node) is None:

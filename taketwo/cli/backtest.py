@@ -17,6 +17,14 @@ from taketwo.replay.traits import Declared
 from taketwo.replay.user_backtest import UserBacktest, UserShare, backtest_hidden
 from taketwo.replay.user_backtest import backtest_trials as backtest_user_trials
 
+same_task_option = click.option(
+    "--same-task",
+    default="task_id",
+    show_default=True,
+    metavar="KEY",
+    help="Conversations with the same value under this key of their metadata are runs of one task.",
+)
+
 
 @click.group("backtest")
 def backtest_command() -> None:
@@ -25,13 +33,7 @@ def backtest_command() -> None:
 
 @backtest_command.command("tools")
 @click.argument("targets", nargs=-1, metavar="[TARGET…]")
-@click.option(
-    "--same-task",
-    default="task_id",
-    show_default=True,
-    metavar="KEY",
-    help="Conversations with the same value under this key of their metadata are runs of one task.",
-)
+@same_task_option
 @click.option("--leave-out", multiple=True, metavar="TOOL", help="Do not count this tool. May be repeated.")
 @declared_options
 @project_option
@@ -67,13 +69,7 @@ def tools_command(
 
 @backtest_command.command("users")
 @click.argument("targets", nargs=-1, metavar="[TARGET…]")
-@click.option(
-    "--same-task",
-    default="task_id",
-    show_default=True,
-    metavar="KEY",
-    help="Conversations with the same value under this key of their metadata are runs of one task.",
-)
+@same_task_option
 @project_option
 @json_option
 @store_option

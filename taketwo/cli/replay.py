@@ -1,4 +1,4 @@
-"""`taketwo replay` and `taketwo compare`."""
+"""`taketwo replay`: captured conversations and scenario files, rerun against an agent."""
 
 from __future__ import annotations
 
@@ -167,8 +167,7 @@ def replay_command(
         listening, reach = cleanup.enter_context(_reach(here, spec, old_spec))
         known = [one for one in cases if isinstance(one, SuiteCase)]
         phone = Phone(here, audio, store.url, known)
-        how = _how(here, judging, users, stand_in, jobs, _patience_s(timeout, phone, spec, stand_in))
-        how |= {"tools": tools, "repeat": read_repeats(repeat)}
+        how = _how(here, judging, users, tools, stand_in, repeat, jobs, _patience_s(timeout, phone, spec, stand_in))
         # Before the agent is imported: what it is made of may be edited meanwhile.
         agents = Agents((spec, *filter(None, [old_spec])), overrides, reach["llm_base_url"])
         planned = planning.opened(jobs, agents, how, among=len(known), is_spoken=phone.speaks_with(spec))
@@ -205,16 +204,20 @@ def _how(
     here: Settings,
     judging: Judging,
     users: Users,
+    tools: ToolPolicy,
     stand_in: StandIn | None,
+    repeat: str,
     jobs: Jobs,
     timeout_s: float,
 ) -> dict[str, Any]:
-    """Who plays the user, who judges, what weighs how much, and how fast it goes."""
+    """Who plays the user and the tools, how often, who judges, what weighs how much, and how fast it goes."""
     return {
         "users": users,
+        "tools": tools,
+        "stand_in": stand_in,
+        "repeat": read_repeats(repeat),
         "evaluators": judging.opened(here),
         "severities": severity_table(here.severity),
-        "stand_in": stand_in,
         # Whoever stands in for tools answers one question at a time.
         "concurrency": 1 if stand_in else jobs.concurrency or here.concurrency,
         "limits": Limits(turn_timeout_s=timeout_s),
@@ -268,24 +271,3 @@ def _tell(writers: Sequence[Writer], *events: Event) -> None:
     for event in events:
         for writer in writers:
             writer.write(event)
-
-
-@click.command("compare")
-@click.argument("recorded")
-@click.argument("replayed")
-@project_option
-@store_option
-def compare_command(recorded: str, replayed: str, project: str | None, store_url: str | None) -> None:
-    """Show what is different between two captured conversations.
-
-    RECORDED and REPLAYED are ids; the first is taken as what was, the second as what is.
-    """
-    from taketwo.compare.compare import compare
-    from taketwo.language.similarity import load_similarity
-    from taketwo.report.terminal import differences
-
-    here = settings()
-    with opened_store(store_url) as store:
-        one, other = (store.conversation(id, project or here.project) for id in (recorded, replayed))
-    found = compare(one, other, severities=severity_table(here.severity), similar=load_similarity())
-    click.echo("\n".join(differences(one, other, found)))

@@ -83,9 +83,8 @@ async def run_suite(
     workers = min(concurrency, len(known) * repeats.most)
     terms = Terms(agent, against, rules, limits, tools, stand_in, users, evaluators, severities, stop)
     tally = Tally(store, suite_id)
-    is_worth_a_process = among is None and (cores or _cores()) > 1 and len(known) * repeats.most >= WORTH_A_PROCESS
-    is_beside = is_worth_a_process and has_background(workers, terms)
-    side = _side_process(terms, store, tally.suite_id) if is_beside else None
+    is_worth_it = among is None and (cores or _cores()) > 1 and len(known) * repeats.most >= WORTH_A_PROCESS
+    side = _side_process(terms, store, tally.suite_id) if is_worth_it and has_background(workers, terms) else None
     with collecting_rarely(), side or nullcontext():
         yield tally.started(agent.spec, in_all)
         for event in tally.adding(done):

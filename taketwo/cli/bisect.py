@@ -1,4 +1,4 @@
-"""`taketwo shrink`, `taketwo bisect`, `taketwo forks`: where a failure sits."""
+"""`taketwo bisect`: the revision of the agent, or of its prompt, since which a case fails."""
 
 from __future__ import annotations
 
@@ -14,126 +14,12 @@ from pathlib import Path
 
 import click
 
-from taketwo.cli.settings import access, opened_store, settings, store_option
-from taketwo.cli.targets import agent_spec_of, cases_of
+from taketwo.cli.one_case import agent_option, journal_option, noise_option, one_case
+from taketwo.cli.settings import settings, store_option
+from taketwo.cli.targets import agent_spec_of
 from taketwo.errors import BadSetting
-from taketwo.events import CaseErrored
-from taketwo.freeze.files import save
-from taketwo.replay.agents import Agent, open_agent
-from taketwo.report.words import OUTCOMES, counted, headline, plain
-from taketwo.scenario import Scenario
-from taketwo.suite.locate import ForkJournal, ForkPoint, Journal, fails_once, first_bad, fork_map, shortest
-from taketwo.suite.repeats import read_repeats
-from taketwo.suite.suite_case import SuiteCase
-
-agent_option = click.option("--agent", "agent_spec", metavar="SPEC", help="The agent, as `taketwo replay` takes it.")
-noise_option = click.option(
-    "--noise",
-    default=0.1,
-    show_default=True,
-    type=click.FloatRange(0, 0.4),
-    metavar="SHARE",
-    help="How often one replay may say the opposite of the truth; 0 for an agent without chance.",
-)
-journal_option = click.option(
-    "--journal",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="Keep what was found out here, and go on from it.",
-)
-
-
-@click.command("shrink")
-@click.argument("target", metavar="FILE[::CASE]")
-@agent_option
-@click.option("--out", required=True, metavar="PATH", help="The *.scenario.yaml to write the shortest case to.")
-@click.option(
-    "--most-runs", default=500, show_default=True, type=click.IntRange(1), metavar="N", help="Replays in all, at most."
-)
-@noise_option
-@journal_option
-@store_option
-def shrink_command(
-    target: str,
-    agent_spec: str | None,
-    out: str,
-    most_runs: int,
-    noise: float,
-    journal: Path | None,
-    store_url: str | None,
-) -> None:
-    """Find the shortest conversation that still fails: without the turns, the paragraphs of the prompt and the parts of
-    tool results that the failure does not need.
-    """
-    one, agent = _one_case(target, store_url), _agent(agent_spec)
-    found = asyncio.run(
-        shortest(
-            one.case,
-            lambda case: fails_once(case, agent),
-            noise=noise,
-            most_runs=most_runs,
-            journal=Journal(journal),
-        )
-    )
-    before, after = len(one.case.recorded.turns), len(found.case.recorded.turns)
-    for line in found.removed:
-        click.echo(f"not needed: {plain(line)}")
-    certain = "no part of it can go" if found.is_minimal else "the budget ended before it was known to be the shortest"
-    click.echo(f"{counted(before, 'turn')} → {counted(after, 'turn')} in {counted(found.tests, 'test')}: {certain}")
-    why = f"The shortest form of {one.case.id} that fails."
-    case = found.case.but(id=f"{one.case.id}-shortest", why=found.case.why or why)
-    for written in save(Scenario(name=f"{one.scenario}, shortest", cases=(case,)), out):
-        click.echo(f"wrote {written}")
-
-
-@click.command("forks")
-@click.argument("target", metavar="FILE[::CASE]")
-@agent_option
-@click.option(
-    "--repeat", default="1", show_default=True, metavar="N", help="Replays from each turn, or auto, or confirm."
-)
-@click.option("--most-runs", type=click.IntRange(1), metavar="N", help="Replays in all, at most.")
-@journal_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@store_option
-def forks_command(
-    target: str,
-    agent_spec: str | None,
-    repeat: str,
-    most_runs: int | None,
-    journal: Path | None,
-    as_json: bool,
-    store_url: str | None,
-) -> None:
-    """Show what comes of a case when the agent acts from its first turn on, from its second, and so on.
-
-    Where the verdict turns from fail to pass, the turn before it is the one that spoils the rest.
-    """
-    one, agent = _one_case(target, store_url), _agent(agent_spec)
-    kept, turns = ForkJournal(journal), len(one.case.recorded.turns)
-
-    async def each() -> int:
-        looked_at = 0
-        async for point in fork_map(one, agent, most_runs=most_runs, journal=kept, repeat=read_repeats(repeat)):
-            click.echo(_as_json(point) if as_json else _in_words(point))
-            looked_at = point.from_turn
-        return looked_at
-
-    if (looked_at := asyncio.run(each())) < turns:
-        todo = "" if journal is None else ": the same command again goes on from there"
-        click.echo(f"turns {looked_at + 1} to {turns} were not looked at, as the budget is spent{todo}", err=True)
-
-
-def _as_json(point: ForkPoint) -> str:
-    verdict = point.verdict
-    row = {"from_turn": point.from_turn, "verdict": verdict.kind, "reason": headline(verdict)}
-    return json.dumps(row | ({"rate": verdict.rate.to_builtins()} if verdict.rate else {}))
-
-
-def _in_words(point: ForkPoint) -> str:
-    kind, said = point.verdict.kind, headline(point.verdict)
-    rest = "" if said == OUTCOMES[kind] else f"  {said}"
-    return f"from turn {point.from_turn:<3} {kind.upper():<13}{rest}".rstrip()
+from taketwo.report.words import counted, plain
+from taketwo.suite.locate import Journal, first_bad
 
 
 @click.command("bisect")
@@ -176,7 +62,7 @@ def bisect_command(
     """Find the revision of the agent, or the version of its prompt, since which a case fails, although single replays
     may say otherwise now and then.
     """
-    one = _one_case(target, store_url)
+    one = one_case(target, store_url)
     spec = agent_spec_of(agent_spec, settings())
     if one.file is None:
         raise BadSetting("a captured conversation expects nothing", where=target, todo="`taketwo freeze` it first")
@@ -295,23 +181,3 @@ def _git(folder: Path, *arguments: str) -> str:
     if done.returncode:
         raise BadSetting(f"git says: {done.stderr.strip().splitlines()[-1]}", where=str(folder))
     return done.stdout.strip()
-
-
-def _agent(spec: str | None) -> Agent:
-    here = settings()
-    return open_agent(agent_spec_of(spec, here), **access(here))
-
-
-def _one_case(target: str, store_url: str | None) -> SuiteCase:
-    """The case of `FILE::CASE`, or the only one of a file. Raises BadSetting."""
-    file, _, id = target.partition("::")
-    with opened_store(store_url) as store:
-        cases = list(cases_of([file], store, settings().project))
-    for one in cases:
-        if isinstance(one, CaseErrored):
-            raise BadSetting(one.error)
-    found = [one for one in cases if isinstance(one, SuiteCase) and (not id or one.case.id == id)]
-    if len(found) != 1:
-        ids = ", ".join(one.case.id for one in cases if isinstance(one, SuiteCase))
-        raise BadSetting(f"name one case of this file: {ids}", where=file, todo=f"{file}::CASE")
-    return found[0]
