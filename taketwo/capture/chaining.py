@@ -105,6 +105,7 @@ def talked(spans: Iterable[Span], logs: Iterable[LogRecord] = (), read: Read = d
     found = gather(spans, logs, read=read)
     every = model_calls(found)
     calls = [call for call in every if call.tool_above is None and not call.is_aside]
+    calls = [call for call in calls if call.reading.evidence != "nothing"] or calls  # LlamaIndex prepares them in some
     first, last = (calls[0], max(calls, key=_told)) if calls else (None, None)
     resource = found[0].span.resource if found else {}
     known: dict[int, list[Utterance]] = {}

@@ -99,3 +99,10 @@ def test_what_was_said_and_done_comes_out(name: str) -> None:
 def test_a_conversation_that_the_provider_keeps_names_the_session() -> None:
     (session,) = sessions(*capture("openinference-openai-conversation"))
     assert session.id == "conv_acme1"
+
+
+@pytest.mark.parametrize("name", ["openinference-anthropic-result-parts", "openinference-bedrock-stream"])
+def test_the_providers_mark_of_a_failed_tool_is_read_from_the_raw_request(name: str) -> None:
+    assert [call.error for _, _, call in read(name).calls() if call.error] == [
+        "refunds over $20 need an approval code; use AP-77"
+    ]

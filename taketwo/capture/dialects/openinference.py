@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
@@ -32,6 +33,10 @@ KINDS: dict[str, Kind] = {
 
 ASIDES = {"GUARDRAIL", "EVALUATOR"}
 """Kinds whose model calls are no part of the talk."""
+
+FAILURE = re.compile(r'"is_error": ?true|"status": ?"error"')
+"""How the raw requests of Anthropic and Bedrock mark a result of a tool that failed."""
+_PARTS = '[{"type": "text"'
 
 INPUT, OUTPUT = "llm.input_messages.", "llm.output_messages."
 
@@ -81,6 +86,7 @@ def _model(span: Span, reading: Reading) -> Reading:
     if response is None and (whole := raw_messages(output, response=True)) is not None:
         response, response_rule = whole, "output.value"
     talk, system = without_system(request) if request is not None else (None, None)
+    talk = _with_raw_results(talk, raw) if rule != "input.value" else talk
     response = _without_stale_calls(talk, response)
     settings = _settings(attributes)
     return reading.but(
@@ -102,6 +108,25 @@ def _model(span: Span, reading: Reading) -> Reading:
         previous_response_id=text_of(settings.get("previous_response_id")) or _previous(raw),
         finish=text_of(attributes.get("llm.finish_reason")),
         hidden=_why_hidden(raw, output, span),
+    )
+
+
+def _with_raw_results(request: tuple[Message, ...] | None, raw: JSON) -> tuple[Message, ...] | None:
+    """The request with results as the raw one has them: flattened ones lose their mark of failure, and their parts.
+
+    The raw request of a long talk is long, so it is only read where it must say more.
+    """
+    if not request or not isinstance(raw, str):
+        return request
+    in_parts = any(str(result.value).startswith(_PARTS) for message in request for result in message.results)
+    if not in_parts and not FAILURE.search(raw):
+        return request
+    whole = {result.id: result for message in raw_messages(raw) or () for result in message.results if result.id}
+    return tuple(
+        message.but(results=tuple(whole.get(result.id or "", result) for result in message.results))
+        if message.results
+        else message
+        for message in request
     )
 
 
@@ -144,12 +169,18 @@ def _empty(call: ToolCall) -> ToolCall:
 def raw_messages(value: JSON, *, response: bool = False) -> tuple[Message, ...] | None:
     """The messages of a raw request or response, None where the value is no such thing."""
     found = loosely(value)
-    if not isinstance(found, dict | list) or not found:
+    if not isinstance(found, dict | list) or not found or _are_only_texts(found):
         return None
     messages = read_messages(found, "assistant" if response else "user")
     if isinstance(found, dict) and isinstance(system := found.get("system") or found.get("instructions"), str | list):
         messages = (*read_messages([{"role": "system", "content": system}]), *messages) if not response else messages
     return messages or None
+
+
+def _are_only_texts(found: JSON) -> bool:
+    """Whether what should be messages are only texts about some, as LlamaIndex writes of a request that it prepares."""
+    listed = found.get("messages") if isinstance(found, dict) else None
+    return isinstance(listed, list) and bool(listed) and all(isinstance(item, str) for item in listed)
 
 
 def _settings(attributes: Mapping[str, JSON]) -> dict[str, JSON]:
