@@ -40,6 +40,9 @@ OTHER_ERROR = {"agent-framework": "Error: Function failed."}
 WITHOUT_DEFINITIONS = {"openinference-autogen"}
 """The definitions of the tools are not exported."""
 
+WITHOUT_TOKENS = {"openinference-openai-js-stream"}
+"""What the provider says of tokens at a stream's end is not exported."""
+
 
 @cache
 def capture(name: str) -> tuple[tuple[Span, ...], tuple[LogRecord, ...]]:
@@ -93,7 +96,8 @@ def test_what_was_said_and_done_comes_out(name: str) -> None:
         set() if name in WITHOUT_DEFINITIONS else set(EXPECTED["tools"])
     )
     assert [gap for gap in talk.gaps if gap.where.startswith("turns")] == []
-    assert all(turn.tokens.input and turn.tokens.output for turn in talk.turns)
+    counted = [turn for turn in talk.turns if turn.tokens.input and turn.tokens.output]
+    assert len(counted) == (0 if name in WITHOUT_TOKENS else len(talk.turns))
 
 
 def test_a_conversation_that_the_provider_keeps_names_the_session() -> None:

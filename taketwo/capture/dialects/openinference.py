@@ -10,6 +10,7 @@ from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.flat import family, flat_messages
 from taketwo.capture.dialects.loose_json import Unreadable, as_object, decimal_of, loosely, number_of, parse, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
+from taketwo.capture.dialects.run_together import parted
 from taketwo.capture.dialects.tool_spans import execution, failure
 from taketwo.capture.reading import Kind, Lacks, Message, Reading, ToolCall
 from taketwo.conversation import ToolDefinition
@@ -85,6 +86,12 @@ def _model(span: Span, reading: Reading) -> Reading:
     output = attributes.get("output.value")
     if response is None and (whole := raw_messages(output, response=True)) is not None:
         response, response_rule = whole, "output.value"
+    request = _with_what_is_empty(request, raw) if rule != "input.value" else request
+    response = _with_what_is_empty(response, output, response=True)
+    tools = _tools(attributes)
+    if response is not None:
+        names = {tool.name for tool in tools}
+        response = tuple(parted(message, names) for message in response)
     talk, system = without_system(request) if request is not None else (None, None)
     talk = _with_raw_results(talk, raw) if rule != "input.value" else talk
     response = _without_stale_calls(talk, response)
@@ -97,7 +104,7 @@ def _model(span: Span, reading: Reading) -> Reading:
         response=response,
         response_rule=response_rule,
         system=system,
-        tools=_tools(attributes),
+        tools=tools,
         model=_model_name(attributes),
         provider=text_of(attributes.get("llm.provider")) or text_of(attributes.get("llm.system")),
         settings=settings,
@@ -109,6 +116,22 @@ def _model(span: Span, reading: Reading) -> Reading:
         finish=text_of(attributes.get("llm.finish_reason")),
         hidden=_why_hidden(raw, output, span),
     )
+
+
+def _with_what_is_empty(
+    messages: tuple[Message, ...] | None, raw: JSON, *, response: bool = False
+) -> tuple[Message, ...] | None:
+    """The messages with the raw ones in place of those that say nothing at all, as LangChain's in parts under JavaScript."""
+    if messages is None or all(map(_says_something, messages)):
+        return messages
+    whole = raw_messages(raw, response=response) or ()
+    if [one.role for one in whole] != [one.role for one in messages]:
+        return messages
+    return tuple(mine if _says_something(mine) else theirs for mine, theirs in zip(messages, whole, strict=True))
+
+
+def _says_something(message: Message) -> bool:
+    return bool(message.text or message.calls or message.results or message.attachments or message.reasoning)
 
 
 def _with_raw_results(request: tuple[Message, ...] | None, raw: JSON) -> tuple[Message, ...] | None:
