@@ -57,8 +57,9 @@ def is_one_thread(transcript: Transcript) -> bool:
 def choose(transcript: Transcript, known: Known) -> list[Node]:
     """The nodes of the talk, from first to last.
 
-    Of several threads it is the one with the most lines of the user; of an edited line the later wording; of several
-    answers the one that later requests go on from, else the one that the user was told, else the later one.
+    Of several threads it is the one with the most lines of the user; of an edited line the later wording, and an
+    earlier one that got an error; of several answers the one that later requests go on from, else the one that the
+    user was told, else the later one.
     """
     if is_one_thread(transcript):
         return list(transcript.root.below())
@@ -76,8 +77,26 @@ def choose(transcript: Transcript, known: Known) -> list[Node]:
         if not options:
             break
         node = _best(options, branches)
+        path += _refused(options, node, branches)
         path.append(node)
     return path
+
+
+def _refused(options: Sequence[Node], taken: Node, branches: dict[int, _Branch]) -> list[Node]:
+    """Lines of the user that got an error for an answer and that the application then forgot, but the user did not."""
+    if taken.utterance.kind != "user" or taken.first is None:
+        return []
+    trace, own = taken.first.span.trace_id, branches[id(taken)]
+    forgotten = [
+        node
+        for node in options
+        if node.utterance.kind == "user"
+        and not node.children
+        and branches[id(node)].latest < own.earliest
+        and branches[id(node)].voice == own.voice
+        and all(placed.call.reading.error and placed.call.span.trace_id != trace for placed in node.asked)
+    ]
+    return sorted(forgotten, key=lambda node: branches[id(node)].earliest)
 
 
 def _voices_of_the_talk(transcript: Transcript, known: Known) -> set[str]:

@@ -121,7 +121,7 @@ def _model(span: Span, reading: Reading) -> Reading:
 def _with_what_is_empty(
     messages: tuple[Message, ...] | None, raw: JSON, *, response: bool = False
 ) -> tuple[Message, ...] | None:
-    """The messages with the raw ones in place of those that say nothing at all, as LangChain's in parts under JavaScript."""
+    """The messages, the raw ones in place of those that say nothing: under JavaScript LangChain's in parts do not."""
     if messages is None or all(map(_says_something, messages)):
         return messages
     whole = raw_messages(raw, response=response) or ()

@@ -1,0 +1,56 @@
+"""The same conversation where something is amiss: failed calls, others' model calls, several users at once."""
+
+from __future__ import annotations
+
+import gzip
+from functools import cache
+from pathlib import Path
+
+import pytest
+from recorded_traces import EXPECTED, PROTOBUF
+
+from taketwo.capture.otlp import decode_span, read_spans
+from taketwo.capture.reconstruct import reconstruct
+from taketwo.capture.sessions import sessions
+from taketwo.conversation import Conversation
+
+FOLDER = Path(__file__).resolve().parents[1] / "data" / "odd_traces"
+LINES = [(turn["user"], turn["assistant"]) for turn in EXPECTED["turns"]]
+CALLS = [
+    (number, call["name"], call["arguments"])
+    for number, turn in enumerate(EXPECTED["turns"])
+    for step in turn["steps"]
+    for call in step["tool_calls"]
+]
+
+
+@cache
+def told(name: str) -> list[Conversation]:
+    spans = read_spans(gzip.decompress((FOLDER / f"{name}.traces.pb.gz").read_bytes()), PROTOBUF).spans
+    return [reconstruct(one.spans, one.logs) for one in sessions(list(map(decode_span, spans)))]
+
+
+def lines(talk: Conversation) -> list[tuple[str | None, str | None]]:
+    return [(turn.user.text if turn.user else None, turn.reply) for turn in talk.turns]
+
+
+@pytest.mark.parametrize(
+    "name", ["retried-calls", "a-title-generator", "a-guard-at-every-line", "instructions-that-tell-the-time"]
+)
+def test_only_the_talk_with_the_user_is_told_and_each_call_once(name: str) -> None:
+    (talk,) = told(name)
+    assert lines(talk) == LINES
+    assert [(turn, call.tool, call.arguments) for turn, _, call in talk.calls()] == CALLS
+    assert talk.gaps == ()
+
+
+def test_users_who_say_the_same_at_the_same_time_are_kept_apart() -> None:
+    assert [lines(talk) for talk in told("three-users-at-once")] == [LINES] * 3
+    for talk in told("three-users-at-once"):
+        assert [(turn, call.tool, call.arguments) for turn, _, call in talk.calls()] == CALLS
+
+
+def test_a_line_that_got_an_error_is_a_turn_although_the_application_forgot_it() -> None:
+    (talk,) = told("a-line-that-failed")
+    assert lines(talk) == [*LINES[:2], (LINES[2][0], None), LINES[3]]
+    assert [(gap.where, gap.why[:22]) for gap in talk.gaps] == [("turns[2].reply", "the model call failed:")]
