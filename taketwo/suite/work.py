@@ -165,8 +165,9 @@ class Work:
         if answer is None:
             self._background.put_nowait(partial(self._settle, case))
         else:
-            result = case.take(answer)
-            case.is_kept = result is not None and side.will_keep(result)
+            with self._noting_errors(case):
+                result = case.take(answer)
+                case.is_kept = result is not None and side.will_keep(result)
             self._background.put_nowait(partial(self._go_on_with, case))
         while self._for_side and (side.has_room or not side.is_there):
             self._background.put_nowait(partial(self._see_to, self._for_side.popleft()))
