@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 STAMP_SLOW := $(VENV)/.ready-slow
+STAMP_AUDIT := $(VENV)/.ready-audit
 
 .PHONY: demo test test-all check audit docs fmt bench pages screenshots clean
 
@@ -16,15 +17,15 @@ test: $(STAMP)  ## the fast tests
 test-all: $(STAMP_SLOW)  ## every test: servers, browsers, other frameworks, load and kill -9 too
 	$(BIN)/pytest -q -n 2 --dist loadfile -m 'slow or not slow'
 
-check: $(STAMP)  ## formatter, linters, types, import contracts, docs
+check: $(STAMP) $(STAMP_AUDIT)  ## formatter, linters, types, import contracts, docs, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy taketwo benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_house.py tests/test_docs.py tests/test_dependencies.py
+	$(BIN)/python .ci/audit.py --offline-is-fine --once-a-day
 
-audit: $(STAMP)  ## ask whether a vulnerability is known in what is installed; needs an index that knows any
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
+audit: $(STAMP) $(STAMP_AUDIT)  ## ask whether a vulnerability is known in what is installed; needs an index that knows any
 	$(BIN)/python .ci/audit.py
 
 docs: $(STAMP)  ## the pages that are made from the code
@@ -56,6 +57,10 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $(STAMP)
+
+$(STAMP_AUDIT): | $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
+	touch $(STAMP_AUDIT)
 
 # Other people's frameworks, models and servers that only slow tests need.
 $(STAMP_SLOW): $(STAMP)

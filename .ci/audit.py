@@ -2,6 +2,7 @@
 
 Ends with 0 where every package was looked up and nothing is known, 1 where something is, 2 where packages could not be
 looked up. `--offline-is-fine` ends with 0 then, too, after the same lines: for machines that reach no such index.
+`--once-a-day` asks nothing where the same packages were looked up today and nothing was known.
 """
 
 from __future__ import annotations
@@ -10,25 +11,38 @@ import json
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import distributions
 from pathlib import Path
 
 OURS = "taketwo"
 WITHIN_S = 600
+LATELY = Path(sys.prefix) / ".audited"
+"""Which packages were looked up last, on what day, and with what result."""
 
 
 def main() -> int:
     wanted = sorted({(one.name.lower(), one.version) for one in distributions() if one.name.lower() != OURS})
+    today = f"{datetime.now(UTC).date()} {sha256(repr(wanted).encode()).hexdigest()}"
+    before = LATELY.read_text(encoding="utf-8").splitlines() if LATELY.exists() else []
+    if "--once-a-day" in sys.argv and before[:1] == [today]:
+        print(*before[1:], sep="\n")
+        return 0
     found, unasked = audited(wanted)
     for name, version, ids in found:
         print(f"VULNERABLE  {name} {version}: {', '.join(ids)}")
-    if unasked:
-        print(f"NOT ASKED  {len(unasked)} of {len(wanted)} packages, such as {unasked[0]}")
-    if not found and not unasked:
-        print(f"nothing is known against any of {len(wanted)} packages")
     if found:
         return 1
-    return 2 if unasked and "--offline-is-fine" not in sys.argv else 0
+    result = f"nothing is known against any of {len(wanted)} packages"
+    if unasked:
+        result = f"NOT ASKED  {len(unasked)} of {len(wanted)} packages, such as {unasked[0]}"
+    print(result)
+    if unasked and "--offline-is-fine" not in sys.argv:
+        return 2
+    if "--once-a-day" in sys.argv:
+        LATELY.write_text(f"{today}\n{result} (asked earlier today)\n", encoding="utf-8")
+    return 0
 
 
 def audited(wanted: list[tuple[str, str]]) -> tuple[list[tuple[str, str, list[str]]], list[str]]:
