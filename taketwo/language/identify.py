@@ -8,8 +8,8 @@ from collections import Counter
 from functools import lru_cache
 
 WORD = re.compile(r"[^\W\d_]+")
-ASCII_WORD = re.compile(r"[A-Za-z]+")
-"""The same in a text without other letters, where it is found several times as fast."""
+ASCII_LETTERS = "".join(sign.lower() if sign.isalpha() else " " for sign in map(chr, range(128)))
+"""For `str.translate`, which leaves words and spaces of a text without other letters: several times as fast."""
 LITTLE_WORDS = {
     "en": "the and is to of you for that my with have this it are was not can on me order please what",
     "de": "der die das und ist nicht ich sie mit für ein eine meine auf wie bitte haben wir auch noch wurde",
@@ -61,13 +61,14 @@ def language_of(text: str) -> str | None:
 def _language_of(text: str) -> str | None:
     if not text.isascii() and (by_script := _by_script(text)) is not None:
         return by_script
-    words = (ASCII_WORD if text.isascii() else WORD).findall(text)
+    words = text.translate(ASCII_LETTERS).split() if text.isascii() else [*map(str.casefold, WORD.findall(text))]
     if len(words) < FEWEST_WORDS:
         return None
     hits = dict.fromkeys(LITTLE_WORDS, 0)
-    for word, times in Counter(map(str.casefold, words)).items():
-        for language in _LANGUAGES_OF.get(word, ()):
-            hits[language] += times
+    times = Counter(words)
+    for word in times.keys() & _LANGUAGES_OF.keys():
+        for language in _LANGUAGES_OF[word]:
+            hits[language] += times[word]
     second, most = sorted(hits.values())[-2:]
     return max(hits, key=hits.__getitem__) if most > second else None
 
