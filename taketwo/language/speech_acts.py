@@ -13,7 +13,7 @@ from functools import cache
 from taketwo.language.phrasebook import ENGLISH, phrasebook
 
 SAME_QUESTION = 0.5
-"""The share of the fewer words that matter that two questions have in common to be the same."""
+"""Two questions are the same that have more than this share of the fewer words that matter in common."""
 
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!](?=\S)[^.!?\n]*)*[.!?\n]?")
 HELD = "․"
@@ -83,7 +83,7 @@ def asks_the_same(one: str, other: str, language: str | None = ENGLISH) -> bool:
     was, now = _words_that_matter(one, language), _words_that_matter(other, language)
     if not was or not now:
         return was == now
-    return len(was & now) >= SAME_QUESTION * min(len(was), len(now))
+    return len(was & now) > SAME_QUESTION * min(len(was), len(now))
 
 
 def _may_want_the_same(one: str, other: str, language: str | None) -> bool:

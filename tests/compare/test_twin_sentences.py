@@ -76,6 +76,11 @@ def test_each_language_has_opposites(language: str, before: str, after: str) -> 
     assert len(differences(before, after, language)) == 1
 
 
+def test_one_word_of_two_in_common_is_another_question() -> None:
+    found = differences("Could you give me the order number?", "Could you give me the order date?")
+    assert [line.split(":")[0] for line in found] == ["no longer asks", "asks now"]
+
+
 def test_consent_to_something_else_is_another_question() -> None:
     assert differences("Shall I cancel the order?", "Shall I refund it?") != []
 
