@@ -166,6 +166,7 @@ def replay_command(
         cases = with_scope(controlled(meant, control), tool_scope, store)
         listening, reach = cleanup.enter_context(_reach(here, spec, old_spec))
         known = [one for one in cases if isinstance(one, SuiteCase)]
+        cleanup.enter_context(deleted_meanwhile(store, known))
         phone = Phone(here, audio, store.url, known)
         how = _how(here, judging, users, tools, stand_in, repeat, jobs, _patience_s(timeout, phone, spec, stand_in))
         # Before the agent is imported: what it is made of may be edited meanwhile.
@@ -178,7 +179,6 @@ def replay_command(
             return
         plan, chosen = planning.narrowed(plan, cases, agents)
         targeted = list(forks.of(chosen))
-        cleanup.enter_context(deleted_meanwhile(store, known))
         finished = asyncio.run(
             _replay(jobs, targeted, agent, writers, listening, plan, store=store, against=old, **how)
         )
