@@ -43,7 +43,8 @@ def fact_changes(before: str, after: str, language: str | None = ENGLISH) -> Ite
     ]
     yield from told
     is_turned_round = any(change.kind in ("negation", "refusal") for change in told)
-    for change in statement_changes(before, after, language):
+    values = {fact.value for fact in was}, {fact.value for fact in now}
+    for change in statement_changes(before, after, values, language):
         is_told = any((change.before, change.after) == (one.before, one.after) for one in told)
         if not is_told and not (change.kind == "negation" and is_turned_round):
             yield change

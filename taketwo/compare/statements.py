@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 from taketwo.comparison import FactChange
-from taketwo.language.facts import Fact, facts_in, placed_facts
+from taketwo.language.facts import Fact, placed_facts
 from taketwo.language.phrasebook import ENGLISH, phrasebook
 from taketwo.language.speech_acts import are_opposites, sentences, without_harmless
 from taketwo.value import one_line
@@ -52,12 +52,14 @@ class Twins(NamedTuple):
         return found if len(found) <= 2 else []
 
 
-def statement_changes(before: str, after: str, language: str | None = ENGLISH) -> Iterator[FactChange]:
-    """What sentences state differently that both texts have but for a word."""
+def statement_changes(
+    before: str, after: str, values: tuple[Set[str], Set[str]], language: str | None = ENGLISH
+) -> Iterator[FactChange]:
+    """What sentences state differently that both texts have but for a word. values: those of the facts of either."""
     lost, new = _alone(before, after, language)
     if found := _twins(lost, new):
         yield from _turned_round(found, language)
-        yield from _exchanged_values(found, (lost, new), (before, after), language)
+        yield from _exchanged_values(found, (lost, new), values, language)
         yield from _other_names(found)
 
 
@@ -123,20 +125,18 @@ def _denials(sentence: str, language: str | None) -> tuple[int, frozenset[str]]:
 def _exchanged_values(
     found: Sequence[Twins],
     alone: tuple[Sequence[_Sentence], Sequence[_Sentence]],
-    texts: tuple[str, str],
+    values: tuple[Set[str], Set[str]],
     language: str | None,
 ) -> Iterator[FactChange]:
     """Values that both texts have, of which one stands where the other stood."""
-    everywhere: list[set[str]] = []
     for pair in found:
         (was, template), (now, same_template) = (_values(side, language) for side in pair)
         if template != same_template or [one.value for one in was] == [one.value for one in now]:
             continue
         if any(sum(_values(one.text, language)[1] == template for one in side) > 1 for side in alone):
             continue
-        everywhere = everywhere or [{fact.value for fact in facts_in(text, language)} for text in texts]
         for one, other in zip(was, now, strict=True):
-            if one.kind and one.value != other.value and one.value in everywhere[1] and other.value in everywhere[0]:
+            if one.kind and one.value != other.value and one.value in values[1] and other.value in values[0]:
                 yield FactChange(kind=one.kind, before=one.text, after=other.text)
 
 

@@ -19,6 +19,7 @@ from taketwo.report.lines import Page, Span
 from taketwo.report.score_figures import ScoreFigures
 from taketwo.report.turns import WEIGHTS, turn_lines
 from taketwo.report.words import (
+    FIGURES,
     GRAVEST_FIRST,
     address,
     counted,
@@ -26,6 +27,7 @@ from taketwo.report.words import (
     course_in_words,
     due_in_words,
     duration_in_words,
+    figures_of_both,
     headline,
     outcome_in_words,
     plain,
@@ -214,9 +216,21 @@ def differences(
     for side, claims in (("recorded", comparison.recorded_claims), ("replayed", comparison.replayed_claims)):
         untold = [claim for claim in claims if side == "recorded" or claim.quote not in told]
         yield from (line for claim in untold for line in page.lines([Span(_claim(side, claim))]))
+    yield from _figures(comparison, page)
     found = Counter(change.severity for change in comparison.changes)
     listed = [f"{found[severity]} {severity}" for severity in SEVERITIES if found[severity]]
     yield f"{counted(len(comparison.changes), 'change')}: {', '.join(listed)}" if listed else "nothing is different"
+
+
+def _figures(comparison: Comparison, page: Page) -> Iterator[str]:
+    """The figures that differ, and what keeps those that both know from being held against each other."""
+    differ = [f"{label} {was} → {now}" for label, was, now in figures_of_both(comparison) if was != now]
+    if differ:
+        yield from page.lines([Span("; ".join(differ))])
+    for why in comparison.not_comparable:
+        name = why.partition(":")[0]
+        if name not in FIGURES or (getattr(comparison.recorded, name) and getattr(comparison.replayed, name)):
+            yield from page.lines([Span(f"not to be compared: {plain(why)}", "dim")])
 
 
 def _course(comparison: Comparison) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, assert_never
 
-from taketwo.comparison import ChangeKind, Severity
+from taketwo.comparison import ChangeKind, Comparison, Severity
 from taketwo.conversation import Call
 from taketwo.events import SuiteFinished
 from taketwo.run import Ending, Fidelity, Miss, Rung, Tier, ToolAnswer, UserAnswer
@@ -404,6 +404,32 @@ def conclusion(counts: dict[str, int], not_run: int = 0) -> str:
 def figure(number: float | None) -> str:
     """A figure for a table; `unknown` for None."""
     return "unknown" if number is None else f"{round(number, 1):,}".removesuffix(".0")
+
+
+FIGURES = {
+    "turns": "turns",
+    "tool_calls": "tool calls",
+    "agent_words": "words of the agent",
+    "questions": "questions asked",
+    "questions_repeated": "questions asked again",
+    "input_tokens": "input tokens",
+    "output_tokens": "output tokens",
+    "cost_usd": "cost, US dollars",
+    "mean_latency_ms": "mean time to reply, ms",
+    "p50_latency_ms": "half of the replies within, ms",
+    "p95_latency_ms": "95 % of the replies within, ms",
+    "mean_first_words_ms": "mean time to the first words, ms",
+    "csat": "CSAT",
+}
+"""What a person calls each figure of a conversation."""
+
+
+def figures_of_both(comparison: Comparison) -> Iterator[tuple[str, str, str]]:
+    """Each figure, with what it is on either side."""
+    for name, label in FIGURES.items():
+        sides = getattr(comparison.recorded, name), getattr(comparison.replayed, name)
+        was, now = (f"{side:.4g}" if name == "cost_usd" and side is not None else figure(side) for side in sides)
+        yield label, was, now
 
 
 def moment_in_words(at: datetime) -> str:

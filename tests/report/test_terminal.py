@@ -188,8 +188,9 @@ def test_what_two_conversations_come_to_is_told_below_them() -> None:
     ]
     without, done = (side.but(agent=side.agent.but(tools=())) for side in sides)
     lines = list(differences(done, without, compare(done, without)))
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "they part in turn 1 and are together again from turn 2; 1 turn apart; distance 0.75 of 1",
+        "tool calls 1 → 0",
         "2 changes: 2 critical",
     ]
     assert any('says "I have refunded you.", but no tool that does it was called by then' in line for line in lines)
