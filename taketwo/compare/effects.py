@@ -53,7 +53,9 @@ def distance(recorded: Counter[Effect], replayed: Counter[Effect], changes: Iter
     told = sum(times for effect, times in apart.items() if effect.tells)
     if done:
         return 1 - 0.5 ** (done + 1)
-    return 0.5 * -math.expm1(-(told * HANDED_OVER + sum(OF_CHANGES[change.severity] for change in changes)))
+    # A claim is a change on the replayed side alone, and rounding must not depend on the order of the sides either.
+    counted = (OF_CHANGES[change.severity] for change in changes if change.kind != "claim_unbacked")
+    return 0.5 * -math.expm1(-math.fsum((told * HANDED_OVER, *counted)))
 
 
 def _effect(call: Call) -> Effect:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from taketwo.compare.align import Pair, align
 from taketwo.compare.likeness import MOVED_TURNS_BELOW, LikenessOfTurns, WeighedTurn, said
-from taketwo.compare.wording import Alphabet, alike
+from taketwo.compare.wording import Alphabet, alike, words_in
 from taketwo.conversation import Conversation, Turn
 
 
@@ -48,19 +50,29 @@ def _exchange(pair: Pair, recorded: Conversation, replayed: Conversation) -> Exc
     )
 
 
-def _joined(before: Exchange, alone: Exchange, alphabet: Alphabet) -> Exchange | None:
-    """Both as one exchange, where the second is a turn without a word of the user that goes on with the first answer.
+def _joined(before: Exchange, after: Exchange, alphabet: Alphabet) -> Exchange | None:
+    """Both as one exchange, where one is a turn alone that is a part of what the other has in one piece; else None.
 
-    It does if the answers are more alike with it than without; None where it does not.
+    It is a part where the user says in two turns, word by word, what he says in one on the other side; or where it is
+    without a word of the user and goes on with the answer, so that the answers are more alike with it than without.
     """
-    if not before.recorded or not before.replayed or (alone.recorded and alone.replayed):
+    joined = Exchange(before.recorded + after.recorded, before.replayed + after.replayed, before.moved or after.moved)
+    whole, parts = sorted((joined.recorded, joined.replayed), key=len)
+    if len(whole) != 1 or any(two.index != one.index + 1 for one, two in pairwise(parts)):
         return None
-    turn = (alone.recorded or alone.replayed)[0]
-    ahead = (before.recorded if alone.recorded else before.replayed)[-1]
-    if turn.user is not None or turn.index != ahead.index + 1:
+    if after.recorded and after.replayed:
+        return joined if _says_the_same(parts, whole) else None
+    if not before.recorded or not before.replayed:
         return None
-    joined = Exchange(before.recorded + alone.recorded, before.replayed + alone.replayed, before.moved)
+    if parts[-1].user is not None:
+        return joined if _says_the_same(parts, whole) else None
     return joined if _answers_alike(joined, alphabet) > _answers_alike(before, alphabet) else None
+
+
+def _says_the_same(some: Sequence[Turn], others: Sequence[Turn]) -> bool:
+    """Whether the user says the same words in these turns as in those, and something in each."""
+    one, other = ([words_in(turn.user.text) if turn.user else [] for turn in side] for side in (some, others))
+    return all((*one, *other)) and list(chain(*one)) == list(chain(*other))
 
 
 def _answers_alike(exchange: Exchange, alphabet: Alphabet) -> float:

@@ -8,7 +8,8 @@ tasks had been looked at.
 
 from __future__ import annotations
 
-from collections import defaultdict
+import random
+from collections import Counter, defaultdict
 from itertools import combinations
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def test_the_distance_tells_pairs_that_matter_from_pairs_that_do_not(airline: li
     assert auc(*seen) >= 0.85
     assert auc(*held_out) >= 0.85
     assert auc(seen[0] + held_out[0], seen[1] + held_out[1]) >= 0.95
+
+
+def test_two_conversations_are_as_far_apart_from_either_side(airline: list[Conversation]) -> None:
+    others = {"call_added": "call_lost", "turn_added": "turn_missing", "reply_added": "reply_missing"}
+    others |= {behind: before for before, behind in others.items()}
+    dice = random.Random(20261127)
+    for one, other in (dice.sample(airline, k=2) for _ in range(60)):
+        there, back = compare(one, other), compare(other, one)
+        assert there.distance == back.distance
+        assert {(pair.recorded, pair.replayed) for pair in there.pairs} == {
+            (pair.replayed, pair.recorded) for pair in back.pairs
+        }
+        mirrored = Counter((others.get(change.kind, change.kind), change.severity) for change in back.changes)
+        assert Counter((change.kind, change.severity) for change in there.changes) == mirrored
 
 
 def test_an_agent_that_does_what_it_says_is_not_accused(airline: list[Conversation]) -> None:

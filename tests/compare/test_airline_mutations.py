@@ -122,6 +122,17 @@ def split_a_reply(talk: Conversation, dice: random.Random) -> tuple[Conversation
     return with_turns(talk, [*talk.turns[:index], first, second, *talk.turns[index + 1 :]]), index
 
 
+def join_two_turns(talk: Conversation, dice: random.Random) -> tuple[Conversation, int] | None:
+    """The user says two lines at once, and the agent does and answers all of it."""
+    index = dice.randrange(max(1, len(talk.turns) - 1))
+    one, two = talk.turns[index : index + 2]
+    if one.user is None or two.user is None or one.reply is None or two.reply is None:
+        return None
+    said = two.user.but(text=f"{one.user.text} {two.user.text}")
+    joined = two.but(user=said, steps=one.steps + two.steps, reply=f"{one.reply}\n{two.reply}")
+    return with_turns(talk, [*talk.turns[:index], joined, *talk.turns[index + 2 :]]), index
+
+
 def shuffle_reads(talk: Conversation, dice: random.Random) -> tuple[Conversation, int] | None:
     """Two neighbouring reads change places, the later of which names nothing that the earlier one had told."""
     places = [
@@ -207,4 +218,9 @@ def test_a_read_more_is_never_more_than_minor(airline: list[Conversation]) -> No
 
 def test_a_reply_in_two_pieces_is_never_more_than_wording(airline: list[Conversation]) -> None:
     found = mutated(airline, split_a_reply)
+    assert rate([gravest(comparison) in ("none", "wording") for comparison, _, _ in found]) == 1.0
+
+
+def test_two_turns_in_one_are_never_more_than_wording(airline: list[Conversation]) -> None:
+    found = mutated(airline, join_two_turns, count=300)
     assert rate([gravest(comparison) in ("none", "wording") for comparison, _, _ in found]) == 1.0

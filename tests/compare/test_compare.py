@@ -401,6 +401,16 @@ def test_pairs_of_an_untouched_conversation_name_their_steps() -> None:
     assert compare(talk, talk).pairs == (TurnPair(recorded=0, replayed=0, steps=((0, 0), (1, 1))),)
 
 
+@pytest.mark.parametrize("first", ["Hi, I am Dana.", "Where is my order with the number A-1001, please?"])
+def test_two_lines_of_the_user_that_come_as_one_are_the_same_turns(first: str) -> None:
+    apart = undeclared(turn(first, reply="Hello!"), turn("And the refund?", STATUS, reply="It is paid."))
+    together = undeclared(turn(f"{first} And the refund?", STATUS, reply="Hello! It is paid."))
+    for one, other in ((apart, together), (together, apart)):
+        changes = compare(one, other).changes
+        assert [change.severity for change in changes] == ["wording"]
+        assert changes[0].kind in ("turn_missing", "turn_added")
+
+
 def test_a_write_is_never_excused_by_arguments_that_read_alike() -> None:
     recorded = conversation(
         turn("Refund it.", call("issue_refund", {"order": "12-345-67"}), reply="Done."), writes=("issue_refund",)
