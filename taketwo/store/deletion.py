@@ -59,8 +59,11 @@ class Deletion:
         `others` gives what is left, to see which recordings are still needed. Raises StoreBusy.
         """
         recordings = self._recordings(keys) | self._recordings_of_results(ids)
+        # First what is found by them alone, so that a deletion that is broken off can be asked for again.
+        echoes, names = self._writer.do(partial(_forget_echoes, keys))
         deleted, envelopes = self._forget(keys)
-        self._drop_envelopes(envelopes, at_most=None)
+        deleted += Deleted(spans=echoes)
+        self._drop_envelopes(envelopes | names, at_most=None)
         results = self._writer.do(partial(forget_results, conversations=ids))
         return deleted + Deleted(results=results, recordings=self._remove(recordings, others))
 
@@ -175,6 +178,14 @@ class Deletion:
             return 0
         needed = {name for one in others for name in recordings_of(one)}
         return sum(self._database.blobs.delete(name) for name in sorted(recordings - needed))
+
+
+def _forget_echoes(keys: Sequence[int], connection: Connection) -> tuple[int, frozenset[bytes]]:
+    """Delete the traces that tell what these conversations tell better; gives how many spans, and their envelopes."""
+    rows = (row for key in keys for row in connection.execute(SQL["echoes_of_conversation"], (key,)).fetchall())
+    traces = {trace for (trace,) in rows}
+    spans = sum(connection.execute(SQL["trace_sums"], (trace,)).fetchone()[2] for trace in traces)
+    return spans, _forget_lone(sorted(traces), connection)
 
 
 def _forget_lone(traces: Sequence[int], connection: Connection) -> frozenset[bytes]:

@@ -21,7 +21,7 @@ from taketwo.store.chunks import log_key, more_complete, weight
 from taketwo.store.documents_memory import MemoryDocuments
 from taketwo.store.feedback import Feedback, meant, names_of, with_scores
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run
-from taketwo.store.grouping import Group, Material, groups, part_of, read
+from taketwo.store.grouping import Group, Material, groups, part_of, read, together
 from taketwo.store.listing import cursor, moment, moment_ns, place
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import KEY_BYTES, Redacting
@@ -362,6 +362,7 @@ class MemoryStore:
         part = part_of(group, Material(spans=list(there.spans.values()), logs=list(there.logs.values())))
         alone = group.trace_ids - others
         spans = {(span.trace_id, span.span_id) for span in part.spans}
+        alone |= _echoes(there, part)
         spans |= {key for key in there.spans if key[0] in alone}
         logs = {(log.trace_id, log_key(log)) for log in part.logs} | {key for key in there.logs if key[0] in alone}
         for span in spans:
@@ -447,6 +448,21 @@ class MemoryStore:
         kinds = [result.verdict.kind for _, result in self._suites[id]]
         counts = {str(kind): kinds.count(kind) for kind in kinds}
         return SuiteSummary(id=id, started_at=min(moments), ended_at=max(moments), counts=counts)
+
+
+def _echoes(project: _Project, part: Material) -> set[str]:
+    """The traces that belong nowhere because what is in `part` tells better what they tell."""
+    kept = {id for group in project.groups.values() for id in group.trace_ids}
+    lone: dict[str, list[RawSpan]] = {}
+    for span in project.spans.values():
+        if span.trace_id not in kept:
+            lone.setdefault(span.trace_id, []).append(span)
+    found = ((id, Material(spans=spans)) for id, spans in lone.items())
+    return {id for id, one in found if _is_told(id, one) and not _is_told(id, together([one, part]))}
+
+
+def _is_told(trace_id: str, material: Material) -> bool:
+    return any(trace_id in group.trace_ids for group in groups(material))
 
 
 def _given(project: _Project, conversation: Conversation) -> list[tuple[str, Feedback]]:

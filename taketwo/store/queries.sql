@@ -251,6 +251,15 @@ INSERT INTO link (project_id, hash, role, trace_id) VALUES (?, ?, ?, ?) ON CONFL
 SELECT 1 FROM link
 WHERE hash = :hash AND role = 0 AND project_id = (SELECT id FROM project WHERE name = :project) LIMIT 1
 
+-- name: echoes_of_conversation
+-- Traces that belong nowhere because those of a conversation tell of their calls.
+SELECT DISTINCT theirs.trace_id
+FROM membership
+JOIN link AS mine ON mine.trace_id = membership.trace_id AND mine.role = 0
+JOIN link AS theirs ON theirs.project_id = mine.project_id AND theirs.hash = mine.hash AND theirs.role = 1
+WHERE membership.conversation_id = ?
+  AND NOT EXISTS (SELECT 1 FROM membership AS another WHERE another.trace_id = theirs.trace_id)
+
 -- name: look_again_at_untold
 -- Conversations with a response that another tells of, maybe better.
 UPDATE conversation SET changes = changes + 1

@@ -264,12 +264,15 @@ class TableStore:
                 if (deleted := self._delete({}, set(self._redacting.spellings(id)), project)) == Deleted():
                     raise
                 return deleted
+            self._read(key, wait=True)
+            self._sort(reading.project)
             return self._delete({key: reading.id}, {reading.id}, reading.project)
 
     def delete_user(self, user_id: str, project: str) -> Deleted:
         """See `Store`."""
         with self._acknowledged.before_deleting(CATCH_UP_TO_DELETE_S):
             self.settle()
+            self._sort(project)
             with self._readers.snapshot() as connection:
                 found = {
                     key: name
@@ -421,6 +424,12 @@ class TableStore:
             except StoreUnavailable:  # the disk is full: what was looked at before can be read all the same
                 return number
         return len(keys)
+
+    def _sort(self, project: str) -> None:
+        """See which traces belong nowhere because others tell better what they tell: they go with those."""
+        for _ in range(MOST_LOOKS):
+            if not self._settle(SQL["unsettled_traces"], {"project": project, "limit": NO_LIMIT}):
+                return
 
     def _settle_to_list(self, project: str | None, limit: int | None) -> None:
         """Find out which traces without a session belong together, or nowhere, also those of later pages."""

@@ -132,6 +132,29 @@ def test_they_expire_with_the_rest(next_url: Callable[[], str], memory: bool) ->
     store.close()
 
 
+@pytest.mark.parametrize("memory", [True, False])
+@pytest.mark.parametrize("order", [(0, 100), (100, 0)])
+@pytest.mark.parametrize("settled", [(True, True), (True, False), (False, False)])
+@pytest.mark.parametrize("by_user", [True, False])
+def test_they_are_deleted_with_the_talk_that_tells_them(
+    next_url: Callable[[], str], memory: bool, order: tuple[int, int], settled: tuple[bool, bool], by_user: bool
+) -> None:
+    store = open_store("memory:" if memory else next_url())
+    told = telling(0)
+    told.attributes.append(text("user.id", "u-1"))
+    spans = {0: raw_spans(told)[0], 100: raw_spans(mute(0))[0]}
+    other = raw_spans(telling(1, "desk-2"), mute(1))
+    sent(store, [*other, *(spans[one] for one in order)], [False, False, *settled])
+    deleted = store.delete_user("u-1", "p") if by_user else store.delete_session("desk-1", "p")
+    assert (deleted.conversations, deleted.spans) == (1, 2)
+    assert listed(store) == [("desk-2", 2)]
+    for gone in (1, 101):
+        with pytest.raises(NotFound):
+            store.raw_spans(f"{gone:032x}", "p")
+    assert len(store.raw_spans(f"{102:032x}", "p")) == 1  # that of the other one is still there
+    store.close()
+
+
 def test_a_file_of_them_is_sorted_likewise() -> None:
     spans = raw_spans(*map(telling, range(3)), *map(mute, range(4)))
     found = sessions(map(decode_span, spans))
