@@ -39,7 +39,7 @@ def responses(found: Iterable[Seen], calls: Sequence[Seen]) -> Responses:
     if any(seen.reading.kind in ("agent", "tool") for seen in found):
         return Responses(told=told(calls))
     if all(call.reading.evidence == "nothing" for call in calls):
-        return Responses(untold=_untold(calls, (*BARE, WHOLE)))
+        return Responses(untold=_untold(calls, (*BARE, WHOLE), failed=True))
     rich = all(call.reading.evidence == "messages" for call in calls)
     weight = BARE[1] if rich else BARE[0]
     return Responses(told=told(calls, weight), untold=_untold(calls, (WHOLE,) if rich else (BARE[1], WHOLE)))
@@ -48,12 +48,18 @@ def responses(found: Iterable[Seen], calls: Sequence[Seen]) -> Responses:
 def told(calls: Iterable[Seen], weight: str = WHOLE) -> frozenset[str]:
     """The responses of calls of which it is known what was asked or answered."""
     telling = [call for call in calls if call.reading.evidence != "nothing"]
-    return frozenset(weight + name for call in telling for name in _names(call))
+    return frozenset(weight + name for call in telling for name in (*_names(call), *_failures(call)))
 
 
-def _untold(calls: Iterable[Seen], weights: Iterable[str]) -> frozenset[frozenset[str]]:
-    """Nothing where a call has no name, for then no other trace can be known to tell it."""
-    names = [frozenset(_names(call, _SECONDS_APART)) for call in calls]
+def _untold(calls: Iterable[Seen], weights: Iterable[str], *, failed: bool = False) -> frozenset[frozenset[str]]:
+    """Nothing where a call has no name, for then no other trace can be known to tell it.
+
+    failed: whether that it failed then is name enough, as for a trace that says nothing else.
+    """
+    names = [
+        frozenset((*_names(call, _SECONDS_APART), *(_failures(call, _SECONDS_APART) if failed else ())))
+        for call in calls
+    ]
     weights = tuple(weights)
     return frozenset(frozenset(weight + name for weight in weights for name in some) for some in names if all(names))
 
@@ -68,3 +74,10 @@ def _names(call: Seen, apart: Iterable[int] = (0,)) -> Iterable[str]:
         parts = [[one.kind, one.text.strip(), one.call.arguments if one.call else None] for one in said]
         digest = hashlib.blake2b(canonical_json(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
         yield from (f"{call.span.end_ns // _SECOND_NS + seconds} {digest}" for seconds in apart)
+
+
+def _failures(call: Seen, apart: Iterable[int] = (0,)) -> Iterable[str]:
+    """The names of a call that failed before there was a response: no provider gave it an id."""
+    reading = call.reading
+    if call.span.status == "error" and not reading.response and not reading.response_id:
+        yield from (f"{call.span.end_ns // _SECOND_NS + seconds} failed" for seconds in apart)

@@ -133,6 +133,28 @@ def test_they_expire_with_the_rest(next_url: Callable[[], str], memory: bool) ->
 
 
 @pytest.mark.parametrize("memory", [True, False])
+@pytest.mark.parametrize("mute_first", [True, False])
+def test_a_call_that_failed_is_told_once_though_no_provider_gave_it_an_id(
+    next_url: Callable[[], str], memory: bool, mute_first: bool
+) -> None:
+    def failed(made: Span, after_s: float = 0.0) -> Span:
+        made.attributes.extend([text("error.type", "RateLimitError")])
+        made.status.code = made.status.STATUS_CODE_ERROR
+        for kept in [one for one in made.attributes if one.key in ("gen_ai.response.id", "gen_ai.output.messages")]:
+            made.attributes.remove(kept)
+        made.end_time_unix_nano += int(after_s * 1e9)
+        return made
+
+    store = open_store("memory:" if memory else next_url())
+    spans = raw_spans(failed(telling(0)), failed(mute(0)))
+    sent(store, spans[::-1] if mute_first else spans, [True, True])
+    assert listed(store) == [("desk-1", 1)]
+    store.add_spans("p", raw_spans(failed(mute(1), after_s=60)))  # of this one nobody else tells
+    assert sorted(listed(store)) == sorted([("desk-1", 1), (f"{102:032x}", 1)])
+    store.close()
+
+
+@pytest.mark.parametrize("memory", [True, False])
 @pytest.mark.parametrize("order", [(0, 100), (100, 0)])
 @pytest.mark.parametrize("settled", [(True, True), (True, False), (False, False)])
 @pytest.mark.parametrize("by_user", [True, False])
