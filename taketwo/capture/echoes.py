@@ -2,7 +2,8 @@
 
 Such a trace is an echo: it makes no conversation, as all that it knows stands in the other one. Without the other it
 stays a conversation. Only a trace of nothing but model calls can be one. Of two the one that says nothing is it; else
-the one that knows no session and no run around its calls; else the one with the poorer form of messages.
+the one that knows no session and no run around its calls; else the one with the poorer form of messages. Where neither
+says what was said, as where both were told to hide it, it is the one in the general convention, which SDKs emit.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ WHOLE = ""
 """Marks what a trace tells that names a session, or has a run or tools around its calls."""
 BARE = ("flat ", "messages ")
 """Mark what a trace of nothing but model calls tells, the poorer form first."""
+
+MUTE = ("mute ", "mute, with a run ")
+"""Mark responses whose words a trace does not tell: in a convention of its own, or with a session or a run."""
+_GENERAL = ("otel_genai", "generic")
+"""Conventions that are nobody's own."""
 
 _SECOND_NS = 10**9
 _SECONDS_APART = (-1, 0, 1)
@@ -39,26 +45,29 @@ def responses(found: Iterable[Seen], calls: Sequence[Seen]) -> Responses:
     if any(seen.reading.kind in ("agent", "tool") for seen in found):
         return Responses(told=told(calls))
     if all(call.reading.evidence == "nothing" for call in calls):
-        return Responses(untold=_untold(calls, (*BARE, WHOLE), failed=True))
+        is_general = all(call.reading.rule in _GENERAL for call in calls)
+        weights = (*(MUTE if is_general else MUTE[1:]), *BARE, WHOLE)
+        return Responses(
+            told=frozenset() if is_general else told(calls, mute=MUTE[0]), untold=_untold(calls, weights, mute=True)
+        )
     rich = all(call.reading.evidence == "messages" for call in calls)
     weight = BARE[1] if rich else BARE[0]
     return Responses(told=told(calls, weight), untold=_untold(calls, (WHOLE,) if rich else (BARE[1], WHOLE)))
 
 
-def told(calls: Iterable[Seen], weight: str = WHOLE) -> frozenset[str]:
-    """The responses of calls of which it is known what was asked or answered."""
-    telling = [call for call in calls if call.reading.evidence != "nothing"]
-    return frozenset(weight + name for call in telling for name in (*_names(call), *_failures(call)))
+def told(calls: Iterable[Seen], weight: str = WHOLE, mute: str = MUTE[1]) -> frozenset[str]:
+    """The responses of calls, under another weight where it is not known what was asked or answered."""
+    weights = ((mute if call.reading.evidence == "nothing" else weight, call) for call in calls)
+    return frozenset(mark + name for mark, call in weights for name in (*_names(call), *_outlines(call)))
 
 
-def _untold(calls: Iterable[Seen], weights: Iterable[str], *, failed: bool = False) -> frozenset[frozenset[str]]:
+def _untold(calls: Iterable[Seen], weights: Iterable[str], *, mute: bool = False) -> frozenset[frozenset[str]]:
     """Nothing where a call has no name, for then no other trace can be known to tell it.
 
-    failed: whether that it failed then is name enough, as for a trace that says nothing else.
+    mute: whether an outline is name enough, as for a trace that says nothing else.
     """
     names = [
-        frozenset((*_names(call, _SECONDS_APART), *(_failures(call, _SECONDS_APART) if failed else ())))
-        for call in calls
+        frozenset((*_names(call, _SECONDS_APART), *(_outlines(call, _SECONDS_APART) if mute else ()))) for call in calls
     ]
     weights = tuple(weights)
     return frozenset(frozenset(weight + name for weight in weights for name in some) for some in names if all(names))
@@ -76,8 +85,11 @@ def _names(call: Seen, apart: Iterable[int] = (0,)) -> Iterable[str]:
         yield from (f"{call.span.end_ns // _SECOND_NS + seconds} {digest}" for seconds in apart)
 
 
-def _failures(call: Seen, apart: Iterable[int] = (0,)) -> Iterable[str]:
-    """The names of a call that failed before there was a response: no provider gave it an id."""
+def _outlines(call: Seen, apart: Iterable[int] = (0,)) -> Iterable[str]:
+    """What is left of a call without an id and without words: that it failed then, or took so many tokens then."""
     reading = call.reading
+    second, known = call.span.end_ns // _SECOND_NS, (reading.input_tokens, reading.output_tokens)
     if call.span.status == "error" and not reading.response and not reading.response_id:
-        yield from (f"{call.span.end_ns // _SECOND_NS + seconds} failed" for seconds in apart)
+        yield from (f"{second + seconds} failed" for seconds in apart)
+    elif reading.evidence == "nothing" and None not in known:
+        yield from (f"{second + seconds} {known}" for seconds in apart)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_spans import PROTOBUF, START_NS, Span, chat_span, raw_spans, text
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from taketwo.capture.otlp import decode_span, read_spans
 from taketwo.capture.sessions import sessions
@@ -130,6 +131,47 @@ def test_they_expire_with_the_rest(next_url: Callable[[], str], memory: bool) ->
     with pytest.raises(NotFound):
         store.raw_spans(f"{101:032x}", "p")
     store.close()
+
+
+def number_of(key: str, value: int) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(int_value=value))
+
+
+def hiding(number: int, trace: int, *, run: bool) -> list[Span]:
+    """What an instrumentation with a convention of its own emits of the same call where it was told to hide content."""
+    span = mute(number)
+    span.trace_id, span.name = (trace + number).to_bytes(16), "ChatAnthropic"
+    del span.attributes[:]
+    span.attributes.extend([text("openinference.span.kind", "LLM"), text("llm.model_name", "gpt-4o")])
+    span.attributes.extend([number_of("llm.token_count.prompt", 40), number_of("llm.token_count.completion", 7)])
+    if not run:
+        return [span]
+    above = Span(trace_id=span.trace_id, span_id=(9).to_bytes(8), name="desk")
+    above.start_time_unix_nano, above.end_time_unix_nano = span.start_time_unix_nano - 1, span.end_time_unix_nano + 1
+    above.attributes.append(text("openinference.span.kind", "AGENT"))
+    span.parent_span_id = above.span_id
+    return [above, span]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    kinds=st.lists(st.sampled_from(["mute", "own", "run"]), min_size=2, max_size=3, unique=True),
+    settled=st.lists(st.booleans(), min_size=4, max_size=4),
+)
+def test_where_all_hide_what_was_said_the_one_that_shows_most_is_the_conversation(
+    next_url: Callable[[], str], kinds: list[str], settled: list[bool]
+) -> None:
+    sdk = mute(0)
+    sdk.attributes.extend([number_of("gen_ai.usage.input_tokens", 40), number_of("gen_ai.usage.output_tokens", 7)])
+    made = {"mute": [sdk], "own": hiding(0, 201, run=False), "run": hiding(0, 301, run=True)}
+    traces = {"mute": 101, "own": 201, "run": 301}
+    spans = [span for kind in kinds for span in raw_spans(*made[kind])]
+    memory, file = open_store("memory:"), open_store(next_url())
+    sent(file, spans, settled[: len(spans)])
+    sent(memory, spans, settled[: len(spans)])
+    most = max(kinds, key=lambda kind: traces[kind])
+    assert [id for id, _ in listed(file)] == [id for id, _ in listed(memory)] == [f"{traces[most]:032x}"]
+    file.close()
 
 
 @pytest.mark.parametrize("memory", [True, False])
