@@ -19,7 +19,9 @@ from taketwo.cli.main import taketwo
 from taketwo.config import Settings
 from taketwo.server.app import create_app
 from taketwo.store import open_store
+from taketwo.store.clickhouse import clickhouse_address
 from taketwo.store.keys import keep_given_key
+from taketwo.voice.costs import parse_prices
 
 CHART = Path(__file__).parents[1] / "deploy" / "helm" / "taketwo"
 BESIDE = Path(sys.executable).parent / "helm"
@@ -32,7 +34,8 @@ EVERYTHING = (
     *("store.existingSecret=database", "replicas=3", "executor=temporal://temporal:7233", "workers.enabled=true"),
     *("ingress.enabled=true", "ingress.tlsSecret=tls", "ingress.className=nginx", "serviceMonitor.enabled=true"),
     *("tracesTo=http://collector:4318", "envFromSecret=more", "env.TAKETWO_LLM_MODEL=openai:gpt-5-mini"),
-    "agentHosts=orders.shop.svc:8080",
+    *("agentHosts=orders.shop.svc:8080", "callPrices=minute=0.05\\,character=0.00003"),
+    *("mirror.to=clickhouse://taketwo@clickhouse:8123/talks", "mirror.passwordSecret=analyses"),
     *("imagePullSecrets[0].name=pull", "nodeSelector.disk=fast", "podAnnotations.team=support"),
 )
 
@@ -43,14 +46,20 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def rendered(*values: str) -> dict[str, Any]:
-    """What would be applied, by kind; workers are the only Deployment."""
+    """What would be applied, by kind; a Deployment by what it is for, too."""
     settings = [part for value in values for part in ("--set", value)]
     done = helm("template", "desk", str(CHART), "--api-versions", "monitoring.coreos.com/v1", *settings)
     assert done.returncode == 0, done.stderr
     documents = [document for document in yaml.safe_load_all(done.stdout) if document]
-    found = {document["kind"]: document for document in documents}
+    found = {_named(document): document for document in documents}
     assert len(found) == len(documents)
     return found
+
+
+def _named(document: dict[str, Any]) -> str:
+    if document["kind"] != "Deployment":
+        return str(document["kind"])
+    return f"Deployment {document['spec']['selector']['matchLabels']['app.kubernetes.io/component']}"
 
 
 @pytest.mark.parametrize("values", [(), EVERYTHING], ids=["as it is", "with everything"])
@@ -86,13 +95,15 @@ def test_recordings_go_into_a_bucket_where_one_is_named() -> None:
 
 def test_with_everything_pods_share_a_database_and_workers_replay() -> None:
     found = rendered(*EVERYTHING)
-    assert set(found) == {"Secret", "Service", "StatefulSet", "Deployment", "Ingress", "ServiceMonitor"}
-    server, workers = found["StatefulSet"]["spec"], found["Deployment"]["spec"]
+    deployments = {"Deployment worker", "Deployment mirror"}
+    assert set(found) == {"Secret", "Service", "StatefulSet", "Ingress", "ServiceMonitor"} | deployments
+    server, workers, mirror = (found[kind]["spec"] for kind in ("StatefulSet", *sorted(deployments, reverse=True)))
     assert server["replicas"] == 3 and "volumeClaimTemplates" not in server
-    for pod in (server["template"]["spec"], workers["template"]["spec"]):
+    for pod in (server["template"]["spec"], workers["template"]["spec"], mirror["template"]["spec"]):
         environment = {one["name"]: one for one in pod["containers"][0]["env"]}
         assert environment["TAKETWO_STORE"]["valueFrom"]["secretKeyRef"] == {"name": "database", "key": "url"}
         assert environment["TAKETWO_AGENT_HOSTS"]["value"] == "orders.shop.svc:8080"
+        assert parse_prices(environment["TAKETWO_CALL_PRICES"]["value"])
         assert environment["TAKETWO_LLM_MODEL"]["value"] == "openai:gpt-5-mini"
         assert pod["imagePullSecrets"] == [{"name": "pull"}] and pod["nodeSelector"] == {"disk": "fast"}
         mounted = {mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
@@ -108,13 +119,16 @@ def test_commands_options_ports_and_addresses_exist(values: tuple[str, ...]) -> 
     paths = {route.path for route in create_app(store).routes if isinstance(route, Route)}
     store.close()
     settings = {f"TAKETWO_{name.upper()}" for name in Settings.__struct_fields__}
-    for kind in {"StatefulSet", "Deployment"} & set(found):
+    running = [kind for kind in found if kind.startswith(("StatefulSet", "Deployment"))]
+    for kind in running:
         pod = found[kind]["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         program, command, *options = container["args"]
         help = CliRunner().invoke(taketwo, [command, "--help"]).output
-        assert program == "taketwo" and all(option.partition("=")[0] in help for option in options)
-        assert {one["name"] for one in container["env"]} <= settings
+        named = [option for option in options if option.startswith("-")]
+        assert program == "taketwo" and all(option.partition("=")[0] in help for option in named)
+        assert all(clickhouse_address(address) for address in options if address not in named)
+        assert {one["name"] for one in container["env"]} <= settings | {"CLICKHOUSE_PASSWORD"}
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             if probe in container:
                 assert container[probe]["httpGet"]["path"] in paths
@@ -123,8 +137,8 @@ def test_commands_options_ports_and_addresses_exist(values: tuple[str, ...]) -> 
     assert chosen.items() <= labels.items()
     named = {port["name"] for port in found["StatefulSet"]["spec"]["template"]["spec"]["containers"][0]["ports"]}
     assert {port["targetPort"] for port in found["Service"]["spec"]["ports"]} <= named
-    if "Deployment" in found:
-        assert not chosen.items() <= found["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    for kind in set(running) - {"StatefulSet"}:
+        assert not chosen.items() <= found[kind]["spec"]["template"]["metadata"]["labels"].items()
 
 
 @pytest.mark.parametrize(
@@ -133,6 +147,8 @@ def test_commands_options_ports_and_addresses_exist(values: tuple[str, ...]) -> 
         (("replicas=2",), "served by one pod"),
         (("workers.enabled=true",), "take their work from a Temporal server"),
         (("workers.enabled=true", "executor=temporal://t:7233"), "share the server's store"),
+        (("mirror.to=clickhouse://me@host:8123/talks",), "reads the server's store"),
+        (("mirror.to=http://host/talks", "store.existingSecret=database"), "mirror"),
         (("executor=redis://x",), "executor"),
         (("store.sise=20Gi",), "sise"),
         (("store.blobs=/data",), "blobs"),

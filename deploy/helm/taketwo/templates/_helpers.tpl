@@ -43,6 +43,10 @@ seccompProfile: {type: RuntimeDefault}
 - name: TAKETWO_AGENT_HOSTS
   value: {{ . | quote }}
 {{- end }}
+{{- with .Values.callPrices }}
+- name: TAKETWO_CALL_PRICES
+  value: {{ . | quote }}
+{{- end }}
 {{- range $name, $value := .Values.env }}
 - name: {{ $name }}
   value: {{ $value | quote }}
