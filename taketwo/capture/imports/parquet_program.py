@@ -84,6 +84,8 @@ def _tell_all(pyarrow: Any, parquet: Any, terms: Terms, told: BinaryIO) -> None:
     if len(names) > MOST_COLUMNS:
         raise ValueError(f"it has {len(names):,} columns; at most {MOST_COLUMNS:,} are read")
     _tell(told, COLUMNS, msgspec.msgpack.encode(names))
+    # Whoever finds there what it cannot use need not hear that the rest takes too much.
+    told.flush()
     for row in _rows(pyarrow, file, terms):
         body = msgspec.msgpack.encode(row, enc_hook=str)
         if len(body) > terms.largest:
