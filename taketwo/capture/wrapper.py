@@ -8,7 +8,19 @@ from taketwo.capture.dialects.messages import read_messages
 from taketwo.capture.reading import Message, Role
 from taketwo.value import JSON
 
-_ASKED = ("message", "input", "query", "question", "prompt", "text", "user_input", "user_message", "content", "inputs")
+_ASKED = (
+    "message",
+    "input",
+    "query",
+    "question",
+    "prompt",
+    "text",
+    "user_input",
+    "user_message",
+    "content",
+    "inputs",
+    "task",
+)
 _ANSWERED = ("output", "answer", "response", "reply", "result", "content", "text", "final_output", "outputs")
 _LISTS = ("messages", "choices", "generations", "items", "contents", "candidates")
 DEEPEST = 6

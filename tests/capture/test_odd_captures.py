@@ -54,3 +54,16 @@ def test_a_line_that_got_an_error_is_a_turn_although_the_application_forgot_it()
     (talk,) = told("a-line-that-failed")
     assert lines(talk) == [*LINES[:2], (LINES[2][0], None), LINES[3]]
     assert [(gap.where, gap.why[:22]) for gap in talk.gaps] == [("turns[2].reply", "the model call failed:")]
+
+
+def test_calls_and_results_that_smolagents_tells_in_words_are_calls_and_results() -> None:
+    (talk,) = told("smolagents")
+    assert lines(talk) == LINES
+    calls = [(turn, call) for turn, _, call in talk.calls()]
+    assert [(turn, call.tool, call.arguments) for turn, call in calls if call.tool != "final_answer"] == CALLS
+    assert [call.arguments["answer"] for _, call in calls if call.tool == "final_answer"] == [said for _, said in LINES]
+    failed = [call.error for _, call in calls if call.error]
+    assert len(failed) == 1
+    assert failed[0].startswith("Error:\nError executing tool 'issue_refund'")
+    assert all(call.result or call.error for _, call in calls)
+    assert talk.gaps == ()

@@ -51,6 +51,8 @@ ROLES: dict[str, Role] = {
     "function": "tool",
     "functionmessage": "tool",
     "observation": "tool",
+    "tool-call": "assistant",
+    "tool-response": "tool",
     "system": "system",
     "systemmessage": "system",
     "developer": "system",
@@ -327,7 +329,9 @@ def _tool_message(item: dict[str, JSON]) -> Message:
     content = next(
         (item[name] for name in ("content", "parts", "contents", "text") if item.get(name) is not None), None
     )
-    return Message(role="tool", results=(read_result(item, result_value(content)),))
+    in_parts = isinstance(content, dict) and bool(content) and all(isinstance(key, int) for key in content)
+    value = result_value(_listed(content) if in_parts else content)
+    return Message(role="tool", results=(read_result(item, value),))
 
 
 def _reasoning(item: dict[str, JSON]) -> str:

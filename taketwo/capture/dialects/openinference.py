@@ -11,6 +11,7 @@ from taketwo.capture.dialects.flat import family, flat_messages
 from taketwo.capture.dialects.loose_json import Unreadable, as_object, decimal_of, loosely, number_of, parse, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.run_together import parted
+from taketwo.capture.dialects.smolagents import out_of_words
 from taketwo.capture.dialects.tool_spans import execution, failure
 from taketwo.capture.reading import Kind, Lacks, Message, Reading, ToolCall
 from taketwo.conversation import ToolDefinition
@@ -170,7 +171,9 @@ def read_family(
 ) -> tuple[tuple[Message, ...] | None, str, Lacks]:
     """The messages of a flattened family, the rule that read them, and which end of it is lost."""
     found, lacks = flat_messages(attributes, prefix, "assistant" if "output" in prefix else "user", dropped=dropped)
-    return None if found is None else with_empty_arguments(found), prefix.rstrip("."), lacks
+    if found is None:
+        return None, prefix.rstrip("."), lacks
+    return with_empty_arguments(out_of_words(found)), prefix.rstrip("."), lacks
 
 
 def with_empty_arguments(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -221,7 +224,13 @@ NO_SETTINGS = {
 
 
 def _tools(attributes: Mapping[str, JSON]) -> tuple[ToolDefinition, ...]:
-    return read_definitions(family(attributes, "llm.tools."))
+    """The tools; earlier instrumentations of LangChain have them among the settings alone."""
+    if tools := read_definitions(family(attributes, "llm.tools.")):
+        return tools
+    settings = attributes.get("llm.invocation_parameters")
+    if not isinstance(settings, str) or '"tools"' not in settings:
+        return ()
+    return read_definitions((as_object(settings) or {}).get("tools"))
 
 
 def _model_name(attributes: Mapping[str, JSON]) -> str | None:
