@@ -29,7 +29,7 @@ from taketwo.sdk.api.executions import CallExecution, ExecuteRunTest
 from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenario, ReplaySession, ReplayType
 from taketwo.sdk.api.run_tests import CreateRunTest
 from taketwo.sdk.api.scenarios import MOST_ROWS, CustomColumn
-from taketwo.server.api.operation import misplaced
+from taketwo.server.api.operation import read_json
 from taketwo.server.flow import replay_sessions as sessions
 from taketwo.server.flow.agents import version
 from taketwo.server.flow.chats import Chats, Post, Said, read_messages
@@ -341,12 +341,7 @@ async def _body(request: Request, kind: type[Any]) -> Any:
         received += piece
         if len(received) > BODY_BYTES:
             raise BadSetting(f"the body is larger than {BODY_BYTES:,} bytes", where="body")
-    try:
-        return msgspec.json.decode(bytes(received) or b"{}", type=prepared(kind))
-    except msgspec.ValidationError as error:
-        raise misplaced(error) from error
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise BadSetting(f"this is no JSON: {error}", where="body") from error
+    return read_json(bytes(received) or b"{}", kind)
 
 
 def _number(text: str | None, default: int) -> int:

@@ -237,3 +237,4 @@ def test_a_script_for_replay_sessions_works_as_it_is(serving, store: Store) -> N
         assert client.get(f"/simulate/run-tests/{test['id']}/executions/").json()["results"][0]["id"] == execution
         missing = client.post("/simulate/run-tests/create/", json={"name": "x"})
         assert missing.status_code == 400 and missing.json()["field"] == "agent_definition_id"
+        assert missing.json()["message"] == "agent_definition_id: missing, and so is scenario_ids"

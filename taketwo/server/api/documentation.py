@@ -93,8 +93,10 @@ def _responses(operation: Operation, schemas: Mapping[str, JSON], examples: Mapp
         found["200"] = {"description": "A file.", "content": {"*/*": {"schema": {}, "example": "…"}}}
     elif operation.answers is Stream:
         text = 'event: progress\nid: 5f0c\ndata: {"status": "running"}\n\n'
-        content = {"schema": {"type": "string"}, "example": text}
-        found["200"] = {"description": "Server-sent events.", "content": {"text/event-stream": content}}
+        # What a schema of a stream would be about, the whole or each event, OpenAPI 3.1 does not say.
+        content = {"schema": {}, "example": text}
+        about = "Server-sent events: `progress` with the thing as JSON whenever it has changed, and `end`."
+        found["200"] = {"description": about, "content": {"text/event-stream": content}}
         found["204"] = {"description": "It has ended, and Last-Event-ID says that this is known."}
     else:
         content = {"schema": schemas[_key(operation.answers)], "example": _plain(examples[operation.answers])}

@@ -144,11 +144,16 @@ def read_body(operation: Operation, body: bytes) -> Any:
         return body
     if not body.strip() and not operation.needs_body:
         body = b"{}"
+    return read_json(body, operation.body)
+
+
+def read_json(body: bytes, kind: type[Any]) -> Any:
+    """JSON as that type. Raises BadSetting naming the field."""
     try:
-        return msgspec.json.decode(body, type=prepared(operation.body))
+        return msgspec.json.decode(body, type=prepared(kind))
     except msgspec.ValidationError as error:
         # It is said before the rest was read, which may be no JSON.
-        raise misplaced(error, operation.body, _json_of(body)) from error
+        raise misplaced(error, kind, _json_of(body)) from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise _no_json(error) from error
 
