@@ -15,6 +15,7 @@ from taketwo.replay.current import AskedCall, CameBack, ReplayStopped, Scene
 from taketwo.replay.divergence import CallOrder, call_in_words, left_out_in_words, missed_in_words
 from taketwo.replay.journal import Journal
 from taketwo.replay.offered import offered
+from taketwo.replay.own_thread import OwnThread
 from taketwo.replay.results import has_failed
 from taketwo.replay.stand_in import Made, Missing, StandIn
 from taketwo.replay.tools import Found, ToolPolicy, ToolWorld
@@ -80,6 +81,7 @@ class Session(Scene):
         self.recorded_at: datetime | None = None
         self._told_at_ns = 0
         self.journal = Journal()
+        self.thread = OwnThread()
         self.ending: Ending | None = None
         self.refused: ToolRefused | None = None
         self._wake: Callable[[], None] = _nobody
@@ -246,6 +248,7 @@ class Session(Scene):
         """The replay is over; code of the agent that is left running gets no more answers."""
         with self._lock:
             self._over = True
+        self.thread.end()
 
     def failed(self, detail: str) -> None:
         """The agent did something that no replay can go on from."""

@@ -130,6 +130,10 @@ class Exchange:
         """A tool really ran, and gave this. call: what `call_tool` gave for it."""
         self._session.lived(call, result=result, error=error, latency_ms=latency_ms)
 
+    async def in_thread(self, code: Callable[[], object]) -> object:
+        """Run code of the agent that may block, see `OwnThread.run`."""
+        return await self._session.thread.run(code)
+
     def drew(self, who: str, seed: int | None) -> None:
         """Somebody drew by chance, having taken this seed, or none. who: `model`, `random`, …"""
         self._session.drew(who, seed)

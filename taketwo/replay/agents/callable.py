@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import difflib
 import importlib
 import inspect
 import sys
-import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -53,7 +50,7 @@ class CallableAgent:
 
     With a first parameter named `messages` it is called with the list of chat messages, named `exchange` with the
     Exchange itself, else with an AgentInput. It may be plain, async, or yield pieces of text; what is plain runs in
-    a thread of its own. It gets a copy of the messages: what it appends to the list is not kept.
+    a thread of its replay. It gets a copy of the messages: what it appends to the list is not kept.
     """
 
     def __init__(self, given: Callable[..., Any] | object, spec: str | None = None) -> None:
@@ -97,7 +94,7 @@ class CallableAgent:
         if self._is_async:
             given = self._function(argument)
         else:
-            given = await _in_thread(lambda: _drained(self._function(argument), exchange))
+            given = await exchange.in_thread(lambda: _drained(self._function(argument), exchange))
         if inspect.isawaitable(given):
             given = await given
         if isinstance(given, str | dict):  # what nearly every agent gives; asking an abstract class takes longer
@@ -176,41 +173,6 @@ def _heard(piece: object, exchange: Exchange) -> str:
     cleaned = clean_text(piece)
     exchange.hear(cleaned)
     return cleaned
-
-
-async def _in_thread(work: Callable[[], object]) -> object:
-    """Run it in a thread of its own that knows the replay.
-
-    A daemon, and no pool: code that never returns must neither block the others nor the end of the process.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[object] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(result: object, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(result)
-        elif isinstance(error, StopIteration):  # no future can carry one
-            done.set_exception(RuntimeError("the agent raised StopIteration"))
-        else:
-            done.set_exception(error)
-
-    def run() -> None:
-        result: object = None
-        error: BaseException | None = None
-        try:
-            result = context.run(work)
-        except BaseException as raised:  # foreign code; carried over to the turn
-            error = raised
-        try:
-            loop.call_soon_threadsafe(settle, result, error)
-        except RuntimeError:
-            return  # the loop has closed: nobody waits for this any more
-
-    threading.Thread(target=run, name="taketwo-agent", daemon=True).start()
-    return await done
 
 
 def _name(given: object) -> str:

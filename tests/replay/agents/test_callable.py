@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import functools
 import sys
 import threading
@@ -117,6 +118,23 @@ async def test_plain_code_runs_in_a_thread_that_knows_the_replay() -> None:
 
     assert await reply(agent) == "lost"
     assert threads == ["taketwo-agent"]
+
+
+async def test_plain_code_stays_in_one_thread_for_a_replay_and_the_thread_ends_with_it() -> None:
+    threads: dict[str, list[threading.Thread]] = {"first": [], "second": []}
+
+    def agent_of(name: str) -> CallableAgent:
+        return CallableAgent(lambda messages: threads[name].append(threading.current_thread()) or "Hello.")
+
+    talk = conversation(turn("Hi", reply="Hello."), turn("And?", reply="Hello."))
+    both = [replay(Case(id=name, recorded=talk), agent_of(name)) for name in threads]
+    await asyncio.gather(*both)
+    assert [len(set(each)) for each in threads.values()] == [1, 1]
+    assert [len(each) for each in threads.values()] == [2, 2]
+    assert threads["first"][0] is not threads["second"][0]
+    for each in threads.values():
+        await asyncio.to_thread(each[0].join, 20)
+        assert not each[0].is_alive()
 
 
 MESSAGE = {"role": "assistant", "content": "Lost."}
