@@ -33,8 +33,8 @@ RESULTS: dict[str, Any] = {
 }
 """What the tools gave back; each library writes it down in its own way."""
 
-SILENT_BEFORE_CALLS = {"openinference-autogen"}
-"""AutoGen keeps what the model says beside its tool calls as thoughts, and sends none of it."""
+SILENT_BEFORE_CALLS = {"openinference-autogen", "genkit"}
+"""AutoGen keeps what the model says beside its tool calls as thoughts, Genkit drops it; neither sends any of it."""
 OTHER_ERROR = {"agent-framework": "Error: Function failed."}
 """What the model read instead of the tool's own words."""
 WITHOUT_DEFINITIONS = {"openinference-autogen"}

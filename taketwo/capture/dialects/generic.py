@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.loose_json import as_object, loosely, text_of
+from taketwo.capture.dialects.loose_json import as_object, loosely, number_of, text_of
 from taketwo.capture.dialects.messages import without_system
 from taketwo.capture.dialects.openinference import raw_messages
 from taketwo.capture.dialects.otel_genai import read_settings, usage
@@ -115,7 +115,10 @@ def _model(attributes: Mapping[str, JSON], reading: Reading, name: str, given: J
     talk, system = without_system(request) if request is not None else (None, None)
     fields = as_object(given) or {}
     known = request is not None or response is not None
-    return usage(attributes, reading).but(
+    reading = usage(attributes, reading)
+    if name == "genkit:input":
+        reading = _counted_in_output(reading, as_object(gave) or {}, text_of(attributes.get("genkit:name")))
+    return reading.but(
         kind="model",
         evidence="raw" if known else "nothing",
         request=talk,
@@ -126,4 +129,16 @@ def _model(attributes: Mapping[str, JSON], reading: Reading, name: str, given: J
         tools=read_definitions(fields.get("tools")),
         settings=read_settings(attributes),
         hidden=marks.LEFT_OUT,
+    )
+
+
+def _counted_in_output(reading: Reading, gave: Mapping[str, JSON], name: str | None) -> Reading:
+    """Model, tokens and the response's id as Genkit has them: in the output of the model, whose name is the span's."""
+    counted, raw = gave.get("usage"), gave.get("raw")
+    counted = counted if isinstance(counted, dict) else {}
+    return reading.but(
+        model=name if name != "generate" else None,
+        input_tokens=number_of(counted.get("inputTokens")),
+        output_tokens=number_of(counted.get("outputTokens")),
+        response_id=text_of(raw.get("id")) if isinstance(raw, dict) else None,
     )

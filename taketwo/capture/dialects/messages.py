@@ -313,13 +313,17 @@ def _add_calls(item: dict[str, JSON], draft: Draft) -> None:
             draft.calls.append(read_call({"name": name, "arguments": item.get("function_call_arguments_json")}))
 
 
+_RESULTS = frozenset({"toolResult", "function_response", "toolResponse"})
+"""Parts with such a key bring a result."""
+
+
 def _has_result_parts(item: dict[str, JSON]) -> bool:
     content = _content(item)
     if isinstance(content, str) and content[:2] == "[{" and "toolResult" in content:
         content = _parts_in_text(content)
     results = ("tool_result", "tool_call_response", "tool-result")
     return isinstance(content, list | dict) and any(
-        isinstance(part, dict) and (part.get("type") in results or "toolResult" in part or "function_response" in part)
+        isinstance(part, dict) and (part.get("type") in results or not _RESULTS.isdisjoint(part))
         for part in _listed(content)
     )
 

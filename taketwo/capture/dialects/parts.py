@@ -99,6 +99,7 @@ def _add_typed(part: dict[str, JSON], draft: Draft) -> None:
         kind in _CALL_TYPES
         or "toolUse" in part
         or "functionCall" in part
+        or "toolRequest" in part
         or isinstance(part.get("function_call"), dict)
     ):
         call = read_call(part)
@@ -139,7 +140,7 @@ def _thinking(part: dict[str, JSON]) -> str:
 
 def read_call(part: dict[str, JSON]) -> ToolCall:
     """A tool call in any shape."""
-    for name in ("tool_call", "toolUse", "functionCall", "function_call"):
+    for name in ("tool_call", "toolUse", "functionCall", "function_call", "toolRequest"):
         if isinstance(inner := part.get(name), dict):
             part = {**part, **inner}
     function = part.get("function")
@@ -186,7 +187,7 @@ def _arguments_in_text(text: str) -> tuple[dict[str, JSON] | None, str | None, s
 
 def call_id(part: dict[str, JSON]) -> str | None:
     """The id of a call. Responses items have two: `call_id` is the one that results name."""
-    return _word(part, "call_id", "tool_call_id", "toolCallId", "toolUseId", "tool_use_id", "id")
+    return _word(part, "call_id", "tool_call_id", "toolCallId", "toolUseId", "tool_use_id", "id", "ref")
 
 
 def read_result(part: dict[str, JSON], value: JSON) -> ToolResult:
@@ -201,7 +202,7 @@ def read_result(part: dict[str, JSON], value: JSON) -> ToolResult:
     elif value is None and not _says_nothing_on_purpose(part):
         flaw = marks.LEFT_OUT
     name = _word(part, "name", "toolName", "tool_name")
-    identity = _word(part, "tool_call_id", "toolCallId", "tool_use_id", "toolUseId", "call_id", "id")
+    identity = _word(part, "tool_call_id", "toolCallId", "tool_use_id", "toolUseId", "call_id", "id", "ref")
     return ToolResult(id=identity, name=name, value=value, failed=failed, flaw=flaw)
 
 
@@ -230,7 +231,7 @@ def _result_content(part: dict[str, JSON]) -> JSON:
 
 
 def _bedrock_or_gemini_result(part: dict[str, JSON]) -> dict[str, JSON] | None:
-    for name in ("toolResult", "function_response", "functionResponse"):
+    for name in ("toolResult", "function_response", "functionResponse", "toolResponse"):
         if isinstance(inner := part.get(name), dict):
             return inner
     return None
