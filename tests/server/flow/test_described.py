@@ -107,12 +107,17 @@ def test_a_model_thinks_of_more_and_such_rows_name_it(client: httpx.Client) -> N
         ({"situations": [{**LATE, "says": []}]}, "situations[0].says"),
         ({"situations": [{**LATE, "expected": [{"check": "must_say", "text": "/(/"}]}]}, "situations[0].expected"),
         ({"situations": [LATE] * 600, "personas": ["terse", "polite"]}, "situations"),
-        ({"name": "refunds"}, "name"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_field(client: httpx.Client, asked: dict[str, Any], field: str) -> None:
     answer = described(client, **{"name": "wrong", **asked})
     assert answer.status_code == 400 and answer.json()["field"] == field, answer.text
+
+
+def test_a_name_that_is_taken_is_named_by_its_field(client: httpx.Client) -> None:
+    assert described(client, name="taken").status_code == 201
+    answer = described(client, name="taken")
+    assert answer.status_code == 400 and answer.json()["field"] == "name", answer.text
 
 
 def test_the_sdk_makes_one_and_a_mistake_is_told_before_anything_is_sent(client: httpx.Client) -> None:
