@@ -53,10 +53,14 @@ _PIECE: Final = 4096
 _WEIGHTS: Final = Path(__file__).with_name("edge_weights.npz")
 _UNIT_S: Final = 0.05
 """What the learnt model counts in."""
-_MOST_HIDDEN_S: Final = 0.12
+_MOST_HIDDEN_S: Final = 0.2
 """No more than a last consonant is believed to be hidden."""
 _SHORTEST_WORD_S: Final = 0.2
 """Of shorter sounds nothing is known to be hidden: they are clicks, and words that were cut off."""
+
+_SYLLABLE_S: Final = 0.06
+_HEARD_S: Final = 0.12
+"""What the model of `activity` hears for so long is no click."""
 
 Energies: TypeAlias = NDArray[np.float32]
 """Frames by bands."""
@@ -110,7 +114,17 @@ def sharpened(samples: Samples, rough: Sequence[Stretch]) -> list[Stretch]:
     for start, end in zip(found[::2], found[1::2], strict=True):
         most_s = _MOST_HIDDEN_S if end.at_s - start.at_s >= _SHORTEST_WORD_S else 0.0
         exact.append(Stretch(max(0.0, start.exact_s(most_s)), min(longest_s, end.exact_s(most_s))))
-    return [one if one.start_s < one.end_s else was for one, was in zip(exact, rough, strict=True)]
+    return [_at_least_a_syllable(one, was) for one, was in zip(exact, rough, strict=True)]
+
+
+def _at_least_a_syllable(one: Stretch, was: Stretch) -> Stretch:
+    """What was heard for long enough is a syllable, though little of it rises above the noise: somebody is cut off."""
+    if one.start_s >= one.end_s:
+        return was
+    if was.length_s < _HEARD_S or one.length_s >= _SYLLABLE_S:
+        return one
+    middle_s = max((one.start_s + one.end_s) / 2, _SYLLABLE_S / 2)
+    return Stretch(middle_s - _SYLLABLE_S / 2, middle_s + _SYLLABLE_S / 2)
 
 
 def edges(samples: Samples, rough: Sequence[Stretch]) -> Iterator[Edge]:

@@ -82,6 +82,16 @@ def test_a_syllable_after_a_sentence_is_part_of_it_and_alone_it_is_a_click() -> 
     assert speech(alone) == []
 
 
+def test_a_syllable_that_noise_nearly_hides_stays_one() -> None:
+    """Of an agent that is cut off as it goes on there is little to be heard, and it was interrupted all the same."""
+    noise = hiss(4 * HEARING_RATE, np.random.default_rng(5)) * np.float32(0.05)
+    said = clip(AGENT[0])[:HEARING_RATE]
+    noise[HEARING_RATE : HEARING_RATE + len(said)] += said
+    for start in (2.4, 2.6, 2.8, 3.0):
+        _, syllable = sharpened(noise, [Stretch(1.0, 2.0), Stretch(start, start + 0.2)])
+        assert syllable.length_s >= 0.05
+
+
 def test_what_cannot_be_sharpened_stays_as_it_was() -> None:
     nothing = np.zeros(HEARING_RATE, dtype=np.float32)
     assert sharpened(nothing, []) == []
