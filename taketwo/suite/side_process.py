@@ -43,6 +43,8 @@ SWITCH_S = 0.001
 five times that, and the agents leave them no gap."""
 END_OF_PIECE = b""
 """The line behind the questions that are answered together."""
+BEGINNING = b"taketwo begins"
+"""The line before all that the process says: what Python runs at its start, as sitecustomize, may print, too."""
 
 log = logging.getLogger(__name__)
 
@@ -271,10 +273,13 @@ class SideProcess:
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         """What the other one does."""
         assert process.stdout is not None
-        begun = b""
+        has_begun, begun = False, b""
         with process.stdout as pipe:
             while piece := os.read(pipe.fileno(), LARGEST_PIECE):
                 *lines, begun = (begun + piece).split(b"\n")
+                if not has_begun:
+                    has_begun = BEGINNING in lines
+                    lines = lines[lines.index(BEGINNING) + 1 :] if has_begun else []
                 self._loop.call_soon_threadsafe(self._hear, lines)
         self._loop.call_soon_threadsafe(self._has_ended)
 

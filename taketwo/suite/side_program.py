@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -18,7 +19,7 @@ from taketwo.store.results import Row, row_of, write
 from taketwo.store.writer import Writer
 from taketwo.suite.case_result import Decided, beside_the_old, more_wanted, result_of, verdict_over, with_judged
 from taketwo.suite.findings import Findings, attempt_of, find
-from taketwo.suite.side_process import LARGEST_PIECE, Answer, Done, Question, Terms
+from taketwo.suite.side_process import BEGINNING, LARGEST_PIECE, Answer, Done, Question, Terms
 
 SWITCH_S = 0.0005
 """How long a thread may have to wait for another, in seconds; Python's own is ten times that."""
@@ -29,10 +30,18 @@ def main() -> None:
     # Whoever writes has to wait for whoever judges each time that it comes back from the disk.
     sys.setswitchinterval(SWITCH_S)
     with open(0, "rb", buffering=LARGEST_PIECE) as lines:
-        beside = Beside(Terms.from_json(lines.readline()), sys.stdout.buffer)
+        beside = Beside(Terms.from_json(lines.readline()), _told())
         for line in lines:
             beside.take(line.rstrip())
     beside.close()
+
+
+def _told() -> BinaryIO:
+    """Where it says what it has done; what else is printed goes elsewhere from now on."""
+    told = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    told.write(b"\n" + BEGINNING + b"\n")
+    return told
 
 
 class Beside:

@@ -116,6 +116,16 @@ async def test_a_process_that_ends_on_its_own_is_done_without(
     assert len(store.results("on 2")) == WORTH_A_PROCESS
 
 
+async def test_what_is_printed_at_the_start_of_the_process_is_no_answer(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('proxies loaded', end=' ')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = await run_many(store, agent_of(TALK), cores=2)
+    assert Counter(result.verdict.kind for result in found.values()) == {"pass": WORTH_A_PROCESS}
+    assert len(store.results("on 2")) == WORTH_A_PROCESS
+
+
 async def test_a_store_that_the_process_cannot_write_to_is_written_to_here(tmp_path: Path) -> None:
     shelf = Shelf(f"sqlite:///{tmp_path / 'broken.sqlite3'}")
     open_store(shelf.url).close()
