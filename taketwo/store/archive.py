@@ -250,7 +250,7 @@ def _rows(place: ArchivePlace) -> Iterator[dict[str, Any]]:
         ):
             if not set(names) <= set(archive.columns):
                 raise StoreUnavailable("this Parquet file is no archive of taketwo", where=place.where)
-            size = file.seek(0, os.SEEK_END)
+            size = os.fstat(file.fileno()).st_size  # no seek: the process that reads has its place in the same file
             yield from archive.rows(max(ALWAYS_TAKEN, MOST_GROWTH * size))
     except (TraceUnreadable, OSError) as error:
         why = error.what if isinstance(error, TraceUnreadable) else str(error)

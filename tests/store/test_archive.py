@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +22,7 @@ from taketwo.errors import AlreadyThere, StoreUnavailable
 from taketwo.store import Store, open_store
 from taketwo.store.addresses import blobs_of
 from taketwo.store.archive import _rows, put_back, write_archive
-from taketwo.store.archive_places import archive_place
+from taketwo.store.archive_places import ArchivePlace, archive_place
 from taketwo.store.feedback import Feedback
 from taketwo.voice.recordings import Recordings
 
@@ -153,6 +156,33 @@ def test_what_is_damaged_or_no_archive_is_said_on_one_line(store: Store, tmp_pat
     with pytest.raises(StoreUnavailable) as raised:
         open_store(f"archive:///{file}")
     assert str(file) in str(raised.value) and "\n" not in str(raised.value)
+
+
+class Place:
+    """A file whose place, once it is at its beginning, nobody may change here."""
+
+    where = "there"
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def opened(self) -> io.FileIO:
+        return Unmoved(self._file)
+
+
+class Unmoved(io.FileIO):
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        assert (offset, whence) == (0, os.SEEK_SET)
+        return super().seek(offset, whence)
+
+
+def test_who_reads_an_archive_leaves_the_place_in_it_to_the_process_that_shares_it(
+    store: Store, tmp_path: Path
+) -> None:
+    store.put_conversation(imported("old"))
+    file = tmp_path / "old.parquet"
+    write_archive(store, file, before=LATER)
+    assert [row["id"] for row in _rows(cast("ArchivePlace", Place(file)))] == ["old"]
 
 
 def test_an_archive_that_unpacks_to_very_much_more_than_its_size_is_not_read_to_its_end(tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ class Parquet:
         assert output is not None
         head = output.read(FRAME.size)
         kind, size = FRAME.unpack(head) if len(head) == FRAME.size else (b"", 0)
+        if size > LARGEST_ROW:  # whoever has taken that process over may not have this one's memory
+            raise TraceUnreadable(f"a row takes more than {LARGEST_ROW >> 20:,} MiB")
         body = output.read(size)
         if kind == FAILED:
             raise TraceUnreadable(msgspec.msgpack.decode(body, type=str))
@@ -80,7 +82,8 @@ def open_parquet(
     checksums: bool = False,
     needed_for: str = "reading parquet",
 ) -> Iterator[Parquet]:
-    """Read a file that can be read from its end, see `on_disk`.
+    """Read a file that can be read from its end, see `on_disk`. Its place in it must be left alone meanwhile: the process
+    shares it.
 
     most_memory: bytes that may be allocated to unpack it. as_json, checksums: see `Terms`. Raises MissingExtra,
     TraceUnreadable where it is no such file.
