@@ -45,3 +45,13 @@ def test_anything_else_stays_what_it_is(name: str, text: str) -> None:
 def test_names_that_can_be_told_apart_in_two_ways_stay_together() -> None:
     message = Message(role="assistant", calls=(ToolCall(name="aab", text="{}{}"),))
     assert parted(message, {"a", "ab", "aa", "b"}) == message
+
+
+def test_names_that_can_be_told_apart_in_two_ways_beside_others_of_another_number_stay_together() -> None:
+    message = Message(role="assistant", calls=(ToolCall(name="aaaaa", text="{}{}"),))
+    assert parted(message, ["a", "aa", "aaa"]) == message
+
+
+def test_more_calls_than_a_model_asks_for_stay_together() -> None:
+    assert len(apart("get" * 100, "{}" * 100)) == 100
+    assert apart("get" * 101, "{}" * 101) == [("get" * 101, None, None)]

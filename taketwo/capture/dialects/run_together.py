@@ -6,10 +6,16 @@ OpenInference for JavaScript adds up what a stream brings without looking at whi
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 
 from taketwo.capture.reading import Message, ToolCall
 from taketwo.value import JSON
+
+MOST = 100
+"""So many calls are told apart at most."""
+_DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"\s*")
 
 
 def parted(message: Message, tools: Collection[str]) -> Message:
@@ -20,7 +26,7 @@ def parted(message: Message, tools: Collection[str]) -> Message:
 
 
 def _parted(call: ToolCall, tools: Collection[str]) -> list[ToolCall]:
-    given = _objects(call.text or "")
+    given = _objects((call.text or "").strip())
     names = _names(call.name, len(given), tools) if len(given) > 1 else None
     if call.name in tools or names is None:
         return [call]
@@ -31,29 +37,34 @@ def _parted(call: ToolCall, tools: Collection[str]) -> list[ToolCall]:
 
 
 def _objects(text: str) -> list[dict[str, JSON]]:
-    """The objects that stand in a row; none where there is something else between them."""
-    found, decoder = [], json.JSONDecoder()
-    while text := text.strip():
+    """The objects that stand in a row; none where there is something else between them, or too many."""
+    found: list[dict[str, JSON]] = []
+    end = 0
+    while end < len(text):
         try:
-            value, end = decoder.raw_decode(text)
+            value, end = _DECODER.raw_decode(text, end)
         except (ValueError, RecursionError):
             return []
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or len(found) == MOST:
             return []
         found.append(value)
-        text = text[end:]
+        end = _SPACE.match(text, end).end()  # type: ignore[union-attr]  # it matches nothing, too
     return found
 
 
 def _names(text: str, count: int, tools: Collection[str]) -> list[str] | None:
     """The names of tools that make up the text, so many of them; None where there are none or no one way."""
-    ways: list[list[list[str]]] = [[[]], *([] for _ in text)]
-    for end in range(1, len(text) + 1):
-        for name in tools:
-            if name and end >= len(name) and text.startswith(name, end - len(name)):
-                ways[end] += [[*way, name] for way in ways[end - len(name)] if len(way) < count]
-        ways[end] = ways[end][:2]
-    whole = [way for way in ways[-1] if len(way) == count]
+    ways: dict[int, list[list[str]]] = {0: [[]]}
+    for _ in range(count):
+        longer: dict[int, list[list[str]]] = {}
+        for end, some in ways.items():
+            for name in tools:
+                if name and text.startswith(name, end):
+                    there = longer.setdefault(end + len(name), [])
+                    there += [[*way, name] for way in some]
+                    del there[2:]  # two are no one way
+        ways = longer
+    whole = ways.get(len(text), [])
     return whole[0] if len(whole) == 1 else None
 
 

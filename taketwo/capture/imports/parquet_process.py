@@ -82,8 +82,7 @@ def open_parquet(
     checksums: bool = False,
     needed_for: str = "reading parquet",
 ) -> Iterator[Parquet]:
-    """Read a file that can be read from its end, see `on_disk`. Its place in it must be left alone meanwhile: the process
-    shares it.
+    """Read a file that can be read from its end, see `on_disk`; nobody else may seek in it, as its place is shared.
 
     most_memory: bytes that may be allocated to unpack it. as_json, checksums: see `Terms`. Raises MissingExtra,
     TraceUnreadable where it is no such file.

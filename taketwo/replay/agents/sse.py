@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import msgspec
@@ -55,13 +55,19 @@ class Chunk(msgspec.Struct):
 
 async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
     """The lines of a stream. Only what ends a line there does so: other signs of new lines stand in texts of JSON."""
-    rest = b""
+    begun: list[bytes] = []  # put together once: a line may come in thousands of pieces
     async for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
+        *lines, rest = piece.split(b"\n")
         for line in lines:
-            yield line.removesuffix(b"\r").decode(errors="replace")
-    if rest:
-        yield rest.removesuffix(b"\r").decode(errors="replace")
+            yield _line((*begun, line))
+            begun = []
+        begun.append(rest)
+    if any(begun):
+        yield _line(begun)
+
+
+def _line(pieces: Iterable[bytes]) -> str:
+    return b"".join(pieces).removesuffix(b"\r").decode(errors="replace")
 
 
 async def chunks(lines: AsyncIterator[str]) -> AsyncIterator[Chunk]:
