@@ -210,8 +210,11 @@ def calibrate_command(
     """
     evaluators = _evaluators(judging)
     project = project or settings().project
+    by_scores = labels.startswith(OF_SCORES) and not Path(labels).is_file()
+    if filter_text is not None and not by_scores:
+        raise BadSetting("it goes with score.NAME: a file names its conversations itself", where="--filter")
     with opened_store(store_url) as store:
-        if labels.startswith(OF_SCORES):
+        if by_scores:
             labelled = list(_labelled_by(labels.removeprefix(OF_SCORES), store, filter_text, project))
         else:
             labelled = [Labelled(store.conversation(id, project), label) for id, label in _labels(Path(labels))]

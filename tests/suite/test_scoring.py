@@ -134,6 +134,11 @@ def test_evaluators_are_held_against_what_people_said(folder: Path) -> None:
     assert "no conversation has a score 'csat'" in taketwo(
         folder, "calibrate", "score.csat", "--evaluator", "no_loop: 3", code=2
     )
+    labels.rename(folder / "score.jsonl")
+    assert taketwo(folder, "calibrate", "score.jsonl", "--evaluator", "refuses: false") == told, "a file that is there"
+    assert "it goes with score.NAME" in taketwo(
+        folder, "calibrate", "score.jsonl", "--filter", "channel:text", "--evaluator", "refuses: false", code=2
+    )
     labels.write_text('{"id": "sess-1"}\n')
     assert "labels.jsonl:1: is no label" in taketwo(
         folder, "calibrate", "labels.jsonl", "--evaluator", "refuses: false", code=2
