@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from recorded_traces import EXPECTED, PROTOBUF
 
+from taketwo.capture.dialects.smolagents import out_of_words
 from taketwo.capture.otlp import decode_span, read_spans
+from taketwo.capture.reading import Message, ToolResult
 from taketwo.capture.reconstruct import reconstruct
 from taketwo.capture.sessions import sessions
 from taketwo.conversation import Conversation
@@ -67,3 +69,10 @@ def test_calls_and_results_that_smolagents_tells_in_words_are_calls_and_results(
     assert failed[0].startswith("Error:\nError executing tool 'issue_refund'")
     assert all(call.result or call.error for _, call in calls)
     assert talk.gaps == ()
+
+
+def test_an_error_that_only_quotes_smolagents_tells_of_no_call() -> None:
+    quoted = "Error:\nThe log says: Error executing tool 'pay' with arguments {'sum': 1}: no"
+    message = Message(role="tool", results=(ToolResult(value=quoted),))
+    (answer,) = out_of_words([message])
+    assert answer.results == (ToolResult(value=quoted, failed=True),)

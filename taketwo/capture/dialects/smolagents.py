@@ -10,7 +10,7 @@ from taketwo.capture.dialects.parts import read_call
 from taketwo.capture.reading import Message, ToolCall, ToolResult
 
 CALLING, OBSERVED, ERROR = "Calling tools:\n", "Observation:\n", "Error:\n"
-_FAILED = re.compile(r"Error executing tool '([^']+)' with arguments (\{.*?\}): ", re.DOTALL)
+_FAILED = re.compile(r"Error:\nError executing tool '([^']+)' with arguments (\{.*?\}): ", re.DOTALL)
 
 
 def out_of_words(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -51,7 +51,7 @@ def _told(message: Message) -> str | None:
 def _failed(told: str, message: Message) -> list[Message]:
     """The call that failed, which only the error's words tell of, and the error."""
     answer = message.but(results=(ToolResult(value=told, failed=True),))
-    if (words := _FAILED.search(told)) is None:
+    if (words := _FAILED.match(told)) is None:
         return [answer]
     call = ToolCall(name=words[1], arguments=as_object(python_literal(words[2])))
     return [Message(role="assistant", calls=(call,)), answer]
