@@ -140,14 +140,14 @@ def _exchanged_values(
                 yield FactChange(kind=one.kind, before=one.text, after=other.text)
 
 
-def _values(sentence: str, language: str | None) -> tuple[list[Fact], str]:
-    """The facts in order, and the sentence with their kinds in their place."""
+def _values(sentence: str, language: str | None) -> tuple[list[Fact], tuple[str, ...]]:
+    """The facts in order, and the pieces between them with their kinds in their place."""
     facts, pieces, end = [], [], 0
     for fact, start, stop in placed_facts(sentence, language):
         facts.append(fact)
-        pieces += [sentence[end:start], f"<{fact.kind}>"]
+        pieces += [sentence[end:start].casefold(), fact.kind]
         end = stop
-    return facts, "".join([*pieces, sentence[end:]]).casefold()
+    return facts, (*pieces, sentence[end:].casefold())
 
 
 def _other_names(found: Sequence[Twins]) -> Iterator[FactChange]:

@@ -63,8 +63,9 @@ _NUMBER_WITH_UNIT = re.compile(rf"({_DIGITS})(?:[a-z]{{1,3}}|days?|hours?|mins?|
 
 _LARGE_NUMBER = (
     rf"(?=[aefnost])(?:an?|one|{_NUMBER_WORD}) (?:hundred|thousand|million)\b"
-    rf"(?: (?:and )?(?:one\b|hundred\b|thousand\b|million\b|{_NUMBER_WORD}))*"
+    rf"(?: (?:and )?(?:one\b|hundred\b|thousand\b|million\b|{_NUMBER_WORD})){{0,12}}"
 )
+"""No number takes more words, but a model that repeats itself does."""
 
 
 class Fact(NamedTuple):

@@ -79,7 +79,9 @@ def test_what_one_way_is_gone_the_other_way_is_new(one: str, other: str) -> None
     assert sum(" → " in line for line in there) == sum(" → " in line for line in back)
 
 
-@pytest.mark.parametrize("piece", ["a-", "1.", "9", "1 ", "not ", "$1,", "12:", "jan ", "# ", "-", "twenty-"])
+@pytest.mark.parametrize(
+    "piece", ["a-", "1.", "9", "1 ", "not ", "$1,", "12:", "jan ", "# ", "-", "twenty-", "two hundred "]
+)
 def test_no_text_takes_forever(piece: str) -> None:
     began = time.monotonic()
     differences(piece * (60_000 // len(piece)), "x")

@@ -76,6 +76,12 @@ def test_each_language_has_opposites(language: str, before: str, after: str) -> 
     assert len(differences(before, after, language)) == 1
 
 
+@pytest.mark.parametrize("name", ["number", "amount", "date", "id"])
+def test_a_place_that_an_agent_did_not_fill_is_no_value(name: str) -> None:
+    filled = {"number": "5", "amount": "$5", "date": "May 5", "id": "A-1042"}[name]
+    assert differences(f"We have <{name}> for you at the desk.", f"We have {filled} for you at the desk.")
+
+
 def test_one_word_of_two_in_common_is_another_question() -> None:
     found = differences("Could you give me the order number?", "Could you give me the order date?")
     assert [line.split(":")[0] for line in found] == ["no longer asks", "asks now"]
