@@ -6,7 +6,7 @@ import json
 
 import click
 
-from taketwo.cli.settings import opened_store, project_option, settings, store_option
+from taketwo.cli.settings import json_option, opened_store, project_option, settings, store_option
 from taketwo.errors import BadSetting
 from taketwo.report.words import counted, plain
 from taketwo.value import JSON, canonical_json, cut_to
@@ -18,7 +18,7 @@ LONGEST = 200
 @click.command("assistant")
 @click.argument("call", metavar="CALL")
 @click.option("--base-url", metavar="URL", help="Where the platform's API is, if elsewhere.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @project_option
 @store_option
 def assistant_command(

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from taketwo.cli.one_case import agent_option, journal_option, one_case, the_agent
-from taketwo.cli.settings import store_option
+from taketwo.cli.settings import json_option, store_option
 from taketwo.report.words import OUTCOMES, headline
 from taketwo.suite.locate import ForkJournal, ForkPoint, fork_map
 from taketwo.suite.repeats import read_repeats
@@ -23,7 +23,7 @@ from taketwo.suite.repeats import read_repeats
 )
 @click.option("--most-runs", type=click.IntRange(1), metavar="N", help="Replays in all, at most.")
 @journal_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @store_option
 def forks_command(
     target: str,

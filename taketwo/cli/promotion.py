@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from taketwo.cli.settings import access, settings
+from taketwo.cli.settings import access, json_option, settings
 from taketwo.config import Settings, pseudonyms_key_file
 from taketwo.errors import BadSetting
 from taketwo.report.words import counted, plain
@@ -111,7 +111,7 @@ def promotion_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("leaks")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(exists=True, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def leaks_command(paths: tuple[Path, ...], as_json: bool) -> None:
     """Look for personal data and secrets in files and folders, by other means than the redaction; for CI.
 
