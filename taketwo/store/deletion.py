@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -22,7 +23,7 @@ from taketwo.store.filed import Doomed, Envelopes, Forgotten
 from taketwo.store.grouping import Material, groups, part_of
 from taketwo.store.project import Deleted
 from taketwo.store.recordings import recordings_of
-from taketwo.store.settling import material_of, row_of
+from taketwo.store.settling import material_of, row_of, untold_in
 from taketwo.store.statements import SQL
 from taketwo.store.writer import Writer
 from taketwo.verdict import CaseResult
@@ -60,7 +61,7 @@ class Deletion:
         """
         recordings = self._recordings(keys) | self._recordings_of_results(ids)
         # First what is found by them alone, so that a deletion that is broken off can be asked for again.
-        echoes, names = self._writer.do(partial(_forget_echoes, keys))
+        echoes, names = self._writer.do(partial(self._forget_echoes, keys))
         deleted, envelopes = self._forget(keys)
         deleted += Deleted(spans=echoes)
         self._drop_envelopes(envelopes | names, at_most=None)
@@ -90,6 +91,21 @@ class Deletion:
             if not left:
                 return deleted, envelopes
         raise StoreBusy("what is to be deleted keeps growing", where=self._database.where, todo="try again in a moment")
+
+    def _forget_echoes(self, keys: Sequence[int], connection: Connection) -> tuple[int, frozenset[bytes]]:
+        """Delete the traces that tell what these tell better; gives how many spans, and their envelopes."""
+        shared = defaultdict[tuple[int, bytes], set[int]](set)
+        for key in keys:
+            for trace, trace_id, number in connection.execute(SQL["echoes_of_conversation"], (key,)).fetchall():
+                shared[trace, bytes(trace_id)].add(number)
+        envelope = self._envelopes(connection)
+        traces = sorted(
+            trace
+            for (trace, trace_id), numbers in shared.items()
+            if not numbers.isdisjoint(untold_in(connection, trace, trace_id, envelope))
+        )
+        spans = sum(connection.execute(SQL["trace_sums"], (trace,)).fetchone()[2] for trace in traces)
+        return spans, _forget_lone(traces, connection)
 
     def _forget_in(self, doomed: Sequence[Doomed], connection: Connection) -> Forgotten:
         return self._database.forget(connection, doomed, self._envelopes(connection))
@@ -178,14 +194,6 @@ class Deletion:
             return 0
         needed = {name for one in others for name in recordings_of(one)}
         return sum(self._database.blobs.delete(name) for name in sorted(recordings - needed))
-
-
-def _forget_echoes(keys: Sequence[int], connection: Connection) -> tuple[int, frozenset[bytes]]:
-    """Delete the traces that tell what these conversations tell better; gives how many spans, and their envelopes."""
-    rows = (row for key in keys for row in connection.execute(SQL["echoes_of_conversation"], (key,)).fetchall())
-    traces = {trace for (trace,) in rows}
-    spans = sum(connection.execute(SQL["trace_sums"], (trace,)).fetchone()[2] for trace in traces)
-    return spans, _forget_lone(sorted(traces), connection)
 
 
 def _forget_lone(traces: Sequence[int], connection: Connection) -> frozenset[bytes]:

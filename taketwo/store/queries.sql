@@ -252,11 +252,13 @@ SELECT 1 FROM link
 WHERE hash = :hash AND role = 0 AND project_id = (SELECT id FROM project WHERE name = :project) LIMIT 1
 
 -- name: echoes_of_conversation
--- Traces that belong nowhere because those of a conversation tell of their calls.
-SELECT DISTINCT theirs.trace_id
+-- Traces that belong nowhere, maybe because those of a conversation tell of their calls: by which number, which may be
+-- that of a history instead.
+SELECT DISTINCT theirs.trace_id, trace.trace_id, theirs.hash
 FROM membership
 JOIN link AS mine ON mine.trace_id = membership.trace_id AND mine.role = 0
 JOIN link AS theirs ON theirs.project_id = mine.project_id AND theirs.hash = mine.hash AND theirs.role = 1
+JOIN trace ON trace.id = theirs.trace_id
 WHERE membership.conversation_id = ?
   AND NOT EXISTS (SELECT 1 FROM membership AS another WHERE another.trace_id = theirs.trace_id)
 

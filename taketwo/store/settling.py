@@ -366,6 +366,14 @@ def material_of_trace(connection: Connection, trace: int, trace_id: bytes, envel
     return Material(spans=spans, logs=logs)
 
 
+def untold_in(connection: Connection, trace: int, trace_id: bytes, envelope: Envelopes) -> frozenset[int]:
+    """The responses of a trace that others may tell better, by all their hashes."""
+    from taketwo.capture.chaining import talked
+
+    found = links(talked(*decoded(material_of_trace(connection, trace, trace_id, envelope))))
+    return frozenset[int]().union(*found.untold)
+
+
 def _candidates(connection: Connection, row: Row, linked: Mapping[int, Links]) -> list[Row]:
     """Other conversations without a session that end as this one begins, or begin as it ends."""
     by_hash: list[list[Row]] = []

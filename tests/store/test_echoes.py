@@ -219,6 +219,20 @@ def test_they_are_deleted_with_the_talk_that_tells_them(
     store.close()
 
 
+@pytest.mark.parametrize("memory", [False, True])
+def test_who_is_deleted_takes_no_echo_along_of_a_talk_that_began_with_the_same_words(
+    next_url: Callable[[], str], memory: bool
+) -> None:
+    store = open_store("memory:" if memory else next_url())
+    echo = telling(1, None)
+    echo.trace_id = (102).to_bytes(16)
+    store.add_spans("p", raw_spans(telling(0, None), telling(1, "desk-2"), echo))
+    assert listed(store) == [("desk-2", 2), (f"{1:032x}", 1)]
+    assert store.delete_session(f"{1:032x}", "p").spans == 1
+    assert len(store.raw_spans(f"{102:032x}", "p")) == 1
+    store.close()
+
+
 def test_a_file_of_them_is_sorted_likewise() -> None:
     spans = raw_spans(*map(telling, range(3)), *map(mute, range(4)))
     found = sessions(map(decode_span, spans))
