@@ -722,17 +722,23 @@ async def test_a_tool_goes_live_only_when_it_is_on_the_list() -> None:
 
 
 async def test_a_model_whose_tools_we_answer_reaches_a_live_tool_too() -> None:
+    asked: list[str] = []
+
+    @taketwo.tool
+    def look_up_live(order_id: str) -> str:
+        asked.append(order_id)
+        return "live"
+
     def agent(messages: Messages) -> Any:
         if messages[-1]["role"] == "tool":
             return messages[-1]["content"]
         wanted = messages[-1]["content"]
         return {"content": None, "tool_calls": [{"function": {"name": wanted, "arguments": '{"order_id": "Z-9"}'}}]}
 
-    recorded = conversation(turn("check_status", reply="x"), turn("unknown", reply="y"))
-    done = await run(recorded, agent, tools=ToolPolicy(live=("check_status", "unknown")))
+    recorded = conversation(turn("look_up_live", reply="x"), turn("unknown", reply="y"))
+    done = await run(recorded, agent, tools=ToolPolicy(live=("look_up_live", "unknown")))
     assert said(done) == ["live", "`unknown` may run live but is no function of this process"]
-    assert LIVE_CALLS == ["Z-9"]
-    LIVE_CALLS.clear()
+    assert asked == ["Z-9"]
 
 
 async def test_a_live_call_that_ends_after_its_turn_is_taken_down_in_its_own_turn() -> None:
