@@ -149,12 +149,13 @@ class OpenCase:
         verdict = verdict_over(tried, rules)
         if self.error is not None:
             if verdict.kind not in REGRESSIONS:
-                return self._errored(self.error)
+                return self.errored(self.error)
             left_out = Reason(text=f"further attempts could not be made: {self.error}", severity="minor")
             verdict = verdict.but(reasons=(*verdict.reasons, left_out))
         return beside_the_old(tried, rules, verdict)
 
-    def _errored(self, error: str) -> CaseErrored:
+    def errored(self, error: str) -> CaseErrored:
+        """That it came to no result."""
         case, _, file, line, *_ = self.suite_case
         place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
         return CaseErrored(

@@ -188,7 +188,8 @@ class Work:
             return None
         case = OpenCase(suite_case, self._terms)
         self._open[id(case)] = case
-        self._hand_out(case)
+        if not self._hand_out(case):
+            self._background.put_nowait(partial(self._go_on_with, case))
         return case
 
     async def _begin_ahead(self) -> None:
@@ -207,7 +208,9 @@ class Work:
         self._end_if_over()
 
     def _hand_out(self, case: OpenCase) -> bool:
-        numbers = case.next_attempts()
+        numbers = range(0)
+        with self._noting_errors(case):
+            numbers = case.next_attempts()
         for number in numbers:
             self._ready.put_nowait((case, number))
         return bool(numbers)
@@ -242,7 +245,12 @@ class Work:
             await self._tell(case)
 
     async def _tell(self, case: OpenCase) -> None:
-        if (event := case.event()) is not None:
+        event = None
+        with self._noting_errors(case):
+            event = case.event()
+        if event is None and case.error is not None:  # it cannot even be decided
+            event = case.errored(case.error)
+        if event is not None:
             await self.results.put(Told(event, is_kept=case.is_kept))
 
     @contextmanager

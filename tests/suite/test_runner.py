@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from taketwo.evals.evaluator import Context
 from taketwo.events import CaseErrored, CaseFinished, Event, SuiteFinished, SuiteStarted
 from taketwo.replay.agents import Agent, Exchange, Reply
 from taketwo.replay.agents.callable import CallableAgent
-from taketwo.scenario import Case, MustCall, MustSay
+from taketwo.scenario import Case, Floor, MustCall, MustSay
 from taketwo.suite.repeats import Repeats
 from taketwo.suite.runner import run_suite
 from taketwo.suite.suite_case import SuiteCase
@@ -270,6 +271,19 @@ async def test_a_bug_of_ours_costs_one_case_and_is_logged(caplog: pytest.LogCapt
     assert errored.error.startswith("broken: Take Two failed: AttributeError: ")
     assert last(found).counts == {"error": 1, "pass": 1}
     assert "replaying broken" in caplog.text
+
+
+@pytest.mark.parametrize("concurrency", [1, MANY])
+async def test_a_case_that_cannot_be_decided_costs_no_other_its_result(concurrency: int) -> None:
+    now = datetime.now(UTC)
+    floor = Floor(agent="old", learned_at=now, expires_at=now + timedelta(days=1), runs=5, passed=-1)
+    impossible = Case(id="impossible", recorded=GREETING, floor=floor)
+    cases = [SuiteCase(impossible, scenario="suite"), *greetings(3)]
+    found = await events(cases, Counting(0), repeat=2, concurrency=concurrency)
+    (errored,) = [event for event in found if isinstance(event, CaseErrored)]
+    assert errored.name == "impossible"
+    assert "please report this" in errored.error
+    assert last(found).counts == {"error": 1, "pass": 3}
 
 
 # stopping
