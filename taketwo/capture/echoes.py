@@ -26,9 +26,12 @@ MUTE = ("mute ", "mute, with a run ")
 _GENERAL = ("otel_genai", "generic")
 """Conventions that are nobody's own."""
 
-_SECOND_NS = 10**9
-_SECONDS_APART = (-1, 0, 1)
-"""By how many seconds two spans of one call may seem to end apart: they end within milliseconds of each other."""
+_MOMENT_NS = 500_000_000
+_MOMENTS_APART = (-1, 0, 1)
+"""By how many moments two spans of one call may seem to end apart: within milliseconds of each other, at most a second.
+
+Of users who write at the same time several may be answered with the same greeting.
+"""
 
 
 class Responses(NamedTuple):
@@ -55,6 +58,11 @@ def responses(found: Iterable[Seen], calls: Sequence[Seen]) -> Responses:
     return Responses(told=told(calls, weight), untold=_untold(calls, (WHOLE,) if rich else (BARE[1], WHOLE)))
 
 
+def told_in(found: Iterable[Seen]) -> frozenset[str]:
+    """The responses of a trace that names a session, by its spans."""
+    return told(seen for seen in found if seen.reading.kind == "model")
+
+
 def told(calls: Iterable[Seen], weight: str = WHOLE, mute: str = MUTE[1]) -> frozenset[str]:
     """The responses of calls, under another weight where it is not known what was asked or answered."""
     weights = ((mute if call.reading.evidence == "nothing" else weight, call) for call in calls)
@@ -67,7 +75,7 @@ def _untold(calls: Iterable[Seen], weights: Iterable[str], *, mute: bool = False
     mute: whether an outline is name enough, as for a trace that says nothing else.
     """
     names = [
-        frozenset((*_names(call, _SECONDS_APART), *(_outlines(call, _SECONDS_APART) if mute else ()))) for call in calls
+        frozenset((*_names(call, _MOMENTS_APART), *(_outlines(call, _MOMENTS_APART) if mute else ()))) for call in calls
     ]
     weights = tuple(weights)
     return frozenset(frozenset(weight + name for weight in weights for name in some) for some in names if all(names))
@@ -79,17 +87,19 @@ def _names(call: Seen, apart: Iterable[int] = (0,)) -> Iterable[str]:
     if reading.response_id:
         yield reading.response_id
     said = [item for item in utterances(reading.response or ()) if isinstance(item, Utterance)]
-    if said and not any(one.flaw for one in said):
+    if call.span.end_ns and said and not any(one.flaw for one in said):
         parts = [[one.kind, one.text.strip(), one.call.arguments if one.call else None] for one in said]
         digest = hashlib.blake2b(canonical_json(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
-        yield from (f"{call.span.end_ns // _SECOND_NS + seconds} {digest}" for seconds in apart)
+        yield from (f"{call.span.end_ns // _MOMENT_NS + moments} {digest}" for moments in apart)
 
 
 def _outlines(call: Seen, apart: Iterable[int] = (0,)) -> Iterable[str]:
     """What is left of a call without an id and without words: that it failed then, or took so many tokens then."""
     reading = call.reading
-    second, known = call.span.end_ns // _SECOND_NS, (reading.input_tokens, reading.output_tokens)
+    moment, known = call.span.end_ns // _MOMENT_NS, (reading.input_tokens, reading.output_tokens)
+    if not call.span.end_ns:
+        return
     if call.span.status == "error" and not reading.response and not reading.response_id:
-        yield from (f"{second + seconds} failed" for seconds in apart)
+        yield from (f"{moment + moments} failed" for moments in apart)
     elif reading.evidence == "nothing" and None not in known:
-        yield from (f"{second + seconds} {known}" for seconds in apart)
+        yield from (f"{moment + moments} {known}" for moments in apart)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 from taketwo.capture.chaining import Talked, chained, talked
-from taketwo.capture.echoes import told
+from taketwo.capture.echoes import told_in
 from taketwo.capture.identity import is_simulated, project_named, session_named
 from taketwo.capture.trace_tree import gather, once
 from taketwo.span import LogRecord, Span, SpanEvent
@@ -69,8 +69,7 @@ def _echoes(unnamed: Sequence[tuple[_Trace, Talked]], named: Sequence[_Trace]) -
         return set()
     known = {(_project(piece.spans), one) for piece, talk in unnamed for one in talk.responses.told}
     for piece in named:
-        calls = [seen for seen in gather(piece.spans, piece.logs) if seen.reading.kind == "model"]
-        known |= {(_project(piece.spans), one) for one in told(calls)}
+        known |= {(_project(piece.spans), one) for one in told_in(gather(piece.spans, piece.logs))}
     return {id(piece) for piece, untold in weaker if _are_told(untold, _project(piece.spans), known)}
 
 

@@ -47,6 +47,12 @@ class Rows(Protocol):
         """The rows that are left."""
 
 
+def by_column(rows: Rows) -> list[dict[str, Any]]:
+    """The rows that are left, each by the names of its columns."""
+    names = [column[0] for column in rows.description]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 class Connection(Protocol):
     """Runs statements, within the transaction that somebody else began."""
 

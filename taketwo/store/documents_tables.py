@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from taketwo.store.chunks import COMPRESSION_LEVEL
-from taketwo.store.database import Connection, Readers
+from taketwo.store.database import Connection, Readers, by_column
 from taketwo.store.documents import ANY, Change, Document
 from taketwo.store.documents_memory import already_there, not_found
 from taketwo.store.listing import LATEST_NS, moment, moment_ns, place
@@ -197,9 +197,7 @@ def _add_row(connection: Connection, document: Document, row: dict[str, Any]) ->
 
 
 def _rows(connection: Connection, name: str, values: Any) -> list[dict[str, Any]]:
-    cursor = connection.execute(DOCUMENTS[name], values)
-    columns = [column[0] for column in cursor.description]
-    return [dict(zip(columns, row, strict=True)) for row in cursor]
+    return by_column(connection.execute(DOCUMENTS[name], values))
 
 
 def _row(document: Document) -> dict[str, Any]:

@@ -247,9 +247,10 @@ DELETE FROM link WHERE trace_id = ?
 INSERT INTO link (project_id, hash, role, trace_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
 
 -- name: is_told
--- Whether a trace tells of a response.
+-- Whether another trace tells of a response: of one itself may be kept what it told when it named a session.
 SELECT 1 FROM link
-WHERE hash = :hash AND role = 0 AND project_id = (SELECT id FROM project WHERE name = :project) LIMIT 1
+WHERE hash = :hash AND role = 0 AND project_id = (SELECT id FROM project WHERE name = :project) AND trace_id <> :trace
+LIMIT 1
 
 -- name: echoes_of_conversation
 -- Traces that belong nowhere, maybe because those of a conversation tell of their calls: by which number, which may be

@@ -17,7 +17,7 @@ from taketwo.errors import StoreBusy, StoreUnavailable
 from taketwo.select.filters import Filter
 from taketwo.store.behind import Behind
 from taketwo.store.conditions import EVERY_ROW, Condition, condition, wider
-from taketwo.store.database import Connection, Dialect, Readers, Rows
+from taketwo.store.database import Connection, Dialect, Readers, Rows, by_column
 from taketwo.store.indexing import SEARCH, index_again
 from taketwo.store.listing import moment, moment_ns, place
 from taketwo.store.search import (
@@ -117,7 +117,7 @@ class TableSearch:
         self.read_first(project, limit)
         wanted = {"project": project, "last_ns": last_ns, "id": id, "limit": -1 if limit is None else limit}
         with self._readers.snapshot() as connection:
-            rows = _rows(connection.execute(SEARCH["users"], wanted))
+            rows = by_column(connection.execute(SEARCH["users"], wanted))
         return [_user(row, project) for row in rows]
 
     def timeline(
@@ -227,7 +227,7 @@ class TableSearch:
         scope = _scope(times["project"], "f")
         text = SEARCH["summed"].format(scope=scope, condition=asked.sql, latencies=self._dialect.latencies)
         with self._readers.snapshot() as connection:
-            rows = {row["number"]: row for row in _rows(connection.execute(text, {**asked.values, **times}))}
+            rows = {row["number"]: row for row in by_column(connection.execute(text, {**asked.values, **times}))}
         of_some = GRADES_OF.format(scope=scope, condition=asked.sql)
         graded = self._graded(of_some, {**asked.values, **times})
         empty = {"conversations": 0, "errors": 0, "turns": 0, "latencies": "[]"}
@@ -309,7 +309,7 @@ class TableSearch:
         while True:
             wanted = {**asked.values, "project": project, "value": value, "key": key, "limit": size}
             with self._readers.snapshot() as connection:
-                rows = _rows(connection.execute(text, wanted))
+                rows = by_column(connection.execute(text, wanted))
             yield from rows
             if len(rows) < size:
                 return
@@ -323,7 +323,7 @@ class TableSearch:
         while True:
             wanted = {**asked.values, "project": project, "first_ns": first_ns, "id": id, "limit": PAGE}
             with self._readers.snapshot() as connection:
-                rows = _rows(connection.execute(text, wanted))
+                rows = by_column(connection.execute(text, wanted))
                 found = [(trace_summary(connection, row), row["keys"]) for row in rows]
             for trace, keys in found:
                 parts = (one for key in keys.split(",") if (one := self._read(int(key))) is not None)
@@ -375,8 +375,3 @@ def _user(row: dict[str, Any], project: str) -> UserSummary:
         last_at=moment(row["last_ns"]),
         cursor=f"{row['last_ns']}-{row['user_id']}",
     )
-
-
-def _rows(cursor: Rows) -> list[dict[str, Any]]:
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -160,7 +160,7 @@ def _go_on(
     read = ReadOnce()
     newcomer = Newcomer(came[0], found[0], talked(found[0].spans, found[0].logs, read), read)
     linked = {newcomer.key: links(newcomer.talked)}
-    if _is_echo(connection, row.project, linked[newcomer.key]):
+    if _echoes(connection, row.project, linked):
         return None
     others: dict[Row, Kept] = {}
     for one in _candidates(connection, row, linked):
@@ -315,16 +315,17 @@ def _told(found: Grown, traces: Mapping[int, str]) -> dict[int, Links]:
 
 
 def _echoes(connection: Connection, project: str, linked: Mapping[int, Links]) -> frozenset[int]:
-    return frozenset(trace for trace, one in linked.items() if _is_echo(connection, project, one))
+    """Those of which others tell all responses, and better than they do."""
 
+    def is_told(number: int, trace: int) -> bool:
+        wanted = {"hash": number, "project": project, "trace": trace}
+        return connection.execute(SQL["is_told"], wanted).fetchone() is not None
 
-def _is_echo(connection: Connection, project: str, found: Links) -> bool:
-    """Whether others tell of all responses of a trace, and better than it does."""
-
-    def is_told(number: int) -> bool:
-        return connection.execute(SQL["is_told"], {"hash": number, "project": project}).fetchone() is not None
-
-    return bool(found.untold) and all(any(map(is_told, names)) for names in found.untold)
+    return frozenset(
+        trace
+        for trace, found in linked.items()
+        if found.untold and all(any(is_told(number, trace) for number in names) for names in found.untold)
+    )
 
 
 def _move(connection: Connection, finding: Finding, project_id: int) -> dict[str, int]:

@@ -17,7 +17,7 @@ from taketwo.span import RawLog, RawSpan
 from taketwo.store import Merge, chunks
 from taketwo.store.arrivals import project_key
 from taketwo.store.bodies import packed, unpacked
-from taketwo.store.database import Connection, Database, Readers, Rows
+from taketwo.store.database import Connection, Database, Readers, by_column
 from taketwo.store.deletion import Deletion
 from taketwo.store.documents_tables import TableDocuments
 from taketwo.store.feedback import Feedback, meant, with_scores
@@ -49,7 +49,7 @@ MOST_SETTLED_TO_FIND = 200
 NO_LIMIT = 2**31 - 1
 """More rows than there are."""
 MOST_SETTLED_TO_LIST = 1_000
-"""How many are looked at for a page of a listing; for a listing of all it is all."""
+"""How many are looked at for a page of a listing; for a listing of all everything is read."""
 
 MOST_LOOKS = 5
 """How often a conversation is read again because something of it arrives meanwhile."""
@@ -199,7 +199,7 @@ class TableStore:
     def marks(self, after: int, limit: int) -> list[Mark]:
         """The marks of the conversations whose keys come after that one, in order."""
         with self._readers.snapshot() as connection:
-            rows = _rows(connection.execute(SQL["marks"], {"after": after, "limit": limit}))
+            rows = by_column(connection.execute(SQL["marks"], {"after": after, "limit": limit}))
         return [Mark(row["id"], row["project"], row["name"], _fingerprint(row)) for row in rows]
 
     def projects(self) -> list[str]:
@@ -340,7 +340,7 @@ class TableStore:
         """Key and reading of a conversation; before it is said not to be, what nobody looked at yet is looked at."""
         for _ in range(MOST_LOOKS):
             found = self._look_up(id, project)
-            if not found and self._settle(SQL["unsettled_traces"], {"project": project, "limit": MOST_SETTLED_TO_FIND}):
+            if not found and self._settle_traces(project, MOST_SETTLED_TO_FIND):
                 found = self._look_up(id, project)
             names = [] if found else self._latest_names(project)
             key = only_one(id, found, project=project, names=names).key
@@ -413,9 +413,9 @@ class TableStore:
             sessions = self._sessions if goes_on or self._sessions.look(key) is not None else None
             return look(connection, row, self._envelope_reader(connection), self._redacting.finished, sessions)
 
-    def _settle(self, statement: str, values: dict[str, object], *, wait: bool = True) -> int:
+    def _settle_traces(self, project: str | None, limit: int, *, wait: bool = True) -> int:
         with self._readers.snapshot() as connection:
-            keys = connection.execute(statement, values).fetchall()
+            keys = connection.execute(SQL["unsettled_traces"], {"project": project, "limit": limit}).fetchall()
         for number, (key,) in enumerate(keys):
             try:
                 self._read(key, wait=wait)
@@ -425,19 +425,22 @@ class TableStore:
                 return number
         return len(keys)
 
-    def _sort(self, project: str) -> None:
-        """See which traces belong nowhere because others tell better what they tell: they go with those."""
+    def _sort(self, project: str | None) -> None:
+        """See which traces belong nowhere because others that were read since tell better what they tell."""
         for _ in range(MOST_LOOKS):
-            if not self._settle(SQL["unsettled_traces"], {"project": project, "limit": NO_LIMIT}):
+            if not self._settle_traces(project, NO_LIMIT):
                 return
 
     def _settle_to_list(self, project: str | None, limit: int | None) -> None:
         """Find out which traces without a session belong together, or nowhere, also those of later pages."""
         if self.search.is_hurried(limit):
             self.search.read_first(project, limit)
-            return
-        most = NO_LIMIT if limit is None else MOST_SETTLED_TO_LIST
-        self._settle(SQL["unsettled_traces"], {"project": project, "limit": most}, wait=False)
+        elif limit is not None:
+            self._settle_traces(project, MOST_SETTLED_TO_LIST, wait=False)
+        else:  # sessions, too: one on the last page may tell better what a trace on the first one tells
+            with suppress(StoreBusy):  # what comes faster than it is read is listed as it is
+                self.search.catch_up(project, NO_LIMIT)
+                self._sort(project)
 
     def _listed(
         self, project: str | None, after: str | None, limit: int | None
@@ -519,7 +522,7 @@ class TableStore:
         wanted = {"first_ns": first_ns, "id": key, "limit": size, "project": project}
         name = statement if project is None else f"{statement}_in_project"
         with self._readers.snapshot() as connection:
-            return _rows(connection.execute(SQL[name], wanted))
+            return by_column(connection.execute(SQL[name], wanted))
 
 
 _Row = dict[str, Any]
@@ -529,19 +532,14 @@ def _fingerprint(row: _Row) -> str | None:
     return None if row["changes"] > row["settled"] else content_hash(f"{row['changes']} {row['summary']}")[:32]
 
 
-def _rows(cursor: Rows) -> list[_Row]:
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
 def _find(connection: Connection, id: str, project: str | None) -> list[Found]:
     """By the whole id, else by the trace's, else by the beginning of either."""
-    rows = _rows(connection.execute(SQL["conversations_named"], {"name": id, "project": project}))
+    rows = by_column(connection.execute(SQL["conversations_named"], {"name": id, "project": project}))
     if not rows and len(id) >= SHORTEST_PREFIX:
-        rows = _rows(connection.execute(SQL["conversations_named_like"], {**_range(id), "project": project}))
+        rows = by_column(connection.execute(SQL["conversations_named_like"], {**_range(id), "project": project}))
         if traces := trace_range(id):
             between = {"low": traces[0], "high": traces[1], "project": project}
-            rows += _rows(connection.execute(SQL["conversations_with_traces"], between))
+            rows += by_column(connection.execute(SQL["conversations_with_traces"], between))
     found = {row["id"]: Found(key=row["id"], project=row["project"], name=row["name"]) for row in rows}
     return list(found.values())
 

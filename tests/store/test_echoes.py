@@ -233,6 +233,65 @@ def test_who_is_deleted_takes_no_echo_along_of_a_talk_that_began_with_the_same_w
     store.close()
 
 
+@pytest.mark.parametrize("is_read_before", [True, False])
+@pytest.mark.parametrize("by_trace", [True, False])
+def test_a_listing_of_all_shows_none_though_what_tells_it_is_listed_last(
+    next_url: Callable[[], str], is_read_before: bool, by_trace: bool
+) -> None:
+    store = open_store(next_url())
+    store.add_spans("p", raw_spans(mute(60)))
+    if is_read_before:
+        assert listed(store) == [(f"{161:032x}", 1)]
+    others = [telling(number, f"desk-{number}") for number in range(2, 60)]
+    store.add_spans("p", raw_spans(telling(0), telling(60), *others))
+    found = store.traces("p") if by_trace else store.conversations("p")
+    assert len([one.id for one in found]) == 58 + (2 if by_trace else 1)
+    store.close()
+
+
+def of_both(next_url: Callable[[], str], *sent: Sequence[Span]) -> list[tuple[str, int]]:
+    """What the store in memory and one that settles after everything that is sent agree on."""
+    memory, file = open_store("memory:"), open_store(next_url())
+    for some in sent:
+        memory.add_spans("p", raw_spans(*some))
+        file.add_spans("p", raw_spans(*some))
+        file.settle()
+    assert listed(file) == listed(memory)
+    file.close()
+    return sorted(listed(memory))
+
+
+def test_the_same_words_a_second_later_are_another_call(next_url: Callable[[], str]) -> None:
+    greeted = [chat_span(1, 1, said=["Hello"]), chat_span(2, 1, said=["Hello"], session="desk-1")]
+    assert of_both(next_url, greeted[:1], greeted[1:]) == [(f"{1:032x}", 1), ("desk-1", 1)]
+    assert of_both(next_url, greeted[1:], greeted[:1]) == [(f"{1:032x}", 1), ("desk-1", 1)]
+
+
+def test_calls_that_have_not_ended_are_not_one_because_neither_has_an_end(next_url: Callable[[], str]) -> None:
+    def begun(trace: int, session: str | None = None) -> list[Span]:
+        return [chat_span(trace, 1, session=session, ended=False), chat_span(trace, 2, session=session, parent=1)]
+
+    expected = [(f"{9:032x}", 1), ("desk-1", 1)]
+    assert (
+        of_both(next_url, begun(4, "desk-1"), begun(9)) == of_both(next_url, begun(9), begun(4, "desk-1")) == expected
+    )
+
+
+def test_a_trace_that_names_no_session_any_more_is_no_echo_of_itself(next_url: Callable[[], str]) -> None:
+    longer = chat_span(4, 1, padding="of a copy that says more " * 4)
+    assert of_both(next_url, [chat_span(4, 1, session="desk-1")], [longer]) == [(f"{4:032x}", 1)]
+
+
+def test_a_call_below_another_tells_of_its_response_too(next_url: Callable[[], str]) -> None:
+    below = chat_span(1, 2, parent=1, session="desk-1")
+    below.attributes.append(text("gen_ai.response.id", "msg-0"))
+    gateway = chat_span(1, 1, session="desk-1")
+    gateway.attributes.append(text("gen_ai.response.id", "of-the-gateway"))
+    whole = [gateway, below]
+    for came in ([whole, [mute(0)]], [[mute(0)], whole], [whole[:1], [mute(0)], whole[1:]]):
+        assert of_both(next_url, *came) == [("desk-1", 1)]
+
+
 def test_a_file_of_them_is_sorted_likewise() -> None:
     spans = raw_spans(*map(telling, range(3)), *map(mute, range(4)))
     found = sessions(map(decode_span, spans))
