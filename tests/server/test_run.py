@@ -29,6 +29,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
+from taketwo.capture.identity import ROW_MARK
 from taketwo.errors import BadSetting
 from taketwo.server.limits import Limits
 from taketwo.server.run import GRPC_PORT, serve
@@ -207,8 +208,8 @@ def test_a_stop_for_the_whole_group_of_processes_finishes_what_is_under_way_over
 def test_what_waited_too_long_to_be_worked_on_is_sent_away_and_not_kept(serving, tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite3"
     store = open_store(f"sqlite:///{path}")
-    # As JSON, which is never acknowledged before it is stored.
-    bodies = [json_request(trace) for trace in range(1, THREADS + 3)]
+    # What may belong to the row of a test is never acknowledged before it is stored.
+    bodies = [json_request(trace, said=ROW_MARK.decode()) for trace in range(1, THREADS + 3)]
     sent = {"content-type": "application/json"}
     with (
         serving(store, Limits(waiting_s=0.5, retry_after_s=7)) as client,
