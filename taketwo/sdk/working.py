@@ -101,13 +101,18 @@ class _Hands:
             claimed = await self._rows.claim(min(free, MOST_CLAIMED))
             self._lease_s = claimed.lease_s
             for row in claimed.rows:
-                self._held[row.call.id] = asyncio.Event()
-                tasks.create_task(self._do(row, claimed))
+                if not self._is_replaying(row.call.id):
+                    stop = self._held[row.call.id] = asyncio.Event()
+                    tasks.create_task(self._do(row, claimed, stop))
             is_over = claimed.is_over
             if not claimed.rows and not is_over:
                 await self._somebody_is_done(LOOK_AGAIN_S)
         while self._held:
             await self._somebody_is_done()
+
+    def _is_replaying(self, id: str) -> bool:
+        """Whether the row is here already: a lease ends early where a clock jumps or a machine slept."""
+        return (stop := self._held.get(id)) is not None and not stop.is_set()
 
     async def stay_alive(self) -> None:
         """Renew the leases of what is held; what is not ours any more is stopped."""
@@ -131,8 +136,7 @@ class _Hands:
             if self._held:
                 await self._freed.wait()
 
-    async def _do(self, row: ClaimedRow, terms: ClaimedRows) -> None:
-        stop = self._held[row.call.id]
+    async def _do(self, row: ClaimedRow, terms: ClaimedRows, stop: asyncio.Event) -> None:
         try:
             report = await self._replayed(row, terms, stop)
             if not stop.is_set():
@@ -142,7 +146,8 @@ class _Hands:
         except WrongState:
             pass  # it is somebody else's by now, and they report it
         finally:
-            del self._held[row.call.id]
+            if self._held.get(row.call.id) is stop:
+                del self._held[row.call.id]
             self._freed.set()
 
     async def _replayed(self, row: ClaimedRow, terms: ClaimedRows, stop: asyncio.Event) -> ReportRow:

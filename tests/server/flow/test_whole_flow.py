@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from taketwo.evals.own import own_evaluator
 from taketwo.graph import Edge, Graph, Node
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.scenario import Kept
-from taketwo.sdk.api.executions import ClaimRows, ExecuteRunTest, RenewLeases, ReportRow, Rerun
+from taketwo.sdk.api.executions import ClaimedRows, ClaimRows, ExecuteRunTest, RenewLeases, ReportRow, Rerun
 from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenario
 from taketwo.sdk.api.run_tests import CreateRunTest
 from taketwo.sdk.api.scenarios import ScenarioRow
@@ -295,6 +296,38 @@ async def test_a_worker_that_dies_gives_its_rows_back_and_that_is_marked(flow: F
         report_row(flow, row.call.id, ReportRow(worker="dies", error="late"))
     lost = renew_leases(flow, execution.id, RenewLeases(worker="dies", call_execution_ids=(row.call.id, "none"))).lost
     assert lost == (row.call.id, "none")
+
+
+async def test_a_worker_whose_leases_ended_early_goes_on_with_its_rows_when_it_is_given_them_again(flow: Flow) -> None:
+    clock = Clock()
+    flow = flow._replace(now=clock)
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    given: list[str] = []
+    came_twice = asyncio.Event()
+
+    class Asleep(FlowRows):
+        """A machine that slept for longer than a lease while it replayed: its clock jumps."""
+
+        async def claim(self, limit: int) -> ClaimedRows:
+            claimed = await super().claim(limit)
+            given.extend(row.call.id for row in claimed.rows)
+            if len(given) == 3:
+                clock.forward(LEASE_S + 1)
+            elif len(given) == 6:
+                came_twice.set()
+            return claimed
+
+    replays = 0
+
+    async def waiting(messages: list[dict]) -> dict | str:
+        nonlocal replays
+        replays += len(messages) == 1
+        await came_twice.wait()
+        return same_agent(messages)
+
+    await work(Asleep(flow, execution.id, "me"), Worker("me", CallableAgent(waiting), 12))
+    assert given[:3] == given[3:]
+    assert execution_now(flow, execution.id).verdicts == {"pass": 3} and replays == 3
 
 
 def test_a_row_that_nobody_brings_back_is_failed_in_the_end(flow: Flow) -> None:
