@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 STAMP_SLOW := $(VENV)/.ready-slow
 STAMP_AUDIT := $(VENV)/.ready-audit
+# Unlike the options of pyproject.toml these leave nothing out, and remember what failed.
+PYTEST_ALL := $(BIN)/pytest -q -o addopts='--strict-markers --strict-config' -o cache_dir=$(VENV)/.pytest_cache
 
 .PHONY: demo test test-all check audit docs fmt bench pages screenshots clean
 
@@ -15,7 +17,9 @@ test: $(STAMP)  ## the fast tests
 	$(BIN)/pytest -q -n 2
 
 test-all: $(STAMP_SLOW)  ## every test: servers, browsers, other frameworks, load and kill -9 too
-	$(BIN)/pytest -q -n 2 --dist loadfile -m 'slow or not slow'
+	$(PYTEST_ALL) -n 2 --dist loadfile || { test $$? = 1 \
+	  && echo 'These failed beside other tests. Once more, alone; what passes now still deserves a look:' \
+	  && $(PYTEST_ALL) --last-failed --last-failed-no-failures none; }
 
 check: $(STAMP) $(STAMP_AUDIT)  ## formatter, linters, types, import contracts, docs, known vulnerabilities
 	$(BIN)/ruff format --check .
