@@ -37,7 +37,7 @@ from taketwo.server.flow.executions import CALLS, EXECUTIONS, cancel_execution, 
 from taketwo.server.flow.hand_outs import list_rows
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.results import results, transcripts
-from taketwo.server.flow.run_tests import EVALUATORS, create_run_test, run_test_named
+from taketwo.server.flow.run_tests import EVALUATORS, RUN_TESTS, create_run_test, run_test_named
 from taketwo.server.flow.selection import SELECTED
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.problems import status_of
@@ -205,7 +205,8 @@ class Compat:
 
     async def _executions(self, request: Request) -> Response:
         def listed() -> dict[str, JSON]:
-            page = EXECUTIONS.page(self._flow, parent=request.path_params["id"], limit=100)
+            test = RUN_TESTS.get(self._flow, request.path_params["id"])
+            page = EXECUTIONS.page(self._flow, parent=test.id, limit=100)
             return {"results": [with_counts(self._flow, one).to_builtins() for one in page.things]}
 
         return _answer(await run_in_threadpool(listed))

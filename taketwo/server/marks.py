@@ -70,16 +70,19 @@ def change_marks(store: Store, conversation: Conversation, how: Callable[[Marks]
             return marks_of(documents, conversation)
         except AlreadyThere:  # somebody else was faster
             found = documents.with_key(KIND, conversation.id, conversation.project)
-    assert found is not None, "it is there, or was added just now"
+    if found is None:  # and their conversation was deleted since
+        raise _deleted(conversation)
     return Marks.from_json(documents.change(KIND, found.id, changed).body)
 
 
 def _insist_on_captured(store: Store, conversation: Conversation, made: Document) -> None:
     if not store.captured([conversation.id], conversation.project):
         store.documents.remove(KIND, id=made.id)
-        raise NotFound(
-            f"conversation {conversation.id!r} was deleted just now", where=f"project {conversation.project}"
-        )
+        raise _deleted(conversation)
+
+
+def _deleted(conversation: Conversation) -> NotFound:
+    return NotFound(f"conversation {conversation.id!r} was deleted just now", where=f"project {conversation.project}")
 
 
 def with_mark(mark: Mark) -> Callable[[Marks], Marks]:

@@ -12,6 +12,7 @@ from taketwo.select.filters import Filter
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import Merge, Store
 from taketwo.store.documents import Change, Document, Documents
+from taketwo.store.documents_memory import not_found
 from taketwo.store.feedback import Feedback
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.search import NEWEST_FIRST, Held, Order, Search, Stretch, UserSummary
@@ -342,5 +343,5 @@ class ScopedDocuments:
     def _seen(self, document: Document) -> Document:
         """The document, as if there were none where it belongs to another project."""
         if not self._scope.holds(document.project):
-            raise NotFound(f"there is no {document.kind} {document.id!r}", where="this project")
+            raise not_found(document.kind, document.id)
         return document

@@ -79,6 +79,18 @@ def test_every_route_refuses_a_key_that_is_not_good_for_it(client: httpx.Client,
                 assert client.request(method, path, headers=headers).status_code == 403, (method, path)
 
 
+def test_a_key_that_may_only_read_changes_nothing(client: httpx.Client, store: Store) -> None:
+    headers, seen = bearer(made(store, "read")), 0
+    for route in create_app(store).routes:
+        assert isinstance(route, Route)
+        for method in (route.methods or set()) - {"GET", "HEAD"}:
+            if not route.path.startswith(("/login", "/logout", "/webhooks/")):
+                answer = client.request(method, re.sub(r"\{[^}]*\}", "x", route.path), headers=headers)
+                assert answer.status_code == 403, (method, route.path)
+                seen += 1
+    assert seen > 70
+
+
 def test_keys_are_taken_in_every_spelling_of_clients(client: httpx.Client, store: Store) -> None:
     secret = made(store, "read")
     (key,) = keys(store.documents)
