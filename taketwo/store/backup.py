@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,33 +43,48 @@ def back_up(url: str, to: Path) -> Backup:
     source_file = sqlite_address(url)
     if source_file is None:
         raise BadSetting("only SQLite stores are copied here", where=shown(url), todo="use the database's own tools")
-    if to.exists():
-        raise BadSetting("is there already", where=str(to), todo="name a new file")
+    for there in (to, recordings_folder(to)):
+        if there.exists():
+            raise BadSetting("is there already", where=str(there), todo="name a new file")
     path = Path(source_file.path).expanduser()
     _catch_up(path)
-    unfinished = to.with_name(f".{to.name}.unfinished")
-    beside = Beside(blobs_of(url), FolderBlobs(recordings_folder(to)))
     try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.unlink(missing_ok=True)
-        # A file that is not there must not be made by asking for a copy of it.
-        with (
-            closing(sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(unfinished)) as copy,
-        ):
-            missing = copy_whole(source, copy, beside)
-            ((said,),) = copy.execute("PRAGMA integrity_check").fetchall()
-        if said != "ok":
-            raise StoreUnavailable(f"the copy is damaged: {said}", where=str(to), todo="is the disk sound?")
-        unfinished.replace(to)
+        with _unfinished(to) as unfinished:
+            # A file that is not there must not be made by asking for a copy of it.
+            with (
+                closing(sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)) as source,
+                closing(sqlite3.connect(unfinished)) as copy,
+            ):
+                missing = copy_whole(source, copy, Beside(blobs_of(url), FolderBlobs(recordings_folder(unfinished))))
+                ((said,),) = copy.execute("PRAGMA integrity_check").fetchall()
+            if said != "ok":
+                raise StoreUnavailable(f"the copy is damaged: {said}", where=str(to), todo="is the disk sound?")
+            folders = [recordings_folder(to)] if recordings_folder(unfinished).is_dir() else []
+            for folder in folders:
+                recordings_folder(unfinished).replace(folder)
+            unfinished.replace(to)
     except (sqlite3.Error, OSError) as error:
         raise StoreUnavailable(
             f"cannot be copied: {error}", where=str(path), todo="is there room on the disk?"
         ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    folders = [folder for folder in (recordings_folder(to),) if folder.is_dir()]
     return Backup((to, *folders), tuple(sorted(missing)))
+
+
+@contextmanager
+def _unfinished(to: Path) -> Iterator[Path]:
+    """Where the copy is made; nothing of it is left there afterwards, nor of one that was killed before."""
+    path = to.with_name(f".{to.name}.unfinished")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    _remove(path)
+    try:
+        yield path
+    finally:
+        _remove(path)
+
+
+def _remove(copy: Path) -> None:
+    copy.unlink(missing_ok=True)
+    shutil.rmtree(recordings_folder(copy), ignore_errors=True)
 
 
 def _catch_up(path: Path) -> None:
@@ -112,13 +129,12 @@ class Beside:
     def __init__(self, source: Blobs, target: Blobs) -> None:
         """Of recordings; the large bodies lie below each."""
         self._pairs = [(source, target), (large_bodies_of(source), large_bodies_of(target))]
-        self._copied: list[set[str]] = [set() for _ in self._pairs]
         self.where = source.where
 
     def copy(self) -> None:
         """Copy what is new."""
-        for (source, target), copied in zip(self._pairs, self._copied, strict=True):
-            copied.update(copy_blobs(source, target, source.names()))
+        for source, target in self._pairs:
+            copy_blobs(source, target, source.names())
 
     def missing(self, wanted: frozenset[str]) -> frozenset[str]:
         """What of that is not there."""
@@ -126,7 +142,7 @@ class Beside:
 
     def forget_all_but(self, wanted: frozenset[str]) -> None:
         """What was deleted while it was copied does not live on in the copy."""
-        for (source, target), copied in zip(self._pairs, self._copied, strict=True):
-            for name in copied - wanted:
+        for source, target in self._pairs:
+            for name in set(target.names()) - wanted:
                 if not source.exists(name):
                     target.delete(name)

@@ -119,3 +119,24 @@ def test_what_cannot_be_copied_is_said_and_nothing_is_left(tmp_path: Path) -> No
     with pytest.raises(BadSetting, match="there already"):
         back_up(f"sqlite:///{tmp_path}/nothing.sqlite3", tmp_path / "there")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there"]
+
+
+def test_a_backup_that_gives_up_leaves_nothing_and_may_be_made_again_under_the_same_name(tmp_path: Path) -> None:
+    url, to = f"sqlite:///{tmp_path}/store.sqlite3", tmp_path / "copies" / "copy.sqlite3"
+    with closing(open_store(url)) as store:
+        sound = blobs_of(url).put(b"RIFF sound")
+        store.put_conversation(TALK.but(metadata={"recording": sound}))
+    damaged = recordings_folder(tmp_path / "store.sqlite3") / ("f" * 64)
+    damaged.write_bytes(b"something else")
+    assert sound < damaged.name, "the sound one is copied first"
+    with pytest.raises(StoreUnavailable, match="not what its name says"):
+        back_up(url, to)
+    assert list(to.parent.iterdir()) == []
+    damaged.unlink()
+    (to.parent / f".{to.name}.unfinished").write_bytes(b"of a backup that was killed")
+    assert back_up(url, to).written == (to, recordings_folder(to))
+    assert sorted(path.name for path in to.parent.iterdir()) == [to.name, recordings_folder(to).name]
+    assert blobs_of(f"sqlite:///{to}").get(sound) == b"RIFF sound"
+    to.unlink()
+    with pytest.raises(BadSetting, match=r"audio: is there already"):
+        back_up(url, to)
