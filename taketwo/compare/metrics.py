@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from math import isfinite
 from typing import NamedTuple
 
 from taketwo.compare.likeness import said
@@ -11,6 +13,7 @@ from taketwo.comparison import Metrics
 from taketwo.conversation import Call, Conversation, Say, Turn
 from taketwo.language.phrasebook import language_of_talk
 from taketwo.language.speech_acts import asks_the_same, questions
+from taketwo.value import JSON
 
 LATENCY_REASON = (
     "mean_latency_ms: recorded tools took their real time, replayed ones are answered from the recording at once;"
@@ -21,6 +24,7 @@ MAY_BE_UNKNOWN = ("input_tokens", "output_tokens", "cost_usd")
 """Figures that a capture may leave out."""
 MOST_QUESTIONS = 200
 """So many questions are looked through for those asked twice."""
+_SATISFACTION = re.compile("csat|satisfaction")
 
 
 def measure(conversation: Conversation, like: Metrics | None = None) -> Metrics:
@@ -116,13 +120,23 @@ def _repeated(asked: Sequence[str]) -> int:
     return sum(any(asks_the_same(question, one) for one in asked[:place]) for place, question in enumerate(asked))
 
 
+def marks(scores: Mapping[str, JSON]) -> dict[str, float]:
+    """Those of the scores by which users said how satisfied they were, by name: `csat`, `turns[2].csat`, …"""
+    found: dict[str, float] = {}
+    for name, value in scores.items():
+        if _SATISFACTION.search(name.casefold()) and not isinstance(value, bool):
+            with suppress(TypeError, ValueError):  # a word is no mark, a number that was sent as text is one
+                found[name] = float(value)
+    return {name: mark for name, mark in found.items() if isfinite(mark)}
+
+
 def _csat(conversation: Conversation) -> float | None:
-    """What came with the conversation under a name with `csat` or `satisfaction` in it."""
-    names = [name for name in conversation.outcome.scores if re.search("csat|satisfaction", name.casefold())]
-    given = (conversation.outcome.scores[name] for name in names)
-    return next(
-        (float(value) for value in given if isinstance(value, int | float) and not isinstance(value, bool)), None
-    )
+    """The mark of the conversation as a whole, `csat` itself before other names; else the mean of those of turns."""
+    given = marks(conversation.outcome.scores)
+    of_all = [name for name in given if not name.startswith("turns[")]
+    if of_all:
+        return given[min(of_all, key=lambda name: name.casefold() != "csat")]
+    return _mean(list(given.values()))
 
 
 def _words(turn: Turn) -> int:

@@ -30,16 +30,17 @@ class Feedback(Value):
 def with_scores(conversation: Conversation, given: Iterable[tuple[str, Feedback]]) -> Conversation:
     """The conversation with its feedback among the scores, the latest of a name; with each the id it was given to.
 
-    What was said of a trace before that turned out to be a part of a conversation is said of its turn.
+    A judge's is there only where no person gave one of that name. What was said of a trace before that turned out to be
+    a part of a conversation is said of its turn.
     """
     scores: dict[str, JSON] = {}
-    comments: list[str] = []
-    for id, one in given:
+    given = list(given)
+    comments = [one.comment for _, one in given if one.comment]
+    for id, one in sorted(given, key=lambda pair: not _is_a_judges(pair[1])):
         turn = one.turn
         if id != conversation.id:
             turn = next((each.index for each in conversation.turns if each.trace_id == id), None)
         scores[one.name if turn is None else f"turns[{turn}].{one.name}"] = one.value
-        comments += [one.comment] if one.comment else []
     if not scores:
         return conversation
     outcome = conversation.outcome
@@ -59,6 +60,11 @@ def meant(given: Feedback, id: str, conversation: Conversation) -> Feedback:
             todo=f"turns count from 0, and there are {len(turns)}",
         )
     return given
+
+
+def _is_a_judges(given: Feedback) -> bool:
+    """Judges sign with their name and version, `csat/1 MODEL`."""
+    return given.given_by.startswith(f"{given.name}/")
 
 
 def names_of(conversation: Conversation) -> list[str]:

@@ -430,3 +430,19 @@ def test_arguments_that_the_recording_answers_as_the_same_are_only_spelled_diffe
     (change,) = compare(recorded, replayed).changes
     assert (change.kind, change.severity) == ("arguments_changed", "wording")
     assert compare(recorded, replayed).first_divergence is None
+
+
+@pytest.mark.parametrize(
+    ("scores", "csat"),
+    [
+        ({"csat": "4"}, 4),
+        ({"csat_scale": 5, "CSAT": 2, "turns[0].csat": 1}, 2),
+        ({"turns[0].csat": 1, "turns[2].csat": 4}, 2.5),
+        ({"csat": True, "csat_why": "slow", "helpful": 3}, None),
+        ({"satisfaction": 3, "csat": float("nan")}, 3),
+    ],
+)
+def test_the_mark_of_the_whole_is_the_csat_before_those_of_turns(scores: dict, csat: float | None) -> None:
+    marked = conversation(GREETING)
+    marked = marked.but(outcome=marked.outcome.but(scores=scores))
+    assert compare(marked, conversation(GREETING)).recorded.csat == csat

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from taketwo.compare.compare import compare
+from taketwo.compare.metrics import marks
 from taketwo.comparison import Metrics
-from taketwo.errors import TooFast
+from taketwo.conversation import Conversation
+from taketwo.errors import NotFound, NotUnique, TooFast
 from taketwo.evals.checks import check
 from taketwo.evals.evaluator import Context, Evaluator
 from taketwo.run import Run
@@ -14,11 +17,17 @@ from taketwo.scenario import Case
 from taketwo.sdk.api.executions import CallExecution, CallFigures
 from taketwo.server.flow.allowances import book, insist_on_money
 from taketwo.server.flow.asking import Named, Purse
+from taketwo.server.flow.selection import single_turn
 from taketwo.server.flow.shelf import Flow, Place, Shelf
+from taketwo.store.feedback import names_of
 from taketwo.suite.decide import decide
 from taketwo.suite.repeats import Repeats
 from taketwo.value import Value
 from taketwo.verdict import Attempt, CaseResult, Score, Unscored
+
+CSAT: Final = "csat"
+PEOPLE: Final = ("user", "human", "reviewer")
+"""Who a score of a replay is signed by where a person gave it, and no judge."""
 
 
 class CallResult(Value):
@@ -67,6 +76,7 @@ def judge(
 
     given: what the worker's own evaluators said of each run.
     """
+    case = _with_marks_of_today(flow, call.project, case)
     purse, (asked, refused) = Purse(), _affordable(flow, call.project, evaluators)
     attempts = tuple(
         _attempt(flow, case, run, asked, purse, writing_tools, (*refused, *own))
@@ -94,6 +104,27 @@ def judge(
     )
 
 
+def _with_marks_of_today(flow: Flow, project: str, case: Case) -> Case:
+    """The case with the CSAT that its conversation has by now: users are asked when they are gone."""
+    if (id := case.origin.conversation) is None:
+        return case
+    try:
+        found = flow.store.conversation(id, project)
+    except (NotFound, NotUnique):  # the copy outlives it
+        return case
+    if id not in names_of(found):  # the beginning of another one's id
+        return case
+    now = found if found.id == id else single_turn(found, id)
+    return case.but(recorded=_marked(case.recorded, marks(now.outcome.scores)))
+
+
+def _marked(conversation: Conversation, given: Mapping[str, float]) -> Conversation:
+    if not given:
+        return conversation
+    outcome = conversation.outcome
+    return conversation.but(outcome=outcome.but(scores={**outcome.scores, **given}))
+
+
 def _affordable(
     flow: Flow, project: str, evaluators: Sequence[Evaluator | Named]
 ) -> tuple[list[Evaluator | Named], list[Unscored]]:
@@ -111,7 +142,9 @@ def _affordable(
 def told(call: CallExecution, result: CaseResult, case: Case) -> CallExecution:
     """The call execution with what its listing shows of the result."""
     last = result.attempts[-1]
-    mark = _mark(last.scores) if last.comparison.replayed.csat is None else None
+    # What a judge thinks the user would say; few ask the user of a replay.
+    judged = (mark for one in last.scores if (mark := _mark(one)) is not None)
+    mark = next(judged, None) if last.comparison.replayed.csat is None else None
     reasons = result.verdict.reasons
     return call.but(
         run_id=last.run.id,
@@ -142,6 +175,9 @@ def _attempt(
     writing_tools: Collection[str],
     given: tuple[Score | Unscored, ...],
 ) -> Attempt:
+    by_people = (one for one in given if one.evaluator.casefold() in PEOPLE)
+    said = {one.name: mark for one in by_people if (mark := _mark(one)) is not None}
+    run = run.but(conversation=_marked(run.conversation, said))
     comparison = compare(
         case.recorded,
         run.conversation,
@@ -165,10 +201,9 @@ def _figures(metrics: Metrics, mark: float | None = None) -> CallFigures:
     )
 
 
-def _mark(scores: Sequence[Score | Unscored]) -> float | None:
-    """What a judge thinks the user would say; nobody asks the user of a replay."""
-    given = (one.value for one in scores if isinstance(one, Score) and one.name == "csat")
-    return next((float(one) for one in given if isinstance(one, int | float) and not isinstance(one, bool)), None)
+def _mark(one: Score | Unscored) -> float | None:
+    """The CSAT that it is; None where it is something else."""
+    return marks({CSAT: one.value}).get(CSAT) if isinstance(one, Score) and one.name.casefold() == CSAT else None
 
 
 def _apart(reasons: tuple[str, ...], *, is_judged: bool) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from taketwo.canonical import canonical
-from taketwo.conversation import Conversation, Gap
+from taketwo.conversation import Conversation
 from taketwo.errors import AlreadyThere, NotFound, NotUnique
 from taketwo.sdk.api.replay_sessions import LeftOutBecause, ReplayType, SelectedConversation
 from taketwo.select.filters import Filter, parse
@@ -17,7 +17,7 @@ from taketwo.store.summary import ConversationSummary, summarise
 from taketwo.value import Value, canonical_json, content_hash
 
 TURN = re.compile(r"turns\[(\d+)\]")
-"""How the place of a gap begins that is about a turn."""
+"""How the place of a gap and the name of a score begin that are about a turn."""
 
 
 class Selection(Value):
@@ -192,21 +192,26 @@ def single_turn(conversation: Conversation, trace_id: str) -> Conversation:
     turns = [turn for turn in conversation.turns if turn.trace_id == trace_id]
     numbers = {turn.index: number for number, turn in enumerate(turns)}
     said_at = turns[0].user.at if turns and turns[0].user else None
+    scores = conversation.outcome.scores.items()
     return conversation.but(
         id=trace_id,
         turns=tuple(turn.but(index=numbers[turn.index]) for turn in turns),
-        gaps=tuple(kept for gap in conversation.gaps if (kept := _renumbered(gap, numbers)) is not None),
+        gaps=tuple(
+            gap.but(where=to) for gap in conversation.gaps if (to := _renumbered(gap.where, numbers)) is not None
+        ),
+        outcome=conversation.outcome.but(
+            scores={to: value for name, value in scores if (to := _renumbered(name, numbers)) is not None}
+        ),
         started_at=said_at or conversation.started_at,
     )
 
 
-def _renumbered(gap: Gap, numbers: dict[int, int]) -> Gap | None:
-    """The gap in the shorter conversation; None where its turn is not in there."""
-    found = TURN.match(gap.where)
-    if found is None:
-        return gap
+def _renumbered(place: str, numbers: dict[int, int]) -> str | None:
+    """The place in the shorter conversation; None where its turn is not in there."""
+    if (found := TURN.match(place)) is None:
+        return place
     number = numbers.get(int(found[1]))
-    return None if number is None else gap.but(where=f"turns[{number}]{gap.where[found.end() :]}")
+    return None if number is None else f"turns[{number}]{place[found.end() :]}"
 
 
 def _sessions(flow: Flow, project: str, chosen: Filter | None) -> Iterator[ConversationSummary]:

@@ -46,11 +46,13 @@ from taketwo.server.flow.replay_sessions import (
     generate_scenario,
     retry_replay_session,
 )
-from taketwo.server.flow.results import compare_executions, results
+from taketwo.server.flow.results import compare_executions, results, transcripts
 from taketwo.server.flow.run_tests import create_run_test
 from taketwo.server.flow.scenarios import ROWS, SCENARIOS
 from taketwo.server.flow.shelf import Flow
 from taketwo.store import open_store
+from taketwo.store.feedback import Feedback
+from taketwo.verdict import Score
 
 
 @pytest.fixture
@@ -414,6 +416,34 @@ async def test_a_mark_that_a_judge_gives_is_the_csat_of_the_replays_and_makes_no
     assert [one for one in found.not_comparable if one.startswith("csat")] == [
         "csat: a judge gave that of the replayed conversation, not its user"
     ]
+
+
+async def test_a_csat_that_a_user_gives_is_recorded_whenever_it_comes_and_a_persons_of_a_replay_makes_a_pair(
+    flow: Flow,
+) -> None:
+    given = [Feedback(name="csat", value="4"), Feedback(name="csat", value=9, given_by="csat/1 m")]
+    flow.store.add_feedback("desk-0", given[0].but(name="CSAT"), "shop")
+    test = run_test_of(flow)
+    for one in given:  # desk-1 is a row already
+        flow.store.add_feedback("desk-1", one, "shop")
+    flow.store.add_feedback("desk-2", Feedback(name="satisfaction", value=2, turn=0), "shop")
+    execution = execute(flow, test.id, ExecuteRunTest())
+
+    class Marked(FlowRows):
+        async def report(self, id: str, report: ReportRow):
+            scores = (Score(name="csat", value=5, evaluator="user"),)
+            return await super().report(id, report.but(scores=tuple(scores for _ in report.runs)))
+
+    await work(Marked(flow, execution.id, "me"), Worker("me", CallableAgent(same_agent), 2))
+    rows = {call.case_id: call for call in CALLS.parts(flow, execution.id)}
+    assert {id: (one.recorded.csat, one.replayed.csat) for id, one in rows.items()} == {
+        "desk-0": (4, 5),
+        "desk-1": (4, 5),
+        "desk-2": (2, 5),
+    }
+    assert not [one for call in rows.values() for one in call.not_comparable if one.startswith("csat")]
+    sides = transcripts(flow, rows["desk-0"].id).comparison
+    assert sides is not None and (sides.recorded.csat, sides.replayed.csat) == (4, 5)
 
 
 async def test_who_dies_while_it_judges_again_is_followed_by_another(flow: Flow) -> None:
