@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,13 +12,19 @@ from taketwo.cli.one_case import agent_option, journal_option, noise_option, one
 from taketwo.cli.settings import store_option
 from taketwo.freeze.files import save
 from taketwo.report.words import counted, plain
-from taketwo.scenario import Scenario
-from taketwo.suite.locate import Journal, fails_once, shortest
+from taketwo.scenario import Case, Scenario
+from taketwo.suite.locate import Journal, Shortest, fails_once, shortest
 
 
 @click.command("shrink")
 @click.argument("target", metavar="FILE[::CASE]")
 @agent_option
+@click.option(
+    "--against",
+    "passing_spec",
+    metavar="SPEC",
+    help="An agent that passes the case, the old or the mended one: the shortest case still lets it pass.",
+)
 @click.option("--out", required=True, metavar="PATH", help="The *.scenario.yaml to write the shortest case to.")
 @click.option(
     "--most-runs", default=500, show_default=True, type=click.IntRange(1), metavar="N", help="Replays in all, at most."
@@ -28,6 +35,7 @@ from taketwo.suite.locate import Journal, fails_once, shortest
 def shrink_command(
     target: str,
     agent_spec: str | None,
+    passing_spec: str | None,
     out: str,
     most_runs: int,
     noise: float,
@@ -38,6 +46,7 @@ def shrink_command(
     tool results that the failure does not need.
     """
     one, agent = one_case(target, store_url), the_agent(agent_spec)
+    passing = None if passing_spec is None else the_agent(passing_spec)
     found = asyncio.run(
         shortest(
             one.case,
@@ -45,14 +54,37 @@ def shrink_command(
             noise=noise,
             most_runs=most_runs,
             journal=Journal(journal),
+            passes=None if passing is None else lambda case: fails_once(case, passing),
         )
     )
-    before, after = len(one.case.recorded.turns), len(found.case.recorded.turns)
-    for line in found.removed:
-        click.echo(f"not needed: {plain(line)}")
-    certain = "no part of it can go" if found.is_minimal else "the budget ended before it was known to be the shortest"
-    click.echo(f"{counted(before, 'turn')} → {counted(after, 'turn')} in {counted(found.tests, 'test')}: {certain}")
+    for line in _told(one.case, found):
+        click.echo(plain(line))
     why = f"The shortest form of {one.case.id} that fails."
-    case = found.case.but(id=f"{one.case.id}-shortest", why=found.case.why or why)
-    for written in save(Scenario(name=f"{one.scenario}, shortest", cases=(case,)), out):
+    short = found.shrunk.case
+    short = short.but(id=f"{one.case.id}-shortest", why=short.why or why)
+    for written in save(Scenario(name=f"{one.scenario}, shortest", cases=(short,)), out):
         click.echo(f"wrote {written}")
+    if passing is None:
+        click.echo(_unproved(found), err=True)
+
+
+def _told(case: Case, found: Shortest) -> Iterator[str]:
+    shrunk = found.shrunk
+    yield from (f"not needed: {part}" for part in shrunk.removed)
+    yield from (f"not needed, but kept for an agent that reads it: {part}" for part in found.kept)
+    before, after = len(case.recorded.turns), len(shrunk.case.recorded.turns)
+    is_known = (
+        "no part of it can go" if shrunk.is_minimal else "the budget ended before it was known to be the shortest"
+    )
+    yield f"{counted(before, 'turn')} → {counted(after, 'turn')} in {counted(shrunk.tests, 'test')}: {is_known}"
+
+
+def _unproved(found: Shortest) -> str:
+    """What is not known of the shorter case as a test, and what would tell."""
+    more = len(found.unanswered) - 1
+    others = f" and {counted(more, 'other call')}" if more > 0 else ""
+    gone = f", as {plain(found.unanswered[0].in_words)}{others} has no answer in it" if found.unanswered else ""
+    return (
+        f"no agent was seen to pass it: the mended one may be inconclusive{gone}; shrink again with --against SPEC, an "
+        "agent that passes the whole case, or keep the whole case beside it"
+    )

@@ -35,11 +35,12 @@ class BudgetSpent(Exception):
     """Raised by `still_fails` when nothing more may be tried; the smallest so far is kept."""
 
 
-async def shrink(case: Case, still_fails: StillFails) -> Shrunk:
+async def shrink(case: Case, still_fails: StillFails, dimensions: Sequence[Dimension] | None = None) -> Shrunk:
     """Leave out whatever the failure does not need, until every part that is left is needed.
 
     A part that others depend on stays by itself: without it the replay does not get as far as the failure. The turns
     that expectations name keep their numbers in the smaller case. `still_fails` may raise BudgetSpent.
+    dimensions: what may be left out, in this order; None for all.
     """
     search = _Search(still_fails)
     removed: list[str] = []
@@ -48,7 +49,7 @@ async def shrink(case: Case, still_fails: StillFails) -> Shrunk:
         again = True
         while again:
             again = False
-            for dimension in DIMENSIONS:
+            for dimension in DIMENSIONS if dimensions is None else dimensions:
                 parts = dimension.parts(case)
                 kept = await search.least(parts, partial(dimension.keeping, case))
                 if len(kept) < len(parts):
@@ -71,7 +72,7 @@ class Part(NamedTuple):
     """What it is."""
 
 
-class _Dimension(Protocol):
+class Dimension(Protocol):
     """A kind of part."""
 
     def parts(self, case: Case) -> list[Part]:
@@ -182,7 +183,11 @@ class _Results:
         return case.but(recorded=case.recorded.but(turns=turns))
 
 
-DIMENSIONS: tuple[_Dimension, ...] = (_Turns(), _Paragraphs(), _Results())
+WHOLE_TURNS: tuple[Dimension, ...] = (_Turns(), _Paragraphs())
+"""What may be left out so that each call that is left is answered as it was."""
+RESULTS: tuple[Dimension, ...] = (_Results(),)
+"""What a mended agent may read although the failing one did not."""
+DIMENSIONS = WHOLE_TURNS + RESULTS
 """What may be left out, the largest parts first."""
 
 

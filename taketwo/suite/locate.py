@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from taketwo.compare.likeness import step_key
+from taketwo.conversation import Call
 from taketwo.errors import BadSetting, TakeTwoError
 from taketwo.events import CaseErrored, CaseFinished
-from taketwo.freeze.shrink import BudgetSpent, Shrunk, shrink
+from taketwo.freeze.shrink import RESULTS, WHOLE_TURNS, BudgetSpent, Shrunk, shrink
 from taketwo.replay.agents import Agent
 from taketwo.scenario import Case
-from taketwo.stats.noisy import Bisection, FirstBad, Look, surely
+from taketwo.stats import noisy
+from taketwo.stats.noisy import Bisection, FirstBad, surely
 from taketwo.suite.runner import run_suite
 from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import Value, content_hash
 from taketwo.verdict import CaseResult, Verdict
 
+Look: TypeAlias = Callable[[Case], Awaitable[bool | None]]
+"""Replays a case once: whether it fails; None where it comes to no conclusion."""
 ERROR = 0.0005
 """How often a smaller case may be taken for failing, or for not failing, by chance."""
 ENOUGH = 0.97
@@ -68,38 +73,86 @@ async def replayed(suite_case: SuiteCase, agent: Agent, **how: object) -> CaseRe
     raise TakeTwoError("the replay was stopped", where=suite_case.case.id)
 
 
+class Shortest(NamedTuple):
+    """The shortest case that fails, and what keeps it a test."""
+
+    shrunk: Shrunk
+    """What is left, and what was left out."""
+    kept: tuple[str, ...] = ()
+    """Parts that the failure does not need and that are there all the same, as an agent that passes may read them."""
+    unanswered: tuple[Call, ...] = ()
+    """Calls whose answers went with their turns: an agent that makes them comes to no conclusion."""
+
+
 async def shortest(
-    case: Case, look: Callable[[Case], Awaitable[bool | None]], *, noise: float, most_runs: int, journal: Journal
-) -> Shrunk:
+    case: Case,
+    look: Look,
+    *,
+    noise: float,
+    most_runs: int,
+    journal: Journal,
+    passes: Look | None = None,
+) -> Shortest:
     """The shortest case that still fails.
 
     look: replays a case once. noise: how often one replay says the opposite of the truth. most_runs: replays in all.
-    Raises BadSetting for a case that does not fail to begin with.
+    passes: the same with an agent that passes; a shorter case must still let it pass, so that it tells the two apart.
+    Without it the results of tools stay whole.
+    Raises BadSetting for a case that does not fail to begin with, or that no agent is seen to pass.
     """
-    left = [most_runs]
+    search = _Search(noise=noise, most_runs=most_runs, journal=journal)
 
     async def still_fails(candidate: Case) -> bool:
-        key = content_hash(candidate.to_json())
-        known = journal.known.get(key, [])
-        if known:
-            return known[0] is True
-
-        async def one() -> bool | None:
-            if left[0] <= 0:
-                raise BudgetSpent
-            left[0] -= 1
-            return await look(candidate)
-
-        fails = await surely(one, noise=noise, error=ERROR) is True
-        journal.note(key, fails)
-        return fails
+        if await search.tells(candidate, look, "") is not True:
+            return False
+        return passes is None or await search.tells(candidate, passes, "passes ") is False
 
     try:
-        if not await still_fails(case):
+        if await search.tells(case, look, "") is not True:
             raise BadSetting("this case does not fail, so there is nothing to shorten", where=case.id)
+        if passes is not None and (failed := await search.tells(case, passes, "passes ")) is not False:
+            came = "fails" if failed else "comes to no conclusion"
+            raise BadSetting(
+                f"the agent that should pass this case {came}", where=case.id, todo="name one that passes: --against"
+            )
     except BudgetSpent:
         raise BadSetting("too few replays to tell whether the case fails at all", where="most runs") from None
-    return await shrink(case, still_fails)
+    if passes is not None:
+        return Shortest(await shrink(case, still_fails))
+    found = await shrink(case, still_fails, WHOLE_TURNS)
+    if not found.is_minimal:
+        return Shortest(found, (), _unanswered(case, found.case))
+    beside = await shrink(found.case, still_fails, RESULTS)
+    return Shortest(found.but(tests=found.tests + beside.tests), beside.removed, _unanswered(case, found.case))
+
+
+class _Search:
+    """Replays that the journal remembers, within one budget."""
+
+    def __init__(self, *, noise: float, most_runs: int, journal: Journal) -> None:
+        self._noise, self._left, self._journal = noise, most_runs, journal
+
+    async def tells(self, case: Case, look: Look, named: str) -> bool | None:
+        """Whether the case fails, for sure; None where nothing can be told. Raises BudgetSpent."""
+        key = named + content_hash(case.to_json())
+        if known := self._journal.known.get(key, []):
+            return known[0]
+
+        async def one() -> bool | None:
+            if self._left <= 0:
+                raise BudgetSpent
+            self._left -= 1
+            return await look(case)
+
+        fails = await surely(one, noise=self._noise, error=ERROR)
+        self._journal.note(key, fails)
+        return fails
+
+
+def _unanswered(whole: Case, left: Case) -> tuple[Call, ...]:
+    there = {step_key(call) for _, _, call in left.recorded.calls()}
+    gone = {step_key(call): call for _, _, call in whole.recorded.calls()}
+    return tuple(call for key, call in gone.items() if key not in there)
 
 
 class Step(NamedTuple):
@@ -128,7 +181,7 @@ async def first_bad(
     """
     search = Bisection(count, noise=noise)
     for index in range(count):
-        search.learn([Look(index=index, is_bad=one) for one in journal.known.get(key(index), [])])
+        search.learn([noisy.Look(index=index, is_bad=one) for one in journal.known.get(key(index), [])])
     for _ in range(most):
         version = search.next_look()
         if search.found.probability >= ENOUGH or version is None:
@@ -136,7 +189,7 @@ async def first_bad(
         looks = await look(version)
         for one in looks or [None]:
             journal.note(key(version), one)
-        search.learn([Look(index=version, is_bad=one) for one in looks or [None]])
+        search.learn([noisy.Look(index=version, is_bad=one) for one in looks or [None]])
         yield Step(version, tuple(looks), search.found)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from taketwo.freeze.files import load, save
-from taketwo.scenario import Case, MustNotSay, Scenario
-from taketwo.testing import conversation, turn
+from taketwo.scenario import Case, MustCall, MustNotSay, Scenario
+from taketwo.testing import call, conversation, turn
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 AGENT = """
@@ -55,6 +55,83 @@ def test_the_shortest_conversation_that_fails_is_written_as_a_test_of_its_own(ru
     (case,) = load(tmp_path / "short.scenario.yaml").cases
     assert [one.user.text for one in case.recorded.turns if one.user] == ["I am angry", "Give me a refund"]
     assert run("replay", "short.scenario.yaml", "--agent", "desk:answer").returncode == 1
+
+
+@pytest.fixture
+def late(tmp_path: Path, run: Run) -> Path:
+    """A case that an agent fails without looking anything up, and that the mended one passes by what it looked up."""
+    order = call("get_order", {"id": "A-1"}, result={"state": "sent", "note": "gift"})
+    talk = conversation(
+        turn("Hi", reply="Hello."),
+        turn("Where is A-1?", order, reply="It is sent."),
+        turn("It rains", reply="Yes."),
+        turn("A refund, please", reply="It is too late."),
+    )
+    case = Case(id="late", recorded=talk, expected=(MustNotSay(text="refunded"),))
+    save(Scenario(name="late", cases=(case,)), tmp_path / "late.scenario.yaml")
+    (tmp_path / "late.py").write_text(LATE, encoding="utf-8")
+    return tmp_path
+
+
+LATE = """
+import json
+ORDER = {"tool_calls": [{"id": "c", "type": "function", "function": {"name": "get_order", "arguments": '{"id": "A-1"}'}}]}
+
+def answer(messages, careful=False):
+    known = [json.loads(one["content"]) for one in messages if one["role"] == "tool"]
+    last = messages[-1]["content"]
+    wants = "refund" in [one["content"] for one in messages if one["role"] == "user"][-1]
+    if not known and ("Where" in last or (wants and careful)):
+        return ORDER
+    if wants:
+        return "It is too late." if careful and known[0]["state"] == "sent" else "I have refunded it."
+    return "Fine."
+
+def mended(messages):
+    return answer(messages, careful=True)
+"""
+
+
+def test_a_shortest_case_still_tells_the_mended_agent_from_the_failing_one(run: Run, late: Path) -> None:
+    target = ("late.scenario.yaml", "--agent", "late:answer", "--noise", "0", "--out", "short.scenario.yaml")
+    done = run("shrink", *target, "--against", "late:mended")
+    assert done.returncode == 0, done.stderr
+    assert "4 turns → 2 turns" in done.stdout
+    assert done.stderr == ""
+    (case,) = load(late / "short.scenario.yaml").cases
+    assert [one.result for one in case.recorded.turns[0].calls] == [{"state": "sent"}]
+    assert run("replay", "short.scenario.yaml", "--agent", "late:answer").returncode == 1
+    assert run("replay", "short.scenario.yaml", "--agent", "late:mended", "--strict").returncode == 0
+
+
+def test_without_an_agent_that_passes_it_is_said_what_may_be_missing(run: Run, late: Path) -> None:
+    target = ("late.scenario.yaml", "--agent", "late:answer", "--noise", "0", "--out", "short.scenario.yaml")
+    done = run("shrink", *target)
+    assert done.returncode == 0, done.stderr
+    assert "4 turns → 1 turn" in done.stdout
+    (line,) = done.stderr.strip().splitlines()
+    assert "get_order(id=A-1) has no answer in it" in line
+    assert "--against SPEC" in line
+    assert run("replay", "short.scenario.yaml", "--agent", "late:mended", "--strict").returncode == 3
+
+
+def test_what_the_failing_agent_does_not_read_of_a_result_stays_for_the_mended_one(run: Run, late: Path) -> None:
+    (case,) = load(late / "late.scenario.yaml").cases
+    case = case.but(expected=(MustCall(tool="get_order", turn=2), *case.expected))
+    save(Scenario(name="late", cases=(case,)), late / "late.scenario.yaml")
+    target = ("late.scenario.yaml", "--agent", "late:answer", "--noise", "0", "--out", "short.scenario.yaml")
+    done = run("shrink", *target)
+    assert "not needed, but kept for an agent that reads it: result of get_order in turn 1: state" in done.stdout
+    assert run("replay", "short.scenario.yaml", "--agent", "late:answer").returncode == 1
+    assert run("replay", "short.scenario.yaml", "--agent", "late:mended", "--strict").returncode == 0
+
+
+def test_an_agent_that_should_pass_and_does_not_is_refused(run: Run, late: Path) -> None:
+    target = ("late.scenario.yaml", "--agent", "late:answer", "--noise", "0", "--out", "short.scenario.yaml")
+    done = run("shrink", *target, "--against", "late:answer")
+    assert done.returncode == 2
+    assert "the agent that should pass this case fails" in done.stderr
+    assert not (late / "short.scenario.yaml").exists()
 
 
 def test_a_case_that_passes_cannot_be_shortened(run: Run, tmp_path: Path) -> None:
