@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
 
 from taketwo.cli.floor import learn_floors
-from taketwo.cli.overrides import set_option
-from taketwo.cli.settings import access, opened_store, settings, store_option
-from taketwo.cli.targets import agent_spec_of, cases_of
-from taketwo.compare.severity import severity_table
-from taketwo.errors import BadSetting
-from taketwo.events import CaseErrored
-from taketwo.replay.agents import open_agent
-from taketwo.replay.engine import Limits
+from taketwo.cli.replaying import Replaying, replaying_options
+from taketwo.cli.settings import opened_store, settings, store_option
+from taketwo.cli.targets import agent_spec_of, cases_of, readable
 from taketwo.report.words import counted, plain
 from taketwo.suite.canary import DAY, Control, case_key, keep_control, moved, read_controls, usual_floors
-from taketwo.suite.suite_case import SuiteCase
-from taketwo.value import JSON
 
 
 @click.command("canary")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
 @click.option("--agent", "agent_spec", metavar="SPEC", help="The unchanged agent, as `taketwo replay` takes it.")
-@set_option
+@replaying_options
 @click.option(
     "--repeat", default=3, show_default=True, type=click.IntRange(1), metavar="N", help="Replays of each case."
 )
@@ -40,8 +33,7 @@ from taketwo.value import JSON
 @store_option
 def canary_command(
     targets: tuple[str, ...],
-    agent_spec: str | None,
-    overrides: dict[str, JSON],
+    replaying: Replaying,
     repeat: int,
     journal: Path,
     store_url: str | None,
@@ -51,21 +43,15 @@ def canary_command(
     Each round is compared with the floor of each case (`taketwo floor`), else with the rounds before it. Exit codes: 0
     nothing moved, 1 something did, 2 it could not be done.
     """
-    here = settings()
     with opened_store(store_url) as store:
-        found = list(cases_of(targets, store, None))
-    for one in found:
-        if isinstance(one, CaseErrored):
-            raise BadSetting(one.error)
-    cases = [one for one in found if isinstance(one, SuiteCase)]
+        cases = readable(replaying.scoped(list(cases_of(targets, store, None)), store))
     earlier, at = read_controls(journal), datetime.now(UTC)
-    agent = open_agent(agent_spec_of(agent_spec, here), overrides=overrides, **access(here))
-    limits, table = Limits(turn_timeout_s=here.turn_timeout_s), severity_table(here.severity)
-    learned, errors = asyncio.run(learn_floors(cases, agent, DAY, repeat=repeat, limits=limits, severities=table))
+    spec = agent_spec_of(replaying.agent_spec, settings())
+    learned, errors = replaying.run(partial(learn_floors, cases, keep=DAY, repeat=repeat), cases)
     today = {case_key(file, id): floor for file, floors in learned.items() for id, floor in floors.items()}
     if today:
-        keep_control(journal, Control(at=at, agent=agent.spec, floors=today))
-    usual = usual_floors({case_key(one.file, one.case.id): one.case for one in cases}, earlier, agent.spec, at)
+        keep_control(journal, Control(at=at, agent=spec, floors=today))
+    usual = usual_floors({case_key(one.file, one.case.id): one.case for one in cases}, earlier, spec, at)
     news = moved(today, usual)
     for change in news:
         click.echo(plain(f"{change.case}: {change.what} (p = {change.p:.2g})"))

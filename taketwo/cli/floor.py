@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from taketwo.cli.overrides import set_option
-from taketwo.cli.settings import access, opened_store, settings, store_option
-from taketwo.cli.targets import agent_spec_of, cases_of
-from taketwo.compare.severity import severity_table
+from taketwo.cli.replaying import Replaying, replaying_options
+from taketwo.cli.settings import opened_store, store_option
+from taketwo.cli.targets import cases_of, readable
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, CaseFinished
 from taketwo.freeze.edits import edit
-from taketwo.replay.agents import Agent, closing_agents, open_agent
-from taketwo.replay.engine import Limits
+from taketwo.replay.agents import Agent
 from taketwo.report.words import counted, plain
 from taketwo.scenario import Floor
 from taketwo.suite.decide import outcome
 from taketwo.suite.floor import MOSTLY, learn_floor
 from taketwo.suite.runner import run_suite
 from taketwo.suite.suite_case import SuiteCase
-from taketwo.value import JSON
 
 
 @click.command("floor")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
 @click.option("--agent", "agent_spec", metavar="SPEC", help="The unchanged agent, as `taketwo replay` takes it.")
-@set_option
+@replaying_options
 @click.option(
     "--repeat", default=10, show_default=True, type=click.IntRange(2), metavar="N", help="Replay each case so often."
 )
@@ -48,8 +45,7 @@ from taketwo.value import JSON
 @store_option
 def floor_command(
     targets: tuple[str, ...],
-    agent_spec: str | None,
-    overrides: dict[str, JSON],
+    replaying: Replaying,
     repeat: int,
     keep_days: int,
     dry_run: bool,
@@ -60,22 +56,14 @@ def floor_command(
     TARGET is a *.scenario.yaml file or a folder of such files. Each case is replayed several times; which changes the
     agent shows although nothing was changed, and how often it fails, is written into the case as `floor`.
     """
-    here = settings()
     with opened_store(store_url) as store:
-        cases = list(cases_of(targets, store, None))
-    for case in cases:
-        if isinstance(case, CaseErrored):
-            raise BadSetting(case.error)
+        cases = replaying.scoped(list(cases_of(targets, store, None)), store)
+    known = readable(cases)
+    for case in known:
         if case.file is None:
             raise BadSetting("a floor is kept in a scenario file", where=case.case.id, todo="`taketwo freeze` it first")
-    agent = open_agent(agent_spec_of(agent_spec, here), overrides=overrides, **access(here))
-    known = [case for case in cases if isinstance(case, SuiteCase)]
-    how = {
-        "repeat": repeat,
-        "limits": Limits(turn_timeout_s=here.turn_timeout_s),
-        "severities": severity_table(here.severity),
-    }
-    learned, errors = asyncio.run(learn_floors(known, agent, timedelta(days=keep_days), **how))
+    learn = partial(learn_floors, known, keep=timedelta(days=keep_days), repeat=repeat)
+    learned, errors = replaying.run(learn, known)
     for file, floors in learned.items():
         for id, floor in floors.items():
             click.echo(f"{plain(file)}: {plain(id)}: {'; '.join(_in_words(floor))}")
@@ -88,27 +76,26 @@ def floor_command(
 
 
 async def learn_floors(
-    cases: list[SuiteCase], agent: Agent, keep: timedelta, **how: Any
+    cases: list[SuiteCase], agent: Agent, _: None, *, keep: timedelta, **how: Any
 ) -> tuple[dict[str, dict[str, Floor]], list[str]]:
     """The floors by file and case, and what kept a case from having one."""
     bare = [case._replace(case=case.case.but(floor=None)) for case in cases]
     floors: dict[str, dict[str, Floor]] = defaultdict(dict)
     errors: list[str] = []
-    async with closing_agents(agent):
-        async for event in run_suite(bare, agent, **how):
-            match event:
-                case CaseErrored():
-                    errors.append(event.error)
-                case CaseFinished(case=case, result=result) if result.file is not None:
-                    outcomes = [outcome(case, attempt) for attempt in result.attempts]
-                    comparisons = [attempt.comparison for attempt in result.attempts]
-                    floor = learn_floor(agent.spec, comparisons, outcomes, at=datetime.now(UTC), keep=keep)
-                    if floor.runs:
-                        floors[result.file][case.id] = floor
-                    else:
-                        errors.append(f"{result.file}: {case.id}: no replay came to a conclusion, so there is no floor")
-                case _:
-                    pass
+    async for event in run_suite(bare, agent, **how):
+        match event:
+            case CaseErrored():
+                errors.append(event.error)
+            case CaseFinished(case=case, result=result) if result.file is not None:
+                outcomes = [outcome(case, attempt) for attempt in result.attempts]
+                comparisons = [attempt.comparison for attempt in result.attempts]
+                floor = learn_floor(agent.spec, comparisons, outcomes, at=datetime.now(UTC), keep=keep)
+                if floor.runs:
+                    floors[result.file][case.id] = floor
+                else:
+                    errors.append(f"{result.file}: {case.id}: no replay came to a conclusion, so there is no floor")
+            case _:
+                pass
     return floors, errors
 
 

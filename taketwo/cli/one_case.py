@@ -1,4 +1,4 @@
-"""What commands share that look at one case again and again: the case, the agent, the journal."""
+"""What commands share that look at one case again and again: the case, the agent's name, the journal."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from taketwo.cli.settings import access, opened_store, settings
-from taketwo.cli.targets import agent_spec_of, cases_of
+from taketwo.cli.replaying import Replaying
+from taketwo.cli.settings import opened_store, settings
+from taketwo.cli.targets import cases_of, readable
 from taketwo.errors import BadSetting
-from taketwo.events import CaseErrored
-from taketwo.replay.agents import Agent, open_agent
 from taketwo.suite.suite_case import SuiteCase
 
 agent_option = click.option("--agent", "agent_spec", metavar="SPEC", help="The agent, as `taketwo replay` takes it.")
@@ -30,22 +29,18 @@ journal_option = click.option(
 )
 
 
-def the_agent(spec: str | None) -> Agent:
-    """The agent of `--agent`, or else of the settings."""
-    here = settings()
-    return open_agent(agent_spec_of(spec, here), **access(here))
-
-
-def one_case(target: str, store_url: str | None) -> SuiteCase:
-    """The case of `FILE::CASE`, or the only one of a file. Raises BadSetting."""
+def one_case(target: str, store_url: str | None, replaying: Replaying | None = None) -> SuiteCase:
+    """The case of `FILE::CASE`, or the only one of a file, with what may answer its tools. Raises BadSetting."""
     file, _, id = target.partition("::")
     with opened_store(store_url) as store:
         cases = list(cases_of([file], store, settings().project))
-    for one in cases:
-        if isinstance(one, CaseErrored):
-            raise BadSetting(one.error)
-    found = [one for one in cases if isinstance(one, SuiteCase) and (not id or one.case.id == id)]
-    if len(found) != 1:
-        ids = ", ".join(one.case.id for one in cases if isinstance(one, SuiteCase))
-        raise BadSetting(f"name one case of this file: {ids}", where=file, todo=f"{file}::CASE")
-    return found[0]
+        known = readable(replaying.scoped(cases, store) if replaying else cases)
+    found = [one for one in known if not id or one.case.id == id]
+    if len(found) == 1:
+        return found[0]
+    ids = ", ".join(one.case.id for one in known)
+    if not known:
+        raise BadSetting("holds no case", where=file, todo="`taketwo freeze` makes them")
+    if id and not found:
+        raise BadSetting(f"there is no case {id!r}", where=file, todo=f"it has {ids}")
+    raise BadSetting(f"name one case of this file: {ids}", where=file, todo=f"{file}::CASE")

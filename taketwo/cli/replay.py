@@ -4,54 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from taketwo.cli.chance_option import chance_option
-from taketwo.cli.clock_option import clock_option
-from taketwo.cli.evaluator_options import Judging, evaluator_options
 from taketwo.cli.fork_options import Forks, fork_options
-from taketwo.cli.gateway import gateway_on, gateway_socket, in_words
+from taketwo.cli.gateway import gateway_on
 from taketwo.cli.interrupts import stop_on_interrupt
 from taketwo.cli.jobs import Jobs, jobs_option
-from taketwo.cli.overrides import set_option
 from taketwo.cli.plan_options import Planning, plan_options
 from taketwo.cli.preflight import insist_on_recordings, tell_tools
+from taketwo.cli.replaying import Replaying, reached, replaying_options
 from taketwo.cli.report_options import Reports, report_options
 from taketwo.cli.served import Served, replay_served, served_options
 from taketwo.cli.settings import (
-    access,
     opened_store,
     project_option,
     settings,
     store_option,
 )
 from taketwo.cli.targets import (
-    ToolScope,
     agent_spec_of,
     cases_of,
     controlled,
     selection_options,
-    with_scope,
 )
-from taketwo.cli.tool_options import tool_options
-from taketwo.cli.user_options import user_options
 from taketwo.cli.voices import Phone, audio_option
-from taketwo.compare.severity import severity_table
-from taketwo.config import Settings
 from taketwo.errors import BadSetting
 from taketwo.events import CaseErrored, Event, SuiteFinished, SuiteStarted
 from taketwo.replay import current
 from taketwo.replay.agents import Agent, closing_agents
-from taketwo.replay.engine import Limits
-from taketwo.replay.stand_in import StandIn
-from taketwo.replay.tools import ToolPolicy
-from taketwo.replay.user_side import Users
 from taketwo.report import Writer, close_writers
 from taketwo.suite.cache import Agents
 from taketwo.suite.deleted_meanwhile import deleted_meanwhile
@@ -62,9 +48,6 @@ from taketwo.suite.runner import collecting_rarely
 from taketwo.suite.selection import Selection
 from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import JSON
-
-PATIENCE_S = 3600.0
-"""How long a turn may take, in seconds, where somebody stands in for its tools."""
 
 
 @click.command("replay")
@@ -78,9 +61,7 @@ PATIENCE_S = 3600.0
     help="package.module:callable, prompt: (rebuilt from the recording), https://…/chat/completions, a URL of your own,"
     " cmd:program args, vapi:ASSISTANT, retell:AGENT, or ws://…#PROTOCOL and livekit:PATH.py for voice agents.",
 )
-@set_option
-@user_options
-@tool_options
+@replaying_options
 @click.option(
     "--repeat",
     default="1",
@@ -97,21 +78,12 @@ PATIENCE_S = 3600.0
 )
 @jobs_option
 @click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="How long the agent may take for one turn.  [default: 60]",
-)
-@click.option(
     "--control",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="PATH",
     help="A journal of `taketwo canary`: what the unchanged agent does as well today is no regression.",
 )
 @fork_options
-@clock_option
-@chance_option
-@evaluator_options
 @audio_option
 @click.option(
     "--preflight",
@@ -127,20 +99,13 @@ def replay_command(
     targets: tuple[str, ...],
     served: Served | None,
     selection: Selection,
-    agent_spec: str | None,
+    replaying: Replaying,
     control: Path | None,
     forks: Forks,
     only_preflight: bool,
-    overrides: dict[str, JSON],
-    users: Users,
-    tools: ToolPolicy,
-    stand_in: StandIn | None,
-    tool_scope: ToolScope,
     repeat: str,
     old_spec: str | None,
     jobs: Jobs,
-    timeout: float | None,
-    judging: Judging,
     audio: Any,
     planning: Planning,
     reports: Reports,
@@ -155,27 +120,28 @@ def replay_command(
     here = settings()
     if bool(targets) == (served is not None):
         raise BadSetting("give TARGETs, --run-test or --rerun, and only one of them", todo="taketwo replay --help")
-    spec = agent_spec_of(agent_spec, here)
+    spec, overrides = agent_spec_of(replaying.agent_spec, here), replaying.overrides
     if served is not None:
-        served = served.so(project, jobs.concurrency, timeout, audio, store_url)
-        raise SystemExit(replay_served(served, spec, overrides, judging.named(here), reports, here))
+        served = served.so(project, jobs.concurrency, replaying.timeout, audio, store_url)
+        raise SystemExit(replay_served(served, spec, overrides, replaying.judging.named(here), reports, here))
     with collecting_rarely(), ExitStack() as cleanup:
         store = cleanup.enter_context(opened_store(store_url))
         writers = cleanup.enter_context(jobs.writers(reports, lambda conversation: phone.recordings.of(conversation)))
         meant = selection.of(cases_of(targets, store, project or here.project))
-        cases = with_scope(controlled(meant, control), tool_scope, store)
-        listening, reach = cleanup.enter_context(_reach(here, spec, old_spec))
+        cases = replaying.scoped(controlled(meant, control), store)
+        listening, reach = cleanup.enter_context(reached(here, spec, old_spec))
         known = [one for one in cases if isinstance(one, SuiteCase)]
         cleanup.enter_context(deleted_meanwhile(store, known))
         phone = Phone(here, audio, store.url, known)
-        how = _how(here, judging, users, tools, stand_in, repeat, jobs, _patience_s(timeout, phone, spec, stand_in))
+        how = replaying.how(here, phone.turn_timeout_s(spec), jobs.concurrency)
+        how["repeat"] = read_repeats(repeat)
         # Before the agent is imported: what it is made of may be edited meanwhile.
         agents = Agents((spec, *filter(None, [old_spec])), overrides, reach["llm_base_url"])
         planned = planning.opened(jobs, agents, how, among=len(known), is_spoken=phone.speaks_with(spec))
         plan = cleanup.enter_context(planned)
         insist_on_recordings(spec, known, overrides)
         agent, old = _opened(phone, spec, old_spec, overrides, reach)
-        if jobs.share is None and tell_tools(spec, known, tools, in_full=only_preflight):
+        if jobs.share is None and tell_tools(spec, known, replaying.tools, in_full=only_preflight):
             return
         plan, chosen = planning.narrowed(plan, cases, agents)
         targeted = list(forks.of(chosen))
@@ -185,48 +151,12 @@ def replay_command(
     raise SystemExit(0 if cases and not targeted else reports.exit_code(finished))
 
 
-@contextmanager
-def _reach(here: Settings, *specs: str | None) -> Iterator[tuple[socket.socket | None, dict[str, Any]]]:
-    """Where agents elsewhere find the recorded tools, None where there are none, and how all agents are reached."""
-    with gateway_socket(*specs) as listening:
-        yield listening, {**access(here), "tools_url": None if listening is None else f"http://{in_words(listening)}"}
-
-
 def _opened(
     phone: Phone, spec: str, old_spec: str | None, changes: dict[str, JSON], reach: dict[str, Any]
 ) -> tuple[Agent, Agent | None]:
     """The agent under test and the old one, if one is named; what they read while they are imported is seen."""
     with watching(imports=True):
         return phone.open(spec, overrides=changes, **reach), None if old_spec is None else phone.open(old_spec, **reach)
-
-
-def _how(
-    here: Settings,
-    judging: Judging,
-    users: Users,
-    tools: ToolPolicy,
-    stand_in: StandIn | None,
-    repeat: str,
-    jobs: Jobs,
-    timeout_s: float,
-) -> dict[str, Any]:
-    """Who plays the user and the tools, how often, who judges, what weighs how much, and how fast it goes."""
-    return {
-        "users": users,
-        "tools": tools,
-        "stand_in": stand_in,
-        "repeat": read_repeats(repeat),
-        "evaluators": judging.opened(here),
-        "severities": severity_table(here.severity),
-        # Whoever stands in for tools answers one question at a time.
-        "concurrency": 1 if stand_in else jobs.concurrency or here.concurrency,
-        "limits": Limits(turn_timeout_s=timeout_s),
-    }
-
-
-def _patience_s(given_s: float | None, phone: Phone, spec: str, stand_in: StandIn | None) -> float:
-    """How long a turn may take, in seconds: a person who stands in for tools takes longer than an agent."""
-    return given_s or (PATIENCE_S if stand_in else phone.turn_timeout_s(spec))
 
 
 async def _replay(

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
 
-from taketwo.cli.one_case import agent_option, journal_option, noise_option, one_case, the_agent
+from taketwo.cli.one_case import agent_option, journal_option, noise_option, one_case
+from taketwo.cli.replaying import Replaying, replaying_options
 from taketwo.cli.settings import store_option
 from taketwo.freeze.files import save
 from taketwo.report.words import counted, plain
 from taketwo.scenario import Case, Scenario
-from taketwo.suite.locate import Journal, Shortest, fails_once, shortest
+from taketwo.suite.locate import Journal, Shortest, shortest
 
 
 @click.command("shrink")
 @click.argument("target", metavar="FILE[::CASE]")
 @agent_option
+@replaying_options
 @click.option(
     "--against",
     "passing_spec",
@@ -34,7 +36,7 @@ from taketwo.suite.locate import Journal, Shortest, fails_once, shortest
 @store_option
 def shrink_command(
     target: str,
-    agent_spec: str | None,
+    replaying: Replaying,
     passing_spec: str | None,
     out: str,
     most_runs: int,
@@ -45,18 +47,9 @@ def shrink_command(
     """Find the shortest conversation that still fails: without the turns, the paragraphs of the prompt and the parts of
     tool results that the failure does not need.
     """
-    one, agent = one_case(target, store_url), the_agent(agent_spec)
-    passing = None if passing_spec is None else the_agent(passing_spec)
-    found = asyncio.run(
-        shortest(
-            one.case,
-            lambda case: fails_once(case, agent),
-            noise=noise,
-            most_runs=most_runs,
-            journal=Journal(journal),
-            passes=None if passing is None else lambda case: fails_once(case, passing),
-        )
-    )
+    one = one_case(target, store_url, replaying)
+    search = partial(shortest, one, noise=noise, most_runs=most_runs, journal=Journal(journal))
+    found = replaying.run(search, [one], passing_spec)
     for line in _told(one.case, found):
         click.echo(plain(line))
     why = f"The shortest form of {one.case.id} that fails."
@@ -64,7 +57,7 @@ def shrink_command(
     short = short.but(id=f"{one.case.id}-shortest", why=short.why or why)
     for written in save(Scenario(name=f"{one.scenario}, shortest", cases=(short,)), out):
         click.echo(f"wrote {written}")
-    if passing is None:
+    if passing_spec is None:
         click.echo(_unproved(found), err=True)
 
 

@@ -117,6 +117,16 @@ def with_scope(
     return [case._replace(scope=calls_for(case)) if isinstance(case, SuiteCase) else case for case in cases]
 
 
+def readable(cases: Iterable[SuiteCase | CaseErrored]) -> list[SuiteCase]:
+    """The cases. Raises BadSetting for the first that cannot be read."""
+    found = []
+    for one in cases:
+        if isinstance(one, CaseErrored):
+            raise BadSetting(one.error)
+        found.append(one)
+    return found
+
+
 def controlled(cases: Iterable[SuiteCase | CaseErrored], journal: Path | None) -> list[SuiteCase | CaseErrored]:
     """The cases with what the unchanged agent did today as their floor. journal: of `taketwo canary`."""
     from taketwo.suite.canary import case_key, read_controls, with_control

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,15 +16,12 @@ from taketwo.events import CaseErrored, CaseFinished
 from taketwo.freeze.shrink import RESULTS, WHOLE_TURNS, BudgetSpent, Shrunk, shrink
 from taketwo.replay.agents import Agent
 from taketwo.scenario import Case
-from taketwo.stats import noisy
-from taketwo.stats.noisy import Bisection, FirstBad, surely
+from taketwo.stats.noisy import Bisection, FirstBad, Look, surely
 from taketwo.suite.runner import run_suite
 from taketwo.suite.suite_case import SuiteCase
 from taketwo.value import Value, content_hash
 from taketwo.verdict import CaseResult, Verdict
 
-Look: TypeAlias = Callable[[Case], Awaitable[bool | None]]
-"""Replays a case once: whether it fails; None where it comes to no conclusion."""
 ERROR = 0.0005
 """How often a smaller case may be taken for failing, or for not failing, by chance."""
 ENOUGH = 0.97
@@ -54,15 +51,6 @@ class Journal:
                 file.write(json.dumps({"key": key, "fails": fails}) + "\n")
 
 
-async def fails_once(case: Case, agent: Agent, **how: object) -> bool | None:
-    """Replay a case once: whether it failed; None where it came to no conclusion.
-
-    how: further arguments of `run_suite`. Raises TakeTwoError when it could not be replayed.
-    """
-    result = await replayed(SuiteCase(case, scenario="search"), agent, **how)
-    return {"fail": True, "inconclusive": None}.get(result.verdict.kind, False)
-
-
 async def replayed(suite_case: SuiteCase, agent: Agent, **how: object) -> CaseResult:
     """The result of one case. Raises TakeTwoError when it could not be replayed."""
     async for event in run_suite([suite_case], agent, **how):  # type: ignore[arg-type]  # the caller's own arguments
@@ -85,39 +73,40 @@ class Shortest(NamedTuple):
 
 
 async def shortest(
-    case: Case,
-    look: Look,
+    one: SuiteCase,
+    agent: Agent,
+    passing: Agent | None,
     *,
     noise: float,
     most_runs: int,
     journal: Journal,
-    passes: Look | None = None,
+    **how: object,
 ) -> Shortest:
-    """The shortest case that still fails.
+    """The shortest case that this agent still fails.
 
-    look: replays a case once. noise: how often one replay says the opposite of the truth. most_runs: replays in all.
-    passes: the same with an agent that passes; a shorter case must still let it pass, so that it tells the two apart.
-    Without it the results of tools stay whole.
-    Raises BadSetting for a case that does not fail to begin with, or that no agent is seen to pass.
+    passing: an agent that a shorter case must still let pass, so that it tells the two apart; without it the results of
+    tools stay whole. noise: how often one replay says the opposite of the truth. most_runs: replays in all.
+    how: further arguments of `run_suite`.
+    Raises BadSetting for a case that does not fail to begin with, or that the other agent does not pass.
     """
-    search = _Search(noise=noise, most_runs=most_runs, journal=journal)
+    case, search = one.case, _Search(one, journal, noise=noise, most_runs=most_runs, how=how)
 
     async def still_fails(candidate: Case) -> bool:
-        if await search.tells(candidate, look, "") is not True:
+        if await search.fails(candidate, agent) is not True:
             return False
-        return passes is None or await search.tells(candidate, passes, "passes ") is False
+        return passing is None or await search.fails(candidate, passing, "against ") is False
 
     try:
-        if await search.tells(case, look, "") is not True:
+        if await search.fails(case, agent) is not True:
             raise BadSetting("this case does not fail, so there is nothing to shorten", where=case.id)
-        if passes is not None and (failed := await search.tells(case, passes, "passes ")) is not False:
+        if passing is not None and (failed := await search.fails(case, passing, "against ")) is not False:
             came = "fails" if failed else "comes to no conclusion"
             raise BadSetting(
                 f"the agent that should pass this case {came}", where=case.id, todo="name one that passes: --against"
             )
     except BudgetSpent:
         raise BadSetting("too few replays to tell whether the case fails at all", where="most runs") from None
-    if passes is not None:
+    if passing is not None:
         return Shortest(await shrink(case, still_fails))
     found = await shrink(case, still_fails, WHOLE_TURNS)
     if not found.is_minimal:
@@ -129,22 +118,29 @@ async def shortest(
 class _Search:
     """Replays that the journal remembers, within one budget."""
 
-    def __init__(self, *, noise: float, most_runs: int, journal: Journal) -> None:
-        self._noise, self._left, self._journal = noise, most_runs, journal
+    def __init__(
+        self, one: SuiteCase, journal: Journal, *, noise: float, most_runs: int, how: Mapping[str, object]
+    ) -> None:
+        self._one, self._journal, self._how = one, journal, how
+        self._noise, self._left = noise, most_runs
 
-    async def tells(self, case: Case, look: Look, named: str) -> bool | None:
-        """Whether the case fails, for sure; None where nothing can be told. Raises BudgetSpent."""
-        key = named + content_hash(case.to_json())
+    async def fails(self, case: Case, agent: Agent, role: str = "") -> bool | None:
+        """Whether the agent fails the case, for sure; None where nothing can be told. Raises BudgetSpent.
+
+        role: tells two agents of one name apart, such as `prompt:` with and without a change.
+        """
+        key = f"{role}{agent.spec} {content_hash(case.to_json())}"
         if known := self._journal.known.get(key, []):
             return known[0]
 
-        async def one() -> bool | None:
+        async def once() -> bool | None:
             if self._left <= 0:
                 raise BudgetSpent
             self._left -= 1
-            return await look(case)
+            result = await replayed(self._one._replace(case=case), agent, **self._how)
+            return {"fail": True, "inconclusive": None}.get(result.verdict.kind, False)
 
-        fails = await surely(one, noise=self._noise, error=ERROR)
+        fails = await surely(once, noise=self._noise, error=ERROR)
         self._journal.note(key, fails)
         return fails
 
@@ -181,7 +177,7 @@ async def first_bad(
     """
     search = Bisection(count, noise=noise)
     for index in range(count):
-        search.learn([noisy.Look(index=index, is_bad=one) for one in journal.known.get(key(index), [])])
+        search.learn([Look(index=index, is_bad=one) for one in journal.known.get(key(index), [])])
     for _ in range(most):
         version = search.next_look()
         if search.found.probability >= ENOUGH or version is None:
@@ -189,7 +185,7 @@ async def first_bad(
         looks = await look(version)
         for one in looks or [None]:
             journal.note(key(version), one)
-        search.learn([noisy.Look(index=version, is_bad=one) for one in looks or [None]])
+        search.learn([Look(index=version, is_bad=one) for one in looks or [None]])
         yield Step(version, tuple(looks), search.found)
 
 
@@ -247,7 +243,7 @@ async def fork_map(
     most_runs: no further turn is begun once there were so many replays; None for no such limit. What the journal knows
     takes none. how: arguments of `run_suite`.
     """
-    case, runs = content_hash(one.case.to_json()), 0
+    case, runs = f"{agent.spec} {content_hash(one.case.to_json())}", 0
     for number in range(1, len(one.case.recorded.turns) + 1):
         if (point := journal.known(case, number)) is None:
             if most_runs is not None and runs >= most_runs:

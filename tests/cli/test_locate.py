@@ -26,17 +26,12 @@ def answer(messages):
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run the command in a git repository whose agent goes wrong in the seventh of twelve revisions."""
+    """Run the command in a folder with a case that its agent fails."""
     lines = ["Hi", "I am angry", "It rains", "Again", "Give me a refund", "Bye"]
     talk = conversation(*(turn(line, reply="Fine.") for line in lines))
     case = Case(id="angry", recorded=talk, expected=(MustNotSay(text="Go away"),))
     save(Scenario(name="desk", cases=(case,)), tmp_path / "desk.scenario.yaml")
-    git = ["git", "-C", str(tmp_path), "-c", "user.email=a@b.c", "-c", "user.name=a"]
-    subprocess.run([*git, "init", "-q"], check=True)
-    for number in range(12):
-        (tmp_path / "desk.py").write_text(f"# {number}" + AGENT.format(angry=number >= 6), encoding="utf-8")
-        subprocess.run([*git, "add", "desk.py"], check=True)
-        subprocess.run([*git, "commit", "-qm", f"revision {number}"], check=True)
+    (tmp_path / "desk.py").write_text(AGENT.format(angry=True), encoding="utf-8")
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "home"), "PYTHONUTF8": "1"}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,6 +39,35 @@ def run(tmp_path: Path) -> Run:
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
 
     return run
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Run:
+    """Run git in this folder, made a repository."""
+    command = [
+        "git",
+        "-C",
+        str(tmp_path),
+        "-c",
+        "user.email=a@b.c",
+        "-c",
+        "user.name=a",
+        "-c",
+        "protocol.file.allow=always",
+    ]
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
+
+    git("init", "-q", "-b", "main")
+    return git
+
+
+def revision(git: Run, folder: Path, number: int, agent: str) -> None:
+    """Commit the agent."""
+    (folder / "desk.py").write_text(f"# {number}\n{agent}", encoding="utf-8")
+    git("add", "desk.py")
+    git("commit", "-qm", f"revision {number}")
 
 
 def test_the_shortest_conversation_that_fails_is_written_as_a_test_of_its_own(run: Run, tmp_path: Path) -> None:
@@ -75,7 +99,8 @@ def late(tmp_path: Path, run: Run) -> Path:
 
 LATE = """
 import json
-ORDER = {"tool_calls": [{"id": "c", "type": "function", "function": {"name": "get_order", "arguments": '{"id": "A-1"}'}}]}
+CALL = {"name": "get_order", "arguments": '{"id": "A-1"}'}
+ORDER = {"tool_calls": [{"id": "c", "type": "function", "function": CALL}]}
 
 def answer(messages, careful=False):
     known = [json.loads(one["content"]) for one in messages if one["role"] == "tool"]
@@ -152,6 +177,26 @@ def test_each_fork_says_what_comes_of_it(run: Run) -> None:
     ]
 
 
+def test_an_agent_elsewhere_finds_the_recorded_tools_in_a_search_as_in_a_replay(run: Run, late: Path) -> None:
+    (late / "elsewhere.py").write_text(ELSEWHERE, encoding="utf-8")
+    agent = ("late.scenario.yaml", "--agent", f"cmd:{sys.executable} elsewhere.py")
+    done = run("forks", *agent, "--json")
+    assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == ["fail"] * 4, done.stderr
+    done = run("shrink", *agent, "--noise", "0", "--out", "short.scenario.yaml")
+    assert "4 turns → 1 turn" in done.stdout, done.stderr
+    done = run("floor", *agent, "--repeat", "2", "--dry-run")
+    assert "passed 0 of 2 replays" in done.stdout, done.stderr
+
+
+ELSEWHERE = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    said = "I have refunded it." if asked["tools_url"] else "Where are my tools?"
+    print(json.dumps({"content": said}), flush=True)
+"""
+
+
 def test_a_fork_map_ends_by_its_budget_and_goes_on_from_its_journal(run: Run, tmp_path: Path) -> None:
     target = ("desk.scenario.yaml", "--agent", "desk:answer", "--json", "--journal", "forks.journal")
     done = run("forks", *target, "--most-runs", "2")
@@ -169,20 +214,20 @@ def test_a_fork_map_ends_by_its_budget_and_goes_on_from_its_journal(run: Run, tm
 
 
 @pytest.mark.slow
-def test_the_revision_since_which_it_fails_is_found(run: Run, tmp_path: Path) -> None:
+def test_the_revision_since_which_it_fails_is_found(run: Run, git: Run, tmp_path: Path) -> None:
+    for number in range(12):
+        revision(git, tmp_path, number, AGENT.format(angry=number >= 6))
     done = run(
         "bisect", "desk.scenario.yaml", "--agent", "desk:answer", "--good", "HEAD~11", "--noise", "0.05", "--runs", "2"
     )
     assert done.returncode == 0, done.stderr
     (found,) = [line for line in done.stdout.splitlines() if line.startswith("first bad: ")]
     assert "revision 6" in found
-    worktrees = subprocess.run(
-        ["git", "-C", str(tmp_path), "worktree", "list"], capture_output=True, text=True, check=True
-    )
+    worktrees = git("worktree", "list")
     assert len(worktrees.stdout.splitlines()) == 1
 
 
-def test_bisect_needs_something_to_search_in(run: Run) -> None:
+def test_bisect_needs_something_to_search_in(run: Run, git: Run) -> None:
     done = run("bisect", "desk.scenario.yaml", "--agent", "desk:answer")
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
