@@ -10,7 +10,6 @@ from taketwo.config import Settings
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, MissingExtra, TraceUnreadable
 from taketwo.store import Store
-from taketwo.store.addresses import blobs_of
 from taketwo.store.importing import Tally, kept_already
 from taketwo.value import content_hash
 from taketwo.voice.keeping import with_kept_recordings
@@ -24,7 +23,7 @@ def keeping_recordings(
     store: Store, project: str, limits: FetchLimits | None
 ) -> Callable[[Conversation], Conversation]:
     """What fetches and keeps the recordings of a conversation; with no limits it leaves them where they are."""
-    recordings = Recordings([blobs_of(store.url)])
+    recordings = Recordings([store.recordings(project)])
 
     def keep(conversation: Conversation) -> Conversation:
         if limits is None:
@@ -60,7 +59,7 @@ def import_recording(
         )
     except TraceUnreadable as error:
         raise TraceUnreadable(error.what, where=str(path), todo=error.todo) from error
-    Recordings([blobs_of(store.url)]).keep(body)
+    store.recordings(project).put(body)
     tally.take(store, heard, project)
 
 

@@ -105,8 +105,8 @@ def replay_served(
         from taketwo.sdk.client import DEFAULT_URL
         from taketwo.sdk.server_recordings import ServerRecordings
 
-        elsewhere = ServerRecordings(served.url or here.server or DEFAULT_URL, here.server_key)
-        phone = Phone(here, served.audio, served.store or here.store, (), [elsewhere])
+        server = ServerRecordings(served.url or here.server or DEFAULT_URL, here.server_key)
+        phone = Phone(here, served.audio, served.store or here.store, (), [server])
         agent = phone.open(spec, overrides=overrides, **access(here))
         served = served.but(timeout_s=served.timeout_s or phone.turn_timeout_s(spec))
         return reports.exit_code(asyncio.run(_replayed(served, agent, evaluators, writers, here)))

@@ -18,7 +18,7 @@ from taketwo.store.addresses import blobs_of
 from taketwo.suite.suite_case import SuiteCase
 from taketwo.voice.beside import HINT_FILE, LARGE_FILES, Cleaning, with_sound
 from taketwo.voice.phone import Audio, open_for_calls
-from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, Source, names_of
+from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, Server, names_of
 
 audio_option = click.option(
     "--audio",
@@ -37,12 +37,12 @@ class Phone:
         audio: Audio | None,
         store_url: str,
         cases: Iterable[SuiteCase],
-        elsewhere: Sequence[Source] = (),
+        servers: Sequence[Server] = (),
     ) -> None:
-        """cases: whose scenario files may have recordings beside them. elsewhere: where further ones may be."""
+        """cases: whose scenario files may have recordings beside them. servers: where others are, and new ones go."""
         self._usual_s = here.turn_timeout_s
         self._telephony = telephony(here, audio)
-        self.recordings = Recordings(_places(store_url, cases), elsewhere)
+        self.recordings = Recordings(_places(store_url, cases), servers)
         """Of the calls that are replayed, and of the new ones."""
 
     def speaks_with(self, spec: str) -> bool:

@@ -32,9 +32,11 @@ def worker_command(url: str, concurrency: int, store_url: str | None) -> None:
     """Replay what `taketwo serve --executor` hands to a Temporal server, until it is told to stop.
 
     Workers and servers share one store. A worker that dies gives its rows back within seconds; one that is told to stop
-    finishes what it has begun.
+    finishes what it has begun. Where TAKETWO_SERVER names a server, recordings of calls that are not here are taken
+    from there, and those of new calls sent there.
     """
     try:
+        from taketwo.sdk.server_recordings import ServerRecordings
         from taketwo.server.flow.asking import Asking
         from taketwo.server.flow.shelf import Flow
         from taketwo.server.flow.temporal import read_address, run_worker
@@ -62,6 +64,7 @@ def worker_command(url: str, concurrency: int, store_url: str | None) -> None:
             concurrency=concurrency,
             access=reach,
             telephony=telephony(here),
+            servers=[ServerRecordings(here.server, here.server_key)] if here.server else (),
             stop=stop,
         )
 

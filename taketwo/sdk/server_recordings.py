@@ -1,9 +1,10 @@
-"""Recordings that a server keeps, for whoever replays its calls on another machine."""
+"""Recordings that a server keeps: fetched and sent by whoever replays its calls on another machine."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx
 
@@ -13,10 +14,11 @@ from taketwo.errors import NotAllowed, StoreUnavailable, TooLarge, TraceUnreadab
 from taketwo.value import content_hash
 
 TRIES: Final = 3
+Result = TypeVar("Result")
 
 
 class ServerRecordings:
-    """Fetches recordings by their hash. Nothing is kept: what the server deletes is not left behind here."""
+    """Fetches and sends recordings. What is fetched is not kept: what the server deletes is not left behind here."""
 
     def __init__(self, url: str, key: str | None, limits: FetchLimits = FetchLimits()) -> None:  # noqa: B008  # a value, never changed
         """key: a key of the server, where it needs one. limits: what one recording may take."""
@@ -29,27 +31,43 @@ class ServerRecordings:
 
         Raises TooLarge, TraceUnreadable where something else came, NotAllowed, StoreUnavailable.
         """
-        if not is_name(name):
-            return None
+        return self._tried("fetched", lambda: self._fetched(name)) if is_name(name) else None
+
+    def put(self, body: bytes) -> str:
+        """Send a recording; gives its hash. Raises NotAllowed, StoreUnavailable where the server does not take it."""
+        name = content_hash(body)
+        self._tried("sent", lambda: self._sent(name, body))
+        return name
+
+    def _tried(self, done: str, what: Callable[[], Result]) -> Result:
         why = ""
         for _ in range(TRIES):
             try:
-                return self._fetched(name)
+                return what()
             except httpx.HTTPError as error:
                 why = str(error) or type(error).__name__
-        raise StoreUnavailable(f"the recording cannot be fetched: {why}", where=self._url)
+        raise StoreUnavailable(f"the recording cannot be {done}: {why}", where=self._url)
+
+    def _client(self) -> httpx.Client:
+        # The server is named on purpose; a proxy of the environment is for the rest of the world.
+        return httpx.Client(headers=self._headers, timeout=self._limits.timeout_s, trust_env=False)
+
+    def _sent(self, name: str, body: bytes) -> None:
+        with self._client() as client:
+            answer = client.put(f"{self._url}/api/recordings/{name}", content=body)
+        self._insist_on_leave(answer, "send recordings", "replay")
+        answer.raise_for_status()
+
+    def _insist_on_leave(self, answer: httpx.Response, what: str, role: str) -> None:
+        if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise NotAllowed(f"this key may not {what}", where=self._url, todo=f"use one with the role {role}")
 
     def _fetched(self, name: str) -> bytes | None:
         address = f"{self._url}/api/recordings/{name}"
-        # The server is named on purpose; a proxy of the environment is for the rest of the world.
-        with (
-            httpx.Client(headers=self._headers, timeout=self._limits.timeout_s, trust_env=False) as client,
-            client.stream("GET", address) as answer,
-        ):
+        with self._client() as client, client.stream("GET", address) as answer:
             if answer.status_code == HTTPStatus.NOT_FOUND:
                 return None
-            if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-                raise NotAllowed("this key may not fetch recordings", where=self._url, todo="use one that may read")
+            self._insist_on_leave(answer, "fetch recordings", "read")
             answer.raise_for_status()
             body = bytearray()
             for piece in answer.iter_bytes():

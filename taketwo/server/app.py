@@ -50,6 +50,7 @@ from taketwo.server.pages.start import Start
 from taketwo.server.pages.suites import Suites
 from taketwo.server.problems import tell, tell_fault, tell_http
 from taketwo.server.receiver import Receiver
+from taketwo.server.recordings import SentRecordings
 from taketwo.server.room import Room
 from taketwo.server.tracing import Traced
 from taketwo.server.unfinished import Unfinished
@@ -149,6 +150,7 @@ def create_app(
         *Login(keys).routes(),
         assets.route(),
         *Captures(store).routes(),
+        *SentRecordings(flow, limits).routes(),
         *door.routes(flow, body_bytes=limits.body_bytes),
         *Compat(flow, chats).routes(),
         *_pages(store, flow, metrics),

@@ -24,11 +24,10 @@ from taketwo.errors import AddressRefused, AlreadyThere, NotFound, TakeTwoError,
 from taketwo.select.filters import parse
 from taketwo.span import RawSpan
 from taketwo.store import Merge, Store
-from taketwo.store.addresses import blobs_of
 from taketwo.store.documents import Document, Documents
 from taketwo.store.importing import kept_already
 from taketwo.value import JSON, Value, content_hash
-from taketwo.voice.recordings import Recordings, names_of, with_recording
+from taketwo.voice.recordings import names_of, with_recording
 
 KIND: Final = "recording_to_fetch"
 PAUSES_S: Final = (5, 20, 60, 300, 1800, 7200, 21_600)
@@ -142,7 +141,7 @@ class Fetching:
         """
         known = kept_already(self._store, conversation.id, conversation.project)
         name = None if known is None else known.metadata.get("recording")
-        is_there = isinstance(name, str) and is_hash(name) and Recordings([blobs_of(self._store.url)]).has(name)
+        is_there = isinstance(name, str) and is_hash(name) and self._store.recordings(conversation.project).exists(name)
         if not is_there:  # before the call itself: who is killed in between is sent the call again
             ask_for(self._store.documents, conversation, self._now())
         lost = None if is_there else name
@@ -238,7 +237,7 @@ class Fetching:
         except NotFound:  # deleted meanwhile
             found, spans = None, []
         if found is not None and wanted.recording in names_of(found):
-            name = None if body is None else Recordings([blobs_of(self._store.url)]).keep(body)
+            name = None if body is None else self._store.recordings(wanted.project).put(body)
             if spans:
                 self._store.add_spans(wanted.project, [raw_span(_said(wanted, spans[0], name, why))])
             else:

@@ -16,6 +16,10 @@ class Limits(Value):
     """Bodies that are received or worked on at the same time; beyond that senders are told to come back."""
     requests_in_flight: int = 512
     """Requests that are received or worked on at the same time, whatever their size."""
+    recording_bytes: int = 200 * MIB
+    """Largest recording that a worker sends."""
+    recordings_in_flight: int = 16
+    """Recordings that come in at the same time; beyond that senders are told to come back."""
     waiting_s: float = 3.0
     """How long a request may wait to come in, and again to be worked on: exporters wait 10 s for the whole of it."""
     reading_s: float = 0.1

@@ -12,6 +12,7 @@ from taketwo.span import RawLog, RawSpan
 from taketwo.store.addresses import POSTGRESQL, postgres_address, sqlite_address
 from taketwo.store.documents import Documents
 from taketwo.store.feedback import Feedback
+from taketwo.store.owners import OwnedBlobs
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.search import Search
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary
@@ -150,6 +151,9 @@ class Store(Protocol):
 
     def stored_bytes(self, project: str) -> int:
         """What the spans and log records of a project take, as they are kept; may look at each piece of them."""
+
+    def recordings(self, project: str | None) -> OwnedBlobs:
+        """The recordings of a project, which it brought or had made; those of all projects for None."""
 
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """Delete a conversation with everything of it: spans, log records, results of its replays, recordings.

@@ -46,20 +46,25 @@ class Deletion:
         writer: Writer,
         envelopes: Callable[[Connection], Envelopes],
         read: Callable[[int], Conversation | None],
+        remove: Callable[[str], bool],
     ) -> None:
-        """`read` brings a conversation up to date and gives it; None where it is gone."""
+        """read: brings a conversation up to date and gives it; None where it is gone. remove: deletes a recording."""
         self._database = database
         self._readers = readers
         self._writer = writer
         self._envelopes = envelopes
         self._read = read
+        self._remove_recording = remove
 
-    def conversations(self, keys: Sequence[int], ids: Collection[str], others: Iterable[Conversation]) -> Deleted:
+    def conversations(
+        self, keys: Sequence[int], ids: Collection[str], recordings: frozenset[str], others: Iterable[Conversation]
+    ) -> Deleted:
         """Delete these conversations and the results of their replays; the database's `erase` takes the last bytes.
 
-        `others` gives what is left, to see which recordings are still needed. Raises StoreBusy.
+        recordings: what else is known to be of them. others: gives what is left, to see which recordings are still
+        needed. Raises StoreBusy.
         """
-        recordings = self._recordings(keys) | self._recordings_of_results(ids)
+        recordings |= self._recordings(keys) | self._recordings_of_results(ids)
         # First what is found by them alone, so that a deletion that is broken off can be asked for again.
         echoes, names = self._writer.do(partial(self._forget_echoes, keys))
         deleted, envelopes = self._forget(keys)
@@ -193,7 +198,7 @@ class Deletion:
         if not recordings:
             return 0
         needed = {name for one in others for name in recordings_of(one)}
-        return sum(self._database.blobs.delete(name) for name in sorted(recordings - needed))
+        return sum(self._remove_recording(name) for name in sorted(recordings - needed))
 
 
 def _forget_lone(traces: Sequence[int], connection: Connection) -> frozenset[bytes]:

@@ -17,12 +17,14 @@ from taketwo.conversation import Conversation
 from taketwo.errors import NotFound, NotUnique, TraceUnreadable
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import Merge
+from taketwo.store.addresses import blobs_of
 from taketwo.store.chunks import log_key, more_complete, weight
 from taketwo.store.documents_memory import MemoryDocuments
 from taketwo.store.feedback import Feedback, meant, names_of, with_scores
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run
 from taketwo.store.grouping import Group, Material, groups, part_of, read, together
 from taketwo.store.listing import cursor, moment, moment_ns, place
+from taketwo.store.owners import OwnedBlobs
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.redacting import KEY_BYTES, Redacting
 from taketwo.store.search_memory import MemorySearch
@@ -213,6 +215,10 @@ class MemoryStore:
                 return 0
             spans = sum(len(span.body) for span in there.spans.values())
             return spans + sum(len(log.body) for log in there.logs.values())
+
+    def recordings(self, project: str | None) -> OwnedBlobs:
+        """See `Store`."""
+        return OwnedBlobs(blobs_of(self.url), self.documents, project)
 
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""

@@ -14,6 +14,7 @@ from taketwo.store import Merge, Store
 from taketwo.store.documents import Change, Document, Documents
 from taketwo.store.documents_memory import not_found
 from taketwo.store.feedback import Feedback
+from taketwo.store.owners import OwnedBlobs
 from taketwo.store.project import Deleted, ProjectSettings
 from taketwo.store.search import NEWEST_FIRST, Held, Order, Search, Stretch, UserSummary
 from taketwo.store.summary import ConversationSummary, SuiteSummary, TraceSummary
@@ -160,6 +161,10 @@ class ScopedStore:
     def stored_bytes(self, project: str) -> int:
         """See `Store`."""
         return self._store.stored_bytes(self._scope.named(project))
+
+    def recordings(self, project: str | None) -> OwnedBlobs:
+        """See `Store`."""
+        return self._store.recordings(self._scope.project(project))
 
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from taketwo.conversation import Conversation
-from taketwo.errors import NotFound, NotUnique, StoreBusy, StoreUnavailable, TraceUnreadable
+from taketwo.errors import NotFound, NotUnique, StoreBusy, StoreUnavailable
 from taketwo.select.filters import parse
 from taketwo.span import RawLog, RawSpan
 from taketwo.store import Merge, chunks
-from taketwo.store.arrivals import project_key
 from taketwo.store.bodies import packed, unpacked
 from taketwo.store.database import Connection, Database, Readers, by_column
 from taketwo.store.deletion import Deletion
@@ -24,10 +23,12 @@ from taketwo.store.feedback import Feedback, meant, with_scores
 from taketwo.store.finding import SHORTEST_PREFIX, Found, only_one, only_run, trace_range
 from taketwo.store.grouping import Material, groups, part_of
 from taketwo.store.growing import KeptSessions
-from taketwo.store.indexing import SEARCH, feedback_of, index, index_again
+from taketwo.store.indexing import feedback_of
 from taketwo.store.large import LargeBodies
 from taketwo.store.listing import cursor, moment_ns, place
+from taketwo.store.owners import OwnedBlobs, repeating
 from taketwo.store.project import Deleted, ProjectSettings
+from taketwo.store.putting import put_feedback, put_import, put_settings
 from taketwo.store.redacting import Redacting
 from taketwo.store.requests import Acknowledged
 from taketwo.store.results import Results, suites_of
@@ -98,7 +99,12 @@ class TableStore:
         self._large = LargeBodies(database.large, self._readers, self._writer)
         self._beside = self._large.keep if database.sets_large_apart else None
         self._deletion = Deletion(
-            database, self._readers, self._writer, self._envelope_reader, partial(self._read, wait=True)
+            database,
+            self._readers,
+            self._writer,
+            self._envelope_reader,
+            partial(self._read, wait=True),
+            self.recordings(None).delete,
         )
         settle = partial(self._read, wait=True)
         self.search = TableSearch(self._readers, self._writer, self._read, settle, database.dialect)
@@ -137,7 +143,7 @@ class TableStore:
     def put_conversation(self, conversation: Conversation, merge: Merge | None = None) -> bool:
         """See `Store`."""
         kept = self._redacting.conversation(conversation)
-        return self._writer.do(partial(_put_import, conversation=kept, body=packed(kept), merge=merge))
+        return self._writer.do(partial(put_import, conversation=kept, body=packed(kept), merge=merge))
 
     def conversation(self, id: str, project: str | None = None) -> Conversation:
         """See `Store`."""
@@ -179,7 +185,7 @@ class TableStore:
         """See `Store`."""
         key, conversation = self._found(id, project)
         given = meant(given, id, conversation)
-        self._writer.do(partial(_put_feedback, key=key, conversation=conversation, given=given))
+        self._writer.do(partial(put_feedback, key=key, conversation=conversation, given=given))
         return given
 
     def feedback(self, id: str, project: str | None = None) -> list[Feedback]:
@@ -248,12 +254,16 @@ class TableStore:
 
     def set_project(self, name: str, settings: ProjectSettings) -> None:
         """See `Store`."""
-        self._writer.do(partial(_put_settings, name=name, settings=settings))
+        self._writer.do(partial(put_settings, name=name, settings=settings))
         self._redacting.forget(name)
 
     def stored_bytes(self, project: str) -> int:
         """See `Store`."""
         return stored_bytes(self._readers, self._writer, self.database.blobs, project)
+
+    def recordings(self, project: str | None) -> OwnedBlobs:
+        """See `Store`."""
+        return OwnedBlobs(self.database.blobs, self.documents, project)
 
     def delete_session(self, id: str, project: str | None = None) -> Deleted:
         """See `Store`."""
@@ -292,8 +302,9 @@ class TableStore:
         ids = {*ids, *self._trace_ids(found)}  # some of it may have been kept when it had only the id of a trace
         # Before, so that a deletion that is broken off can be asked for again; and after, for what was kept meanwhile
         # by somebody who still found the conversation. Whoever keeps something later finds it gone, see `captured`.
+        replayed = repeating(self.documents, ids, project)
         deleted = Deleted(copies=self.documents.remove_copies(ids, project))
-        deleted += self._deletion.conversations(list(found), ids, self.conversations())
+        deleted += self._deletion.conversations(list(found), ids, replayed, self.conversations())
         deleted += Deleted(copies=self.documents.remove_copies(ids, project))
         if deleted != Deleted():
             self._sessions.forget()
@@ -315,6 +326,7 @@ class TableStore:
         if deleted != Deleted():
             self._sessions.forget()
         self._large.sweep()
+        self.recordings(None).forget_unused(now)
         return deleted
 
     def hurry(self, within_s: float) -> None:
@@ -552,47 +564,3 @@ def _range(prefix: str) -> dict[str, str]:
 def _reading(connection: Connection, key: int) -> bytes:
     (body,) = connection.execute(SQL["reading"], (key,)).fetchone()
     return bytes(body)
-
-
-def _put_import(connection: Connection, *, conversation: Conversation, body: bytes, merge: Merge | None) -> bool:
-    project_id = project_key(connection, conversation.project)
-    place = {"name": conversation.id, "project_id": project_id}
-    found = connection.execute(SQL["find_import"], place).fetchone()
-    if found is not None and found[1] != "import":
-        raise TraceUnreadable(
-            f"conversation {conversation.id!r} was captured from spans already",
-            where=f"project {conversation.project}",
-            todo="import it into another project",
-        )
-    if merge is not None:
-        merged = merge(None if found is None else unpacked(found[2], Conversation), conversation)
-        if merged is None:
-            return False
-        conversation, body = merged, packed(merged)
-    if found is not None and found[2] == body:
-        return False
-    times = {"first_ns": moment_ns(conversation.started_at), "last_ns": moment_ns(conversation.ended_at)}
-    (key,) = connection.execute(SQL["put_import"], {**place, **times}).fetchone()
-    index(connection, key, conversation)
-    connection.execute(SQL["put_reading"], (key, body))
-    return True
-
-
-def _put_feedback(connection: Connection, *, key: int, conversation: Conversation, given: Feedback) -> None:
-    if row_of(connection, key) is None:
-        raise NotFound(
-            f"conversation {conversation.id!r} was deleted just now", where=f"project {conversation.project}"
-        )
-    row = {
-        "project_id": project_key(connection, conversation.project),
-        "conversation": conversation.id,
-        **{name: getattr(given, name) for name in ("turn", "name", "given_by")},
-        "body": given.to_json().decode(),
-    }
-    connection.execute(SEARCH["put_feedback"], row)
-    index_again(connection, key)
-
-
-def _put_settings(connection: Connection, *, name: str, settings: ProjectSettings) -> None:
-    row = {"id": project_key(connection, name), "settings": settings.to_json().decode()}
-    connection.execute(SQL["put_project_settings"], row)

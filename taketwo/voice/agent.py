@@ -115,8 +115,12 @@ class VoiceAgent:
         async def finish() -> Aftermath:
             del self._calls[exchange.execution_id]
             await line.hang_up()
+            sound = line.recording()
+            body = await asyncio.to_thread(wav_bytes, sound)
+            name = await asyncio.to_thread(self._recordings.keep, body)
+            caller.gaps += await asyncio.to_thread(self._recordings.share, body)
             async with self._hearing:  # one after the other, as other calls may still go on in real time
-                return await call.finish(self._recordings)
+                return await call.finish(sound, name)
 
         exchange.at_end(finish)
         return call
@@ -202,10 +206,8 @@ class _Call:
         self._tokens += tokens
         return Reply(text=text, tokens=summed(tokens), heard=self._heard(user_audio, began_s, start_s, end_s))
 
-    async def finish(self, recordings: Recordings) -> Aftermath:
-        """Keep the recording, and measure."""
-        sound = self._line.recording()
-        name = recordings.keep(await asyncio.to_thread(wav_bytes, sound))
+    async def finish(self, sound: Sound, name: str) -> Aftermath:
+        """Measure what was recorded, which is kept under that name."""
         replayed, recorded = await asyncio.to_thread(self._measure, sound)
         late = sorted(self._line.lateness_s)
         metadata: dict[str, JSON] = {

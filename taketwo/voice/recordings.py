@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, Protocol
 
 from taketwo.blobs import Blobs, suffix_of
 from taketwo.conversation import Conversation, Gap, Say
+from taketwo.errors import TakeTwoError
 from taketwo.value import content_hash
 
 AUDIO_FOLDER: Final = "audio"
@@ -27,11 +28,14 @@ class Recording(NamedTuple):
         return f"{self.name}{suffix_of(self.body)}"
 
 
-class Source(Protocol):
-    """Where recordings are only looked for."""
+class Server(Protocol):
+    """Where recordings are looked for that are not here, and those of new calls are sent."""
 
     def get(self, name: str) -> bytes | None:
         """The recording of that hash; None where there is none. Raises StoreUnavailable, TraceUnreadable."""
+
+    def put(self, body: bytes) -> str:
+        """Send a recording; gives its hash. Raises NotAllowed, StoreUnavailable."""
 
 
 class Recordings:
@@ -40,15 +44,26 @@ class Recordings:
     Every method may raise StoreUnavailable.
     """
 
-    def __init__(self, places: Sequence[Blobs], elsewhere: Sequence[Source] = ()) -> None:
-        """The first is where new ones go. elsewhere: where what is in none of them may be."""
+    def __init__(self, places: Sequence[Blobs], servers: Sequence[Server] = ()) -> None:
+        """The first is where new ones go. servers: where what is in none of them may be, and new ones are sent."""
         self._places = tuple(places)
-        self._sources: tuple[Source, ...] = (*places, *elsewhere)
+        self._servers = tuple(servers)
 
     def keep(self, body: bytes) -> str:
         """Keep a recording; gives its hash. The same bytes are kept once."""
         name = content_hash(body)
         return name if self.has(name) else self._places[0].put(body)
+
+    def share(self, body: bytes) -> list[Gap]:
+        """Send a new recording that is kept here; a gap for each server that does not take it: the call took place."""
+        gaps = []
+        for server in self._servers:
+            try:
+                server.put(body)
+            except TakeTwoError as error:
+                why = f"the recording is kept where the call was made, and not on the server: {error}"
+                gaps.append(Gap(where="metadata.recording", why=why))
+        return gaps
 
     def has(self, name: str) -> bool:
         """Whether there is one of that hash."""
@@ -56,7 +71,7 @@ class Recordings:
 
     def find(self, name: str | None) -> Recording | None:
         """The recording of that hash; None where there is none. Raises TraceUnreadable for what is elsewhere."""
-        found = (source.get(name) for source in self._sources if name is not None)
+        found = (source.get(name) for source in (*self._places, *self._servers) if name is not None)
         body = next((one for one in found if one is not None), None)
         return None if name is None or body is None else Recording(name, body)
 

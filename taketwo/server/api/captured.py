@@ -13,7 +13,6 @@ from taketwo.conversation import Conversation
 from taketwo.errors import NotFound
 from taketwo.sdk.api.asked import Asked
 from taketwo.server.api.operation import File, Given, Operation, listing
-from taketwo.store.addresses import blobs_of
 from taketwo.store.feedback import Feedback
 from taketwo.store.search import Stretch, UserSummary
 from taketwo.store.summary import ConversationSummary, TraceSummary
@@ -87,8 +86,8 @@ class Span(OfProject):
 
 
 def _recording(given: Given) -> File:
-    """The recording of a hash, which whoever knows of its call has been told. Raises NotFound."""
-    body = blobs_of(given.flow.store.url).get(given.id) if is_name(given.id) else None
+    """The recording of a hash, where it is of a project that may be looked at. Raises NotFound."""
+    body = given.flow.store.recordings(None).get(given.id) if is_name(given.id) else None
     if body is None:
         raise NotFound("there is no such recording", where="id")
     return File(body, media_type_of(body), f"{given.id}{suffix_of(body)}")
@@ -160,6 +159,17 @@ OPERATIONS = (
         _recording,
         File,
         refusals=(HTTPStatus.NOT_FOUND,),
+    ),
+    Operation(
+        "PUT",
+        "/api/recordings/{id}",
+        "Captures",
+        "send_recording",
+        "Send the recording of a new call, under the SHA-256 of its bytes; kept for a day unless a replay names it.",
+        None,
+        None,
+        File,
+        refusals=(HTTPStatus.REQUEST_ENTITY_TOO_LARGE,),
     ),
     Operation(
         "GET",

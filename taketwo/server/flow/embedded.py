@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import Context
 from datetime import timedelta
@@ -47,9 +47,8 @@ from taketwo.server.flow.shelf import Flow, new_id
 from taketwo.server.gateway import gateway
 from taketwo.server.nearby import bound
 from taketwo.server.own_spans import OwnSpans
-from taketwo.store.addresses import blobs_of
 from taketwo.voice.phone import Telephony, open_for_calls
-from taketwo.voice.recordings import Recordings
+from taketwo.voice.recordings import Recordings, Server
 
 LOOK_AGAIN_S = 5.0
 """How often it looks for what others left."""
@@ -192,10 +191,11 @@ def take_step(flow: Flow, work: Work) -> None:
 
 @asynccontextmanager
 async def agent_of(
-    flow: Flow, execution_id: str, access: Mapping[str, Any], telephony: Telephony
+    flow: Flow, execution_id: str, access: Mapping[str, Any], telephony: Telephony, servers: Sequence[Server] = ()
 ) -> AsyncIterator[Agent | None]:
     """The agent of an execution, and beside it the recorded tools for one that calls them from elsewhere.
 
+    servers: where recordings are that are not here, and those of new calls are sent.
     None where the execution has ended, or has failed now as its agent cannot be opened.
     """
     execution = await asyncio.to_thread(EXECUTIONS.get, flow, execution_id)
@@ -207,9 +207,13 @@ async def agent_of(
         if reach_of(execution.agent) == "elsewhere":
             reach["tools_url"] = await stack.enter_async_context(gateway(stack.enter_context(bound())))
         try:
-            calls = telephony.but(agent_key=reach.get("api_key")), Recordings([blobs_of(flow.store.url)])
             agent = await asyncio.to_thread(
-                open_for_calls, execution.agent, *calls, overrides=execution.overrides, **reach
+                open_for_calls,
+                execution.agent,
+                telephony.but(agent_key=reach.get("api_key")),
+                Recordings([flow.store.recordings(execution.project)], servers),
+                overrides=execution.overrides,
+                **reach,
             )
         except TakeTwoError as error:
             await asyncio.to_thread(fail_execution, flow, execution_id, str(error), error.todo)

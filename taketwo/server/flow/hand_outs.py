@@ -28,6 +28,7 @@ from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN, execution_no
 from taketwo.server.flow.judging import RESULTS, judge, keep_result, told
 from taketwo.server.flow.run_tests import case_of, chosen_evaluators
 from taketwo.server.flow.shelf import Flow
+from taketwo.store.recordings import recordings_of
 
 LEASE_S = 30.0
 """Within so many seconds a worker must be heard of again."""
@@ -217,6 +218,8 @@ def _judged(flow: Flow, call: CallExecution, asked: ReportRow) -> CallExecution:
     evaluators = chosen_evaluators(flow, execution.evaluator_ids, execution.evaluators)
     kept = judge(flow, call, case, asked.runs, evaluators, writing_tools=asked.writing_tools, given=asked.scores)
     keep_result(flow, kept)
+    heard = frozenset(name for run in asked.runs for name in recordings_of(run.conversation))
+    flow.store.recordings(call.project).adopt(heard, kept.source, case.origin.also_of)
 
     def completed(one: CallExecution) -> CallExecution:
         return told(one.but(status="completed"), kept.result, case)

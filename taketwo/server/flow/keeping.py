@@ -25,7 +25,6 @@ from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.shelf import Flow
 from taketwo.server.marks import as_marked, marks_of
 from taketwo.store import Store
-from taketwo.store.addresses import blobs_of
 from taketwo.store.redacting import store_key
 from taketwo.suite.promote import files_of, keepable, promoting_redactor
 from taketwo.value import content_hash
@@ -97,7 +96,7 @@ def _with_sound(
 
     here = load_settings(os.environ, Path.cwd())
     cleaning = _AsFarAsCan(originals, here.speech_url, here.speech_key)
-    scenario, _ = with_sound(before, after, Recordings([blobs_of(store.url)]), cleaning, put)
+    scenario, _ = with_sound(before, after, Recordings([store.recordings(None)]), cleaning, put)
     if sounds:
         sounds[f"{AUDIO_FOLDER}/{HINT_FILE}"] = LARGE_FILES.encode()
     name = file_name(scenario)

@@ -18,7 +18,6 @@ from taketwo.server.flow.keeping import archive, kept_files
 from taketwo.server.flow.projects import project_name
 from taketwo.server.flow.scenarios import SCENARIOS, as_file, keep_file
 from taketwo.server.flow.shelf import Flow
-from taketwo.store.addresses import blobs_of
 from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, names_of
 
 MOST_UNPACKED: Final = 256 * 1024 * 1024
@@ -38,13 +37,15 @@ def download(flow: Flow, id: str, *, is_redacted: bool) -> tuple[str, bytes]:
 
 def upload(flow: Flow, project: str, content: bytes) -> GraphScenario:
     """Keep the scenario of an archive or of a single file. Raises NotFound, ScenarioUnreadable, AlreadyThere."""
-    return keep_file(flow, project_name(flow, project), read(content, Recordings([blobs_of(flow.store.url)])))
+    name = project_name(flow, project)
+    return keep_file(flow, name, read(content, Recordings([flow.store.recordings(name)])))
 
 
 def replace(flow: Flow, id: str, content: bytes) -> GraphScenario:
     """Put the rows of a file in place of those that are there; rows of the same name keep their ids."""
     scenario = SCENARIOS.get(flow, id)
-    return keep_file(flow, scenario.project, read(content, Recordings([blobs_of(flow.store.url)])), id=id)
+    recordings = Recordings([flow.store.recordings(scenario.project)])
+    return keep_file(flow, scenario.project, read(content, recordings), id=id)
 
 
 def read(content: bytes, recordings: Recordings | None = None) -> Scenario:

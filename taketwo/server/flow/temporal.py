@@ -13,6 +13,7 @@ import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from importlib.metadata import version
 from itertools import islice
@@ -26,6 +27,7 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from taketwo.errors import BadSetting, NotFound, StoreUnavailable, TakeTwoError, TooFast, WrongState
+from taketwo.replay.agents import Agent
 from taketwo.sdk.api.executions import CallExecution, ClaimedRow, ClaimedRows, RenewedLeases, ReportRow
 from taketwo.sdk.working import Worker as Hands
 from taketwo.sdk.working import work as do_rows
@@ -36,6 +38,7 @@ from taketwo.server.flow.executor import Work, WorkKind
 from taketwo.server.flow.hand_outs import report_row, take_call, with_case
 from taketwo.server.flow.shelf import Flow
 from taketwo.voice.phone import Telephony
+from taketwo.voice.recordings import Server
 
 TASK_QUEUE = "taketwo"
 """Where workers look for work."""
@@ -143,11 +146,19 @@ class CarryOut:
 class Activities:
     """What workers do; every one may be done again where it was left."""
 
-    def __init__(self, flow: Flow, name: str, access: Mapping[str, Any], telephony: Telephony) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        name: str,
+        access: Mapping[str, Any],
+        telephony: Telephony,
+        servers: Sequence[Server] = (),
+    ) -> None:
         """name: what the worker calls itself. access: keys and endpoints of agents, as `open_agent` takes them.
 
-        telephony: how agents are called.
+        telephony: how agents are called. servers: where recordings are that are not here, and new ones are sent.
         """
+        self._servers = servers
         self._telephony = telephony
         self._flow = flow
         self._name = name
@@ -164,7 +175,7 @@ class Activities:
 
         None where the execution has ended or cannot be begun.
         """
-        async with agent_of(self._flow, execution_id, self._access, self._telephony) as agent:
+        async with self._agent(execution_id) as agent:
             if agent is None:
                 return []
             rows = await asyncio.to_thread(self._open_rows, execution_id)
@@ -179,13 +190,16 @@ class Activities:
         info = activity.info()
         # The attempt is in the name: a worker that was given up and comes back is somebody else by then.
         name = f"{self._name} {info.workflow_run_id[:8]}-{info.attempt}"
-        async with agent_of(self._flow, execution_id, self._access, self._telephony) as agent:
+        async with self._agent(execution_id) as agent:
             if agent is None:
                 return
             rows = _Share(self._flow, execution_id, call_ids, name)
             await do_rows(rows, Hands(name, agent, 1, limits_of(agent)))
         if rows.left is not None:
             raise rows.left
+
+    def _agent(self, execution_id: str) -> AbstractAsyncContextManager[Agent | None]:
+        return agent_of(self._flow, execution_id, self._access, self._telephony, self._servers)
 
     def _open_rows(self, execution_id: str) -> list[str]:
         parts = (call.id for state in OPEN for call in CALLS.parts(self._flow, execution_id, state=state))
@@ -260,10 +274,11 @@ async def run_worker(
     access: Mapping[str, Any],
     telephony: Telephony,
     stop: asyncio.Event,
+    servers: Sequence[Server] = (),
 ) -> None:
     """Do what Temporal hands out until `stop` is set; then finish what is under way. Raises StoreUnavailable."""
     client = await connect(address)
-    activities = Activities(flow, name, access, telephony)
+    activities = Activities(flow, name, access, telephony, servers)
     with ThreadPoolExecutor(max_workers=4) as threads:
         worker = Worker(
             client,

@@ -15,7 +15,6 @@ from taketwo.blobs import Part
 from taketwo.conversation import Conversation
 from taketwo.report.call_view import CallView, Played, call_view
 from taketwo.store import Store
-from taketwo.store.addresses import blobs_of
 from taketwo.voice.recordings import Recording, Recordings
 
 if TYPE_CHECKING:
@@ -30,8 +29,12 @@ class SoundOfCalls:
 
     def __init__(self, store: Store) -> None:
         """Those of that store."""
-        self._blobs = blobs_of(store.url)
-        self.recordings = Recordings([self._blobs])
+        self._store = store
+
+    @property
+    def recordings(self) -> Recordings:
+        """What the request that is being answered may hear."""
+        return Recordings([self._store.recordings(None)])
 
     def routes(self) -> list[Route]:
         """The address of all of them."""
@@ -42,7 +45,7 @@ class SoundOfCalls:
         name = request.path_params["name"]
         asked = _ONE_RANGE.fullmatch(request.headers.get("range", ""))
         first = int(asked[1]) if asked else 0
-        part = self._blobs.part(name, first, int(asked[2]) if asked and asked[2] else None)
+        part = self._store.recordings(None).part(name, first, int(asked[2]) if asked and asked[2] else None)
         if part is None:
             raise HTTPException(404, "there is no such recording")
         headers = {"accept-ranges": "bytes", "cache-control": "private, max-age=31536000, immutable"}

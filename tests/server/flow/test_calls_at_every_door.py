@@ -116,6 +116,10 @@ def test_a_call_is_spoken_from_every_door_and_kept_with_its_sound(
         served = ("--run-test", "calls", "--server", str(http.base_url))
         for result in (told(http, done.calls[0].id), replayed(tmp_path, *served)):
             assert was_spoken(result), result
+            for name in set(re.findall(r'"recording":\s*"([0-9a-f]{64})"', result)):
+                assert http.get(f"/audio/{name}").content.startswith(b"RIFF"), (
+                    "the new call is heard on the server, too"
+                )
         kept = [unpacked(body, tmp_path / f"kept{at}") for at, body in enumerate(kept_by_the_server(http, call.id))]
     store.close()
     monkeypatch.setenv("TAKETWO_STORE", f"sqlite:///{tmp_path}/other.db")

@@ -1,0 +1,115 @@
+"""Whose a recording is. It is kept once, under its hash, and is there for the projects that brought it, and no others.
+
+That a conversation names a hash proves nothing, as anybody can write it there. Who brought the sound is a document
+beside it; what was kept before there were such documents is there for whoever knows its hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
+
+from taketwo.blobs import Blobs, Part, content_hash
+from taketwo.errors import AlreadyThere
+from taketwo.store.documents import Document, Documents
+
+KIND: Final = "recording"
+UNUSED_FOR: Final = timedelta(days=1)
+"""What somebody sent, and nothing refers to after so long, was of a replay that nobody reported."""
+MOST_SWEPT: Final = 100
+"""So many are taken up together."""
+
+
+class OwnedBlobs:
+    """The recordings of a store as one project has them; see `Blobs`."""
+
+    def __init__(self, blobs: Blobs, documents: Documents, project: str | None) -> None:
+        """documents: those of all projects. project: None for whoever may hear all recordings."""
+        self._blobs = blobs
+        self._documents = documents
+        self._project = project
+
+    @property
+    def where(self) -> str:
+        """See `Blobs`."""
+        return self._blobs.where
+
+    def put(self, body: bytes) -> str:
+        """See `Blobs`. From now on it is this project's, too."""
+        self._add(content_hash(body))
+        return self._blobs.put(body)
+
+    def receive(self, body: bytes, now: datetime) -> str:
+        """The same of what somebody sent, which is forgotten where nobody says soon what it is of."""
+        name = content_hash(body)
+        # What was there before may be needed by what nobody has noted.
+        if not self._blobs.exists(name):
+            self._add(name, due_at=now + UNUSED_FOR)
+        elif self._project is not None:
+            self._add(name)
+        return self._blobs.put(body)
+
+    def adopt(self, names: Iterable[str], source: str | None = None, also_of: tuple[str, ...] = ()) -> None:
+        """Take what was sent or made for this: it goes with the conversations that it repeats, and no sooner."""
+        for name in names if self._project is not None else ():
+            owners = self._owners(name)
+            if any(one.project in (None, self._project) for one in owners):
+                self._documents.put(_document(name, self._project).but(source=source, also_of=also_of))
+                if any(one.project is None for one in owners):
+                    self._documents.remove(KIND, id=_document(name, None).id)
+
+    def get(self, name: str) -> bytes | None:
+        """See `Blobs`."""
+        return self._blobs.get(name) if self._has(name) else None
+
+    def part(self, name: str, first: int, last: int | None = None) -> Part | None:
+        """See `Blobs`."""
+        return self._blobs.part(name, first, last) if self._has(name) else None
+
+    def exists(self, name: str) -> bool:
+        """See `Blobs`."""
+        return self._has(name) and self._blobs.exists(name)
+
+    def delete(self, name: str) -> bool:
+        """See `Blobs`. For every project: it is kept once."""
+        self._documents.remove(KIND, parent=name)
+        return self._blobs.delete(name)
+
+    def forget_unused(self, now: datetime) -> int:
+        """Delete what was sent long ago, and nothing came to refer to; gives how many."""
+        due = self._documents.claim(KIND, lambda one: one.but(due_at=now + UNUSED_FOR), now=now, limit=MOST_SWEPT)
+        gone = 0
+        for one in due:
+            self._documents.remove(KIND, id=one.id)
+            if one.parent is not None and not self._owners(one.parent):
+                gone += self._blobs.delete(one.parent)
+        return gone
+
+    def names(self) -> Iterator[str]:
+        """See `Blobs`."""
+        return filter(self._has, self._blobs.names())
+
+    def _has(self, name: str) -> bool:
+        if self._project is None:
+            return True
+        owners = [one.project for one in self._owners(name) if one.project is not None]
+        return not owners or self._project in owners
+
+    def _owners(self, name: str) -> list[Document]:
+        return self._documents.find(KIND, parent=name)
+
+    def _add(self, name: str, due_at: datetime | None = None) -> None:
+        with suppress(AlreadyThere):
+            self._documents.add([_document(name, self._project).but(due_at=due_at)])
+
+
+def repeating(documents: Documents, sources: Collection[str], project: str | None) -> frozenset[str]:
+    """The recordings of replays of these conversations: the caller's voice is in them, too."""
+    found = (documents.repeating(KIND, source, project, limit=1_000_000) for source in sources)
+    return frozenset(one.parent for some in found for one in some if one.parent is not None)
+
+
+def _document(name: str, project: str | None) -> Document:
+    return Document(kind=KIND, id=f"{name} {project or ''}", body=b"{}", project=project, parent=name)
