@@ -7,7 +7,8 @@ stands before or behind them. What the redaction puts in place of an original is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from threading import Lock
 from typing import Final
 
 from taketwo.errors import MissingExtra
@@ -17,6 +18,9 @@ SHOWN: Final = 3
 """Characters of a leak that are shown; the rest would be a leak, too."""
 LONGEST_LINE: Final = 200_000
 """Longer lines are looked at in pieces of so many characters."""
+FEWEST_DIGITS: Final = 7
+"""Of a card, an account or a phone with the number of its country."""
+_SETTING: Final = Lock()
 
 _MARK: Final = "zuq"
 # A word is looked at from its beginning only: from each of its characters, a word of a megabyte would take hours.
@@ -69,14 +73,13 @@ def find_leaks(text: str, where: str, *, allowed: Iterable[str] = ()) -> Iterato
     allowed: what may stand there, in upper or lower case.
     """
     fine = frozenset(one.casefold() for one in allowed)
-    looks = _looks()
-    for number, line in enumerate(text.splitlines(), 1):
-        seen: set[str] = set()
-        for start in range(0, len(line), LONGEST_LINE):
-            for kind, found in looks(line[start : start + LONGEST_LINE]):
-                if found.casefold() not in fine and found not in seen:
-                    seen.add(found)
-                    yield Leak(where=where, line=number, kind=kind, shown=masked(found))
+    lines = [[line[at : at + LONGEST_LINE] for at in range(0, len(line), LONGEST_LINE)] for line in text.splitlines()]
+    # The same lines come again and again: in each case of a scenario the same prompt and the same tools.
+    told = _looked_at(dict.fromkeys(piece for pieces in lines for piece in pieces))
+    for number, pieces in enumerate(lines, 1):
+        for kind, found in dict.fromkeys((kind, found) for piece in pieces for kind, found in told[piece]):
+            if found.casefold() not in fine:
+                yield Leak(where=where, line=number, kind=kind, shown=masked(found))
 
 
 def masked(found: str) -> str:
@@ -84,18 +87,26 @@ def masked(found: str) -> str:
     return found[:SHOWN] + "*" * min(max(len(found) - SHOWN, 0), 12)
 
 
-def _looks() -> Callable[[str], Iterator[tuple[str, str]]]:
+def _looked_at(lines: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+    """What each line tells, with its kind."""
+    numbers, scan = _numbers(), _scan()
+    found = {line: [*numbers(line), *_spoken(line)] for line in lines}
+    for line, secrets in scan([line for line in lines if _LONG_WORD.search(line)]):
+        found[line] += secrets
+    return found
+
+
+def _numbers() -> Callable[[str], Iterator[tuple[str, str]]]:
     try:
         import phonenumbers
-        from detect_secrets.core.scan import scan_line
-        from detect_secrets.settings import transient_settings
         from stdnum import iban, luhn
         from stdnum.us import ssn
     except ImportError as error:
         raise MissingExtra("privacy", needed_for="looking for leaks") from error
-    plugins = {"plugins_used": [{"name": name} for name in _DETECTORS.split()]}
 
     def numbers(line: str) -> Iterator[tuple[str, str]]:
+        if len(re.findall(r"\d", line)) < FEWEST_DIGITS:
+            return
         for match in _DIGITS.finditer(line):
             digits = re.sub(r"\D", "", match[0])
             if digits[0] in "23456" and luhn.is_valid(digits) and len(set(digits)) > 2:
@@ -107,15 +118,24 @@ def _looks() -> Callable[[str], Iterator[tuple[str, str]]]:
             if not number.raw_string.isdigit() or _CALLED.search(before):
                 yield "phone", number.raw_string
 
-    def look(line: str) -> Iterator[tuple[str, str]]:
-        yield from numbers(line)
-        yield from _spoken(line)
-        if _LONG_WORD.search(line):
-            with transient_settings(plugins):
-                found = list(scan_line(_MARKED_SECRET.sub("x", line)))
-            yield from (("secret", secret.secret_value or secret.type) for secret in found)
+    return numbers
 
-    return look
+
+def _scan() -> Callable[[Sequence[str]], Iterator[tuple[str, list[tuple[str, str]]]]]:
+    try:
+        from detect_secrets.core.scan import scan_line
+        from detect_secrets.settings import transient_settings
+    except ImportError as error:
+        raise MissingExtra("privacy", needed_for="looking for leaks") from error
+
+    def scan(lines: Sequence[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        # Its settings are those of the process: in two threads at a time one would look with the other's.
+        with _SETTING, transient_settings({"plugins_used": [{"name": name} for name in _DETECTORS.split()]}):
+            for line in lines:
+                found = scan_line(_MARKED_SECRET.sub("x", line))
+                yield line, [("secret", secret.secret_value or secret.type) for secret in found]
+
+    return scan
 
 
 def _spoken(line: str) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,7 @@ def freeze(
             origin=_origin(conversation, at),
             expected=tuple(expected),
         )
-        for id, conversation in zip(_ids(conversations), conversations, strict=True)
+        for id, conversation in zip(case_ids(conversations), conversations, strict=True)
     )
     return Scenario(name=name, cases=cases)
 
@@ -101,7 +101,7 @@ def _origin(conversation: Conversation, at: datetime) -> Origin:
     )
 
 
-def _ids(conversations: Sequence[Conversation]) -> list[str]:
+def case_ids(conversations: Sequence[Conversation]) -> list[str]:
     """A readable id for each; those that would share one get some digits that depend on the conversation alone."""
     slugs = [_slug(_telling_text(conversation)) for conversation in conversations]
     shared = {slug for slug, times in Counter(slugs).items() if times > 1}

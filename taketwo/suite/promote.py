@@ -9,7 +9,6 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,7 +20,7 @@ from taketwo.conversation import Conversation, Say
 from taketwo.errors import BadSetting, LeakFound, MissingExtra, PromotionRefused
 from taketwo.events import CaseErrored, CaseFinished
 from taketwo.freeze.files import SCHEMA_FILE, save
-from taketwo.freeze.freeze import freeze
+from taketwo.freeze.freeze import case_ids
 from taketwo.redaction.detectors import installed_detectors
 from taketwo.redaction.keyed import WORDS_TOO, pattern_of
 from taketwo.redaction.kinds import CARD_END, NAME, POSTCODE, PROMOTED, Detector, Found
@@ -39,7 +38,6 @@ SHORTEST_ORIGINAL: Final = 4
 """Shorter originals stand in too many other words to be looked for."""
 SHOWN_LEAKS: Final = 5
 """So many leaks are named when something is not kept."""
-_NEVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Replacement(Value):
@@ -148,11 +146,14 @@ def originals_in(files: Mapping[str, bytes], replaced: Iterable[Replacement]) ->
     wanted = {one.original: one.kind for one in replaced if _is_telling(one.kind, one.original)}
     if (pattern := pattern_of(wanted)) is None:
         return []
+    lines = {name: [*body.decode("utf-8", "replace").splitlines(), name] for name, body in files.items()}
+    # Each line once: a scenario says the same prompt and the same tools in each of its cases.
+    found = {line: pattern.findall(line) for line in dict.fromkeys(line for of in lines.values() for line in of)}
     return [
-        Leak(where=name, line=number, kind=wanted[match[0]], shown=masked(match[0]))
-        for name, body in files.items()
-        for number, line in enumerate([*body.decode("utf-8", "replace").splitlines(), name], 1)
-        for match in pattern.finditer(line)
+        Leak(where=name, line=number, kind=wanted[original], shown=masked(original))
+        for name, of in lines.items()
+        for number, line in enumerate(of, 1)
+        for original in found[line]
     ]
 
 
@@ -288,10 +289,9 @@ def _without_words(before: Conversation, after: Conversation) -> Conversation:
 
 def _ids(before: Sequence[Case], after: Sequence[Case], redactor: Redactor) -> list[str]:
     """Ids that were made of what the user said are made anew; those that a person chose stay, as far as they may."""
-    made = freeze([case.recorded for case in before], name="", at=_NEVER).cases
-    anew = freeze([case.recorded for case in after], name="", at=_NEVER).cases
+    made, anew = (case_ids([case.recorded for case in cases]) for cases in (before, after))
     return [
-        new.id if case.id == old.id else redact_text(case.id, redactor)
+        new if case.id == old else redact_text(case.id, redactor)
         for case, old, new in zip(before, made, anew, strict=True)
     ]
 

@@ -72,18 +72,22 @@ def kept_files(scenario: Scenario, store: Store, *, is_redacted: bool = True) ->
     Of calls the recordings of the store are among them. Raises PromotionRefused where a verdict would change,
     LeakFound, BadSetting for more sound than a server packs.
     """
-    if not is_redacted:
-        return _with_sound(scenario, scenario, (), store)
-    allowed, _ = redaction_rules()
-    done = asyncio.run(keepable(scenario, file_name, file_redactor(), allowed=allowed))
-    originals = [one.original for one in done.promotion.replaced]
-    name, files = _with_sound(scenario, done.promotion.scenario, originals, store)
-    return name, {**done.files, **files}
+    after, files, originals = scenario, None, list[str]()
+    if is_redacted:
+        allowed, _ = redaction_rules()
+        done = asyncio.run(keepable(scenario, file_name, file_redactor(), allowed=allowed))
+        after, files = done.promotion.scenario, done.files
+        originals = [one.original for one in done.promotion.replaced]
+    sounding, sounds = _with_sound(scenario, after, originals, store)
+    name = file_name(sounding)
+    if files is None or sounding != after:
+        files = {**(files or {}), **files_of(sounding, name)}
+    return name, {**files, **sounds}
 
 
 def _with_sound(
     before: Scenario, after: Scenario, originals: Sequence[str], store: Store
-) -> tuple[str, dict[str, bytes]]:
+) -> tuple[Scenario, dict[str, bytes]]:
     sounds: dict[str, bytes] = {}
 
     def put(body: bytes) -> str:
@@ -99,8 +103,7 @@ def _with_sound(
     scenario, _ = with_sound(before, after, Recordings([store.recordings(None)]), cleaning, put)
     if sounds:
         sounds[f"{AUDIO_FOLDER}/{HINT_FILE}"] = LARGE_FILES.encode()
-    name = file_name(scenario)
-    return name, {**files_of(scenario, name), **sounds}
+    return scenario, sounds
 
 
 class _AsFarAsCan(Cleaning):
