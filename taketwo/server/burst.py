@@ -84,8 +84,8 @@ class Burst:
     def _run(self) -> None:
         take_over(self._store, self._journal.folder)
         self._on_stored()
-        while self._journal.wait(PAUSE_S) or not self._ended.is_set():
-            if self._is_quiet() and not self._store_some() and self._ended.wait(LATER_S):
+        while (waits := self._journal.wait(PAUSE_S)) or not self._ended.is_set():
+            if waits and self._is_quiet() and not self._store_some() and self._ended.wait(LATER_S):
                 return
 
     def _is_quiet(self) -> bool:

@@ -175,7 +175,8 @@ class Fetching:
         """Ask for what the spans of calls refer to."""
         seen: dict[tuple[str, str], str] = {}
         for project in self._store.projects():
-            for one in self._store.search.conversations(parse("channel:voice"), project, limit=LOOKED_AT):
+            calls = self._store.search.conversations(parse("channel:voice"), project, limit=LOOKED_AT, as_read=True)
+            for one in calls:
                 mark = content_hash(one.but(cursor="").to_json())
                 seen[project, one.id] = mark
                 if self._seen.get((project, one.id)) != mark and (found := self._of_spans(one.id, project)) is not None:

@@ -13,6 +13,7 @@ from typing import Self
 from taketwo.conversation import Conversation
 from taketwo.errors import NotFound, TakeTwoError, TooFast
 from taketwo.evals.evaluator import Evaluator, version_of
+from taketwo.select.filters import parse
 from taketwo.server.flow.allowances import book, insist_on_money
 from taketwo.server.flow.shelf import Flow
 from taketwo.store import Store
@@ -110,7 +111,9 @@ class Scorer:
         self._done = {key: at for key, at in self._done.items() if now - at < RECENT}
         for project in self._store.projects():
             share = self._store.project(project).score_share
-            for one in self._store.summaries(project, limit=LOOKED_AT) if share else ():
+            if not share:
+                continue
+            for one in self._store.search.conversations(parse(""), project, limit=LOOKED_AT, as_read=True):
                 ended_at = one.ended_at or one.started_at
                 if ended_at is None or not self._quiet <= now - ended_at < RECENT:
                     continue

@@ -209,9 +209,11 @@ class ScopedSearch:
         order: Order = NEWEST_FIRST,
         limit: int | None = None,
         after: str | None = None,
+        as_read: bool = False,
     ) -> Iterator[ConversationSummary]:
         """See `Search`."""
-        return self._search.conversations(chosen, self._scope.project(project), order=order, limit=limit, after=after)
+        within = self._scope.project(project)
+        return self._search.conversations(chosen, within, order=order, limit=limit, after=after, as_read=as_read)
 
     def traces(
         self, chosen: Filter, project: str | None = None, *, limit: int | None = None, after: str | None = None

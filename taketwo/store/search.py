@@ -120,10 +120,12 @@ class Search(Protocol):
         order: Order = NEWEST_FIRST,
         limit: int | None = None,
         after: str | None = None,
+        as_read: bool = False,
     ) -> Iterator[ConversationSummary]:
         """Those that the filter chooses, in all projects when none is named.
 
         `after` is the cursor of the last one seen, in the same order. Raises NotFound where it is none.
+        as_read: without what has come since it was last read, for who looks again and again in the background.
         """
 
     def traces(

@@ -47,8 +47,9 @@ class MemorySearch:
         order: Order = NEWEST_FIRST,
         limit: int | None = None,
         after: str | None = None,
+        as_read: bool = False,
     ) -> Iterator[ConversationSummary]:
-        """See `Search`."""
+        """See `Search`. Nothing waits to be read here."""
         after_place = place_in(order, after)
         rows = [
             ((sorted_by(order, one, first_ns), number), one)

@@ -92,10 +92,12 @@ class TableSearch:
         order: Order = NEWEST_FIRST,
         limit: int | None = None,
         after: str | None = None,
+        as_read: bool = False,
     ) -> Iterator[ConversationSummary]:
         """See `Search`."""
         place_in(order, after)
-        self.read_first(project, limit)
+        if not as_read:
+            self.read_first(project, limit)
         # In any other order all that fit are gathered anyway, to be sorted.
         asked = self._condition(chosen, by_row=order == NEWEST_FIRST and limit is not None)
         rows = self._pages(asked, project, order, after, limit)

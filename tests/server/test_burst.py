@@ -15,7 +15,7 @@ import pytest
 from made_spans import PROTOBUF, chat_span, log_request, trace_request
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from taketwo.server.burst import STORED_AT_ONCE, Burst
+from taketwo.server.burst import PAUSE_S, STORED_AT_ONCE, Burst
 from taketwo.server.intake import Delivery, take
 from taketwo.server.limits import Limits
 from taketwo.server.quotas import Quotas
@@ -40,6 +40,14 @@ def test_few_requests_are_stored_by_those_who_brought_them_and_more_wait(tmp_pat
     with burst.storing() as alone:
         assert alone
     burst.close()
+
+
+def test_nobody_is_told_that_something_was_stored_while_nothing_comes(tmp_path: Path) -> None:
+    told: list[None] = []
+    burst = Burst(open_store("memory:"), Journal(tmp_path), on_stored=lambda: told.append(None))
+    time.sleep(3 * PAUSE_S)
+    burst.close()
+    assert len(told) == 1  # what may have been left by another process
 
 
 def test_what_waits_when_the_server_ends_is_stored_first(tmp_path: Path) -> None:

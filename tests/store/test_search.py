@@ -344,6 +344,16 @@ def test_a_list_of_everything_waits_for_everything_also_in_a_hurry(store: Store)
     assert len(found(store, "kettle")) == len(list(store.summaries("p"))) == 11
 
 
+def test_who_asks_for_what_was_read_has_nothing_read_for_him(store: Store) -> None:
+    store.put_conversation(talk("before", line("kettle")))
+    store.add_spans("p", raw_spans(chat_span(1, 1, session="now", said=["My kettle!"])))
+    unread = store.search.unread("p")
+    seen = [one.id for one in store.search.conversations(parse("kettle"), "p", as_read=True)]
+    assert store.search.unread("p") == unread
+    assert seen == (["before"] if unread else ["now", "before"])
+    assert len(found(store, "kettle")) == 2
+
+
 def test_a_store_of_before_is_searched_too(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite3")
     store.put_conversation(talk("a", line("kettle")))
