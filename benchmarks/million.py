@@ -30,6 +30,7 @@ from read import SPANS_A_SESSION, SPANS_A_TRACE, session
 from taketwo.errors import NotFound
 from taketwo.span import RawSpan
 from taketwo.store import Store, open_store
+from taketwo.store.journal import waiting
 
 TEMPLATES = 20
 WORDS = 50_000
@@ -97,11 +98,13 @@ def said_by_users(turn: int, numbers: random.Random) -> str:
 
 
 @contextmanager
-def timed(what: str, *, number: int, unit: str, pid: int) -> Iterator[None]:
+def timed(what: str, *, number: int, unit: str, pid: int, rates: list[float] | None = None) -> Iterator[None]:
     """Print how many a second, and what it cost: on a busy machine only the processor time says something."""
     busy, begin = cpu_seconds(pid), time.perf_counter()
     yield
     took, busy = time.perf_counter() - begin, cpu_seconds(pid) - busy
+    if rates is not None:
+        rates.append(number / took)
     cost = f"{busy / number * 1e6:,.0f} µs of processor each, load {os.getloadavg()[0]:.1f}"
     print(f"{what}: {number:,} {unit} in {took:.1f} s = {number / took:,.0f}/s; {cost}", flush=True)
 
@@ -117,10 +120,11 @@ def ask(what: str, questions: Sequence[Callable[[], object]]) -> None:
 
 
 def wait_until_readable(store: str, session: str) -> None:
-    """Wait until a session that was sent is there as a whole: arrivals are stored in their order."""
+    """Wait until all that was acknowledged is stored, and a session that was sent last is there as a whole."""
+    arrivals = Path(f"{store.removeprefix('sqlite:///')}.arrivals")
     with closing(open_store(store)) as opened:
         until = time.monotonic() + 120
-        while len(_spans_of(opened, session)) < SPANS_A_SESSION:
+        while waiting(arrivals) or len(_spans_of(opened, session)) < SPANS_A_SESSION:
             if time.monotonic() > until:
                 sys.exit(f"{session} was acknowledged and is not there")
             time.sleep(0.05)
@@ -154,13 +158,18 @@ def main() -> None:
         store = f"sqlite:///{folder}/store.sqlite3"
         sent = 0
         with running_server(store) as (pid, address, _):
+            rates: list[float] = []
             for number in range(arguments.rounds):
                 bodies = sender.bodies((arguments.spans - arguments.burst) // SPANS_A_SESSION // arguments.rounds)
                 sent += sum(map(len, bodies))
                 many = len(bodies) * SPANS_A_SESSION * SESSIONS_A_REQUEST
-                with timed(f"round {number + 1}, until they can be read", number=many, unit="spans", pid=pid):
+                what = f"round {number + 1}, until they can be read"
+                with timed(what, number=many, unit="spans", pid=pid, rates=rates):
                     send(bodies, 4, partial(by_http, address))
                     wait_until_readable(store, sender.names[-1])
+            mean = len(rates) / sum(1 / rate for rate in rates)
+            least, most = min(rates) / mean - 1, max(rates) / mean - 1
+            print(f"all rounds: {mean:,.0f} spans/s, the slowest {least:+.0%}, the fastest {most:+.0%}", flush=True)
             bodies = sender.bodies(arguments.burst // SPANS_A_SESSION)
             sent += sum(map(len, bodies))
             with timed("burst, until acknowledged", number=arguments.burst, unit="spans", pid=pid):

@@ -23,6 +23,9 @@ from taketwo.store.migrate import migrate
 from taketwo.store.recordings import recordings_folder
 from taketwo.store.redacting import store_key
 
+LOG_PAGES: Final = 4_000
+"""When the write-ahead log is as long as that, 16 MiB, it is written into the file. SQLite's own 1,000 pages are no two
+parts of a burst, so that whoever stores one would wait for the disk twice more and write the same pages again."""
 LOG_WAIT_S: Final = 5.0
 """How long a deletion waits for readers who keep the write-ahead log from being cut off."""
 
@@ -152,6 +155,7 @@ class SqliteDatabase:
                 connection.file = self._file
                 _write_ahead(connection)
                 connection.execute("PRAGMA synchronous = FULL")
+                connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
                 # What is deleted or replaced is overwritten: readings are replaced long before anybody deletes them.
                 connection.execute("PRAGMA secure_delete = ON")
                 migrate(connection)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -15,13 +17,17 @@ import pytest
 from made_spans import PROTOBUF, chat_span, log_request, trace_request
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from taketwo.errors import StoreUnavailable
 from taketwo.server.burst import PAUSE_S, STORED_AT_ONCE, Burst
 from taketwo.server.intake import Delivery, take
 from taketwo.server.limits import Limits
 from taketwo.server.quotas import Quotas
+from taketwo.span import RawSpan
 from taketwo.store import open_store
 from taketwo.store.journal import Entry, Journal
+from taketwo.store.memory import MemoryStore
 from taketwo.store.project import ProjectSettings
+from taketwo.store.requests import TOGETHER_BYTES
 from taketwo.store.tables import TableStore
 
 SENT = {"content-type": PROTOBUF}
@@ -57,6 +63,37 @@ def test_what_waits_when_the_server_ends_is_stored_first(tmp_path: Path) -> None
         burst.append(Entry(None, trace_request(chat_span(trace, 1))))
     burst.close()
     assert len(list(store.traces())) == 49
+    assert list(tmp_path.iterdir()) == []
+
+
+class Refusing(MemoryStore):
+    """Refuses some of what it is given."""
+
+    def __init__(self, refused: Iterable[int]) -> None:
+        super().__init__()
+        self.refused = set(refused)
+        self.given = count(1)
+
+    def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
+        if next(self.given) in self.refused:
+            raise StoreUnavailable("the disk is full")
+        return super().add_spans(project, spans)
+
+
+@pytest.mark.parametrize("refused", [{1, 2}, {4, 6}])
+def test_what_cannot_be_stored_just_now_is_stored_later_and_nothing_twice(tmp_path: Path, refused: set[int]) -> None:
+    journal = Journal(tmp_path)
+    long = "word " * (TOGETHER_BYTES // 5)  # so that each request is stored by itself
+    for trace in range(1, 6):
+        journal.append(Entry(None, trace_request(chat_span(trace, 1, said=(long,)))))
+    store = Refusing(refused)
+    burst = Burst(store, journal)
+    until = time.monotonic() + 30
+    while journal.waiting_bytes:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    burst.close()
+    assert sorted(trace.spans for trace in store.traces()) == [1] * 5
     assert list(tmp_path.iterdir()) == []
 
 
