@@ -7,7 +7,7 @@ from datetime import datetime
 
 from taketwo.capture.grown import Grown
 from taketwo.capture.moments import moment
-from taketwo.capture.speakers import agent_of, gaps_of_agent, other_agents
+from taketwo.capture.speakers import agent_of, gaps_of_agent, other_agents, speakers
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.turns import Draft
 from taketwo.conversation import Conversation, Gap, Outcome, Turn
@@ -38,7 +38,7 @@ def tell(found: Grown, *, project: str = "default", session_id: str | None = Non
     story.tell(found.transcript, found.known, found.ran)
     turns, built = story.turns, story.told
     session = session_id or about.session_id
-    placed = [each for turn in turns for each in turn.calls]
+    placed = speakers(each for turn in turns for each in turn.speakers)
     calls = [each.call for each in placed]
     agent = agent_of(placed)
     return Conversation(

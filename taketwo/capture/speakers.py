@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.transcript import Placed
@@ -11,8 +11,23 @@ from taketwo.conversation import Agent, Gap, ToolDefinition, Turn
 from taketwo.value import JSON
 
 
+def speakers(calls: Iterable[Placed]) -> list[Placed]:
+    """The calls that tell of the agent what none before them does: most calls of a long talk tell the same."""
+    found: dict[tuple[object, ...], Placed] = {}
+    for each in calls:
+        call, reading = each.call, each.call.reading
+        around = id(call.parent), id(call) if call.children else 0
+        said = bool(reading.request), bool(reading.response), call.shows_all, reading.evidence
+        lacks = not reading.model, not reading.provider, not reading.system, not reading.settings
+        found.setdefault((call.voice, each.agent, id(reading.tools), *around, *said, *lacks), each)
+    return list(found.values())
+
+
 def agent_of(calls: Sequence[Placed]) -> Agent:
-    """The agent that the user met first: after a hand-off others speak with other instructions and tools."""
+    """The agent that the user met first: after a hand-off others speak with other instructions and tools.
+
+    Of the calls, here and below, those are enough that `speakers` gives.
+    """
     if not calls:
         return Agent()
     first = next((each.call for each in calls if each.call.reading.system or each.call.reading.tools), calls[0].call)
@@ -65,7 +80,7 @@ def other_agents(turns: Sequence[Draft]) -> dict[str, JSON]:
     """Those to whom the talk was handed on, with the turn in which each spoke first."""
     met: dict[str, dict[str, JSON]] = {}
     for index, turn in enumerate(turns):
-        for each in turn.calls:
+        for each in turn.speakers:
             name = each.call.voice
             if name not in met:
                 reading = each.call.reading
@@ -87,11 +102,10 @@ def gaps_of_agent(agent: Agent, turns: Sequence[Turn], calls: Sequence[Seen]) ->
     if agent.system_prompt is None and turns and not (seen_requests and all(call.shows_all for call in calls)):
         gaps.append(Gap(where="agent.system_prompt", why="no captured request shows it"))
     named = {tool.name for tool in agent.tools}
-    used = sorted({call.tool for turn in turns for call in turn.calls})
     by_tools_alone = bool(named) and not any(seen.reading.tools for seen in _around(calls))
     if by_tools_alone:
         gaps.append(Gap(where="agent.tools", why="only the tools that ran show their definitions"))
-    elif not named and used:
+    elif not named and any(turn.calls for turn in turns):
         gaps.append(Gap(where="agent.tools", why="no captured request shows the tool definitions"))
     elif named and all(tool.parameters is None for tool in agent.tools):
         gaps.append(Gap(where="agent.tools", why="the definitions were captured without parameters"))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from operator import is_
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from taketwo.capture.executions import matched
 from taketwo.capture.reading import Execution
+from taketwo.capture.speakers import speakers
 from taketwo.capture.steps import Notes, told_by, turn_of
 from taketwo.capture.talk import Known, choose, is_one_thread
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.transcript import Node, Transcript
 from taketwo.capture.turns import Draft, drafts, insert_unasked, number_messages
 from taketwo.conversation import Gap, Turn
+
+Key = TypeVar("Key")
 
 
 class _Told(NamedTuple):
@@ -27,6 +30,20 @@ class _Told(NamedTuple):
     """Its gaps."""
 
 
+class _ByTurn(dict[Key, int]):
+    """The turn in which each thing was met first, those of earlier turns before those of later ones."""
+
+    def meet(self, things: Iterable[Key], turn: int) -> None:
+        """Note what is met in the next turn."""
+        for thing in things:
+            self.setdefault(thing, turn)
+
+    def forget_from(self, turn: int) -> None:
+        """Forget what was met first in that turn or later."""
+        while self and next(reversed(self.values())) >= turn:
+            self.popitem()
+
+
 class Story:
     """The turns of a talk as they were told last."""
 
@@ -37,8 +54,9 @@ class Story:
         """The tools that no model asked for."""
         self._told: list[_Told] = []
         self._is_plain = False
-        self._turn_of: dict[int, int] = {}
-        self._marks: dict[tuple[str, str], int] = {}
+        self._turn_of = _ByTurn[int]()
+        self._marks = _ByTurn[tuple[str, str]]()
+        self._taken = _ByTurn[int]()
 
     @property
     def told(self) -> tuple[Turn, ...]:
@@ -56,15 +74,16 @@ class Story:
         is_plain = is_one_thread(transcript)
         same = self._untouched(transcript.touched) if is_plain and self._is_plain else 0
         transcript.touched.clear()
-        kept = self.turns[:same]
-        unasked: list[Seen] = []
-        if (spans := self._matched_apart(path, ran, kept)) is None:
-            kept = []
+        self._forget_from(same)
+        came, unasked = path[sum(len(turn.nodes) for turn in self.turns[:same]) :], list[Seen]()
+        if (spans := self._matched_apart(came, ran)) is None:
+            same, came = 0, path
+            self._forget_from(0)
             spans, unasked = matched([node for node in path if node.utterance.kind == "call"], ran)
-        runs = [turn.run for turn in kept]
-        self._draft(path, transcript, kept, spans, unasked)
+        runs = [turn.run for turn in self.turns[:same]]
+        self._draft(came, transcript, self.turns[:same], spans, unasked)
         self._is_plain = is_plain and not unasked
-        stays = [turn.run is run for turn, run in zip(kept, runs, strict=False)]
+        stays = [turn.run is run for turn, run in zip(self.turns, runs, strict=False)]
         stays += [False] * (len(self.turns) - len(stays))
         self._told = [self._turn(index, stays[index]) for index in range(len(self.turns))]
 
@@ -73,44 +92,41 @@ class Story:
         first = min((self._turn_of[node] for node in touched if node in self._turn_of), default=len(self.turns))
         return max(min(first, len(self.turns) - 1), 0)
 
-    def _matched_apart(
-        self, path: list[Node], ran: list[tuple[Seen, Execution]], kept: list[Draft]
-    ) -> dict[int, Seen] | None:
-        """The spans of the calls, of which those of the kept turns are known; None where all must be matched together.
+    def _forget_from(self, turn: int) -> None:
+        for met in (self._turn_of, self._marks, self._taken):
+            met.forget_from(turn)
+
+    def _matched_apart(self, came: list[Node], ran: list[tuple[Seen, Execution]]) -> dict[int, Seen] | None:
+        """The spans of the calls that came after the turns that stay; None where all must be matched together.
 
         Calls that were made apart, in other traces and with other ids, have nothing to do with each other.
         """
-        spans = {id(item.node): item.ran for turn in kept for item in turn.items if item.ran is not None}
-        taken = {id(seen) for seen in spans.values()}
-        calls = [node for node in path[sum(len(turn.nodes) for turn in kept) :] if node.utterance.kind == "call"]
-        new = [one for one in ran if id(one[0]) not in taken]
+        calls = [node for node in came if node.utterance.kind == "call"]
+        new = [one for one in ran if id(one[0]) not in self._taken]
         marks = {mark for node in calls for mark in _marks_of_call(node)}
         marks |= {mark for one in new for mark in _marks_of_span(*one)}
-        if any(self._marks.get(mark, len(kept)) < len(kept) for mark in marks):
+        if not self._marks.keys().isdisjoint(marks):
             return None
         found, unasked = matched(calls, new)
-        return None if unasked else spans | found
+        return None if unasked else found
 
     def _draft(
-        self, path: list[Node], transcript: Transcript, kept: list[Draft], spans: dict[int, Seen], unasked: list[Seen]
+        self, came: list[Node], transcript: Transcript, kept: list[Draft], spans: dict[int, Seen], unasked: list[Seen]
     ) -> None:
-        turns = drafts(path, transcript.placed, kept)
-        for turn in turns[len(kept) :]:
+        self.turns = drafts(came, transcript.placed, kept)
+        new = self.turns[len(kept) :]
+        for turn in new:
+            turn.speakers = speakers(turn.calls)
             for item in turn.items:
                 item.ran = spans.get(id(item.node))
             turn.items = [item for item in turn.items if item.ran is not None or not item.is_nameless]
-        self.by_code = insert_unasked(turns, unasked)
-        for turn in turns[len(kept) :]:
+        self.by_code = insert_unasked(self.turns, unasked)
+        self._turn_of.setdefault(id(transcript.root), 0)
+        for index, turn in enumerate(new, len(kept)):
             number_messages(turn)
-        self.turns = turns
-        first = len(kept)
-        self._turn_of = {node: turn for node, turn in self._turn_of.items() if turn < first}
-        self._turn_of |= {id(node): index for index in range(first, len(turns)) for node in turns[index].nodes}
-        self._turn_of[id(transcript.root)] = 0
-        self._marks = {mark: turn for mark, turn in self._marks.items() if turn < first}
-        for index in range(first, len(turns)):
-            for mark in _marks_of_turn(turns[index]):
-                self._marks.setdefault(mark, index)
+            self._turn_of.meet(map(id, turn.nodes), index)
+            self._taken.meet((id(item.ran) for item in turn.items if item.ran is not None), index)
+            self._marks.meet(_marks_of_turn(turn), index)
 
     def _turn(self, index: int, stays: bool) -> _Told:
         """The turn at that index, as it was told last where it would be told out of the very same things."""

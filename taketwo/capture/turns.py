@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.transcript import Node, Placed
@@ -42,7 +43,10 @@ class Draft:
     """Texts of the agent of which nothing is known but that they were there, with the items before each."""
     calls: list[Placed] = field(default_factory=list)
     """The model calls that answer it, in the order of their starts."""
-
+    speakers: list[Placed] = field(default_factory=list)
+    """Those of them that tell of the agent what none before them does, see `speakers`."""
+    runs: dict[int, Seen] = field(default_factory=dict)
+    """The runs that they are part of, by identity."""
     run: Seen | None = None
     """What answered the line of the user and nothing else; None when nothing did that for this turn alone."""
     nodes: list[Node] = field(default_factory=list)
@@ -52,11 +56,11 @@ class Draft:
 def drafts(path: Sequence[Node], placed: Sequence[Placed], kept: Sequence[Draft] = ()) -> list[Draft]:
     """The path cut into turns, each with the model calls that answer it.
 
-    `kept` are the first turns where they are known and nothing came to them.
+    `kept` are the turns before it where they are known and nothing came to them.
     """
     found = list(kept)
     turn_of: dict[int, Draft] = {}
-    for node in path[sum(len(turn.nodes) for turn in kept) :]:
+    for node in path:
         if not found or _begins(node, found[-1]) or len(found) == len(kept):
             found.append(Draft())
         if node.utterance.kind == "user":
@@ -67,21 +71,21 @@ def drafts(path: Sequence[Node], placed: Sequence[Placed], kept: Sequence[Draft]
             found[-1].hidden.append((len(found[-1].items), node))
         found[-1].nodes.append(node)
         turn_of[id(node)] = found[-1]
-    voices = {each.call.voice for each in placed if each.end is not each.at and id(each.end) in turn_of}
+    voices = {each.call.voice for each in placed if id(each.end) in turn_of and each.end is not each.at}
     for each in placed:
         turn = turn_of.get(id(each.at)) or (found[0] if found and not kept and each.at.parent is None else None)
         if turn is not None and _belongs(each, turn_of, voices):
             turn.calls.append(each)
+            turn.runs[id(each.run)] = each.run
     _find_runs(found)
     return found
 
 
 def _find_runs(turns: Sequence[Draft]) -> None:
     """Give every turn the run that is its own: a span around several turns is nobody's."""
-    runs = [{id(each.run): each.run for each in turn.calls} for turn in turns]
-    shared = Counter(run for own in runs for run in own)
-    for turn, own in zip(turns, runs, strict=True):
-        turn.run = next((run for run in own.values() if shared[id(run)] == 1), None)
+    shared = Counter(chain.from_iterable(turn.runs for turn in turns))
+    for turn in turns:
+        turn.run = next((run for identity, run in turn.runs.items() if shared[identity] == 1), None)
 
 
 def _begins(node: Node, before: Draft) -> bool:
