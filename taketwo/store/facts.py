@@ -6,11 +6,11 @@ import math
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeAlias, assert_never
+from typing import Final, NamedTuple, TypeAlias, assert_never
 
 import msgspec
 
-from taketwo.conversation import Conversation
+from taketwo.conversation import Conversation, Turn
 from taketwo.select.fields import FIELDS, Entry, Flag, Moment, Name, Number, Words, arguments, fold, is_number, scores
 from taketwo.select.words import spelled
 from taketwo.store.recordings import recordings_of
@@ -18,7 +18,9 @@ from taketwo.value import JSON, canonical_json
 
 BETWEEN_TEXTS: Final = " ¶ "
 """Stands between two texts of a field; no word that is looked for holds it, so none is found across them."""
-MARKED: Final = ("tool", "failed", "tag", "score")
+MARKED_IN_TURNS: Final = ("tool", "failed")
+"""Fields that hold several names, which the turns tell one by one."""
+MARKED: Final = (*MARKED_IN_TURNS, "tag", "score")
 """Fields that hold several names."""
 REMARKS: Final = ("comment",)
 """Fields that hold texts of which most conversations have none; kept as names are, and looked through for words."""
@@ -36,6 +38,19 @@ Grade: TypeAlias = tuple[str, float, bool]
 """Name and value of a score that is a number, or of a flag as 0 or 1, and whether it is one."""
 
 
+class OfTurn(NamedTuple):
+    """What the calls of one turn are found by."""
+
+    turn: Turn
+    """The turn."""
+    marks: frozenset[Mark]
+    """Its tools, and those that failed."""
+    bounds: frozenset[Mark]
+    """The least and the greatest of each argument."""
+    argued: tuple[tuple[str, str], ...]
+    """Names and distinct numbers of arguments, also of those in a text; empty for one that is too long."""
+
+
 class Facts(msgspec.Struct, frozen=True):
     """The facts of one conversation."""
 
@@ -45,6 +60,8 @@ class Facts(msgspec.Struct, frozen=True):
     """Names of fields that hold several."""
     grades: tuple[Grade, ...]
     """Scores that charts can be drawn of."""
+    of_turns: tuple[OfTurn, ...] = ()
+    """Out of what the marks of calls were put together."""
 
 
 TEXTS: Final = tuple(name for name, field in FIELDS.items() if isinstance(field, Words) and name not in REMARKS)
@@ -55,12 +72,30 @@ COLUMNS: Final = tuple(
 """Fields that hold one thing."""
 
 
-def facts_of(conversation: Conversation) -> Facts:
-    """The facts of a conversation."""
+def facts_of(conversation: Conversation, before: Facts | None = None) -> Facts:
+    """The facts of a conversation; `before` are those of a reading of which it may have turns."""
+    known = {id(one.turn): one for one in before.of_turns} if before is not None else {}
+    of_turns = tuple(known.get(id(turn)) or _of_turn(turn) for turn in conversation.turns)
     return Facts(
         columns={"user_id": conversation.user_id, **{name: _column(name, conversation) for name in COLUMNS}},
-        marks=frozenset(_marks(conversation)),
+        marks=frozenset(_marks(conversation)).union(
+            *(one.marks for one in of_turns),
+            _bounds((name, bound) for one in of_turns for _, name, bound in one.bounds),
+            _argued(named for one in of_turns for named in one.argued),
+        ),
         grades=grades_of(conversation),
+        of_turns=of_turns,
+    )
+
+
+def _of_turn(turn: Turn) -> OfTurn:
+    alone = Conversation(id="", turns=(turn,))
+    named = list(arguments(alone))
+    return OfTurn(
+        turn=turn,
+        marks=frozenset(_names(MARKED_IN_TURNS, alone)),
+        bounds=_bounds((name, value) for name, value in named if is_number(value)),
+        argued=tuple(dict.fromkeys((name, text) for name, value in named if (text := _number_in(value)) is not None)),
     )
 
 
@@ -109,12 +144,18 @@ def _column(name: str, conversation: Conversation) -> str | float | None:
             assert_never(field)
 
 
-def _marks(conversation: Conversation) -> set[Mark]:
+def _names(kinds: Iterable[str], conversation: Conversation) -> set[Mark]:
     marks: set[Mark] = set()
-    for kind in MARKED:
+    for kind in kinds:
         field = FIELDS[kind]
         assert isinstance(field, Name)  # chosen by that
         marks |= {(kind, fold(name), None) for name in set(field.names(conversation)) if name is not None}
+    return marks
+
+
+def _marks(conversation: Conversation) -> set[Mark]:
+    """All but those of its calls."""
+    marks = _names((kind for kind in MARKED if kind not in MARKED_IN_TURNS), conversation)
     for kind in REMARKS:
         field = FIELDS[kind]
         assert isinstance(field, Words)  # chosen by that
@@ -123,9 +164,7 @@ def _marks(conversation: Conversation) -> set[Mark]:
         if is_number(value):
             marks.add(("score", fold(name), _float(value)))
         marks.add(("scored", score_mark(fold(name), as_scored(value)), None))
-    marks |= {("recording", name, None) for name in recordings_of(conversation)}
-    named = list(arguments(conversation))
-    return marks | _bounds(named) | _argued(named)
+    return marks | {("recording", name, None) for name in recordings_of(conversation)}
 
 
 def score_mark(name: str, text: str) -> str:
@@ -155,29 +194,33 @@ def plain(number: float) -> str:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def _argued(arguments: Iterable[tuple[str, JSON]]) -> set[Mark]:
-    """Every distinct number, also in a text, and an empty mark for each name of which not all are there.
+def _number_in(value: JSON) -> str | None:
+    """A number in one spelling, also one in a text, empty where it is too long; None for what is no number.
 
     What is no number is found by its words: nothing else has such.
     """
+    if is_number(value):
+        text = plain(_float(value))
+    elif not isinstance(value, str) or number_in(text := fold(value)) is None:
+        return None
+    return text if len(text) <= LONGEST_SCORE else ""
+
+
+def _argued(named: Iterable[tuple[str, str]]) -> set[Mark]:
+    """Every distinct number, and an empty mark for each name of which not all are there."""
     marks: set[str] = set()
-    for name, value in arguments:
-        if is_number(value):
-            text = plain(_float(value))
-        elif not isinstance(value, str) or number_in(text := fold(value)) is None:
-            continue
-        told = len(text) <= LONGEST_SCORE and len(marks) < MOST_ARGUED
-        marks.add(score_mark(name, text if told else ""))
+    for name, text in named:
+        marks.add(score_mark(name, text if len(marks) < MOST_ARGUED else ""))
     return {("argued", mark, None) for mark in marks}
 
 
-def _bounds(arguments: Iterable[tuple[str, JSON]]) -> set[Mark]:
+def _bounds(named: Iterable[tuple[str, float | None]]) -> frozenset[Mark]:
     """The least and the greatest of each argument: whether one is more or less than something, these two tell."""
     numbers: dict[str, list[float]] = {}
-    for name, value in arguments:
-        if is_number(value):
+    for name, value in named:
+        if value is not None:
             numbers.setdefault(name, []).append(_float(value))
-    return {("argument", name, bound) for name, some in numbers.items() for bound in (min(some), max(some))}
+    return frozenset(("argument", name, bound) for name, some in numbers.items() for bound in (min(some), max(some)))
 
 
 def _float(number: float) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from taketwo.conversation import Conversation
 from taketwo.store.database import Connection
+from taketwo.store.facts import Facts
 from taketwo.store.grouping import Material, groups, together
 from taketwo.store.statements import SQL
 
@@ -39,6 +40,8 @@ class Kept(NamedTuple):
     """`changes` of the conversation then."""
     reading: Conversation
     """What they told."""
+    facts: Facts
+    """What that is found by."""
     tails: Tails = ()
     """Of a talk without a session, what its last traces tell of, by key; see `chains`."""
     answered: frozenset[str] = frozenset()

@@ -98,12 +98,14 @@ def look(
         material = partial(material_of_trace, connection, envelope=envelope)
         if (reading := grow(kept, versions, material, row.project)) is not None:
             reading = finish(reading)
-            sessions.put(row.id, Kept(row.name, versions, kept.grown, row.changes, reading))
+            now = Kept(row.name, versions, kept.grown, row.changes, reading, facts_of(reading, kept.facts))
+            sessions.put(row.id, now)
             came = {key: one[0].hex() for key, one in versions.items() if kept.versions.get(key) != one}
-            return _as_filed(row, reading, Before(row.id, kept.changes, kept.reading), _told(kept.grown, came))
+            return _as_filed(row, now, Before(row.id, kept.changes, kept.reading), _told(kept.grown, came))
     finding, found_in = _look_at_all(connection, row, envelope, finish)
     if row.name in found_in and not finding.moves_traces:
-        sessions.put(row.id, Kept(row.name, versions, found_in[row.name], row.changes, finding.readings[row.name]))
+        reading, facts = finding.readings[row.name], finding.facts[row.name]
+        sessions.put(row.id, Kept(row.name, versions, found_in[row.name], row.changes, reading, facts))
     return finding
 
 
@@ -129,8 +131,8 @@ def _look_at_trace(
             keys = {trace_id: finding.traces[trace_id] for trace_id in group.trace_ids}
             tails, answered = tails_of(group, keys)
             own = {key: versions[key] for key in keys.values()}
-            reading = finding.readings[group.name]
-            kept = Kept(group.name, own, found_in[group.name], there.changes, reading, tails, answered)
+            reading, facts = finding.readings[group.name], finding.facts[group.name]
+            kept = Kept(group.name, own, found_in[group.name], there.changes, reading, facts, tails, answered)
             sessions.put(there.id, kept)
     return finding
 
@@ -176,15 +178,16 @@ def _go_on(
     traces = others[into].versions if into in others else own.versions if own is not None else {}
     now = {**traces, newcomer.key: versions[newcomer.key]}
     last = others.get(into) or own
+    facts = facts_of(reading, last.facts if last is not None else None)
     changes = into.changes + (into != row)  # to file the trace there is a change, too
-    sessions.put(into.id, Kept(into.name, now, gone.grown, changes, reading, gone.tails, gone.answered))
+    sessions.put(into.id, Kept(into.name, now, gone.grown, changes, reading, facts, gone.tails, gone.answered))
     return Finding(
         row=row,
         seen={one.id: one.changes for one in (row, into)},
         traces={trace_id.hex(): newcomer.key},
         groups=[newcomer.group.but(name=into.name)],
         readings={into.name: reading},
-        facts={into.name: facts_of(reading)},
+        facts={into.name: facts},
         links=linked,
         candidates=frozenset(one.id for one in others),
         moves_traces=into != row,
@@ -192,15 +195,15 @@ def _go_on(
     )
 
 
-def _as_filed(row: Row, reading: Conversation, before: Before, linked: dict[int, Links]) -> Finding:
+def _as_filed(row: Row, now: Kept, before: Before, linked: dict[int, Links]) -> Finding:
     """The finding where a session is what it was, and goes on."""
     return Finding(
         row=row,
         seen={row.id: row.changes},
         traces={},
         groups=[],
-        readings={row.name: reading},
-        facts={row.name: facts_of(reading)},
+        readings={row.name: now.reading},
+        facts={row.name: now.facts},
         links=linked,
         candidates=frozenset(),
         moves_traces=False,

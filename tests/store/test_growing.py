@@ -16,6 +16,7 @@ from taketwo.capture.reconstruct import tell
 from taketwo.select.filters import parse
 from taketwo.span import RawSpan
 from taketwo.store import Store, open_store
+from taketwo.store.facts import facts_of
 from taketwo.store.growing import Kept, KeptSessions
 from taketwo.store.migrate import migrate
 
@@ -192,7 +193,8 @@ def test_no_more_sessions_are_kept_than_fit() -> None:
     def kept(count: int) -> Kept:
         grown = Grown()
         grown.add([decode_span(span) for spans in turns(count) for span in spans])
-        return Kept("s", {}, grown, 0, tell(grown))
+        reading = tell(grown)
+        return Kept("s", {}, grown, 0, reading, facts_of(reading))
 
     size = kept(1).grown.size
     sessions = KeptSessions(most_bytes=size * 5 // 2)
