@@ -17,6 +17,8 @@ from taketwo.span import LogRecord, Span
 WINDOW_NS = 24 * 3600 * 10**9
 """How much later a conversation may go on."""
 
+MOST_MESSAGES = 4096
+"""How many messages are remembered with their utterances."""
 LEAST_SPOKEN = 2
 """How many lines must agree where tool calls were left out of the history."""
 
@@ -108,14 +110,13 @@ def talked(spans: Iterable[Span], logs: Iterable[LogRecord] = (), read: Read = d
     calls = [call for call in calls if call.reading.evidence != "nothing"] or calls  # LlamaIndex prepares them in some
     first, last = (calls[0], max(calls, key=_told)) if calls else (None, None)
     resource = found[0].span.resource if found else {}
-    known: dict[int, list[Utterance]] = {}
     return Talked(
         start_ns=min((seen.span.start_ns for seen in found), default=0),
         end_ns=max((seen.span.end_ns for seen in found), default=0),
         service=(resource.get("service.name"), resource.get("deployment.environment.name")),
         user=next((name for seen in found if (name := user_named(seen.span.attributes))), None),
-        opening=_said(first.reading.request, known) if first is not None else [],
-        closing=[*_said(last.reading.request, known), *_said(last.reading.response, known)] if last is not None else [],
+        opening=_said(first.reading.request) if first is not None else [],
+        closing=[*_said(last.reading.request), *_said(last.reading.response)] if last is not None else [],
         response_id=last.reading.response_id if last is not None else None,
         previous_id=first.reading.previous_response_id if first is not None else None,
         responses=responses(found, every),
@@ -126,13 +127,21 @@ def _told(call: Seen) -> tuple[int, int]:
     return len(call.reading.request or ()), call.order
 
 
-def _said(messages: Iterable[Message] | None, known: dict[int, list[Utterance]]) -> list[Utterance]:
-    """The utterances in messages; `known` are those of each message, by its identity, for calls repeat the past."""
+_messages: dict[int, tuple[Message, list[Utterance]]] = {}
+"""The messages read last, by identity, with their utterances: what is repeated is the very same message, see
+`dialects.messages`."""
+
+
+def _said(messages: Iterable[Message] | None) -> list[Utterance]:
     said: list[Utterance] = []
     for message in messages or ():
-        if id(message) not in known:
-            known[id(message)] = [item for item in utterances((message,)) if isinstance(item, Utterance)]
-        said += known[id(message)]
+        known = _messages.get(id(message))
+        if known is None:
+            if len(_messages) >= MOST_MESSAGES:
+                _messages.clear()
+            known = message, [item for item in utterances((message,)) if isinstance(item, Utterance)]
+            _messages[id(message)] = known
+        said += known[1]
     return said
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from taketwo.capture.grown import Grown
 from taketwo.capture.moments import moment
-from taketwo.capture.speakers import agent_of, gaps_of_agent, other_agents, speakers
+from taketwo.capture.speakers import agent_of, gaps_of_agent, other_agents
 from taketwo.capture.trace_tree import Seen
 from taketwo.capture.turns import Draft
 from taketwo.conversation import Conversation, Gap, Outcome, Turn
@@ -38,7 +38,7 @@ def tell(found: Grown, *, project: str = "default", session_id: str | None = Non
     story.tell(found.transcript, found.known, found.ran)
     turns, built = story.turns, story.told
     session = session_id or about.session_id
-    placed = speakers(each for turn in turns for each in turn.speakers)
+    placed = [each for turn in turns for each in turn.speakers]
     calls = [each.call for each in placed]
     agent = agent_of(placed)
     return Conversation(
@@ -62,13 +62,13 @@ def tell(found: Grown, *, project: str = "default", session_id: str | None = Non
 
 def _started(built: Sequence[Turn], turns: Sequence[Draft]) -> datetime | None:
     first = next((turn.user.at for turn in built if turn.user is not None and turn.user.at), None)
-    starts = [each.call.span.start_ns for turn in turns for each in turn.calls if each.call.span.start_ns > 0]
+    starts = [turn.first_ns for turn in turns if turn.first_ns]
     call = moment(min(starts)) if starts else None
     return min(first, call) if first and call else first or call
 
 
 def _ended(turns: Sequence[Draft]) -> datetime | None:
-    ends = [each.call.span.end_ns for turn in turns for each in turn.calls]
+    ends = [turn.last_ns for turn in turns if turn.calls]
     return moment(max(ends)) if ends else None
 
 
@@ -90,6 +90,6 @@ def _side_information(turns: Sequence[Draft], by_code: Iterable[Seen]) -> dict[s
         ran = seen.reading.execution
         if ran is not None:
             listed.append({"tool": ran.name, "arguments": ran.arguments, "span_id": seen.span.span_id})
-    trimmed: list[JSON] = [index for index, turn in enumerate(turns) if any(each.trimmed for each in turn.calls)]
+    trimmed: list[JSON] = [index for index, turn in enumerate(turns) if turn.trimmed]
     told = {"called_by_code": listed, "context_trimmed": trimmed}
     return {name: value for name, value in told.items() if value}

@@ -32,7 +32,7 @@ class Notes:
 def turn_of(draft: Draft, index: int, notes: Notes) -> Turn:
     """The turn at that index, its gaps noted."""
     start = _start(draft)
-    end = max((each.call.span.end_ns for each in draft.calls), default=0)
+    end = draft.last_ns
     if not draft.calls:
         notes.add(f"turns[{index}].trace_id", "no span of this turn arrived; a later request tells of it")
     user = _line(draft, index, start, notes)
@@ -85,10 +85,8 @@ def _in_time(steps: Sequence[Step]) -> list[Step]:
 
 def _start(draft: Draft) -> int:
     """When the user's line reached the agent: when the run began, else when the first model call did."""
-    starts = [each.call.span.start_ns for each in draft.calls if each.call.span.start_ns > 0]
-    if draft.run is not None and draft.run.span.start_ns > 0:
-        starts.append(draft.run.span.start_ns)
-    return min(starts, default=0)
+    run_ns = draft.run.span.start_ns if draft.run is not None else 0
+    return min((at for at in (draft.first_ns, run_ns) if at > 0), default=0)
 
 
 def _line(draft: Draft, index: int, start: int, notes: Notes) -> UserLine | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
+from itertools import takewhile
 from operator import is_
 from typing import NamedTuple, TypeVar
 
@@ -70,16 +71,15 @@ class Story:
 
     def tell(self, transcript: Transcript, known: Known, ran: list[tuple[Seen, Execution]]) -> None:
         """Tell the talk in all model calls; what happened in the transcript since the last time is forgotten there."""
-        path = choose(transcript, known)
         is_plain = is_one_thread(transcript)
         same = self._untouched(transcript.touched) if is_plain and self._is_plain else 0
         transcript.touched.clear()
         self._forget_from(same)
-        came, unasked = path[sum(len(turn.nodes) for turn in self.turns[:same]) :], list[Seen]()
+        came, unasked = self._since(transcript) if same else choose(transcript, known), list[Seen]()
         if (spans := self._matched_apart(came, ran)) is None:
-            same, came = 0, path
+            same, came = 0, choose(transcript, known)
             self._forget_from(0)
-            spans, unasked = matched([node for node in path if node.utterance.kind == "call"], ran)
+            spans, unasked = matched([node for node in came if node.utterance.kind == "call"], ran)
         runs = [turn.run for turn in self.turns[:same]]
         self._draft(came, transcript, self.turns[:same], spans, unasked)
         self._is_plain = is_plain and not unasked
@@ -91,6 +91,11 @@ class Story:
         """How many turns stay what they are: those before the first to which something came; the last may go on."""
         first = min((self._turn_of[node] for node in touched if node in self._turn_of), default=len(self.turns))
         return max(min(first, len(self.turns) - 1), 0)
+
+    def _since(self, transcript: Transcript) -> list[Node]:
+        """What follows the turns that stay, where there is one thread."""
+        above = transcript.placed[-1].end.above()
+        return list(takewhile(lambda node: id(node) not in self._turn_of, above))[::-1]
 
     def _forget_from(self, turn: int) -> None:
         for met in (self._turn_of, self._marks, self._taken):
@@ -113,7 +118,7 @@ class Story:
     def _draft(
         self, came: list[Node], transcript: Transcript, kept: list[Draft], spans: dict[int, Seen], unasked: list[Seen]
     ) -> None:
-        self.turns = drafts(came, transcript.placed, kept)
+        self.turns = drafts(came, transcript.root, kept)
         new = self.turns[len(kept) :]
         for turn in new:
             turn.speakers = speakers(turn.calls)

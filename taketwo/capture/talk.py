@@ -62,7 +62,7 @@ def choose(transcript: Transcript, known: Known) -> list[Node]:
     user was told, else the later one.
     """
     if is_one_thread(transcript):
-        return transcript.placed[-1].end.path()
+        return list(transcript.root.below())
     branches = _measured(transcript, known)
     agents = _voices_of_the_talk(transcript, known)
     whole = branches[id(transcript.root)]

@@ -161,12 +161,10 @@ class _Past:
 
     def shared_with(self, request: Sequence[Message]) -> int:
         """How many messages the request begins with just as well."""
-        same = 0
-        for mine, theirs in zip(islice(self._way.messages, self.length), request, strict=False):
-            if mine is not theirs and mine != theirs:
-                break
-            same += 1
-        return same
+        if tuple(self._way.messages[: self.length]) == tuple(request[: self.length]):  # most repeat all of it
+            return self.length
+        pairs = zip(islice(self._way.messages, self.length), request, strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     def beginning(self, messages: int) -> _Past:
         """No more of it than so many messages."""
@@ -492,7 +490,7 @@ class _Walk:
         self._begin = node
         self._call = call
         self._ledger = ledger
-        self._given = {id(step.given) for step in self.trail} | _answered(node)
+        self._given: set[int] = set()
         self._last_given: Node | None = None
 
     def along(self, said: Sequence[Utterance | ToolResult]) -> int:
@@ -554,11 +552,13 @@ class _Walk:
         return None
 
     def _by_order(self, result: ToolResult) -> Node | None:
+        # Gathered only here: results have ids, and a long talk has hundreds that were given.
+        given = self._given.union((id(step.given) for step in self.trail), _answered(self._begin))
         waiting: list[Node] = []
         for node in self.node.above():
             if node.utterance.kind == "user":
                 break
-            if node.utterance.call is not None and id(node) not in self._given:
+            if node.utterance.call is not None and id(node) not in given:
                 waiting.append(node)
         named = [node for node in waiting if node.utterance.text == result.name]
         candidates = named or waiting

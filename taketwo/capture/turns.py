@@ -42,7 +42,13 @@ class Draft:
     hidden: list[tuple[int, Node]] = field(default_factory=list)
     """Texts of the agent of which nothing is known but that they were there, with the items before each."""
     calls: list[Placed] = field(default_factory=list)
-    """The model calls that answer it, in the order of their starts."""
+    """The model calls that answer it, in the order of their starts; `add` adds one."""
+    first_ns: int = 0
+    """When the first of them began; 0 when no span says."""
+    last_ns: int = 0
+    """When the last of them ended."""
+    trimmed: bool = False
+    """Whether one was not told all that had been said before."""
     speakers: list[Placed] = field(default_factory=list)
     """Those of them that tell of the agent what none before them does, see `speakers`."""
     runs: dict[int, Seen] = field(default_factory=dict)
@@ -52,8 +58,18 @@ class Draft:
     nodes: list[Node] = field(default_factory=list)
     """Everything that is said and done in it."""
 
+    def add(self, each: Placed) -> None:
+        """Add a model call that answers it."""
+        span = each.call.span
+        self.calls.append(each)
+        self.runs[id(each.run)] = each.run
+        self.trimmed |= each.trimmed
+        self.last_ns = max(self.last_ns, span.end_ns)
+        if span.start_ns > 0:
+            self.first_ns = min(self.first_ns or span.start_ns, span.start_ns)
 
-def drafts(path: Sequence[Node], placed: Sequence[Placed], kept: Sequence[Draft] = ()) -> list[Draft]:
+
+def drafts(path: Sequence[Node], root: Node, kept: Sequence[Draft] = ()) -> list[Draft]:
     """The path cut into turns, each with the model calls that answer it.
 
     `kept` are the turns before it where they are known and nothing came to them.
@@ -71,12 +87,15 @@ def drafts(path: Sequence[Node], placed: Sequence[Placed], kept: Sequence[Draft]
             found[-1].hidden.append((len(found[-1].items), node))
         found[-1].nodes.append(node)
         turn_of[id(node)] = found[-1]
+    if found and not kept:
+        turn_of[id(root)] = found[0]
+    placed = [each for node in (*([] if kept else [root]), *path) for each in node.asked]
+    placed.sort(key=lambda each: (each.call.span.start_ns, each.call.order))
     voices = {each.call.voice for each in placed if id(each.end) in turn_of and each.end is not each.at}
     for each in placed:
-        turn = turn_of.get(id(each.at)) or (found[0] if found and not kept and each.at.parent is None else None)
+        turn = turn_of.get(id(each.at))
         if turn is not None and _belongs(each, turn_of, voices):
-            turn.calls.append(each)
-            turn.runs[id(each.run)] = each.run
+            turn.add(each)
     _find_runs(found)
     return found
 

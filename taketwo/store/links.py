@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from taketwo.value import Value
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST_BEGINNINGS = 16
 """How far back a trace remembers what was said before it: so much of it may be lost."""
+
+MOST_STEPS = 8192
+"""How many utterances are remembered with what was said before them: a talk repeats its history with every turn."""
 
 
 class Links(Value):
@@ -35,16 +39,11 @@ class Links(Value):
     """The responses that others may tell better, each by all its names; on disk with the beginnings."""
 
 
-_Steps: TypeAlias = dict[tuple[int, str], int]
-"""Numbers that were made already: what a trace ends with begins as it began."""
-
-
 def links(trace: Talked) -> Links:
     """The links of one trace; none where no model call tells of a talk."""
     opening, closing = trace.opening, trace.closing
-    known: _Steps = {}
-    ends = {_states(closing, known)[-1], _states(_spoken(closing), known)[-1]} if closing else set()
-    begins = {*_beginnings(opening, known), *_beginnings(_spoken(opening), known)}
+    ends = {_states(closing)[-1], _states(_spoken(closing))[-1]} if closing else set()
+    begins = {*_beginnings(opening), *_beginnings(_spoken(opening))}
     if trace.response_id:
         ends.add(_hash(0, f"response {trace.response_id}"))
     if trace.previous_id:
@@ -65,21 +64,23 @@ def _spoken(said: Sequence[Utterance]) -> list[Utterance]:
     return [utterance for utterance in said if utterance.kind != "call"]
 
 
-def _beginnings(said: Sequence[Utterance], known: _Steps) -> list[int]:
+def _beginnings(said: Sequence[Utterance]) -> list[int]:
     """The longest beginnings that hold something of the agent: what users say alone is no evidence."""
     first = next((position for position, utterance in enumerate(said) if utterance.kind != "user"), len(said))
-    return _states(said, known)[first + 1 :][-MOST_BEGINNINGS:]
+    return _states(said)[first + 1 :][-MOST_BEGINNINGS:]
 
 
-def _states(said: Sequence[Utterance], known: _Steps) -> list[int]:
+def _states(said: Sequence[Utterance]) -> list[int]:
     """A number for every beginning of what was said, the empty one first: equal beginnings have equal numbers."""
     states = [0]
     for utterance in said:
-        step = states[-1], f"{utterance.kind} {utterance.content}"
-        if step not in known:
-            known[step] = _hash(*step)
-        states.append(known[step])
+        states.append(_after(states[-1], utterance.kind, utterance.content))
     return states
+
+
+@lru_cache(maxsize=MOST_STEPS)
+def _after(before: int, kind: str, content: str) -> int:
+    return _hash(before, f"{kind} {content}")
 
 
 def _hash(before: int, text: str) -> int:

@@ -228,15 +228,20 @@ WHERE changes > settled AND origin = 'trace'
 ORDER BY id DESC LIMIT :limit
 
 -- name: linked_conversations
--- Who may belong together with a trace; the newest, if a link is shared by more than can be looked at.
-SELECT conversation.id, project.name AS project, conversation.name, origin, changes, settled
-FROM link
-JOIN membership ON membership.trace_id = link.trace_id
-JOIN conversation ON conversation.id = membership.conversation_id
-JOIN project ON project.id = conversation.project_id
-WHERE link.hash = :hash AND link.role = :role AND link.project_id = (SELECT id FROM project WHERE name = :project) AND origin = 'trace'
-GROUP BY conversation.id, project.id
-ORDER BY max(link.trace_id) DESC LIMIT :limit
+-- Who may belong together with a trace; by each link the newest, if it is shared by more than can be looked at. What
+-- few share comes first: hundreds may have got no further than the same greeting.
+SELECT id, :project AS project, name, origin, changes, settled, count(*) OVER (PARTITION BY hash) AS sharing FROM (
+    SELECT link.hash, conversation.id, conversation.name, origin, changes, settled,
+           row_number() OVER (PARTITION BY link.hash ORDER BY max(link.trace_id) DESC) AS place
+    FROM json_each(:hashes) AS asked
+    JOIN link ON link.hash = asked.value AND link.role = :role
+             AND link.project_id = (SELECT project.id FROM project WHERE project.name = :project)
+    JOIN membership ON membership.trace_id = link.trace_id
+    JOIN conversation ON conversation.id = membership.conversation_id
+    WHERE origin = 'trace'
+    GROUP BY link.hash, conversation.id) AS linked
+WHERE place <= :limit
+ORDER BY sharing, hash, place
 
 -- name: drop_links
 -- A trace that grew is linked anew.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -380,16 +381,13 @@ def untold_in(connection: Connection, trace: int, trace_id: bytes, envelope: Env
 
 def _candidates(connection: Connection, row: Row, linked: Mapping[int, Links]) -> list[Row]:
     """Other conversations without a session that end as this one begins, or begin as it ends."""
-    by_hash: list[list[Row]] = []
-    for one in linked.values():
-        for theirs, mine in ((ENDS, BEGINS), (BEGINS, ENDS)):
-            for number in _hashes(one, mine):
-                wanted = {"hash": number, "role": theirs, "project": row.project, "limit": MOST_CANDIDATES}
-                by_hash.append([Row(*other) for other in connection.execute(SQL["linked_conversations"], wanted)])
+    ends = [number for one in linked.values() for number in one.ends]
+    begins = [number for one in linked.values() for number in one.begins]
+    found: list[tuple[int, Row]] = []
+    for role, mine in ((ENDS, begins), (BEGINS, ends)):
+        wanted = {"hashes": json.dumps(mine), "role": role, "project": row.project, "limit": MOST_CANDIDATES}
+        rows = connection.execute(SQL["linked_conversations"], wanted).fetchall() if mine else []
+        found += [(sharing, Row(*other)) for *other, sharing in rows]
     # What few share first: hundreds may have got no further than the same greeting.
-    found = {other.id: other for some in sorted(by_hash, key=len) for other in some if other.id != row.id}
-    return list(found.values())[:MOST_CANDIDATES]
-
-
-def _hashes(found: Links, role: int) -> frozenset[int]:
-    return found.ends if role == ENDS else found.begins
+    others = {other.id: other for _, other in sorted(found, key=lambda one: one[0]) if other.id != row.id}
+    return list(others.values())[:MOST_CANDIDATES]

@@ -142,13 +142,12 @@ _kept = lru_cache(maxsize=4096)(_in_element)
 
 def without_system(messages: Iterable[Message]) -> tuple[tuple[Message, ...], str | None]:
     """The messages without the instructions, and the instructions."""
-    talk, instructions = [], []
-    for message in messages:
-        if message.role == "system":
-            instructions.append(message.text)
-        else:
-            talk.append(message)
-    return tuple(talk), "\n".join(text for text in instructions if text) or None
+    every = tuple(messages)
+    instructions = [message.text for message in every if message.role == "system"]
+    if not instructions:
+        return every, None
+    talk = tuple(message for message in every if message.role != "system")
+    return talk, "\n".join(text for text in instructions if text) or None
 
 
 def instructions(value: JSON) -> str | None:
