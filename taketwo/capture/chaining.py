@@ -11,7 +11,7 @@ from taketwo.capture.identity import user_named
 from taketwo.capture.model_calls import model_calls
 from taketwo.capture.reading import Message
 from taketwo.capture.trace_tree import Read, Seen, gather
-from taketwo.capture.utterances import Utterance, alike, tell_apart, utterances
+from taketwo.capture.utterances import Utterance, same_call, tell_apart, utterances
 from taketwo.span import LogRecord, Span
 
 WINDOW_NS = 24 * 3600 * 10**9
@@ -39,6 +39,14 @@ class Talked:
     previous_id: str | None
     responses: Responses
     """Those of all its model calls."""
+    _ended_as: frozenset[int] | None = None
+
+    @property
+    def ended_as(self) -> frozenset[int]:
+        """The numbers of all that had been said when it ended, with and without calls."""
+        if self._ended_as is None:
+            self._ended_as = frozenset((_states(self.closing)[-1], _states(_spoken(self.closing))[-1]))
+        return self._ended_as
 
 
 def chained(all_talked: Sequence[Talked]) -> list[list[int]]:
@@ -77,7 +85,7 @@ class Ends:
 
     def add(self, trace: Talked) -> None:
         """Add one that began later than the others."""
-        for state in {_states(trace.closing)[-1], _states(_spoken(trace.closing))[-1]}:
+        for state in trace.ended_as:
             self._by_state.setdefault(state, []).append(trace)
         if trace.response_id:
             self._by_response[trace.response_id] = trace
@@ -97,6 +105,8 @@ class Ends:
             for length in range(len(opening), 0, -1):
                 waiting = [one for one in self._by_state.get(states[length], []) if id(one) not in self._followed]
                 fitting = [other for other in waiting if _goes_on(other, trace, opening[:length])]
+                if len(fitting) == 1:
+                    return fitting[0]
                 if fitting:
                     return max(fitting, key=lambda other: (_shared_ids(other, trace), other.end_ns))
         return None
@@ -191,10 +201,7 @@ def _contradict(closing: Sequence[Utterance], opening: Sequence[Utterance]) -> b
     """Whether the same calls have different ids: they are two users', whose talks began alike."""
     mine = [utterance.call for utterance in closing if utterance.call is not None]
     theirs = [utterance.call for utterance in opening if utterance.call is not None]
-    return any(
-        alike(Utterance("call", call=one), Utterance("call", call=other)) and tell_apart(one.id, other.id)
-        for one, other in zip(mine, theirs, strict=False)
-    )
+    return any(tell_apart(a.id, b.id) and same_call(a, b) for a, b in zip(mine, theirs, strict=False))
 
 
 def _shared_ids(before: Talked, after: Talked) -> int:

@@ -68,7 +68,7 @@ def alike(one: Utterance, other: Utterance) -> bool:
     if one.kind != other.kind:
         return False
     if one.call is not None and other.call is not None:
-        return _same_call(one.call, other.call)
+        return same_call(one.call, other.call)
     mine, theirs = one.text.strip(), other.text.strip()
     return (
         mine == theirs
@@ -77,7 +77,7 @@ def alike(one: Utterance, other: Utterance) -> bool:
     )
 
 
-def _same_call(one: ToolCall, other: ToolCall) -> bool:
+def same_call(one: ToolCall, other: ToolCall) -> bool:
     """Whether two calls are one: name and arguments decide, and a long id where arguments were written otherwise.
 
     Ids may differ between a response and the history that repeats it, and weak providers count `call_0` anew in every

@@ -42,8 +42,13 @@ class Links(Value):
 def links(trace: Talked) -> Links:
     """The links of one trace; none where no model call tells of a talk."""
     opening, closing = trace.opening, trace.closing
-    ends = {_states(closing)[-1], _states(_spoken(closing))[-1]} if closing else set()
-    begins = {*_beginnings(opening), *_beginnings(_spoken(opening))}
+    ends, begins = set[int](), set[int]()
+    for first, last in ((opening, closing), (_spoken(opening), _spoken(closing))):
+        states = _states(first)
+        begins.update(_beginnings(first, states))
+        if closing:  # it mostly begins as the opening does
+            gone_on = last[: len(first)] == first
+            ends.add(_states(last[len(first) :], states[-1])[-1] if gone_on else _states(last)[-1])
     if trace.response_id:
         ends.add(_hash(0, f"response {trace.response_id}"))
     if trace.previous_id:
@@ -64,15 +69,18 @@ def _spoken(said: Sequence[Utterance]) -> list[Utterance]:
     return [utterance for utterance in said if utterance.kind != "call"]
 
 
-def _beginnings(said: Sequence[Utterance]) -> list[int]:
+def _beginnings(said: Sequence[Utterance], states: Sequence[int]) -> Sequence[int]:
     """The longest beginnings that hold something of the agent: what users say alone is no evidence."""
     first = next((position for position, utterance in enumerate(said) if utterance.kind != "user"), len(said))
-    return _states(said)[first + 1 :][-MOST_BEGINNINGS:]
+    return states[first + 1 :][-MOST_BEGINNINGS:]
 
 
-def _states(said: Sequence[Utterance]) -> list[int]:
-    """A number for every beginning of what was said, the empty one first: equal beginnings have equal numbers."""
-    states = [0]
+def _states(said: Sequence[Utterance], before: int = 0) -> list[int]:
+    """A number for every beginning of what was said, the empty one first: equal beginnings have equal numbers.
+
+    before: the number of what was said before that.
+    """
+    states = [before]
     for utterance in said:
         states.append(_after(states[-1], utterance.kind, utterance.content))
     return states

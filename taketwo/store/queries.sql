@@ -228,20 +228,19 @@ WHERE changes > settled AND origin = 'trace'
 ORDER BY id DESC LIMIT :limit
 
 -- name: linked_conversations
--- Who may belong together with a trace; by each link the newest, if it is shared by more than can be looked at. What
--- few share comes first: hundreds may have got no further than the same greeting.
-SELECT id, :project AS project, name, origin, changes, settled, count(*) OVER (PARTITION BY hash) AS sharing FROM (
-    SELECT link.hash, conversation.id, conversation.name, origin, changes, settled,
+-- Who may belong together with a trace; by each link the newest, if it is shared by more than can be looked at.
+SELECT id, project, name, origin, changes, settled, count(*) OVER (PARTITION BY hash) AS sharing FROM (
+    SELECT link.hash, conversation.id, project.name AS project, conversation.name, origin, changes, settled,
            row_number() OVER (PARTITION BY link.hash ORDER BY max(link.trace_id) DESC) AS place
-    FROM json_each(:hashes) AS asked
-    JOIN link ON link.hash = asked.value AND link.role = :role
-             AND link.project_id = (SELECT project.id FROM project WHERE project.name = :project)
+    FROM project
+    JOIN json_each(:hashes)
+    JOIN link ON link.project_id = project.id AND link.hash = value AND link.role = :role
     JOIN membership ON membership.trace_id = link.trace_id
     JOIN conversation ON conversation.id = membership.conversation_id
-    WHERE origin = 'trace'
-    GROUP BY link.hash, conversation.id) AS linked
+    WHERE project.name = :project AND origin = 'trace'
+    GROUP BY link.hash, conversation.id, project.id) AS linked
 WHERE place <= :limit
-ORDER BY sharing, hash, place
+ORDER BY hash, place
 
 -- name: drop_links
 -- A trace that grew is linked anew.

@@ -21,7 +21,7 @@ TABLES = {"found_traces": "trace", "graded": "g"}
 SQL = QUERIES | {
     name: text.format(**FILLED_IN, scope=f"{TABLES.get(name, 'f')}.project_id = 1") for name, text in SEARCH.items()
 }
-SMALL_TABLES = {"project", "suite", "result", "counted", "json_each"}
+SMALL_TABLES = {"project", "suite", "result", "counted", "linked", "json_each"}
 """Tables that may be read whole: a handful of rows, or a listing of all."""
 COUNTS_ALL = {"held_traces", "held_conversations"}
 """Statements that count what a store holds; whoever asks keeps the answer for a while."""
