@@ -120,13 +120,19 @@ def talked(spans: Iterable[Span], logs: Iterable[LogRecord] = (), read: Read = d
     calls = [call for call in calls if call.reading.evidence != "nothing"] or calls  # LlamaIndex prepares them in some
     first, last = (calls[0], max(calls, key=_told)) if calls else (None, None)
     resource = found[0].span.resource if found else {}
+    asked, asked_last = (call.reading.request or () if call is not None else () for call in (first, last))
+    opening, closing = _said(asked), list[Utterance]()
+    if last is not None:
+        goes_on = asked_last[: len(asked)] == asked  # as most do: what is repeated is not gone through again
+        closing = opening + _said(asked_last[len(asked) :]) if goes_on else _said(asked_last)
+        closing += _said(last.reading.response or ())
     return Talked(
         start_ns=min((seen.span.start_ns for seen in found), default=0),
         end_ns=max((seen.span.end_ns for seen in found), default=0),
         service=(resource.get("service.name"), resource.get("deployment.environment.name")),
         user=next((name for seen in found if (name := user_named(seen.span.attributes))), None),
-        opening=_said(first.reading.request) if first is not None else [],
-        closing=[*_said(last.reading.request), *_said(last.reading.response)] if last is not None else [],
+        opening=opening,
+        closing=closing,
         response_id=last.reading.response_id if last is not None else None,
         previous_id=first.reading.previous_response_id if first is not None else None,
         responses=responses(found, every),
@@ -142,9 +148,9 @@ _messages: dict[int, tuple[Message, list[Utterance]]] = {}
 `dialects.messages`."""
 
 
-def _said(messages: Iterable[Message] | None) -> list[Utterance]:
+def _said(messages: Iterable[Message]) -> list[Utterance]:
     said: list[Utterance] = []
-    for message in messages or ():
+    for message in messages:
         known = _messages.get(id(message))
         if known is None:
             if len(_messages) >= MOST_MESSAGES:
