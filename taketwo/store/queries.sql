@@ -220,10 +220,11 @@ LIMIT 2
 SELECT conversation.name FROM membership JOIN conversation ON conversation.id = membership.conversation_id
 WHERE membership.trace_id = ? ORDER BY conversation.name
 
--- name: unsettled_traces
--- Traces without a session, the newest first: until they are looked at, nobody knows whether they stand alone.
+-- name: unsettled
+-- Traces without a session, the newest first: until they are looked at, nobody knows whether they stand alone. Sessions,
+-- because until they are read nobody knows what they tell better.
 SELECT id FROM conversation
-WHERE changes > settled AND origin = 'trace'
+WHERE changes > settled AND origin = :origin
   AND (:project IS NULL OR project_id = (SELECT id FROM project WHERE name = :project))
 ORDER BY id DESC LIMIT :limit
 

@@ -426,9 +426,7 @@ class TableStore:
             return look(connection, row, self._envelope_reader(connection), self._redacting.finished, sessions)
 
     def _settle_traces(self, project: str | None, limit: int, *, wait: bool = True) -> int:
-        with self._readers.snapshot() as connection:
-            keys = connection.execute(SQL["unsettled_traces"], {"project": project, "limit": limit}).fetchall()
-        for number, (key,) in enumerate(keys):
+        for number, key in enumerate(keys := self._unsettled("trace", project, limit)):
             try:
                 self._read(key, wait=wait)
             except StoreBusy:
@@ -436,6 +434,19 @@ class TableStore:
             except StoreUnavailable:  # the disk is full: what was looked at before can be read all the same
                 return number
         return len(keys)
+
+    def _read_sessions(self, project: str | None) -> None:
+        """Read the sessions that something came for; many are written together, as waiting for each takes longer."""
+        keys = self._unsettled("session", project, NO_LIMIT)
+        for begin in range(0, len(keys), PAGE):
+            for key in keys[begin : begin + PAGE]:
+                self._reading(key)
+            self._writer.do(lambda connection: None)  # after all that was offered, for which there is room then
+
+    def _unsettled(self, origin: str, project: str | None, limit: int) -> list[int]:
+        wanted = {"origin": origin, "project": project, "limit": limit}
+        with self._readers.snapshot() as connection:
+            return [key for (key,) in connection.execute(SQL["unsettled"], wanted)]
 
     def _sort(self, project: str | None) -> None:
         """See which traces belong nowhere because others that were read since tell better what they tell."""
@@ -451,6 +462,8 @@ class TableStore:
             self._settle_traces(project, MOST_SETTLED_TO_LIST, wait=False)
         else:  # sessions, too: one on the last page may tell better what a trace on the first one tells
             with suppress(StoreBusy):  # what comes faster than it is read is listed as it is
+                with suppress(StoreUnavailable):  # the disk is full: what was read before is listed all the same
+                    self._read_sessions(project)
                 self.search.catch_up(project, NO_LIMIT)
                 self._sort(project)
 
