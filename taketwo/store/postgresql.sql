@@ -81,6 +81,21 @@ VALUES (:project_id, :conversation, :turn, :name, :given_by, :body)
 ON CONFLICT (md5(conversation), project_id, coalesce(turn, -1), md5(name), md5(given_by))
 DO UPDATE SET body = excluded.body
 
+-- name: linked_conversations
+-- Its JSON is unpacked by another function.
+SELECT id, project, name, origin, changes, settled, count(*) OVER (PARTITION BY hash) AS sharing FROM (
+    SELECT link.hash, conversation.id, project.name AS project, conversation.name, origin, changes, settled,
+           row_number() OVER (PARTITION BY link.hash ORDER BY max(link.trace_id) DESC) AS place
+    FROM project
+    CROSS JOIN json_array_elements_text(CAST(:hashes AS json)) AS asked (value)
+    JOIN link ON link.project_id = project.id AND link.hash = CAST(asked.value AS bigint) AND link.role = :role
+    JOIN membership ON membership.trace_id = link.trace_id
+    JOIN conversation ON conversation.id = membership.conversation_id
+    WHERE project.name = :project AND origin = 'trace'
+    GROUP BY link.hash, conversation.id, project.id) AS linked
+WHERE place <= :limit
+ORDER BY hash, place
+
 -- name: feedback
 -- JSON of PostgreSQL knows no sign of number 0 either; chr(1114110) stands for it, see postgresql.py.
 WITH given AS (
