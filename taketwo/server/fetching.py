@@ -238,12 +238,24 @@ class Fetching:
         except NotFound:  # deleted meanwhile
             found, spans = None, []
         if found is not None and wanted.recording in names_of(found):
+            # Of any project: the same sound is kept once.
+            is_new = body is not None and not self._store.recordings(None).exists(content_hash(body))
             name = None if body is None else self._store.recordings(wanted.project).put(body)
             if spans:
                 self._store.add_spans(wanted.project, [raw_span(_said(wanted, spans[0], name, why))])
             else:
                 self._store.put_conversation(found, partial(_fetched, wanted=wanted, name=name, why=why))
+            if not self._store.captured([wanted.id], wanted.project):
+                self._forget(wanted.project, spans, name if is_new else None)
         self._store.documents.remove(KIND, id=_id(wanted))
+
+    def _forget(self, project: str, spans: Sequence[RawSpan], name: str | None) -> None:
+        """Take back what was kept of a conversation that was deleted just before."""
+        if spans:
+            with suppress(NotFound):
+                self._store.delete_session(spans[0].trace_id, project)
+        if name is not None:
+            self._store.recordings(project).delete(name)
 
 
 def _alive(document: Document, *, claimed: Document, until: datetime) -> Document:

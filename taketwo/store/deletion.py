@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from taketwo.conversation import Conversation
 from taketwo.errors import StoreBusy
@@ -36,6 +36,14 @@ MOST_CHUNKS_TO_EXPIRE: Final = 20_000
 """How many chunks are searched for envelopes of what expired; an envelope says which process sent it, not what."""
 
 
+class _Gone(NamedTuple):
+    """What was deleted, and what may be nobody's now."""
+
+    deleted: Deleted
+    envelopes: frozenset[bytes]
+    recordings: frozenset[str]
+
+
 class Deletion:
     """Deletes conversations by key."""
 
@@ -64,14 +72,14 @@ class Deletion:
         recordings: what else is known to be of them. others: gives what is left, to see which recordings are still
         needed. Raises StoreBusy.
         """
-        recordings |= self._recordings(keys) | self._recordings_of_results(ids)
+        recordings |= self._recordings_of_results(ids)
         # First what is found by them alone, so that a deletion that is broken off can be asked for again.
         echoes, names = self._writer.do(partial(self._forget_echoes, keys))
-        deleted, envelopes = self._forget(keys)
-        deleted += Deleted(spans=echoes)
-        self._drop_envelopes(envelopes | names, at_most=None)
+        gone = self._forget(keys)
+        self._drop_envelopes(gone.envelopes | names, at_most=None)
         results = self._writer.do(partial(forget_results, conversations=ids))
-        return deleted + Deleted(results=results, recordings=self._remove(recordings, others))
+        removed = self._remove(recordings | gone.recordings, others)
+        return gone.deleted + Deleted(spans=echoes, results=results, recordings=removed)
 
     def expire(self, project: str, before_ns: int, others: Iterable[Conversation]) -> Deleted:
         """Delete what ended before a moment; results of replays stay."""
@@ -80,21 +88,23 @@ class Deletion:
         envelopes = self._expire_lone_logs(project, before_ns) | self._expire_lone_spans(project, before_ns)
         while keys := self._expired(project, before_ns, after):
             after = keys[-1]
-            recordings |= self._recordings([key for _, key in keys])
-            gone, names = self._forget([key for _, key in keys])
-            deleted, envelopes = deleted + gone, envelopes | names
+            gone = self._forget([key for _, key in keys])
+            deleted, envelopes = deleted + gone.deleted, envelopes | gone.envelopes
+            recordings |= gone.recordings
         self._drop_envelopes(envelopes, at_most=MOST_CHUNKS_TO_EXPIRE)
         self._database.tidy()
         return deleted + Deleted(recordings=self._remove(recordings, others))
 
-    def _forget(self, keys: Sequence[int]) -> tuple[Deleted, frozenset[bytes]]:
-        deleted, envelopes, left = Deleted(), frozenset[bytes](), list(keys)
+    def _forget(self, keys: Sequence[int]) -> _Gone:
+        deleted, envelopes, recordings, left = Deleted(), frozenset[bytes](), frozenset[str](), list(keys)
         for _ in range(MOST_TRIES):
             doomed = self._all_doomed(left)
+            # After that look: to what has changed since, as a recording was fetched, there is another one.
+            recordings |= self._recordings(left)
             done = self._writer.do(partial(self._forget_in, doomed))
             deleted, envelopes, left = deleted + done.deleted, envelopes | done.envelopes, list(done.changed)
             if not left:
-                return deleted, envelopes
+                return _Gone(deleted, envelopes, recordings)
         raise StoreBusy("what is to be deleted keeps growing", where=self._database.where, todo="try again in a moment")
 
     def _forget_echoes(self, keys: Sequence[int], connection: Connection) -> tuple[int, frozenset[bytes]]:

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,12 @@ from test_webhooks import REPORT, SECRETS, post, until
 from taketwo.capture.fetch import FetchLimits
 from taketwo.capture.otlp import read_spans
 from taketwo.server.app import Means, create_app
-from taketwo.server.fetching import KIND, Fetching, Sources, ToFetch
+from taketwo.server.fetching import KIND, Fetching, Sources, ToFetch, ask_for
 from taketwo.server.webhooks import Webhooks
 from taketwo.store import Store, open_store
 from taketwo.store.addresses import blobs_of
 from taketwo.store.feedback import Feedback
+from taketwo.testing import conversation, turn
 from taketwo.value import content_hash
 
 CALL = "0f0e9d8c-call-2"
@@ -153,6 +155,46 @@ def test_a_call_that_is_deleted_takes_along_what_is_to_be_fetched(store: Store, 
     fetched.close()
     assert not store.documents.find(KIND)
     assert not list(blobs_of(store.url).names())
+
+
+class DeletedBefore:
+    """A store whose call is deleted just before the first writing of a kind."""
+
+    def __init__(self, store: Store, writing: str) -> None:
+        self._store = store
+        self._writing: str | None = writing
+        self.was_deleted = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._writing:
+            self._writing = None
+            self._store.delete_session(CALL)
+            self.was_deleted = True
+        return getattr(self._store, name)
+
+
+@pytest.mark.parametrize("writing", ["add_spans", "put_conversation"])
+def test_a_call_that_is_deleted_just_before_its_recording_is_kept_leaves_neither_that_nor_a_span(
+    store: Store, platform: Platform, writing: str
+) -> None:
+    platform.open.set()
+    address = f"{platform.address}/call.wav"
+    if writing == "add_spans":
+        named = chat_span(1, 1, session=CALL)
+        named.attributes.append(text("gen_ai.voice.recording.stereo_url", address))
+        store.add_spans("default", read_spans(trace_request(named), PROTOBUF).spans)
+        store.settle()  # only what was read is looked at
+    else:
+        told = conversation(turn("Hi", reply="Hello!")).but(id=CALL, metadata={"recording": address})
+        store.put_conversation(told)
+        ask_for(store.documents, told, datetime.now(UTC))
+    deleting: Any = DeletedBefore(store, writing)
+    fetched = Fetching(deleting, Sources(FetchLimits(private=True)), tick_s=0.02)
+    fetched.start()
+    until(lambda: deleting.was_deleted and not any(one.thread.is_alive() for one in fetched._working))
+    fetched.close()
+    assert not list(blobs_of(store.url).names()) and not store.documents.find(KIND)
+    assert not list(store.conversations()) and not list(store.traces())
 
 
 def test_feedback_that_comes_while_it_is_fetched_stays_feedback(store: Store, platform: Platform) -> None:
