@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from taketwo.store.filed import Row
 from taketwo.store.grouping import Group
-from taketwo.store.growing import Kept, KeptSessions, Tails
+from taketwo.store.growing import Kept, KeptSince, Tails
 
 if TYPE_CHECKING:
     from taketwo.capture.chaining import Talked
@@ -49,7 +49,7 @@ class GoneOn(NamedTuple):
 
 
 def go_on(
-    row: Row, own: Kept | None, newcomer: Newcomer, others: Mapping[Row, Kept], sessions: KeptSessions
+    row: Row, own: Kept | None, newcomer: Newcomer, others: Mapping[Row, Kept], sessions: KeptSince
 ) -> GoneOn | None:
     """Add a newcomer to the talk that it goes on from, or begin one with it; None where all must be read together.
 
@@ -99,7 +99,7 @@ def _is_later(newcomer: Talked, tails: Sequence[Tails], kept: Sequence[Kept]) ->
     )
 
 
-def _added(into: Row, tails: Tails, kept: Kept | None, newcomer: Newcomer, sessions: KeptSessions) -> GoneOn | None:
+def _added(into: Row, tails: Tails, kept: Kept | None, newcomer: Newcomer, sessions: KeptSince) -> GoneOn | None:
     from taketwo.capture.grown import Grown, parts
 
     grown = Grown()

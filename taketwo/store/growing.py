@@ -48,28 +48,37 @@ class Kept(NamedTuple):
     """Ids of the responses that the traces before those ended with."""
 
 
+Key: TypeAlias = tuple[int, int]
+"""How much had been deleted, and the key of a conversation."""
+
+
 class KeptSessions:
     """As many as fit, those that went on lately; used by several threads."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._kept: OrderedDict[int, Kept] = OrderedDict()
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._lock = Lock()
 
-    def take(self, key: int) -> Kept | None:
+    def since(self, connection: Connection) -> KeptSince:
+        """Those that were kept since something was deleted last, as a connection sees it."""
+        (deletions,) = connection.execute(SQL["deletions"]).fetchone()
+        return KeptSince(self, deletions)
+
+    def take(self, key: Key) -> Kept | None:
         """Take one out, for it may be grown by one thread only; None where it is not kept."""
         with self._lock:
             kept = self._kept.pop(key, None)
             self._bytes -= kept.grown.size if kept is not None else 0
         return kept
 
-    def look(self, key: int) -> Kept | None:
+    def look(self, key: Key) -> Kept | None:
         """Look at one, which another thread may take out at the same time; None where it is not kept."""
         with self._lock:
             return self._kept.get(key)
 
-    def put(self, key: int, kept: Kept) -> None:
+    def put(self, key: Key, kept: Kept) -> None:
         """Keep one, and forget those that went on longest ago where it is too much."""
         self.take(key)
         with self._lock:
@@ -84,6 +93,26 @@ class KeptSessions:
         with self._lock:
             self._kept.clear()
             self._bytes = 0
+
+
+class KeptSince(NamedTuple):
+    """Those that were kept since the last deletion, whichever process deleted: a key that was free is given again."""
+
+    every: KeptSessions
+    deletions: int
+    """How much had been deleted."""
+
+    def take(self, key: int) -> Kept | None:
+        """See `KeptSessions`."""
+        return self.every.take((self.deletions, key))
+
+    def look(self, key: int) -> Kept | None:
+        """See `KeptSessions`."""
+        return self.every.look((self.deletions, key))
+
+    def put(self, key: int, kept: Kept) -> None:
+        """See `KeptSessions`."""
+        self.every.put((self.deletions, key), kept)
 
 
 def versions_of(connection: Connection, key: int) -> dict[int, Version]:

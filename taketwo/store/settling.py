@@ -19,7 +19,7 @@ from taketwo.store.database import Connection
 from taketwo.store.facts import Facts, facts_of
 from taketwo.store.filed import Envelopes, Row
 from taketwo.store.grouping import Group, Material, decoded, groups, read, together
-from taketwo.store.growing import Kept, KeptSessions, Version, grow, versions_of
+from taketwo.store.growing import Kept, KeptSince, Version, grow, versions_of
 from taketwo.store.indexing import index
 from taketwo.store.links import Links, links, told_as
 from taketwo.store.statements import SQL
@@ -83,7 +83,7 @@ def look(
     row: Row,
     envelope: Envelopes,
     finish: Callable[[Conversation], Conversation] = lambda conversation: conversation,
-    sessions: KeptSessions | None = None,
+    sessions: KeptSince | None = None,
 ) -> Finding:
     """Find out what the spans of a conversation say; `finish` has the last word.
 
@@ -115,7 +115,7 @@ def _look_at_trace(
     row: Row,
     envelope: Envelopes,
     finish: Callable[[Conversation], Conversation],
-    sessions: KeptSessions,
+    sessions: KeptSince,
 ) -> Finding:
     """The same for a conversation of which no span names the session."""
     finding = _go_on(connection, row, envelope, finish, sessions)
@@ -143,7 +143,7 @@ def _go_on(
     row: Row,
     envelope: Envelopes,
     finish: Callable[[Conversation], Conversation],
-    sessions: KeptSessions,
+    sessions: KeptSince,
 ) -> Finding | None:
     """The finding where one trace simply goes on from what is kept, or begins a talk; None where all must be read."""
     from taketwo.capture.chaining import talked
@@ -271,7 +271,8 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
         row = row_of(connection, key)
         if row is None or row.changes != changes:
             return False
-        if key == finding.row.id and row.name != finding.row.name:  # deleted, and its key given again
+        mine = finding.row
+        if key == mine.id and (row.project, row.name) != (mine.project, mine.name):  # deleted, and its key given again
             return False
     if not _echoes(connection, finding.row.project, finding.links) <= finding.echoes:
         return False

@@ -422,7 +422,8 @@ class TableStore:
                 return None
             if row.changes == row.settled:
                 return unpacked(_reading(connection, key), Conversation)
-            sessions = self._sessions if goes_on or self._sessions.look(key) is not None else None
+            kept = self._sessions.since(connection)
+            sessions = kept if goes_on or kept.look(key) is not None else None
             return look(connection, row, self._envelope_reader(connection), self._redacting.finished, sessions)
 
     def _settle_traces(self, project: str | None, limit: int, *, wait: bool = True) -> int:

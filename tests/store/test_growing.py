@@ -6,6 +6,7 @@ import random
 import sqlite3
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_spans import chat_span, raw_spans
@@ -189,6 +190,26 @@ def test_a_session_that_was_deleted_begins_anew(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize(("project", "session"), [("p", "desk-1"), ("other", "desk-1"), ("p", None)])
+@pytest.mark.parametrize("trace", [1, 2])
+def test_what_another_process_has_deleted_is_in_nothing_that_comes_later(
+    tmp_path: Path, project: str, session: str | None, trace: int
+) -> None:
+    server, other = (open_store(f"sqlite:///{tmp_path}/store.sqlite3") for _ in range(2))
+    server.add_spans("p", raw_spans(chat_span(1, 1, session=session, said=["My name is Zephyrine."])))
+    server.settle()
+    (before,) = other.conversations("p")
+    other.delete_session(before.id)
+    # Its key in the file is free, and is given again.
+    server.add_spans(project, raw_spans(chat_span(trace, 1, session=session, said=["Hello."])))
+    server.settle()
+    (after,) = server.conversations()
+    assert [turn.user.text for turn in after.turns if turn.user] == ["Hello."]
+    assert not list(server.search.conversations(parse("said:Zephyrine")))
+    server.close()
+    other.close()
+
+
 def test_no_more_sessions_are_kept_than_fit() -> None:
     def kept(count: int) -> Kept:
         grown = Grown()
@@ -199,10 +220,10 @@ def test_no_more_sessions_are_kept_than_fit() -> None:
     size = kept(1).grown.size
     sessions = KeptSessions(most_bytes=size * 5 // 2)
     for key in (1, 2, 3):
-        sessions.put(key, kept(1))
-    assert [sessions.take(key) is not None for key in (1, 2, 3)] == [False, True, True]
-    sessions.put(4, kept(5))
-    assert sessions.take(4) is None
+        sessions.put((0, key), kept(1))
+    assert [sessions.take((0, key)) is not None for key in (1, 2, 3)] == [False, True, True]
+    sessions.put((0, 4), kept(5))
+    assert sessions.take((0, 4)) is None
 
 
 def test_a_long_talk_of_a_file_of_the_version_before_is_found_and_goes_on(tmp_path: Path) -> None:
