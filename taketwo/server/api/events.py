@@ -75,7 +75,9 @@ def _endpoint(look: Callable[[str], tuple[Any, str]]) -> Callable[[Request], Any
             # Browsers ask again for ever, unless they are told in this way that nothing will come.
             return Response(status_code=HTTPStatus.NO_CONTENT)
         return StreamingResponse(
-            _stream(look, id, seen), media_type="text/event-stream", headers={"cache-control": "no-store"}
+            _stream(look, id, seen),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 
     return endpoint
