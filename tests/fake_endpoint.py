@@ -92,7 +92,7 @@ def asking(*calls: tuple[str, str], content: str | None = None) -> dict[str, Any
 
 
 def hang(fake: FakeEndpoint, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
-    fake.may_end.wait(10)
+    fake.may_end.wait(60)
     handler.close_connection = True
 
 

@@ -36,12 +36,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             try:
                 production = [sys.executable, "-m", "taketwo.demo.production", address]
                 subprocess.run(production, check=True, capture_output=True, timeout=60)
-                while httpx.get(f"{address}/api/sessions?limit=1", timeout=30).json()["unread"]:
+                while httpx.get(f"{address}/api/sessions?limit=1", timeout=120).json()["unread"]:
                     time.sleep(0.1)  # a page does not wait for all of it
                 yield address
             finally:
                 process.terminate()
-                process.wait(30)
+                process.wait(120)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def visit(browser: Any, address: str) -> Iterator[Visit]:
 
 
 def test_scores_that_a_program_gives_are_seen_over_time(visit: Visit) -> None:
-    with httpx.Client(base_url=visit.address) as client:
+    with httpx.Client(base_url=visit.address, timeout=120) as client:
         for name, value in (("ada", 5), ("ben", 4), ("dana", 1)):
             given = {"name": "csat", "value": value}
             client.post(f"/api/sessions/sess-{name}/scores", json=given).raise_for_status()
@@ -147,14 +147,14 @@ def test_somebody_says_what_they_think_of_a_conversation_and_of_a_turn(visit: Vi
         page = visit.open("/sessions?" + urlencode({"project": "default", "filter": text}))
         assert page.locator("tr[data-row]").count() == 1
         page.get_by_role("link", name="Where is A-9999?").wait_for()
-    told = httpx.get(f"{visit.address}/sessions/sess-gus.json?view=feedback").json()["feedback"]
+    told = httpx.get(f"{visit.address}/sessions/sess-gus.json?view=feedback", timeout=120).json()["feedback"]
     assert [(one["name"], one["value"], one["turn"], one["given_by"]) for one in told] == [
         ("helpful", False, 1, "Zoë"),
         ("csat", 2.0, None, "Zoë"),
     ]
     forged = {"id": "sess-gus", "project": "default", "name": "csat", "score": "5"}
     for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
-        assert httpx.post(f"{visit.address}/feedback", data=forged, headers=headers).status_code == 403
+        assert httpx.post(f"{visit.address}/feedback", data=forged, headers=headers, timeout=120).status_code == 403
 
 
 def test_a_test_runs_by_the_clock_is_paused_and_run_now(visit: Visit) -> None:
@@ -172,7 +172,7 @@ def test_a_test_runs_by_the_clock_is_paused_and_run_now(visit: Visit) -> None:
     assert visit.grave_faults() == []
     row.get_by_role("button", name="Pause").click()
     row.get_by_text("paused").wait_for()
-    (told,) = httpx.get(f"{visit.address}/schedules.json").json()["run_tests"]
+    (told,) = httpx.get(f"{visit.address}/schedules.json", timeout=120).json()["run_tests"]
     assert told["schedule"]["paused"] and told["next_run_at"] is None
     page.get_by_role("button", name="Resume").click()
     page.get_by_role("button", name="Pause").wait_for()

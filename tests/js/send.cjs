@@ -9,6 +9,7 @@ const { BasicTracerProvider, BatchSpanProcessor } = require('@opentelemetry/sdk-
 
 const SENDERS = 4
 const SPANS_A_TRACE = 10
+const PATIENCE_MS = 60_000 // more than by default, as the machine may be busy with other tests
 const [kind, url, spans, compression] = process.argv.slice(2)
 const { OTLPTraceExporter } = require(`@opentelemetry/exporter-trace-otlp-${kind}`)
 
@@ -48,7 +49,10 @@ async function main () {
   const providers = Array.from({ length: SENDERS }, () => new BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': 'desk', 'taketwo.project': 'js' }),
     spanProcessors: [
-      new BatchSpanProcessor(noting(new OTLPTraceExporter({ url, compression })), { maxQueueSize: Number(spans) })
+      new BatchSpanProcessor(noting(new OTLPTraceExporter({ url, compression, timeoutMillis: PATIENCE_MS })), {
+        exportTimeoutMillis: PATIENCE_MS,
+        maxQueueSize: Number(spans)
+      })
     ]
   }))
   for (let sent = 0; sent < Number(spans); sent += SPANS_A_TRACE) {

@@ -57,10 +57,10 @@ def _serving_both(
     server = _Server(uvicorn.Config(app, port=0, log_level="warning"), door, ready.put)
     thread = threading.Thread(target=server.run)
     thread.start()
-    grpc_port = ready.get(timeout=30)
+    grpc_port = ready.get(timeout=120)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
             yield Both(http=client, grpc=f"127.0.0.1:{grpc_port}")
     finally:
         server.should_exit = True
@@ -100,7 +100,7 @@ class Process:
     def end(self) -> int:
         """Stop it as a person would, with the exit code."""
         self.process.terminate()
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
@@ -108,7 +108,7 @@ class Process:
     def kill(self) -> None:
         """Stop it as a power cut would."""
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(120)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

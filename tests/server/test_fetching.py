@@ -54,7 +54,7 @@ def platform() -> Iterator[Platform]:
     class Files(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.asked += 1
-            found.open.wait(30)
+            found.open.wait(120)
             self.send_response(found.answers.pop(0) if found.answers else 200)
             self.send_header("content-length", str(len(SOUND)))
             self.end_headers()
@@ -278,14 +278,14 @@ def test_a_server_that_is_killed_before_or_while_it_fetches_goes_on_when_it_star
         killed = server_process(url, "0", "--private-addresses")
         if number == 0:
             headers = {"x-vapi-secret": "hush"}
-            sent = httpx.post(f"{killed.address}/webhooks/vapi", content=report(platform), headers=headers)
+            sent = httpx.post(f"{killed.address}/webhooks/vapi", content=report(platform), headers=headers, timeout=120)
             assert sent.json()["kept"]
         until(lambda: platform.asked > number)  # noqa: B023  # called before it changes
         killed.kill()
     platform.open.set()
     last = server_process(url, "0", "--private-addresses")
     address = f"{last.address}/sessions/{CALL}.json"
-    until(lambda: httpx.get(address, timeout=30).json()["metadata"]["recording"] == NAME)
+    until(lambda: httpx.get(address, timeout=120).json()["metadata"]["recording"] == NAME)
     assert last.end() == 0
 
 

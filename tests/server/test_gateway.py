@@ -45,7 +45,7 @@ async def run(agent: Any, policy: ToolPolicy = ToolPolicy()) -> Run:  # noqa: B0
 
 async def test_a_call_is_joined_to_its_replay_by_the_address_or_by_baggage() -> None:
     got: list[Any] = []
-    async with serving() as url, httpx.AsyncClient() as client:
+    async with serving() as url, httpx.AsyncClient(timeout=120) as client:
 
         async def agent(exchange: Exchange) -> Reply:
             here = f"{url}/runs/{exchange.execution_id}"
@@ -73,7 +73,7 @@ async def test_a_call_is_joined_to_its_replay_by_the_address_or_by_baggage() -> 
 
 async def test_a_call_that_was_not_recorded_ends_the_replay_and_is_told_so() -> None:
     got: list[tuple[int, dict[str, Any]]] = []
-    async with serving() as url, httpx.AsyncClient() as client:
+    async with serving() as url, httpx.AsyncClient(timeout=120) as client:
 
         async def agent(exchange: Exchange) -> Reply:
             response = await client.post(f"{url}/runs/{exchange.execution_id}/tools/find", json={"id": "C"})
@@ -93,14 +93,14 @@ async def test_a_call_that_was_not_recorded_ends_the_replay_and_is_told_so() -> 
     [("/runs/nobody/tools/find", b"{}", 404), ("/tools/find", b"{}", 404)],
 )
 async def test_a_call_that_belongs_to_no_replay_gets_nothing(path: str, body: bytes, status: int) -> None:
-    async with serving() as url, httpx.AsyncClient() as client:
+    async with serving() as url, httpx.AsyncClient(timeout=120) as client:
         response = await client.post(url + path, content=body)
     assert response.status_code == status
     assert "no such replay" in response.json()["error"]
 
 
 async def test_arguments_that_are_no_object_are_refused() -> None:
-    async with serving() as url, httpx.AsyncClient() as client:
+    async with serving() as url, httpx.AsyncClient(timeout=120) as client:
 
         async def agent(exchange: Exchange) -> Reply:
             response = await client.post(f"{url}/runs/{exchange.execution_id}/tools/find", content=b"[1")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
@@ -32,20 +33,22 @@ def bodies(number: int) -> list[bytes]:
     ]
 
 
-def sent(client: httpx.Client, body: bytes) -> int:
+def sent(client: httpx.Client, body: bytes, was_refused: Event | None = None) -> int:
     """Send until it is taken, as exporters do; gives how often it was refused."""
     for refused in range(600):
         answer = client.post("/v1/traces", content=body, headers=HEADERS)
         if answer.status_code == 200:
             return refused
         assert answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1, answer.text
+        if was_refused is not None:
+            was_refused.set()
         time.sleep(0.2)
     raise AssertionError("it was never taken")
 
 
 def becoming(client: httpx.Client, status: int) -> str:
     """What a server says of its readiness as soon as it is so; it remembers that for a moment."""
-    for _ in range(100):
+    for _ in range(600):
         if (answer := client.get("/ready")).status_code == status:
             return answer.text
         time.sleep(0.1)
@@ -55,7 +58,7 @@ def becoming(client: httpx.Client, status: int) -> str:
 @pytest.fixture
 def clients(server_process, postgresql_url: str) -> Iterator[list[httpx.Client]]:
     servers = [server_process(postgresql_url) for _ in range(2)]
-    made = [httpx.Client(base_url=server.address, timeout=60) for server in servers]
+    made = [httpx.Client(base_url=server.address, timeout=120) for server in servers]
     yield made
     for client in made:
         client.close()
@@ -87,7 +90,7 @@ def test_where_one_machine_receives_a_burst_is_acknowledged_out_of_a_journal(
 ) -> None:
     url = f"{postgresql_url}&journal={tmp_path}/arrivals"
     server, every = server_process(url), bodies(80)
-    with ThreadPoolExecutor(16) as threads, httpx.Client(base_url=server.address, timeout=60) as client:
+    with ThreadPoolExecutor(16) as threads, httpx.Client(base_url=server.address, timeout=120) as client:
         assert sum(threads.map(lambda body: sent(client, body), every)) == 0
     assert list((tmp_path / "arrivals").iterdir())
     store = open_store(url)
@@ -110,8 +113,9 @@ def test_a_database_that_goes_away_is_waited_for_and_nothing_acknowledged_is_los
         assert client.get("/health").status_code == 200
         assert "the store cannot be written" in becoming(client, 503)
         with ThreadPoolExecutor(4) as threads:
-            takings = [threads.submit(sent, client, body) for body in every[4:]]
-            time.sleep(1)
+            was_refused = Event()
+            takings = [threads.submit(sent, client, body, was_refused) for body in every[4:]]
+            assert was_refused.wait(120)
             cluster.start()
             taken += [taking.result() for taking in takings]
     finally:

@@ -42,14 +42,36 @@ from taketwo.server.flow.temporal import OnTemporal, read_address
 
 TEMPORAL = Path(sys.executable).with_name("temporal")
 ROWS = 24
+PATIENCE_S = 300
+"""Only so that nothing hangs: workers take long to start on a busy machine."""
 
 
-class SlowModel(BaseHTTPRequestHandler):
+class Model(ThreadingHTTPServer):
     """A chat endpoint that takes a moment, so that workers can be killed in the middle of it."""
 
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Asked)
+        self._left = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+
+    def answer_only(self, times: int) -> None:
+        """So often, and then not before it may again: some rows are done, and others are under way."""
+        self._left = times
+        self.may_answer.clear()
+
+    def wait(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            self.may_answer.wait()
+
+
+class Asked(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         time.sleep(0.25)
+        assert isinstance(self.server, Model)
+        self.server.wait()
         message = {"role": "assistant", "content": "It is on its way."}
         body = json.dumps({"choices": [{"message": message}], "model": "slow"}).encode()
         self.send_response(200)
@@ -99,7 +121,7 @@ class Temporal:
             time.sleep(1)  # one that finds its port taken ends within that
             return True
 
-        wait_until(decided, 60)
+        wait_until(decided, PATIENCE_S)
         return process.poll() is None
 
     def kill(self) -> None:
@@ -132,14 +154,14 @@ def temporal(tmp_path: Path) -> Iterator[Temporal]:
 class Site:
     """A store with a run test, an executor that hands its rows to Temporal, and workers in processes of their own."""
 
-    def __init__(self, folder: Path, temporal: Temporal, model: str) -> None:
+    def __init__(self, folder: Path, temporal: Temporal, model: Model) -> None:
         self.url = f"sqlite:///{folder}/store.sqlite3"
         self.store = open_store(self.url)
         self.executor = OnTemporal(read_address(f"temporal://127.0.0.1:{temporal.port}"))
         self.flow = Flow(self.store, self.executor)
         self.workers: list[subprocess.Popen[bytes]] = []
         self._temporal = temporal
-        self._model = model
+        self.model = model
         for number in range(ROWS):
             self.store.put_conversation(conversation(number))
         self.executor.start(self.flow)
@@ -163,7 +185,9 @@ class Site:
             name="nightly", agent_definition_id=session.agent_definition_id, scenario_ids=(session.scenario_id,)
         )
         test = create_run_test(quiet, asked)
-        return execute(self.flow, test.id, ExecuteRunTest(spec=f"{self._model}/v1/chat/completions"))
+        return execute(
+            self.flow, test.id, ExecuteRunTest(spec=f"http://127.0.0.1:{self.model.server_port}/v1/chat/completions")
+        )
 
     def done(self, execution: Execution) -> int:
         return execution_now(self.flow, execution.id).done
@@ -188,11 +212,12 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path, temporal: Temporal) -> Iterator[Site]:
-    model = ThreadingHTTPServer(("127.0.0.1", 0), SlowModel)
+    model = Model()
     threading.Thread(target=model.serve_forever, daemon=True).start()
-    made = Site(tmp_path, temporal, f"http://127.0.0.1:{model.server_port}")
+    made = Site(tmp_path, temporal, model)
     yield made
     made.close()
+    model.may_answer.set()
     model.shutdown()
     model.server_close()
 
@@ -211,14 +236,14 @@ def insist_on_each_row_once(site: Site, execution: Execution) -> None:
 def test_a_killed_worker_a_killed_server_and_a_second_worker_lose_nothing(site: Site, temporal: Temporal) -> None:
     first = site.work()
     execution = site.begin()
-    wait_until(lambda: site.done(execution) >= 2, 60)
+    wait_until(lambda: site.done(execution) >= 2, PATIENCE_S)
     first.send_signal(signal.SIGKILL)
     site.work()
-    wait_until(lambda: site.done(execution) >= 8, 90)
+    wait_until(lambda: site.done(execution) >= 8, PATIENCE_S)
     temporal.kill()
     temporal.start()
     site.work()
-    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", 120)
+    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", PATIENCE_S)
     insist_on_each_row_once(site, execution)
 
 
@@ -228,18 +253,20 @@ def test_work_that_was_begun_while_temporal_was_away_is_done_when_it_is_back(sit
     execution = site.begin()
     temporal.start()
     worker = site.work()
-    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", 90)
+    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", PATIENCE_S)
     insist_on_each_row_once(site, execution)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=45) == 0
+    assert worker.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.slow
 def test_a_cancelled_execution_is_left_alone(site: Site) -> None:
+    site.model.answer_only(12)
     site.work()
     execution = site.begin()
-    wait_until(lambda: site.done(execution) >= 1, 60)
+    wait_until(lambda: site.done(execution) >= 1, PATIENCE_S)
     cancel_execution(site.flow, execution.id)
+    site.model.may_answer.set()
     before = {call.id: call.status for call in CALLS.parts(site.flow, execution.id)}
     time.sleep(2)
     assert {call.id: call.status for call in CALLS.parts(site.flow, execution.id)} == before
@@ -248,22 +275,24 @@ def test_a_cancelled_execution_is_left_alone(site: Site) -> None:
 
 @pytest.mark.slow
 def test_a_worker_that_stood_still_for_too_long_can_report_nothing_when_it_goes_on(site: Site) -> None:
+    site.model.answer_only(12)
     slow = site.work()
     execution = site.begin()
-    wait_until(lambda: site.done(execution) >= 2, 60)
+    wait_until(lambda: site.done(execution) >= 2, PATIENCE_S)
     while True:
         slow.send_signal(signal.SIGSTOP)
         if site.can_be_written():
             break
         slow.send_signal(signal.SIGCONT)  # else nobody could work: it stood still while it wrote
+    site.model.may_answer.set()
     site.work()
-    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", 120)
+    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", PATIENCE_S)
     insist_on_each_row_once(site, execution)
     before = {call.id: call for call in CALLS.parts(site.flow, execution.id)}
     assert any(len(call.handed_out) > 1 for call in before.values()), "it had rows in its hands"
     slow.send_signal(signal.SIGCONT)
     slow.send_signal(signal.SIGTERM)
-    assert slow.wait(timeout=60) == 0, "it has finished what it had begun"
+    assert slow.wait(PATIENCE_S) == 0, "it has finished what it had begun"
     assert {call.id: call for call in CALLS.parts(site.flow, execution.id)} == before
 
 
@@ -271,10 +300,10 @@ def test_a_worker_that_stood_still_for_too_long_can_report_nothing_when_it_goes_
 def test_reruns_and_schedules_are_carried_out_there_too(site: Site) -> None:
     site.work()
     execution = site.begin()
-    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", 120)
+    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", PATIENCE_S)
     some = tuple(call.id for call in islice(CALLS.parts(site.flow, execution.id), 3))
     rerun(site.flow, execution.id, Rerun(what="all", call_execution_ids=some))
-    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", 60)
+    wait_until(lambda: execution_now(site.flow, execution.id).status == "completed", PATIENCE_S)
     times = {call.id: len(call.handed_out) for call in CALLS.parts(site.flow, execution.id)}
     assert times == {id: 1 + (id in some) for id in times} and len(times) == ROWS
     agent, test = execution.agent_definition_id, execution.run_test_id
@@ -282,7 +311,7 @@ def test_reruns_and_schedules_are_carried_out_there_too(site: Site) -> None:
     update_run_test(site.flow, test, UpdateRunTest(schedule=Schedule(every_minutes=1)))
     in_a_minute = Flow(site.store, site.executor, now=lambda: datetime.now(UTC) + timedelta(minutes=2))
     (begun,) = run_what_is_due(in_a_minute)
-    wait_until(lambda: execution_now(site.flow, begun).status == "completed", 120)
+    wait_until(lambda: execution_now(site.flow, begun).status == "completed", PATIENCE_S)
     assert execution_now(site.flow, begun).trigger == "schedule"
 
 

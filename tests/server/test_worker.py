@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from threading import Event, Thread
 
+import msgspec
 import pytest
-from made_spans import chat_span, raw_spans
+from made_spans import PROTOBUF, chat_span, raw_spans, trace_request
 
-from taketwo.server.worker import settle_when_quiet
+from taketwo.server.answers import Answer
+from taketwo.server.frames import BEGIN, END, HEAD, PIECE, frame
+from taketwo.server.intake import Delivery
+from taketwo.server.limits import Limits
+from taketwo.server.worker import THREADS, settle_when_quiet, work
+from taketwo.span import RawSpan
 from taketwo.store import open_store
+from taketwo.store.memory import MemoryStore
 
 
 def test_what_came_is_read_also_where_requests_never_cease(tmp_path: Path) -> None:
@@ -21,7 +31,7 @@ def test_what_came_is_read_also_where_requests_never_cease(tmp_path: Path) -> No
     times = {"quiet_s": 0.2, "longest_s": 0.4}
     settling = Thread(target=settle_when_quiet, args=(store, arrived, ended), kwargs=times, daemon=True)
     settling.start()
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     number = 0
     while time.monotonic() < until and (number < 8 or store.search.unread() > 2):
         number += 1
@@ -36,6 +46,56 @@ def test_what_came_is_read_also_where_requests_never_cease(tmp_path: Path) -> No
     arrived.set()
     settling.join()
     store.close()
+
+
+class Held(MemoryStore):
+    """Keeps nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[str] = []
+        self.may_keep = Event()
+
+    def add_spans(self, project: str, spans: Sequence[RawSpan]) -> int:
+        self.waiting.append(project)
+        self.may_keep.wait()
+        return super().add_spans(project, spans)
+
+
+def test_what_waited_too_long_to_be_worked_on_is_sent_away_and_not_kept() -> None:
+    store, limits, answers = Held(), Limits(waiting_s=2, retry_after_s=7), BytesIO()
+    reading, writing = os.pipe()
+    arriving = os.fdopen(reading, "rb")
+    working = Thread(target=work, args=(store, limits, arriving, answers, Event(), None))
+    working.start()
+    delivery = Delivery(signal="traces", content_type=PROTOBUF).to_json()
+    with os.fdopen(writing, "wb", buffering=0) as requests:
+
+        def send(number: int) -> None:
+            body = trace_request(chat_span(number, 1))
+            requests.write(frame(number, BEGIN, delivery) + frame(number, PIECE, body) + frame(number, END))
+
+        for number in range(1, THREADS + 1):
+            send(number)
+        while len(store.waiting) < THREADS:
+            time.sleep(0.01)
+        for number in range(THREADS + 1, THREADS + 3):
+            send(number)
+        time.sleep(limits.waiting_s + 0.5)  # they are read in a moment, and wait from then on
+        store.may_keep.set()
+    working.join()
+    arriving.close()
+    answers.seek(0)
+    told = {}
+    while head := answers.read(HEAD.size):
+        number, _, length = HEAD.unpack(head)
+        told[number] = answers.read(length)
+    ready = told.pop(0)
+    found = {number: msgspec.msgpack.decode(content, type=Answer) for number, content in told.items()}
+    assert ready == b"" and len(found) == THREADS + 2
+    late = {number for number, answer in found.items() if answer.status == 503}
+    assert late == {THREADS + 1, THREADS + 2} and {found[number].retry_after_s for number in late} == {7}
+    assert len(list(store.traces())) == THREADS
 
 
 def test_a_talk_that_goes_on_keeps_no_other_waiting(tmp_path: Path) -> None:
