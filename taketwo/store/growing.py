@@ -59,11 +59,16 @@ class KeptSessions:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._deletions = 0
         self._lock = Lock()
 
     def since(self, connection: Connection) -> KeptSince:
-        """Those that were kept since something was deleted last, as a connection sees it."""
+        """Those that were kept since something was deleted last, as a connection sees it; all others are forgotten."""
         (deletions,) = connection.execute(SQL["deletions"]).fetchone()
+        with self._lock:
+            if deletions > self._deletions:
+                self._deletions, self._bytes = deletions, 0
+                self._kept.clear()
         return KeptSince(self, deletions)
 
     def take(self, key: Key) -> Kept | None:
@@ -87,12 +92,6 @@ class KeptSessions:
             while self._bytes > self._most_bytes:
                 _, old = self._kept.popitem(last=False)
                 self._bytes -= old.grown.size
-
-    def forget(self) -> None:
-        """Forget all, as when something is deleted."""
-        with self._lock:
-            self._kept.clear()
-            self._bytes = 0
 
 
 class KeptSince(NamedTuple):

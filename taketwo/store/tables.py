@@ -307,7 +307,6 @@ class TableStore:
         deleted += self._deletion.conversations(list(found), ids, replayed, self.conversations())
         deleted += Deleted(copies=self.documents.remove_copies(ids, project))
         if deleted != Deleted():
-            self._sessions.forget()
             self._large.sweep()
             self.database.erase()
         return deleted
@@ -323,8 +322,6 @@ class TableStore:
         for name in self.projects():
             if (days := self.project(name).keep_for_days) is not None:
                 deleted += self._deletion.expire(name, moment_ns(now - timedelta(days=days)), self.conversations())
-        if deleted != Deleted():
-            self._sessions.forget()
         self._large.sweep()
         self.recordings(None).forget_unused(now)
         return deleted
