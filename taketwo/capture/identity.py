@@ -18,6 +18,8 @@ USER_KEYS: tuple[str, ...] = (
     "ai.telemetry.metadata.userId",
     "ai.telemetry.metadata.user_id",
     "ai.settings.context.userId",
+    "mastra.metadata.userId",
+    "mastra.metadata.user_id",
     "langsmith.metadata.user_id",
     "metadata",
     "mlflow.trace.user",

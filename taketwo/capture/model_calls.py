@@ -101,6 +101,7 @@ def _outermost(calls: list[Seen]) -> list[Seen]:
         nested = [below for below in inner.get(id(call), []) if id(below) not in dropped]
         if len(nested) > 1 and not _are_one(nested):
             dropped.add(id(call))
+            _hand_down(call.reading, min(nested, key=lambda below: (below.span.start_ns, below.order)))
             call.reading = call.reading.but(kind="agent")
             continue
         for below in nested:
@@ -108,6 +109,19 @@ def _outermost(calls: list[Seen]) -> list[Seen]:
             dropped.add(id(below))
         kept.append(call)
     return [call for call in kept if id(call) not in dropped]
+
+
+def _hand_down(given: Reading, first: Seen) -> None:
+    """What a wrapper of several calls was given is what the first of them was given, where its own says less."""
+    known = first.reading.request
+    if given.request is not None and (known is None or any(map(_is_flawed, known))):
+        asked = {name: getattr(given, name) for name in ("request", "request_rule", "request_lacks", "system")}
+        first.reading = first.reading.but(**asked)
+
+
+def _is_flawed(message: Message) -> bool:
+    parts = (message.flaw, *(call.flaw for call in message.calls), *(result.flaw for result in message.results))
+    return any(parts)
 
 
 def _model_above(call: Seen) -> Seen | None:
@@ -211,7 +225,7 @@ def _chain(calls: Iterable[Seen], before: Before) -> None:
                 before.ledger.change(last, "reading", last.reading.but(response_id=last.span.span_id))
                 before.went_on.append(last)
             call.reading = call.reading.but(previous_response_id=last.reading.response_id)
-        if call.run.reading.rule == own.RULE:
+        if call.reading.request_is_line or call.run.reading.rule == own.RULE:
             before.line = call
 
 
@@ -238,6 +252,12 @@ def _stand_in(run: Seen) -> Seen:
             response_lacks_calls=state is None,
             system=reading.system,
             tools=reading.tools,
+            model=reading.model,
+            provider=reading.provider,
+            settings=reading.settings,
+            input_tokens=reading.input_tokens,
+            output_tokens=reading.output_tokens,
+            cost_usd=reading.cost_usd,
             agent=reading.agent,
             error=reading.error,
             hidden=missing,

@@ -34,6 +34,8 @@ def outcome(read: ToolResult | None, ran: Execution | None) -> Outcome:
         whole = ran.result if ran is not None and isinstance(ran.result, str) else ""
         if isinstance(read.value, str) and len(whole) > len(read.value) and whole.startswith(read.value):
             return _judged(ToolResult(value=whole, failed=read.failed), ran)
+        if not isinstance(read.value, str) and ran is not None and ran.has_result:
+            return _judged(ToolResult(value=ran.result, failed=read.failed), ran)
         found.flaw = read.flaw
     return found
 

@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 from taketwo.conversation import Attachment, ToolDefinition
 from taketwo.value import JSON, Value
 
-Kind: TypeAlias = Literal["model", "tool", "agent", "session", "retrieval", "other"]
-"""A call of a model, a tool, an agent or another wrapper of one run, a whole session, a search, something else."""
+Kind: TypeAlias = Literal["model", "tool", "agent", "session", "retrieval", "part", "other"]
+"""A call of a model, a tool, an agent or another wrapper of one run, a whole session, a search, a part of what another
+span tells as a whole, something else."""
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 

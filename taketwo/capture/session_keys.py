@@ -10,6 +10,7 @@ SESSION_KEYS: tuple[str, ...] = (
     *(f"ai.telemetry.metadata.{name}" for name in ("sessionId", "threadId", "conversationId", "chatId")),
     *(f"ai.telemetry.metadata.{name}" for name in ("session_id", "thread_id", "conversation_id")),
     *(f"ai.settings.context.{name}" for name in ("sessionId", "threadId", "conversationId", "chatId", "session_id")),
+    *(f"mastra.metadata.{name}" for name in ("sessionId", "threadId", "conversationId", "session_id")),
     *(f"langsmith.metadata.{name}" for name in ("session_id", "thread_id", "conversation_id")),
     *(f"langfuse.{place}.metadata.langfuse_session_id" for place in ("observation", "trace")),
     "gcp.vertex.agent.session_id",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from taketwo.span import LogRecord, Span, SpanEvent
 
 Read: TypeAlias = Callable[[Span], Reading]
 """What a span says."""
+BODY_ID = "request_body_id"
+"""What the log records with the raw request and response of one model call have in common."""
 ERROR_TYPE = "error.type"
 """Why a span failed, where its status does not say it."""
 
@@ -138,11 +141,15 @@ def _fullness(span: Span) -> tuple[int, int, int, str]:
 def with_logs(spans: Iterable[Span], logs: Iterable[LogRecord]) -> list[Span]:
     """The spans with their log records as events; records whose span did not arrive stand for it."""
     by_span: dict[tuple[str, str], list[LogRecord]] = {}
+    bodies: dict[tuple[str, str], list[LogRecord]] = {}
     for record in logs:
         if _event_name(record).startswith("gen_ai."):
             by_span.setdefault((record.trace_id, record.span_id), []).append(record)
+        elif isinstance(call := record.attributes.get(BODY_ID), str):
+            bodies.setdefault((record.trace_id, call), []).append(record)
+    spans = [*spans, *(_call_of_bodies(bodies[key]) for key in sorted(bodies))]
     if not by_span:
-        return list(spans)
+        return spans
     joined = []
     for span in spans:
         records = by_span.get((span.trace_id, span.span_id))
@@ -150,6 +157,27 @@ def with_logs(spans: Iterable[Span], logs: Iterable[LogRecord]) -> list[Span]:
     arrived = {(span.trace_id, span.span_id) for span in joined}
     joined += [_stand_in(key, by_span[key]) for key in sorted(by_span) if key not in arrived and all(key)]
     return joined
+
+
+def _call_of_bodies(records: Sequence[LogRecord]) -> Span:
+    """A model call whose raw request and response came as log records of the run around it."""
+    records = sorted(records, key=lambda record: record.at_ns)
+    first, told = records[0], {"gen_ai.operation.name": "chat"}
+    for record in records:
+        end = "llm.response" if "response" in _event_name(record) else "llm.request"
+        told[end] = str(record.attributes.get("body") or "")
+    call = hashlib.sha256(f"{first.trace_id} {first.attributes[BODY_ID]}".encode()).hexdigest()[:16]
+    return Span(
+        trace_id=first.trace_id,
+        span_id=call,
+        parent_id=first.span_id or None,
+        name=_event_name(first),
+        start_ns=first.at_ns,
+        end_ns=records[-1].at_ns,
+        attributes={**first.attributes, **told},
+        scope=first.scope,
+        resource=first.resource,
+    )
 
 
 def _events(records: Iterable[LogRecord]) -> tuple[SpanEvent, ...]:

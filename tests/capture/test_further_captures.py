@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 from functools import cache
-from pathlib import Path
 
 import pytest
-from recorded_traces import PROTOBUF
+from recorded_traces import FURTHER, names_in, recorded_trace
 
-from taketwo.capture.otlp import decode_span, read_spans
 from taketwo.capture.reconstruct import reconstruct
 from taketwo.capture.sessions import sessions
 from taketwo.conversation import Conversation
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "further_traces"
 WITHOUT_CONTENT = "traceloop-groq-none"
-NAMES = sorted(
-    name for path in FOLDER.glob("*.pb.gz") if (name := path.name.removesuffix(".traces.pb.gz")) != WITHOUT_CONTENT
-)
+NAMES = [name for name in names_in(FURTHER) if name != WITHOUT_CONTENT]
 
 TURNS = [
     ("Where are A-1 and A-2?", "A-1 is shipped, A-2 is lost."),
@@ -34,8 +28,7 @@ CALLS = [
 
 @cache
 def told(name: str) -> list[Conversation]:
-    spans = read_spans(gzip.decompress((FOLDER / f"{name}.traces.pb.gz").read_bytes()), PROTOBUF).spans
-    return [reconstruct(one.spans, one.logs) for one in sessions(list(map(decode_span, spans)))]
+    return [reconstruct(one.spans, one.logs) for one in sessions(*recorded_trace(name))]
 
 
 def talk(name: str) -> Conversation:

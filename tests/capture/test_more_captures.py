@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import ast
-import gzip
 import json
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded_traces import EXPECTED, PROTOBUF
+from recorded_traces import EXPECTED, MORE, names_in, recorded_trace
 
-from taketwo.capture.otlp import decode_log, decode_span, read_logs, read_spans
 from taketwo.capture.reconstruct import reconstruct
 from taketwo.capture.sessions import sessions
 from taketwo.conversation import Call, Conversation
-from taketwo.span import LogRecord, Span
-
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "more_traces"
-NAMES = sorted(path.name.removesuffix(".traces.pb.gz") for path in FOLDER.glob("*.traces.pb.gz"))
 
 ORDER = {"order_id": "A-1001", "items": [{"sku": "MUG-BLUE", "qty": 2}], "total": 24.5, "status": "shipped"}
 RESULTS: dict[str, Any] = {
@@ -37,24 +29,19 @@ SILENT_BEFORE_CALLS = {"openinference-autogen", "genkit"}
 """AutoGen keeps what the model says beside its tool calls as thoughts, Genkit drops it; neither sends any of it."""
 OTHER_ERROR = {"agent-framework": "Error: Function failed."}
 """What the model read instead of the tool's own words."""
-WITHOUT_DEFINITIONS = {"openinference-autogen"}
+WITHOUT_DEFINITIONS = {"openinference-autogen", "openinference-claude-agent-sdk"}
 """The definitions of the tools are not exported."""
+WITHOUT_INSTRUCTIONS = {"openinference-claude-agent-sdk"}
+OF_A_SERVER = "mcp__acme__"
+"""How Claude's SDK begins the names of the tools of an MCP server."""
 
 WITHOUT_TOKENS = {"openinference-openai-js-stream"}
 """What the provider says of tokens at a stream's end is not exported."""
 
 
-@cache
-def capture(name: str) -> tuple[tuple[Span, ...], tuple[LogRecord, ...]]:
-    spans = read_spans(gzip.decompress((FOLDER / f"{name}.traces.pb.gz").read_bytes()), PROTOBUF).spans
-    file = FOLDER / f"{name}.logs.pb.gz"
-    records = read_logs(gzip.decompress(file.read_bytes()), PROTOBUF).logs if file.exists() else []
-    return tuple(decode_span(span) for span in spans), tuple(decode_log(record) for record in records)
-
-
 def read(name: str) -> Conversation:
     """The one session that has turns; a span that only tells of an agent's making has none."""
-    spans, records = capture(name)
+    spans, records = recorded_trace(name)
     found = [reconstruct(session.spans, session.logs) for session in sessions(spans, records)]
     (talk,) = [conversation for conversation in found if conversation.turns]
     return talk
@@ -70,14 +57,14 @@ def plain(value: Any) -> Any:
     return value["result"] if isinstance(value, dict) and set(value) == {"result"} else value
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names_in(MORE))
 def test_what_was_said_and_done_comes_out(name: str) -> None:
     talk = read(name)
     assert [turn.user.text for turn in talk.turns if turn.user] == [turn["user"] for turn in EXPECTED["turns"]]
     assert [turn.reply for turn in talk.turns] == [turn["assistant"] for turn in EXPECTED["turns"]]
     for turn, expected in zip(talk.turns, EXPECTED["turns"], strict=True):
         wanted = [call for step in expected["steps"] for call in step["tool_calls"]]
-        assert [(call.tool, call.arguments) for call in turn.calls] == [
+        assert [(call.tool.removeprefix(OF_A_SERVER), call.arguments) for call in turn.calls] == [
             (one["name"], one["arguments"]) for one in wanted
         ]
         for call, one in zip(turn.calls, wanted, strict=True):
@@ -86,12 +73,12 @@ def test_what_was_said_and_done_comes_out(name: str) -> None:
                 assert OTHER_ERROR.get(name, one["error"]) in str(said)
             else:
                 assert call.error is None
-                assert plain(call.result) == RESULTS[call.tool]
+                assert plain(call.result) == RESULTS[call.tool.removeprefix(OF_A_SERVER)]
         spoken = [step.text for step in turn.steps if not isinstance(step, Call)]
         before = [step["text"] for step in expected["steps"] if step.get("text") and name not in SILENT_BEFORE_CALLS]
         assert spoken == [*before, expected["assistant"]]
-    assert talk.agent.system_prompt is not None
-    assert talk.agent.system_prompt.startswith(EXPECTED["system"])
+    instructions = talk.agent.system_prompt
+    assert instructions is None if name in WITHOUT_INSTRUCTIONS else str(instructions).startswith(EXPECTED["system"])
     assert {tool.name for tool in talk.agent.tools} == (
         set() if name in WITHOUT_DEFINITIONS else set(EXPECTED["tools"])
     )
@@ -101,7 +88,7 @@ def test_what_was_said_and_done_comes_out(name: str) -> None:
 
 
 def test_a_conversation_that_the_provider_keeps_names_the_session() -> None:
-    (session,) = sessions(*capture("openinference-openai-conversation"))
+    (session,) = sessions(*recorded_trace("openinference-openai-conversation"))
     assert session.id == "conv_acme1"
 
 

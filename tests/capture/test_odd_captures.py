@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 from functools import cache
-from pathlib import Path
 
 import pytest
-from recorded_traces import EXPECTED, PROTOBUF
+from recorded_traces import EXPECTED, recorded_trace
 
 from taketwo.capture.dialects.smolagents import out_of_words
-from taketwo.capture.otlp import decode_span, read_spans
 from taketwo.capture.reading import Message, ToolResult
 from taketwo.capture.reconstruct import reconstruct
 from taketwo.capture.sessions import sessions
 from taketwo.conversation import Conversation
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "odd_traces"
 LINES = [(turn["user"], turn["assistant"]) for turn in EXPECTED["turns"]]
 CALLS = [
     (number, call["name"], call["arguments"])
@@ -28,8 +24,7 @@ CALLS = [
 
 @cache
 def told(name: str) -> list[Conversation]:
-    spans = read_spans(gzip.decompress((FOLDER / f"{name}.traces.pb.gz").read_bytes()), PROTOBUF).spans
-    return [reconstruct(one.spans, one.logs) for one in sessions(list(map(decode_span, spans)))]
+    return [reconstruct(one.spans, one.logs) for one in sessions(*recorded_trace(name))]
 
 
 def lines(talk: Conversation) -> list[tuple[str | None, str | None]]:
@@ -76,3 +71,16 @@ def test_an_error_that_only_quotes_smolagents_tells_of_no_call() -> None:
     message = Message(role="tool", results=(ToolResult(value=quoted),))
     (answer,) = out_of_words([message])
     assert answer.results == (ToolResult(value=quoted, failed=True),)
+
+
+def test_claude_code_tells_lines_and_tools_in_spans_and_all_else_in_raw_bodies() -> None:
+    (talk,) = told("claude-code")
+    assert lines(talk) == LINES
+    calls = [(turn, call) for turn, _, call in talk.calls()]
+    assert [(turn, call.tool.removeprefix("mcp__acme__"), call.arguments) for turn, call in calls] == CALLS
+    assert ["use AP-77" in str(call.error) for _, call in calls] == [False, False, True, False, False]
+    assert talk.gaps == ()
+    spans, _ = recorded_trace("claude-code")
+    without = reconstruct(spans)
+    assert lines(without) == [(line, None) for line, _ in LINES]
+    assert [call.result is None for _, _, call in without.calls()] == [False, False, True, False, False]

@@ -68,7 +68,7 @@ _SCHEMAS = (
 
 
 def _definition(item: dict[str, JSON]) -> ToolDefinition | None:
-    for wrapper in ("tool", "toolSpec", "function"):
+    for wrapper in ("tool", "toolSpec", "function", "data"):
         if isinstance(inner := item.get(wrapper), dict):
             item = inner
     if "name" not in item and (schema := loosely(item.get("json_schema"))) is not None:

@@ -1,8 +1,8 @@
 """What is left: spans of no convention known here that still hold a model's messages or a run's input and output.
 
-Genkit, Laminar, Braintrust, VoltAgent, Flue, OpenRouter and others differ in the names of two attributes, input and
-output. A span counts as a model call only if it says so, or if its input is a list of messages with roles; as a tool
-only if it says so. Anything else with an input at the top of a trace is a run.
+Genkit, Haystack, Laminar, Braintrust, VoltAgent, Flue, OpenRouter and others differ in the names of two attributes,
+input and output. A span counts as a model call only if it says so, or if its input is a list of messages with roles;
+as a tool only if it says so. Anything else with an input at the top of a trace is a run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ PAIRS = (
     ("lmnr.span.input", "lmnr.span.output"),
     ("braintrust.input_json", "braintrust.output_json"),
     ("braintrust.input", "braintrust.output"),
+    ("haystack.agent.step.llm.input", "haystack.agent.step.llm.output"),
+    ("haystack.agent.step.tool.input", "haystack.agent.step.tool.output"),
+    ("haystack.agent.input", "haystack.agent.output"),
+    ("haystack.component.input", "haystack.component.output"),
+    ("haystack.pipeline.input_data", "haystack.pipeline.output_data"),
     ("flue.turn.input", "flue.turn.output"),
     ("llm.messages", "output"),
     ("agent.messages", "output"),
@@ -38,8 +43,11 @@ PAIRS = (
 )
 """Attributes that hold input and output, those that one sender alone uses first."""
 
-KIND_KEYS = ("genkit:metadata:subtype", "lmnr.span.type", "span.type", "span.kind", "type", "traceloop.span.kind")
-"""Attributes that may say what a span stands for."""
+KIND_KEYS = (
+    *("genkit:metadata:subtype", "lmnr.span.type", "haystack.component.type"),
+    *("span.type", "span.kind", "type", "traceloop.span.kind"),
+)
+"""Attributes that may say what a span stands for; the name of the input may, too, as in `agent.step.tool.input`."""
 
 WORDS: dict[str, Kind] = {
     "model": "model",
@@ -69,9 +77,10 @@ def read(span: Span) -> Reading:
     attributes = span.attributes
     name, given, gave = _pair(attributes)
     reading = Reading(rule="generic", error=failure(span))
-    kind = _kind(attributes)
+    kind = _kind(attributes, name)
     if kind == "tool":
-        ran = execution(span, name=_tool_name(span), arguments=called_with(given), result=gave)
+        failed = attributes.get("haystack.tool.error") is True
+        ran = execution(span, name=_tool_name(span), arguments=called_with(given), result=gave, failed=failed)
         return reading.but(kind="tool", execution=ran)
     request = raw_messages(given)
     if kind == "model" or (kind is None and request is not None and _has_roles(given) and span.parent_id is not None):
@@ -88,17 +97,19 @@ def _pair(attributes: Mapping[str, JSON]) -> tuple[str, JSON, JSON]:
     return "", None, None
 
 
-def _kind(attributes: Mapping[str, JSON]) -> Kind | None:
+def _kind(attributes: Mapping[str, JSON], name: str) -> Kind | None:
     for key in KIND_KEYS:
         if isinstance(word := attributes.get(key), str) and (kind := WORDS.get(word.lower())):
             return kind
     if isinstance(about := as_object(attributes.get("braintrust.span_attributes")), dict):
         return WORDS.get(str(about.get("type")).lower())
+    if kind := WORDS.get(name.rpartition(".")[0].rpartition(".")[2]):
+        return kind
     return "model" if "gen_ai.request.model" in attributes else None
 
 
 def _tool_name(span: Span) -> str:
-    names = ("genkit:name", "tool.name", "tool_name", "gen_ai.tool.name")
+    names = ("genkit:name", "haystack.tool.name", "tool.name", "tool_name", "gen_ai.tool.name")
     return next((name for key in names if (name := text_of(span.attributes.get(key)))), span.name)
 
 
@@ -115,9 +126,9 @@ def _model(attributes: Mapping[str, JSON], reading: Reading, name: str, given: J
     talk, system = without_system(request) if request is not None else (None, None)
     fields = as_object(given) or {}
     known = request is not None or response is not None
-    reading = usage(attributes, reading)
-    if name == "genkit:input":
-        reading = _counted_in_output(reading, as_object(gave) or {}, text_of(attributes.get("genkit:name")))
+    reading = _told_in_output(usage(attributes, reading), as_object(gave) or {})
+    if name == "genkit:input" and (model := text_of(attributes.get("genkit:name"))) != "generate":
+        reading = reading.but(model=model)
     return reading.but(
         kind="model",
         evidence="raw" if known else "nothing",
@@ -132,13 +143,20 @@ def _model(attributes: Mapping[str, JSON], reading: Reading, name: str, given: J
     )
 
 
-def _counted_in_output(reading: Reading, gave: Mapping[str, JSON], name: str | None) -> Reading:
-    """Model, tokens and the response's id as Genkit has them: in the output of the model, whose name is the span's."""
-    counted, raw = gave.get("usage"), gave.get("raw")
-    counted = counted if isinstance(counted, dict) else {}
+def _told_in_output(reading: Reading, gave: Mapping[str, JSON]) -> Reading:
+    """Model, tokens and the response's id as Genkit and Haystack have them: in what the model gave."""
+    replies, raw = gave.get("replies"), gave.get("raw")
+    if isinstance(replies, list) and replies and isinstance(replies[0], dict):
+        gave = as_object(replies[0].get("meta")) or {}
+    counted = as_object(gave.get("usage")) or {}
     return reading.but(
-        model=name if name != "generate" else None,
-        input_tokens=number_of(counted.get("inputTokens")),
-        output_tokens=number_of(counted.get("outputTokens")),
-        response_id=text_of(raw.get("id")) if isinstance(raw, dict) else None,
+        model=reading.model or text_of(gave.get("model")),
+        input_tokens=_count(counted, "inputTokens", "prompt_tokens", "input_tokens") or reading.input_tokens,
+        output_tokens=_count(counted, "outputTokens", "completion_tokens", "output_tokens") or reading.output_tokens,
+        response_id=reading.response_id or text_of((raw if isinstance(raw, dict) else gave).get("id")),
+        finish=reading.finish or text_of(gave.get("finish_reason")),
     )
+
+
+def _count(counted: Mapping[str, JSON], *names: str) -> int | None:
+    return next((count for name in names if (count := number_of(counted.get(name))) is not None), None)

@@ -62,7 +62,9 @@ def _model(span: Span, reading: Reading) -> Reading:
     attributes = span.attributes
     given = loosely(attributes.get(INPUT))
     request, tools = _request(given)
-    response = _response(attributes.get(OUTPUT))
+    gave = loosely(attributes.get(OUTPUT))
+    is_rest = _is_rest_of_calls(gave)
+    response = None if is_rest else _response(gave)
     talk, system = without_system(request) if request is not None else (None, None)
     usage = as_object(attributes.get("langfuse.observation.usage_details")) or {}
     known = request is not None or response is not None
@@ -72,8 +74,9 @@ def _model(span: Span, reading: Reading) -> Reading:
         request_rule=INPUT,
         response=response,
         response_rule=OUTPUT,
-        system=system,
-        tools=read_definitions(tools),
+        response_lacks_calls=is_rest,
+        system=system or text_of(attributes.get("langfuse.observation.metadata.instructions")),
+        tools=read_definitions(tools) or read_definitions(attributes.get("langfuse.observation.metadata.tools")),
         model=text_of(encoded(attributes.get("langfuse.observation.model.name"))),
         settings=_settings(attributes),
         input_tokens=_count(usage, "input", "prompt_tokens", "input_tokens", "promptTokens"),
@@ -104,8 +107,13 @@ def _is_definition(item: JSON) -> bool:
     return content is not None and content.get("type") == "function" and isinstance(content.get("function"), dict)
 
 
-def _response(gave: JSON) -> tuple[Message, ...] | None:
-    found = loosely(gave)
+def _is_rest_of_calls(gave: JSON) -> bool:
+    """Whether calls of a stream were put together so that words, ids and names are lost: under JavaScript they are."""
+    calls = gave.get("tool_calls") if isinstance(gave, dict) and "role" not in gave else None
+    return isinstance(calls, list) and not any(isinstance(call, dict) and "id" in call for call in calls)
+
+
+def _response(found: JSON) -> tuple[Message, ...] | None:
     if found is None or found == "" or (isinstance(found, str) and marks.why_hidden(found)):
         return None
     return read_messages(found, "assistant")
@@ -118,7 +126,7 @@ def _settings(attributes: Mapping[str, JSON]) -> dict[str, JSON]:
     return {
         name: value
         for name, value in given.items()
-        if value is not None and name not in ("service_tier", "stream") and made_up.get(name, marks) != value
+        if value not in (None, "") and name not in ("service_tier", "stream") and made_up.get(name, marks) != value
     }
 
 

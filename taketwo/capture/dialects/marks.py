@@ -9,6 +9,9 @@ LEFT_OUT = "the sender does not capture content"
 CUT = "the sender cut it off"
 DROPPED = "the sender's limit on attributes threw it away"
 
+DEEPER = "[MaxDepth]"
+"""What stands for everything that is nested too deeply."""
+
 _HIDDEN_WORDS = {
     "__redacted__",
     "[redacted]",
@@ -37,6 +40,13 @@ def without_cut_mark(text: str) -> tuple[str, bool]:
     if "runcated" in text[-100:] and (note := _CUT_AT_END.search(text, max(0, len(text) - 120))):
         return text[: note.start()], True
     return text, False
+
+
+def is_cut_inside(value: object) -> bool:
+    """Whether a value has a mark where its sender did not go deeper."""
+    if isinstance(value, dict):
+        return any(map(is_cut_inside, value.values()))
+    return any(map(is_cut_inside, value)) if isinstance(value, list) else value == DEEPER
 
 
 def is_mark(value: object) -> bool:

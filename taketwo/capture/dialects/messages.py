@@ -210,7 +210,7 @@ def _inner_messages(item: dict[str, JSON]) -> JSON:
     """What holds the messages where the item is a request, a response or a state; None where it is a message."""
     if ("role" in item and not isinstance(item.get("messages"), list)) or item.get("type") in _ITEMS:
         return None
-    for name in ("messages", "choices", "generations", "output", "items", "contents", "candidates", "input"):
+    for name in ("messages", "choices", "generations", "output", "items", "contents", "candidates", "input", "replies"):
         if isinstance(inner := item.get(name), list) and not (name == "contents" and "parts" in item):
             return inner
     if isinstance(content := item.get("content"), dict) and ("parts" in content or "role" in content):
@@ -312,7 +312,7 @@ def _add_calls(item: dict[str, JSON], draft: Draft) -> None:
             draft.calls.append(read_call({"name": name, "arguments": item.get("function_call_arguments_json")}))
 
 
-_RESULTS = frozenset({"toolResult", "function_response", "toolResponse"})
+_RESULTS = frozenset({"toolResult", "function_response", "toolResponse", "tool_call_result"})
 """Parts with such a key bring a result."""
 
 

@@ -53,6 +53,8 @@ def read(span: Span) -> Reading:
     attributes = span.attributes
     word = str(attributes["openinference.span.kind"]).upper()
     kind = "model" if _holds_a_model_call(attributes) else KINDS.get(word, "other")
+    if kind == "model" and word != "LLM" and INPUT + "0.message.role" not in attributes:
+        return _whole_run(span)
     reading = Reading(kind=kind, rule="openinference", aside=word in ASIDES, error=failure(span))
     match kind:
         case "model":
@@ -70,6 +72,21 @@ def read(span: Span) -> Reading:
 def _holds_a_model_call(attributes: Mapping[str, JSON]) -> bool:
     """Whether a model call was written to the span whatever its kind: under ADK 2 all of a run go to the agent's."""
     return "llm.output_messages.0.message.role" in attributes and "llm.token_count.prompt" in attributes
+
+
+def _whole_run(span: Span) -> Reading:
+    """A run that tells what all its model calls said, and of what they were given the user's line alone."""
+    reading = _model(span, Reading(rule="openinference", error=failure(span)))
+    line, said = text_of(span.attributes.get("input.value")), reading.response or ()
+    asked = (Message(role="user", text=line),) if line else ()
+    return reading.but(
+        kind="agent",
+        agent=text_of(span.attributes.get("agent.name")),
+        request=(*asked, *said[:-1]),
+        request_rule="input.value",
+        request_is_line=True,
+        response=said[-1:],
+    )
 
 
 def _named_agent(span: Span) -> str | None:

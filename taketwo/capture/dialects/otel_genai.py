@@ -291,6 +291,8 @@ def _tool(span: Span, attributes: Mapping[str, JSON], reading: Reading) -> Readi
         return reading.but(kind="other")
     given = attributes.get("gen_ai.tool.call.arguments", attributes.get("gen_ai.tool.arguments"))
     result = attributes.get("gen_ai.tool.call.result", attributes.get("gen_ai.tool.result"))
+    if given is None and result is None and "mcp.method.name" in attributes:
+        return reading.but(kind="other")  # the way to a tool whose call another span tells
     ran = execution(
         span,
         name=name,

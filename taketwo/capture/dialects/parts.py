@@ -101,6 +101,7 @@ def _add_typed(part: dict[str, JSON], draft: Draft) -> None:
         or "functionCall" in part
         or "toolRequest" in part
         or isinstance(part.get("function_call"), dict)
+        or isinstance(part.get("tool_call"), dict)
     ):
         call = read_call(part)
         if call.name or call.id:
@@ -199,6 +200,8 @@ def read_result(part: dict[str, JSON], value: JSON) -> ToolResult:
         else:
             value, was_cut = marks.without_cut_mark(value)
             flaw = marks.CUT if was_cut else None
+    elif marks.is_cut_inside(value):
+        flaw = marks.CUT
     elif value is None and not _says_nothing_on_purpose(part):
         flaw = marks.LEFT_OUT
     name = _word(part, "name", "toolName", "tool_name")
@@ -231,9 +234,10 @@ def _result_content(part: dict[str, JSON]) -> JSON:
 
 
 def _bedrock_or_gemini_result(part: dict[str, JSON]) -> dict[str, JSON] | None:
-    for name in ("toolResult", "function_response", "functionResponse", "toolResponse"):
+    for name in ("toolResult", "function_response", "functionResponse", "toolResponse", "tool_call_result"):
         if isinstance(inner := part.get(name), dict):
-            return inner
+            call = inner.get("origin")  # Haystack's result names its call by the whole of it
+            return {**call, **inner} if isinstance(call, dict) else inner
     return None
 
 
@@ -241,7 +245,7 @@ def _failed(part: dict[str, JSON]) -> bool | None:
     for name in ("is_error", "isError"):
         if isinstance(mark := part.get(name), bool):
             return mark
-    if part.get("status") == "error":
+    if part.get("status") == "error" or part.get("error") is True:
         return True
     output = part.get("output", part.get("result"))
     if isinstance(output, dict) and output.get("type") in ("error-text", "error-json", "execution-denied"):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from taketwo.capture.dialects import otel_genai
 from taketwo.capture.dialects.loose_json import as_object, loosely, text_of
-from taketwo.capture.dialects.parts import result_value
-from taketwo.capture.dialects.tool_spans import execution, failure
+from taketwo.capture.dialects.tool_spans import execution, failure, in_one_block
 from taketwo.capture.reading import Reading
 from taketwo.conversation import ToolDefinition
 from taketwo.span import Span
-from taketwo.value import JSON
 
 SCOPE = "strands.telemetry.tracer"
 
@@ -48,22 +46,8 @@ def _tool(span: Span, name: str) -> Reading:
         name=name,
         call_id=text_of(attributes.get("gen_ai.tool.call.id")),
         arguments=as_object(given),
-        result=_result(gave),
+        result=in_one_block(gave),
         failed=attributes.get("gen_ai.tool.status") == "error",
     )
     tool = ToolDefinition(name=name, description=description, parameters=schema)
     return Reading(kind="tool", rule="strands", error=failure(span), execution=ran, tools=(tool,) if schema else ())
-
-
-def _result(gave: JSON) -> JSON:
-    """The text in Bedrock's blocks where there is just one, else what came."""
-    found = loosely(gave)
-    return (
-        result_value(found)
-        if isinstance(found, list)
-        and found
-        and isinstance(found[0], dict)
-        and (set(found[0]) & {"text", "json"})
-        and len(found) == 1
-        else gave
-    )

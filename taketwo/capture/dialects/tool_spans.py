@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.loose_json import as_object, loosely, text_of
 from taketwo.capture.dialects.messages import read_messages
+from taketwo.capture.dialects.parts import result_value
 from taketwo.capture.reading import Execution, ToolResult
 from taketwo.span import Span
 from taketwo.value import JSON
@@ -44,7 +45,15 @@ def _given_back(result: JSON) -> tuple[JSON, bool, str | None, str | None]:
     wrapped = tool_message(result)
     if wrapped is not None:
         return wrapped.value, bool(wrapped.failed), wrapped.id, wrapped.flaw
-    return result, False, None, None
+    return in_one_block(result), False, None, None
+
+
+def in_one_block(result: JSON) -> JSON:
+    """The text of the one block that a result of MCP or Bedrock consists of, else the result as it is."""
+    blocks = loosely(result) if isinstance(result, str) and result.startswith("[{") else result
+    only = blocks[0] if isinstance(blocks, list) and len(blocks) == 1 else None
+    is_block = isinstance(only, dict) and (only.get("type") == "text" or set(only) in ({"text"}, {"json"}))
+    return result_value(blocks) if is_block else result
 
 
 def tool_message(result: JSON) -> ToolResult | None:
