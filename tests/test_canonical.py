@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taketwo.canonical import canonical
+from taketwo.value import same_json
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -137,3 +138,30 @@ def _sorted(value: object) -> object:
             return [_sorted(item) for item in value]
         case _:
             return value
+
+
+SMALL = st.recursive(
+    st.none() | st.booleans() | st.sampled_from([0, 1, 0.0, 1.0, 1.5]) | st.sampled_from(["", "0", "a"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(SMALL, SMALL)
+def test_json_is_the_same_where_it_is_written_the_same_without_nulls_and_with_one_spelling_of_numbers(
+    one: object, other: object
+) -> None:
+    assert same_json(one, other) == (_spelled(one) == _spelled(other))
+
+
+def _spelled(value: object) -> str:
+    match value:
+        case dict():
+            there = {key: item for key, item in value.items() if item is not None}
+            return f"{{{','.join(f'{key}:{_spelled(there[key])}' for key in sorted(there))}}}"
+        case list():
+            return f"[{','.join(map(_spelled, value))}]"
+        case bool() | str() | None:
+            return repr(value)
+        case _:
+            return repr(float(str(value)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
+from taketwo.compare.acts import Said
 from taketwo.compare.align import Pair, align
 from taketwo.compare.calls import Gaps, LoneCall, Placed, call_findings, placed
 from taketwo.compare.claims import claim_changes, in_order
@@ -17,19 +18,34 @@ from taketwo.compare.likeness import MOVED_STEPS_BELOW, LikenessOfSteps, same_tu
 from taketwo.compare.lone_calls import resolve, retried
 from taketwo.compare.metrics import measure, not_comparable
 from taketwo.compare.replies import reply_changes, turn_changes
-from taketwo.compare.say_do import unbacked_claims
+from taketwo.compare.say_do import claimed, unbacked_claims
 from taketwo.compare.severity import TABLE, Grading, Weight
 from taketwo.compare.wording import Alphabet
-from taketwo.comparison import Change, Comparison, TurnPair
+from taketwo.comparison import Change, Comparison, Metrics, TurnPair
 from taketwo.conversation import DESCRIBED, Conversation, Step, Turn
 from taketwo.language.phrasebook import language_of_talk
 from taketwo.writes import Writes
+
+
+class Baseline(NamedTuple):
+    """What there is to be found in a recorded conversation alone, the same for all its replays."""
+
+    metrics: Metrics
+    """Its figures."""
+    claimed: list[tuple[Turn, list[Said]]]
+    """What its agent says that it did, turn by turn."""
+
+
+def baseline(recorded: Conversation) -> Baseline:
+    """The half of a comparison that can be done before there is a replay, and is then done for all of them."""
+    return Baseline(measure(recorded), claimed(recorded))
 
 
 def compare(
     recorded: Conversation,
     replayed: Conversation,
     *,
+    before: Baseline | None = None,
     writes: Callable[[str], bool | None] | None = None,
     severities: Mapping[str, Weight] = TABLE,
     similar: Callable[[str, str], float] | None = None,
@@ -37,6 +53,7 @@ def compare(
 ) -> Comparison:
     """Align two conversations and list every difference with its severity, in the order of the replayed one.
 
+    before: the baseline of the recorded one, if it is there.
     writes: whether a tool changes the world, for tools that neither conversation's definitions declare; None for
     those that it does not know, which the tool's name decides then.
     severities: how grave each difference is, as `severity.severity_table` makes it.
@@ -45,10 +62,10 @@ def compare(
     no change, since the agent might still have done it.
     """
     is_same = len(recorded.turns) == len(replayed.turns) and all(map(same_turn, recorded.turns, replayed.turns))
-    before = measure(recorded)
-    figures = before, measure(replayed, like=before if is_same else None)
+    before = before or baseline(recorded)
+    figures = before.metrics, measure(replayed, like=before.metrics if is_same else None)
     apart = tuple(not_comparable(*figures))
-    claims = unbacked_claims(recorded, writes)
+    claims = unbacked_claims(recorded, writes, before.claimed)
     if is_same:
         return Comparison(
             pairs=tuple(map(_pair_of_same, recorded.turns, replayed.turns)),

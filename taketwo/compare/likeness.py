@@ -191,13 +191,9 @@ def said(turns: Sequence[Turn]) -> str:
 
 
 def _same_step(one: Step, other: Step) -> bool:
-    match one, other:
-        case Call(), Call():
-            return same_call(one, other) and one.error == other.error and same_json(one.result, other.result)
-        case Say(), Say():
-            return one.text == other.text
-        case _:
-            return False
+    if isinstance(one, Call) and isinstance(other, Call):
+        return same_call(one, other) and one.error == other.error and same_json(one.result, other.result)
+    return isinstance(one, Say) and isinstance(other, Say) and one.text == other.text
 
 
 def _arguments_differ(one: dict[str, JSON], other: dict[str, JSON]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from taketwo.compare.acts import TOOLS, Said, claims
 from taketwo.compare.likeness import said
@@ -21,8 +21,16 @@ MADE_BEHIND = (
 """What stands behind a noun in a result that tells of something done: `refund approved`, `refund_status: issued`."""
 
 
+def claimed(conversation: Conversation) -> list[tuple[Turn, list[Said]]]:
+    """What the agent says that it did, turn by turn."""
+    language = language_of_talk(conversation.texts())
+    return [(turn, claims(said([turn]), language)) for turn in conversation.turns]
+
+
 def unbacked_claims(
-    conversation: Conversation, writes: Callable[[str], bool | None] | None = None
+    conversation: Conversation,
+    writes: Callable[[str], bool | None] | None = None,
+    told: Sequence[tuple[Turn, Sequence[Said]]] | None = None,
 ) -> tuple[Claim, ...]:
     """What the agent says that it did, and no call until then bears out.
 
@@ -30,10 +38,9 @@ def unbacked_claims(
     what its tool does. `your refund has been issued` may also have come along with another write since the user spoke,
     or be something that a tool or the user had told the agent. Where the capture left calls out, nothing is claimed.
 
-    writes: as for `compare`.
+    writes: as for `compare`. told: what is `claimed` there, if that is known.
     """
-    language = language_of_talk(conversation.texts())
-    told = [(turn, claims(said([turn]), language)) for turn in conversation.turns]
+    told = claimed(conversation) if told is None else told
     if not any(found for _, found in told):
         return ()
     does_write = Writes((conversation,), writes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from taketwo.compare.compare import compare
+from taketwo.compare.compare import Baseline, compare
 from taketwo.compare.severity import Weight
 from taketwo.comparison import Comparison
 from taketwo.evals.checks import check
@@ -23,10 +23,22 @@ class Findings(Value):
     """The checks of the case."""
 
 
-def find(case: Case, run: Run, *, severities: Mapping[str, Weight], writes: Callable[[str], bool | None]) -> Findings:
-    """Compare a replay with its recording, and check it. severities, writes: as for `compare`."""
+def find(
+    case: Case,
+    run: Run,
+    *,
+    severities: Mapping[str, Weight],
+    writes: Callable[[str], bool | None],
+    before: Baseline | None = None,
+) -> Findings:
+    """Compare a replay with its recording, and check it. severities, writes, before: as for `compare`."""
     comparison = compare(
-        case.recorded, run.conversation, writes=writes, severities=severities, cut_short_in=run.cut_short_in
+        case.recorded,
+        run.conversation,
+        before=before,
+        writes=writes,
+        severities=severities,
+        cut_short_in=run.cut_short_in,
     )
     return Findings(comparison=comparison, scores=check(case, run, comparison))
 

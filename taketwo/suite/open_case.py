@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
+from taketwo.compare.compare import Baseline, baseline
 from taketwo.compare.severity import Weight
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
 from taketwo.evals.sense import insist_on_sense
@@ -28,7 +30,7 @@ from taketwo.suite.case_result import (
     with_judged,
 )
 from taketwo.suite.findings import attempt_of, find
-from taketwo.suite.side_process import Answer, Question
+from taketwo.suite.side_process import Answer, Played
 from taketwo.suite.suite_case import SuiteCase
 from taketwo.verdict import Attempt, CaseResult, Reason, VerdictKind
 
@@ -64,9 +66,10 @@ class Terms(NamedTuple):
 class OpenCase:
     """A case of which not all is done."""
 
-    def __init__(self, suite_case: SuiteCase, terms: Terms) -> None:
-        """terms: of the suite."""
+    def __init__(self, suite_case: SuiteCase, terms: Terms, number: int) -> None:
+        """terms: of the suite. number: of the case in it."""
         self.suite_case = suite_case
+        self.number = number
         self.error: str | None = None
         """Why it cannot be replayed any further; None while it can."""
         self.under_way = 0
@@ -75,7 +78,8 @@ class OpenCase:
         """Whether somebody else sees to it that its result is stored."""
         self._terms = terms
         case, scenario, file, line, *_ = suite_case
-        self._tried = Tried(case=case, scenario=scenario, file=file, line=line)
+        self.tried = Tried(case=case, scenario=scenario, file=file, line=line)
+        """What is known of it so far."""
         self._ready: dict[int, tuple[Replay, ...]] = {}
         self._played: list[tuple[Replay, ...]] = []
         self._runs: list[tuple[Run, ...]] = []
@@ -84,9 +88,9 @@ class OpenCase:
     def next_attempts(self) -> range:
         """The numbers of the attempts that cannot be spared, given those that are done; none when it is decided."""
         is_decided = self._result is not None or self.error is not None
-        wanted = 0 if is_decided else more_wanted(self._tried, self._terms.rules)
-        first = self._tried.begun + 1
-        self._tried = self._tried.but(begun=self._tried.begun + wanted)
+        wanted = 0 if is_decided else more_wanted(self.tried, self._terms.rules)
+        first = self.tried.begun + 1
+        self.tried = self.tried.but(begun=self.tried.begun + wanted)
         self.under_way = wanted
         return range(first, first + wanted)
 
@@ -112,18 +116,18 @@ class OpenCase:
         """Whether it has attempts that were played and not judged."""
         return bool(self._played or self._runs)
 
-    def question(self) -> Question:
-        """What somebody else has to know to judge these."""
+    def played(self) -> Played:
+        """What somebody else who knows the case needs to judge these."""
         self._tell_runs()
-        return Question(tried=self._tried, runs=tuple(self._runs), writing=_writing())
+        return Played(number=self.number, begun=self.tried.begun, runs=tuple(self._runs), writing=_writing())
 
     def take(self, answer: Answer) -> CaseResult | None:
         """Take in what somebody else has found; the result, where that decides the case."""
-        judged = [list(map(attempt_of, *pair)) for pair in zip(self._runs, answer.found, strict=True)]
+        judged = [list(map(attempt_of, *pair)) for pair in zip(self._runs, answer.found or (), strict=True)]
         self._runs.clear()
-        self._tried = with_judged(self._tried, judged)
+        self.tried = with_judged(self.tried, judged)
         if answer.decided is not None:
-            self._result = result_of(self._tried, self._terms.rules, answer.decided)
+            self._result = result_of(self.tried, self._terms.rules, answer.decided)
         return self._result
 
     async def judge(self) -> None:
@@ -131,7 +135,7 @@ class OpenCase:
         self._tell_runs()
         while self._runs:
             judged = [await self._judged(run) for run in self._runs.pop(0)]
-            self._tried = with_judged(self._tried, [judged])
+            self.tried = with_judged(self.tried, [judged])
 
     def event(self) -> CaseFinished | CaseErrored | None:
         """What came of it so far; None when that is nothing."""
@@ -139,11 +143,11 @@ class OpenCase:
         if isinstance(decided, CaseErrored):
             return decided
         if decided is not None:
-            self._result = result_of(self._tried, self._terms.rules, decided)
+            self._result = result_of(self.tried, self._terms.rules, decided)
         return None if self._result is None else CaseFinished(case=self.suite_case.case, result=self._result)
 
     def _decided(self) -> Decided | CaseErrored | None:
-        tried, rules = self._tried, self._terms.rules
+        tried, rules = self.tried, self._terms.rules
         if self.error is None and not tried.attempts:
             return None
         verdict = verdict_over(tried, rules)
@@ -161,6 +165,10 @@ class OpenCase:
         return CaseErrored(
             name=case.id, error=f"{place}{case.id}: {error}", file=file, line=line, quarantine=case.kept.quarantine
         )
+
+    @cached_property
+    def _before(self) -> Baseline:
+        return baseline(self.suite_case.case.recorded)
 
     def _made_ready(self, number: int) -> tuple[Replay, ...]:
         """An attempt with each agent: side by side, so that a service that drifts does so for both."""
@@ -185,7 +193,8 @@ class OpenCase:
 
     async def _judged(self, run: Run) -> Attempt:
         case, terms = self.suite_case.case, self._terms
-        attempt = attempt_of(run, find(case, run, severities=terms.severities, writes=_writes))
+        found = find(case, run, severities=terms.severities, writes=_writes, before=self._before)
+        attempt = attempt_of(run, found)
         if terms.evaluators:
             context = Context(case=case, run=run, comparison=attempt.comparison)
             attempt = attempt.but(scores=attempt.scores + await evaluate(context, terms.evaluators))

@@ -12,17 +12,17 @@ import logging
 import os
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Protocol, Self, TypeAlias
+from typing import NamedTuple, Protocol, Self, TypeAlias
 
 from taketwo.compare.severity import Weight, as_given
 from taketwo.errors import NotFound
 from taketwo.run import Run
+from taketwo.store.results import Row, row_of
 from taketwo.suite.case_result import Decided, Rules, Tried
 from taketwo.suite.findings import Findings
 from taketwo.value import JSON, Value
@@ -34,7 +34,7 @@ MOST_OPEN = 64
 """So many are handed over and not answered at most. They keep that process going while this one has no time for it; of
 what is not handed over yet, this process may do a part once it has."""
 MOST_BYTES = 16 << 20
-"""The same in bytes."""
+"""From so many bytes on that wait to be taken by it, it is given no more."""
 
 LARGEST_PIECE = 1 << 20
 """Bytes of what is read at a time."""
@@ -50,7 +50,11 @@ log = logging.getLogger(__name__)
 
 
 class Terms(Value):
-    """What holds for a whole suite; the first line that the process reads."""
+    """What holds for a whole suite; the first line that the process reads.
+
+    Every further line is a Known, a Played or an Over, or empty: what was played before an empty line is answered
+    together.
+    """
 
     severities: dict[str, JSON]
     """As `severity_table` takes them."""
@@ -62,41 +66,74 @@ class Terms(Value):
     """The name that the results are kept under there."""
 
 
-class Question(Value):
-    """What was played of a case, to be judged. Every further line that the process reads is one, or empty: those before
-    an empty line are answered together.
+class Known(Value, tag_field="says", tag="known"):
+    """A case that will be replayed, told as early as possible: what of a verdict is there without a replay is done
+    while the agents take their time.
     """
 
+    number: int
+    """By which the case is spoken of from now on."""
     tried: Tried
-    """What is known of the case without it."""
+    """All that is known of it so far."""
+
+
+class Played(Value, tag_field="says", tag="played"):
+    """What was played of a case that is known, to be judged."""
+
+    number: int
+    """Of the case."""
+    begun: int
+    """How many attempts at it have begun."""
     runs: tuple[tuple[Run, ...], ...]
     """For each attempt its replay, and that against the old agent where there is one."""
     writing: tuple[str, ...]
     """Functions of the user's that say of themselves that they write."""
 
 
-class Answer(Value):
-    """What is found."""
+class Over(Value, tag_field="says", tag="over"):
+    """A case that has come to its end elsewhere."""
 
-    found: tuple[tuple[Findings, ...], ...]
-    """In each of the runs."""
-    decided: Decided | None
-    """What the case comes to; None where more attempts are wanted."""
+    number: int
+    """Of the case, which may be unknown."""
+    row: Row | None
+    """Its result, to be written; None where there is nothing to write."""
+
+
+Word: TypeAlias = Known | Played | Over
+
+
+class Answer(Value):
+    """What is found in what was played of a case."""
+
+    number: int
+    """Of the case."""
+    found: tuple[tuple[Findings, ...], ...] | None = None
+    """In each of the runs; None where judging failed, and the case is unknown from then on."""
+    decided: Decided | None = None
+    """What the case comes to, which is its end; None where more attempts are wanted."""
 
 
 class Done(Value):
-    """What is done, in the order in which it was handed over; a line that the process writes."""
+    """What is done; a line that the process writes."""
 
-    answers: tuple[Answer | None, ...] = ()
-    """For each question; None where judging failed."""
-    kept: int = 0
-    """So many results more are on disk."""
+    answers: tuple[Answer, ...] = ()
+    """To what was played."""
+    kept: tuple[int, ...] = ()
+    """The cases whose results are on disk."""
     cannot_keep: bool = False
     """Whether it has given up writing."""
 
 
 Hear: TypeAlias = Callable[[Answer | None], None]
 """Takes what was found; None where that is to be done here."""
+
+
+class _Asked(NamedTuple):
+    """What waits for its answer."""
+
+    hear: Hear
+    attempts: int
+    """How many attempts at the case that process knows once it has answered."""
 
 
 class Store(Protocol):
@@ -134,13 +171,19 @@ class SideProcess:
         self._threads: list[Thread] = []
         self._pieces: SimpleQueue[list[bytes]] = SimpleQueue()
         self._piece: list[bytes] = []
-        self._asked: deque[tuple[int, Hear]] = deque()
-        self._bytes = 0
-        self._unkept: deque[CaseResult] = deque()
+        # Each of the two is counted by one thread alone.
+        self._said_bytes = self._taken_bytes = 0
+        self._known: dict[int, int] = {}
+        self._asked: dict[int, _Asked] = {}
+        self._unkept: dict[int, CaseResult] = {}
         self._is_all_kept = asyncio.Event()
         self._is_all_kept.set()
 
     def __enter__(self) -> Self:
+        """It is started when there is time for it."""
+        return self
+
+    def start(self) -> None:
         """Start it; where that cannot be done, there is none."""
         try:
             self._process = subprocess.Popen(
@@ -155,7 +198,7 @@ class SideProcess:
             )
         except (OSError, ValueError) as error:
             log.info("everything is done in this process: %s", error)
-            return self
+            return
         self.is_there = True
         self._switch_s = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
@@ -166,7 +209,6 @@ class SideProcess:
         ]
         for thread in self._threads:
             thread.start()
-        return self
 
     def __exit__(self, *raised: object) -> None:
         """End it."""
@@ -183,35 +225,68 @@ class SideProcess:
     @property
     def has_room(self) -> bool:
         """Whether it can be asked now."""
-        return self.is_there and len(self._asked) < MOST_OPEN and self._bytes < MOST_BYTES
+        return self._takes_more and len(self._asked) < MOST_OPEN
 
     @property
     def is_judging(self) -> bool:
         """Whether there is something that it has not answered."""
         return bool(self._asked)
 
-    def ask(self, question: Question, hear: Hear) -> bool:
-        """Have a case judged; False where this cannot be asked. hear: is called with the answer, in this thread."""
-        try:
-            line = question.to_json()
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:  # what JSON cannot hold
-            log.info("judged in this process: %s", error)
+    def know(self, number: int, tried: Tried) -> bool:
+        """Let it know a case, unless it does; whether it does now.
+
+        number: of the case, as there is no other of that number in the suite.
+        """
+        attempts = len(tried.attempts)
+        if self._known.get(number) != attempts and self._takes_more and self._say(Known(number=number, tried=tried)):
+            self._known[number] = attempts
+        return self._known.get(number) == attempts
+
+    def ask(self, played: Played, hear: Hear) -> bool:
+        """Have judged what was played of a case that it knows; False where this cannot be asked.
+
+        hear: is called with the answer, in this thread.
+        """
+        number = played.number
+        if not self._say(played):
             return False
-        self._asked.append((len(line), hear))
-        self._bytes += len(line)
+        self._asked[number] = _Asked(hear, self._known[number] + len(played.runs))
+        return True
+
+    def keep(self, number: int, result: CaseResult) -> bool:
+        """Whether the result of a case that it has just decided is written there. It then is, or here in the end."""
+        if self._keeps:
+            self._unkept[number] = result
+            self._is_all_kept.clear()
+        return self._keeps
+
+    def end_of(self, number: int, result: CaseResult | None) -> bool:
+        """A case has come to its end here; whether its result is written there, see `keep`."""
+        row = None
+        if result is not None and self._keeps and self._takes_more:
+            row = row_of(self._terms.suite_id, result)
+        is_known = self._known.pop(number, None) is not None
+        was_told = (is_known or row is not None) and self._say(Over(number=number, row=row))
+        return was_told and row is not None and result is not None and self.keep(number, result)
+
+    @property
+    def _takes_more(self) -> bool:
+        return self.is_there and self._said_bytes - self._taken_bytes < MOST_BYTES
+
+    def _say(self, word: Word) -> bool:
+        """False for what JSON cannot hold."""
+        try:
+            line = word.to_json()
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            log.info("done in this process: %s", error)
+            return False
+        self._said_bytes += len(line)
         self._piece.append(line)
         if len(self._piece) == 1:
             self._loop.call_soon(self._send)
         elif len(self._piece) >= TOGETHER:
             self._send()
         return True
-
-    def will_keep(self, result: CaseResult) -> bool:
-        """Whether the result of a case that it has just decided is written there. It then is, or here in the end."""
-        if self._keeps:
-            self._unkept.append(result)
-            self._is_all_kept.clear()
-        return self._keeps
 
     async def all_kept(self) -> None:
         """Until all that was to be kept is, or is given to the store here. Raises what the store raises."""
@@ -231,11 +306,14 @@ class SideProcess:
 
     def _hear_of(self, done: Done) -> None:
         for answer in done.answers:
-            size, hear = self._asked.popleft()
-            self._bytes -= size
-            hear(answer)
-        for _ in range(done.kept):
-            self._unkept.popleft()
+            if (asked := self._asked.pop(answer.number, None)) is None:
+                continue
+            self._known[answer.number] = asked.attempts
+            if answer.found is None or answer.decided is not None:
+                del self._known[answer.number]
+            asked.hear(None if answer.found is None else answer)
+        for number in done.kept:
+            self._unkept.pop(number, None)
         if done.cannot_keep:
             self._keeps = False
         if not self._unkept or not self._keeps:
@@ -244,9 +322,10 @@ class SideProcess:
     def _has_ended(self) -> None:
         """In whatever way: what it has not done is done here."""
         self.is_there = self._keeps = False
-        asked, self._asked = self._asked, deque()
-        for _, hear in asked:
-            hear(None)
+        self._known.clear()
+        asked, self._asked = self._asked, {}
+        for one in asked.values():
+            one.hear(None)
         self._is_all_kept.set()
 
     def _keep_the_rest(self) -> None:
@@ -256,8 +335,8 @@ class SideProcess:
         # What it wrote last it may not have told.
         suite_id = self._terms.suite_id
         kept = {_key(one) for one in _results(self._store, suite_id)}
-        while self._unkept:
-            if _key(result := self._unkept.popleft()) not in kept:
+        for number in list(self._unkept):
+            if _key(result := self._unkept.pop(number)) not in kept:
                 self._store.add_result(suite_id, result)
 
     def _hand_over(self, process: subprocess.Popen[bytes]) -> None:
@@ -268,6 +347,7 @@ class SideProcess:
                 for line in piece:
                     pipe.write(line)
                     pipe.write(b"\n")
+                    self._taken_bytes += len(line)
                 pipe.flush()
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:

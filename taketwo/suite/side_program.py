@@ -6,10 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple, assert_never
 
+import msgspec
+
+from taketwo.compare.compare import Baseline, baseline
 from taketwo.compare.severity import severity_table
 from taketwo.errors import StoreUnavailable
 from taketwo.run import Run
@@ -17,12 +21,14 @@ from taketwo.store import open_database
 from taketwo.store.database import Connection
 from taketwo.store.results import Row, row_of, write
 from taketwo.store.writer import Writer
-from taketwo.suite.case_result import Decided, beside_the_old, more_wanted, result_of, verdict_over, with_judged
+from taketwo.suite.case_result import Decided, Tried, beside_the_old, more_wanted, result_of, verdict_over, with_judged
 from taketwo.suite.findings import Findings, attempt_of, find
-from taketwo.suite.side_process import BEGINNING, LARGEST_PIECE, Answer, Done, Question, Terms
+from taketwo.suite.side_process import BEGINNING, LARGEST_PIECE, Answer, Done, Known, Over, Played, Terms, Word
 
 SWITCH_S = 0.0005
 """How long a thread may have to wait for another, in seconds; Python's own is ten times that."""
+
+_DECODER: msgspec.json.Decoder[Word] = msgspec.json.Decoder(Word)
 
 
 def main() -> None:
@@ -44,6 +50,13 @@ def _told() -> BinaryIO:
     return told
 
 
+class _Case(NamedTuple):
+    """A case that is not decided yet."""
+
+    tried: Tried
+    before: Baseline
+
+
 class Beside:
     """Does what it is given."""
 
@@ -56,22 +69,38 @@ class Beside:
         self._has_given_up = False
         self._told = told
         self._lock = Lock()
-        self._answers: list[Answer | None] = []
-        self._rows: list[Row] = []
+        self._cases: dict[int, _Case] = {}
+        self._answers: list[Answer] = []
+        self._rows: dict[int, Row] = {}
 
     def take(self, line: bytes) -> None:
-        """Answer a question, or tell all answers so far where there is none."""
-        if line:
-            answer = self._answer(Question.from_json(line))
-            self._answers.append(answer)
+        """Do what a line says."""
+        if not line:
+            self._finish_piece()
             return
-        answers, rows = tuple(self._answers), tuple(self._rows)
-        self._answers, self._rows = [], []
-        # Told first: who is left in the middle of it then knows what may have been written.
-        self._tell(Done(answers=answers))
+        match _DECODER.decode(line):
+            case Known() as known:
+                with suppress(Exception):  # it is then unknown when it has been played
+                    self._cases[known.number] = _Case(known.tried, baseline(known.tried.case.recorded))
+            case Played() as played:
+                self._answers.append(self._answer(played))
+            case Over() as over:
+                self._cases.pop(over.number, None)
+                if over.row is not None:
+                    self._rows[over.number] = over.row
+            case unexpected:
+                assert_never(unexpected)
+
+    def _finish_piece(self) -> None:
+        """Tell the answers since the last time, and have the results written."""
+        answers, rows = tuple(self._answers), self._rows
+        self._answers, self._rows = [], {}
+        if answers:
+            # Told first: who is left in the middle of it then knows what may have been written.
+            self._tell(Done(answers=answers))
         if rows and self._writer is not None:
-            written = self._writer.later(partial(self._write, rows=rows))
-            written.add_done_callback(partial(self._has_written, len(rows)))
+            written = self._writer.later(partial(self._write, rows=tuple(rows.values())))
+            written.add_done_callback(partial(self._has_written, tuple(rows)))
 
     def close(self) -> None:
         """Write what waits."""
@@ -84,12 +113,12 @@ class Beside:
             raise StoreUnavailable("given up")
         write(connection, rows)
 
-    def _has_written(self, count: int, written: Future[object]) -> None:
+    def _has_written(self, numbers: tuple[int, ...], written: Future[object]) -> None:
         """In the thread that writes."""
         if self._has_given_up:
             return
         if written.exception() is None:
-            self._tell(Done(kept=count))
+            self._tell(Done(kept=numbers))
         else:
             self._has_given_up = True
             self._tell(Done(cannot_keep=True))
@@ -99,30 +128,34 @@ class Beside:
             self._told.write(done.to_json() + b"\n")
             self._told.flush()
 
-    def _answer(self, question: Question) -> Answer | None:
+    def _answer(self, played: Played) -> Answer:
+        number = played.number
         try:
-            found = tuple(tuple(self._find(run, question) for run in runs) for runs in question.runs)
-            decided = self._decide(question, found)
+            case = self._cases.pop(number)
+            found = tuple(tuple(self._find(case, run, played.writing) for run in runs) for runs in played.runs)
+            judged = [list(map(attempt_of, *pair)) for pair in zip(played.runs, found, strict=True)]
+            tried = with_judged(case.tried.but(begun=played.begun), judged)
+            decided = self._decide(number, tried)
         except Exception:  # it is judged again where there is somebody to tell of it
-            return None
-        return Answer(found=found, decided=decided)
+            return Answer(number=number)
+        if decided is None:
+            self._cases[number] = case._replace(tried=tried)
+        return Answer(number=number, found=found, decided=decided)
 
-    def _find(self, run: Run, question: Question) -> Findings:
+    def _find(self, case: _Case, run: Run, writing: tuple[str, ...]) -> Findings:
         def writes(tool: str) -> bool | None:
-            return True if tool in question.writing else None
+            return True if tool in writing else None
 
-        return find(question.tried.case, run, severities=self._severities, writes=writes)
+        return find(case.tried.case, run, severities=self._severities, writes=writes, before=case.before)
 
-    def _decide(self, question: Question, found: Sequence[Sequence[Findings]]) -> Decided | None:
+    def _decide(self, number: int, tried: Tried) -> Decided | None:
         """What the case comes to, which is then to be written."""
         rules = self._terms.rules
-        judged = [list(map(attempt_of, *pair)) for pair in zip(question.runs, found, strict=True)]
-        tried = with_judged(question.tried, judged)
         if more_wanted(tried, rules):
             return None
         decided = beside_the_old(tried, rules, verdict_over(tried, rules))
         if self._writer is not None:
-            self._rows.append(row_of(self._terms.suite_id, result_of(tried, rules, decided)))
+            self._rows[number] = row_of(self._terms.suite_id, result_of(tried, rules, decided))
         return decided
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from typing import NamedTuple
 
 from taketwo.errors import AgentUnreachable, TakeTwoError
@@ -68,38 +69,52 @@ class Work:
         self._workers = workers
         self._side = side
         self._cases = iter(cases)
+        self._numbers = count(1)
         self._open: dict[int, OpenCase] = {}
-        # Each attempt wakes one worker; None at the end goes from one to the next.
-        self._ready: asyncio.Queue[tuple[OpenCase, int] | None] = asyncio.Queue()
+        self._ready: deque[tuple[OpenCase, int]] = deque()
         self._has_begun_all = False
+        self._group = asyncio.TaskGroup()
+        self._at_work = 0
         self._unreachable = 0
         self._was_reached = False
         self._has_background = has_background(workers, terms)
         self._background: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue()
         self._for_side: deque[OpenCase] = deque()
         self._looks_ahead = looks_ahead
-        self._is_all_played = False
 
     async def do_all(self) -> None:
         """Do it; the last that is told is that there is no more."""
-        async with asyncio.TaskGroup() as background:
-            background.create_task(self._do_in_background())
-            async with asyncio.TaskGroup() as replaying:
-                for number in range(1, self._workers + 1):
-                    replaying.create_task(self._do())
-                    if number % MANY == 0:
-                        await asyncio.sleep(0)  # the first agents are asked before the last replays are made ready
-            self._is_all_played = True
-            self._background.put_nowait(None)
+        async with self._group:
+            self._group.create_task(self._do_in_background())
+            for number in range(1, self._workers + 1):
+                self._employ()
+                if number % MANY == 0:
+                    await asyncio.sleep(0)  # the first agents are asked before the last replays are made ready
+            if self._side is not None:
+                # Not before: it takes as much of the machine to start as a thousand agents to be asked.
+                self._side.start()
+                for case in self._open.values():
+                    self._background.put_nowait(partial(self._let_know, self._side, case))
         # Cases that were cut short, as far as they were done.
         for case in self._open.values():
             await self._judge(case)
             await self._tell(case)
         await self.results.put(None)
 
+    def _employ(self) -> None:
+        self._at_work += 1
+        self._group.create_task(self._do())
+
     async def _do(self) -> None:
-        """Take attempts until there are none left: what one worker does."""
-        while (attempt := await self._next()) is not None:
+        """What one worker does."""
+        await self._do_attempts()
+        self._at_work -= 1
+        if not self._at_work:
+            self._background.put_nowait(None)
+
+    async def _do_attempts(self) -> None:
+        """Take attempts until there are none left."""
+        while (attempt := self._next()) is not None:
             if self._terms.stop is not None and self._terms.stop.is_set():
                 self._end_early()
                 return
@@ -110,7 +125,9 @@ class Work:
             case.under_way -= 1
             if case.under_way:
                 continue
-            if self._has_background and self._background.qsize() < self._workers:
+            # Where another replay can begin, its agent is asked first.
+            may_wait = self._ready or not self._has_begun_all or self._side is None or not self._side.has_room
+            if self._has_background and may_wait and self._background.qsize() < self._workers:
                 self._background.put_nowait(partial(self._see_to, case))
             else:
                 await self._see_to(case)
@@ -133,11 +150,11 @@ class Work:
                     if await _after_the_agents() and self._background.empty() and self._for_side:
                         return partial(self._settle, self._for_side.popleft())
                     continue
-                if self._looks_ahead and not self._has_begun_all and self._ready.qsize() < self._workers:
+                if self._looks_ahead and not self._has_begun_all and len(self._ready) < self._workers:
                     if await _after_the_agents() and self._background.empty():
                         return self._begin_ahead
                     continue
-                if self._is_all_played and not (self._side is not None and self._side.is_judging):
+                if not self._at_work and not (self._side is not None and self._side.is_judging):
                     return None
             if (work := await self._background.get()) is not None:
                 return work
@@ -154,9 +171,14 @@ class Work:
         else:
             await self._settle(case)
 
+    async def _let_know(self, side: SideProcess, case: OpenCase) -> None:
+        """Let the process beside do what can be done of a case before it is played, if it still is."""
+        if case.number in self._open and not case.is_unjudged:
+            side.know(case.number, case.tried)
+
     def _ask(self, side: SideProcess, case: OpenCase) -> None:
         with self._noting_errors(case):
-            if side.ask(case.question(), partial(self._hear, side, case)):
+            if side.know(case.number, case.tried) and side.ask(case.played(), partial(self._hear, side, case)):
                 return
         self._background.put_nowait(partial(self._settle, case))
 
@@ -167,27 +189,26 @@ class Work:
         else:
             with self._noting_errors(case):
                 result = case.take(answer)
-                case.is_kept = result is not None and side.will_keep(result)
+                case.is_kept = result is not None and side.keep(case.number, result)
             self._background.put_nowait(partial(self._go_on_with, case))
         while self._for_side and (side.has_room or not side.is_there):
             self._background.put_nowait(partial(self._see_to, self._for_side.popleft()))
 
-    async def _next(self) -> tuple[OpenCase, int] | None:
-        """An attempt of an open case, else the first of a new one; None once nothing can come any more."""
-        while self._ready.empty() and not self._has_begun_all:
+    def _next(self) -> tuple[OpenCase, int] | None:
+        """An attempt of an open case, else the first of a new one; None where there is none."""
+        while not self._ready and not self._has_begun_all:
             self._begin()
-        if (found := await self._ready.get()) is None:
-            self._ready.put_nowait(None)  # for the worker that asks next
-        return found
+        return self._ready.popleft() if self._ready else None
 
     def _begin(self) -> OpenCase | None:
         """Hand out what is to be done of the next case; None where there is none."""
         if (suite_case := next(self._cases, None)) is None:
             self._has_begun_all = True
-            self._end_if_over()
             return None
-        case = OpenCase(suite_case, self._terms)
-        self._open[id(case)] = case
+        number = next(self._numbers)
+        case = self._open[number] = OpenCase(suite_case, self._terms, number)
+        if self._side is not None and self._side.is_there:
+            self._background.put_nowait(partial(self._let_know, self._side, case))
         if not self._hand_out(case):
             self._background.put_nowait(partial(self._go_on_with, case))
         return case
@@ -198,21 +219,17 @@ class Work:
             with self._noting_errors(case):
                 case.make_ready()
 
-    def _end_if_over(self) -> None:
-        """Let no worker wait any longer for what cannot come."""
-        if self.was_cut_short or (self._has_begun_all and not self._open):
-            self._ready.put_nowait(None)
-
     def _end_early(self) -> None:
         self.was_cut_short = self._has_begun_all = True
-        self._end_if_over()
+        self._ready.clear()
 
     def _hand_out(self, case: OpenCase) -> bool:
+        if self.was_cut_short:
+            return False
         numbers = range(0)
         with self._noting_errors(case):
             numbers = case.next_attempts()
-        for number in numbers:
-            self._ready.put_nowait((case, number))
+        self._ready += ((case, number) for number in numbers)
         return bool(numbers)
 
     async def _play(self, case: OpenCase, number: int) -> None:
@@ -239,9 +256,12 @@ class Work:
 
     async def _go_on_with(self, case: OpenCase) -> None:
         """All that was handed out of it is done: more of it, or the result."""
-        if not self._hand_out(case):
-            del self._open[id(case)]
-            self._end_if_over()
+        if self._hand_out(case):
+            # Workers go when there is nothing left for them, and what comes then finds new ones.
+            for _ in range(min(len(self._ready), self._workers - self._at_work)):
+                self._employ()
+        else:
+            del self._open[case.number]
             await self._tell(case)
 
     async def _tell(self, case: OpenCase) -> None:
@@ -251,6 +271,8 @@ class Work:
         if event is None and case.error is not None:  # it cannot even be decided
             event = case.errored(case.error)
         if event is not None:
+            if self._side is not None and not case.is_kept:
+                case.is_kept = self._side.end_of(case.number, event.result if isinstance(event, CaseFinished) else None)
             await self.results.put(Told(event, is_kept=case.is_kept))
 
     @contextmanager

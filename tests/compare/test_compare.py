@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taketwo.compare.compare import compare
+from taketwo.compare.compare import baseline, compare
 from taketwo.comparison import Change, TurnPair
 from taketwo.conversation import Call, Conversation, Gap, Say, ToolDefinition, Turn
 from taketwo.run import StepPlace
@@ -382,6 +382,11 @@ def test_an_inserted_turn_is_one_new_turn_and_nothing_else(talk: Conversation, n
     longer = undeclared(*talk.turns[:place], new, *talk.turns[place:])
     found = counted(compare(talk, longer).changes)
     assert found == Counter({"turn_added": 1, **({"call_added": len(new.calls)} if new.calls else {})})
+
+
+@given(talks, talks)
+def test_what_was_found_before_there_was_a_replay_changes_nothing(one: Conversation, other: Conversation) -> None:
+    assert compare(one, other, before=baseline(one)) == compare(one, other)
 
 
 @given(talks, talks)

@@ -26,12 +26,12 @@ from taketwo.replay.engine import replay
 from taketwo.run import Run
 from taketwo.scenario import Case, MustCall, MustSay
 from taketwo.store import Store, open_store
-from taketwo.suite.case_result import Rules, Tried, result_of, with_judged
+from taketwo.suite.case_result import Rules, Tried, beside_the_old, result_of, verdict_over, with_judged
 from taketwo.suite.decide import decide
-from taketwo.suite.findings import attempt_of, find
+from taketwo.suite.findings import Findings, attempt_of, find
 from taketwo.suite.repeats import Repeats
 from taketwo.suite.runner import WORTH_A_PROCESS, run_suite
-from taketwo.suite.side_process import MOST_OPEN, Answer, Question, SideProcess
+from taketwo.suite.side_process import MOST_OPEN, Answer, Hear, Played, SideProcess
 from taketwo.suite.suite_case import SuiteCase
 from taketwo.suite.work import MANY
 from taketwo.testing import ScriptedAgent, call, conversation, turn
@@ -80,8 +80,11 @@ def _without_times(value: Any) -> Any:
     return [_without_times(item) for item in value] if isinstance(value, list) else value
 
 
-async def run_many(store: Store, agent: Agent, *, cores: int, count: int = WORTH_A_PROCESS) -> dict[str, CaseResult]:
-    suite = run_suite(cases(count), agent, concurrency=MANY, store=store, suite_id=f"on {cores}", cores=cores)
+async def run_many(
+    store: Store, agent: Agent, *, cores: int, count: int = WORTH_A_PROCESS, repeat: int | Repeats = 1
+) -> dict[str, CaseResult]:
+    how: Any = {"concurrency": MANY, "repeat": repeat, "store": store, "suite_id": f"on {cores}", "cores": cores}
+    suite = run_suite(cases(count), agent, **how)
     return {event.case.id: event.result async for event in suite if isinstance(event, CaseFinished)}
 
 
@@ -132,6 +135,7 @@ async def test_a_store_that_the_process_cannot_write_to_is_written_to_here(tmp_p
     with sqlite3.connect(tmp_path / "broken.sqlite3") as database:
         database.execute("DROP TABLE result")
     with SideProcess(TABLE, RULES, shelf, "monday") as side:
+        side.start()
         await keep(side, shelf, [question(number, await played(TALK)) for number in range(3)])
         await side.all_kept()
     assert [result.case_id for result in shelf.kept] == ["case-0", "case-1", "case-2"]
@@ -140,6 +144,7 @@ async def test_a_store_that_the_process_cannot_write_to_is_written_to_here(tmp_p
 async def test_what_a_process_was_writing_when_it_was_left_is_written_once(store: Store) -> None:
     run = await played(TALK)
     with SideProcess(TABLE, RULES, store, "monday") as side:
+        side.start()
         await keep(side, store, [question(number, run) for number in range(60)])
         await side.all_kept()
         await keep(side, store, [question(number, run) for number in range(60, 120)])
@@ -149,8 +154,7 @@ async def test_what_a_process_was_writing_when_it_was_left_is_written_once(store
 
 async def test_what_the_process_finds_is_what_is_found_here() -> None:
     run = await played(OTHER)
-    one = Question(tried=tried(), runs=((run,), (run,)), writing=("check_status",))
-    (answer,) = await asked([one])
+    (answer,) = await asked([question(1, run, run).but(writing=("check_status",))])
     here = find(CASE, run, severities=TABLE, writes=lambda tool: tool == "check_status" or None)
     assert answer is not None and answer.found == ((here,), (here,))
     assert here.comparison.changes
@@ -168,11 +172,50 @@ async def test_a_case_is_decided_there_once_no_more_attempts_are_wanted() -> Non
     mute = conversation(TALK.turns[0], turn("What is the status of my refund?", reply="No idea."), TALK.turns[2])
     failed, passed = await played(mute), await played(TALK)
     until_sure = Rules(repeats=Repeats(most=3, until="confirmed"))
-    after_failure, after_pass = await asked([question(1, failed), question(1, passed)], rules=until_sure)
+    after_failure, after_pass = await asked([question(1, failed), question(2, passed)], rules=until_sure)
     assert after_failure is not None and after_failure.decided is None
     assert after_pass is not None and after_pass.decided is not None
     found = find(CASE, passed, severities=TABLE, writes=lambda tool: None)
     assert after_pass.decided.verdict == decide(CASE, [attempt_of(passed, found)], repeats=until_sure.repeats)
+
+
+async def test_attempts_that_were_judged_here_are_told_before_further_ones_are_asked_about() -> None:
+    mute = conversation(TALK.turns[0], turn("What is the status of my refund?", reply="No idea."), TALK.turns[2])
+    failed = await played(mute)
+    here = with_judged(tried(1), [[attempt_of(failed, found_here(failed))]])
+    twice = Rules(repeats=Repeats(most=2))
+    answers: list[Answer | None] = []
+    with SideProcess(TABLE, twice, None, "monday") as side:
+        side.start()
+        assert side.know(1, tried(1))
+        assert side.know(1, here)
+        assert side.ask(question(1, await played(TALK)).but(begun=2), answers.append)
+        await until(lambda: len(answers) == 1)
+    (answer,) = answers
+    assert answer is not None and answer.decided is not None
+    assert answer.decided.verdict.kind == "flaky"
+
+
+async def test_the_result_of_a_case_that_ended_here_is_written_there(store: Store) -> None:
+    run = await played(TALK)
+    judged = with_judged(tried(7), [[attempt_of(run, found_here(run))]])
+    result = result_of(judged, RULES, beside_the_old(judged, RULES, verdict_over(judged, RULES)))
+    with SideProcess(TABLE, RULES, store, "monday") as side:
+        side.start()
+        assert side.know(7, tried(7))
+        assert side.end_of(7, result)
+        assert not side.end_of(8, None)
+        await side.all_kept()
+        assert store.results("monday") == [result]
+
+
+async def test_cases_that_are_repeated_until_it_is_sure_come_to_the_same_with_a_process_beside(store: Store) -> None:
+    until_sure = Repeats(most=3, until="confirmed")
+    mute = conversation(TALK.turns[0], turn("What is the status of my refund?", reply="No idea."), TALK.turns[2])
+    alone = await run_many(store, agent_of(mute), cores=1, count=200, repeat=until_sure)
+    beside = await run_many(store, agent_of(mute), cores=2, count=200, repeat=until_sure)
+    assert {id: told(result) for id, result in beside.items()} == {id: told(result) for id, result in alone.items()}
+    assert {len(result.attempts) for result in beside.values()} == {3}
 
 
 async def test_a_question_that_json_cannot_hold_is_not_asked_and_leaves_the_others_alone() -> None:
@@ -180,9 +223,10 @@ async def test_a_question_that_json_cannot_hold_is_not_asked_and_leaves_the_othe
     odd = run.but(settings={"limit": {1, 2}, "of": object()})
     answers: list[Answer | None] = []
     with SideProcess(TABLE, RULES, None, "monday") as side:
-        assert side.ask(question(1, run), answers.append)
-        assert not side.ask(question(2, odd), answers.append)
-        assert side.ask(question(3, run), answers.append)
+        side.start()
+        assert ask(side, question(1, run), answers.append)
+        assert not ask(side, question(2, odd), answers.append)
+        assert ask(side, question(3, run), answers.append)
         await until(lambda: len(answers) == 2)
     assert all(answer is not None and answer.decided is not None for answer in answers)
 
@@ -191,9 +235,12 @@ async def test_a_process_that_is_killed_leaves_what_it_was_asked_to_be_done_here
     run = await played(TALK)
     answers: list[Answer | None] = []
     with SideProcess(TABLE, RULES, None, "monday") as side:
+        side.start()
+        asked = 0
         while side.has_room:
-            assert side.ask(question(1, run), answers.append)
-        asked = MOST_OPEN
+            asked += 1
+            assert ask(side, question(asked, run), answers.append)
+        assert asked == MOST_OPEN
         os.kill(child(), signal.SIGKILL)
         await until(lambda: len(answers) == asked)
         assert None in answers
@@ -206,42 +253,51 @@ def child() -> int:
     return int(one.pid)
 
 
+def found_here(run: Run) -> Findings:
+    return find(CASE, run, severities=TABLE, writes=lambda tool: None)
+
+
 async def played(talk: Conversation) -> Run:
     return await replay(CASE, agent_of(talk))
 
 
-def tried(number: int = 1) -> Tried:
-    return Tried(case=CASE.but(id=f"case-{number}"), scenario="suite", file=None, line=None, begun=1)
+def tried(number: int) -> Tried:
+    return Tried(case=CASE.but(id=f"case-{number}"), scenario="suite", file=None, line=None)
 
 
-def question(number: int, *runs: Run) -> Question:
-    return Question(tried=tried(number), runs=tuple((run,) for run in runs), writing=())
+def question(number: int, *runs: Run) -> Played:
+    return Played(number=number, begun=len(runs), runs=tuple((run,) for run in runs), writing=())
 
 
-async def asked(questions: list[Question], severities: Any = TABLE, rules: Rules = RULES) -> list[Answer | None]:
+def ask(side: SideProcess, one: Played, hear: Hear) -> bool:
+    return side.know(one.number, tried(one.number)) and side.ask(one, hear)
+
+
+async def asked(questions: list[Played], severities: Any = TABLE, rules: Rules = RULES) -> list[Answer | None]:
     answers: list[Answer | None] = []
     with SideProcess(severities, rules, None, "monday") as side:
+        side.start()
         for one in questions:
-            assert side.ask(one, answers.append)
+            assert ask(side, one, answers.append)
         await until(lambda: len(answers) == len(questions))
     return answers
 
 
-async def keep(side: SideProcess, store: Store | Shelf, questions: list[Question]) -> None:
+async def keep(side: SideProcess, store: Store | Shelf, questions: list[Played]) -> None:
     """Have these decided, and the results kept there, or in the end here."""
     answers: list[Answer | None] = []
 
-    def hear(one: Question, answer: Answer | None) -> None:
+    def hear(one: Played, answer: Answer | None) -> None:
         answers.append(answer)
-        if answer is None or answer.decided is None:
+        if answer is None or answer.found is None or answer.decided is None:
             return
         judged = [list(map(attempt_of, *pair)) for pair in zip(one.runs, answer.found, strict=True)]
-        result = result_of(with_judged(one.tried, judged), RULES, answer.decided)
-        if not side.will_keep(result):
+        result = result_of(with_judged(tried(one.number), judged), RULES, answer.decided)
+        if not side.keep(one.number, result):
             store.add_result("monday", result)
 
     for one in questions:
-        assert side.ask(one, partial(hear, one))
+        assert ask(side, one, partial(hear, one))
     await until(lambda: len(answers) == len(questions))
     assert all(answer is not None and answer.decided is not None for answer in answers)
 
