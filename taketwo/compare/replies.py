@@ -28,7 +28,9 @@ def turn_changes(exchange: Exchange, grading: Grading) -> Iterator[Change]:
             grading, "turn_missing", "turn_missing", recorded[0], None, f"{_opening(recorded[0])} did not come"
         )
     elif not recorded:
-        yield _turn_change(grading, "turn_added", "turn_added", None, replayed[0], f"new turn: {_opening(replayed[0])}")
+        yield _turn_change(
+            grading, "turn_added", "turn_added", None, replayed[0], f"{_opening(replayed[0])} came as well"
+        )
     elif exchange.moved:
         yield _turn_change(
             grading,
