@@ -32,6 +32,7 @@ from taketwo.server.flow.shelf import Flow
 from taketwo.server.guard import Guard
 from taketwo.server.health import Health
 from taketwo.server.limits import Limits
+from taketwo.server.lines import Lines, are_gone
 from taketwo.server.login import Login
 from taketwo.server.logs import LogForm
 from taketwo.server.metrics import Figures, Measured, Metrics, Scraped
@@ -111,12 +112,13 @@ def create_app(
     means: Means = Means(),  # noqa: B008  # a value, never changed
     draining: threading.Event | None = None,
     telling: Telling = Telling(),  # noqa: B008  # a value, never changed
+    lines: Lines | None = None,
 ) -> Starlette:
     """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
 
     A request that shows a key of one project sees nothing else, and with `keys_required` every request must show one.
     draining: set as soon as the server is told to stop, and from then on it says that it is not ready.
-    telling: what it tells about itself.
+    telling: what it tells about itself. lines: the connections of whatever serves it.
     """
     keys = Keys(store, required=keys_required)
     store.hurry(limits.reading_s)
@@ -126,7 +128,7 @@ def create_app(
     )
     store, whole_store = ScopedStore(store, only_project), store
     flow = Flow(store, executor, severities=means.severities, asking=means.asking)
-    chats = Chats(flow)
+    chats = Chats(flow, are_gone)
     room, metrics = Room(limits), Metrics()
     metrics.registry.register(Figures(Flow(whole_store), room))
     intake, fetching = _intake(store, limits, telling.logs), Fetching(whole_store, means.sources)
@@ -152,7 +154,7 @@ def create_app(
         *Captures(store).routes(),
         *SentRecordings(flow, limits).routes(),
         *door.routes(flow, body_bytes=limits.body_bytes),
-        *Compat(flow, chats).routes(),
+        *Compat(flow, chats, lines or Lines()).routes(),
         *_pages(store, flow, metrics),
     ]
     around = _around(metrics, keys, telling.spans)

@@ -40,6 +40,7 @@ from taketwo.server.flow.results import results, transcripts
 from taketwo.server.flow.run_tests import EVALUATORS, RUN_TESTS, create_run_test, run_test_named
 from taketwo.server.flow.selection import SELECTED
 from taketwo.server.flow.shelf import Flow
+from taketwo.server.lines import Lines
 from taketwo.server.problems import status_of
 from taketwo.value import JSON, Value, prepared
 
@@ -105,10 +106,11 @@ class _Status(Value):
 class Compat:
     """Answers under those addresses."""
 
-    def __init__(self, flow: Flow, chats: Chats) -> None:
-        """Do it by that flow, and hold chats there."""
+    def __init__(self, flow: Flow, chats: Chats, lines: Lines) -> None:
+        """Do it by that flow, and hold chats there. lines: the connections that clients hold."""
         self._flow = flow
         self._chats = chats
+        self._lines = lines
 
     def routes(self) -> list[Route]:
         """The addresses, each with the slash at its end."""
@@ -277,7 +279,9 @@ class Compat:
         id, asked = request.path_params["id"], await _body(request, _Message)
         if asked.initiate_chat:
             said = await self._chats.begin(id)
+            self._chats.heard(id, self._lines.of(request))
         else:
+            self._chats.heard(id, self._lines.of(request))
             said = await self._chats.post(id, Post(messages=read_messages(asked.messages)))
         return _answer(_told_chat(said))
 
