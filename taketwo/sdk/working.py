@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from taketwo.compare.compare import compare
-from taketwo.errors import AgentUnreachable, TakeTwoError, WrongState
+from taketwo.errors import AgentUnreachable, NotFound, TakeTwoError, WrongState
 from taketwo.evals.evaluator import Context, Evaluator, evaluate
 from taketwo.replay import current
 from taketwo.replay.agents import Agent
@@ -38,7 +38,7 @@ class Rows(Protocol):
         ...
 
     async def report(self, id: str, report: ReportRow) -> CallExecution:
-        """Report what came of a row. Raises WrongState where it is somebody else's by now."""
+        """Report what came of a row. Raises WrongState where it is somebody else's by now, NotFound where it is gone."""
         ...
 
 
@@ -143,8 +143,8 @@ class _Hands:
                 done = await self._rows.report(row.call.id, report)
                 if self._worker.on_done is not None:
                     await self._worker.on_done(done)
-        except WrongState:
-            pass  # it is somebody else's by now, and they report it
+        except (WrongState, NotFound):
+            pass  # it is somebody else's by now, and they report it, or its conversation was deleted
         finally:
             if self._held.get(row.call.id) is stop:
                 del self._held[row.call.id]

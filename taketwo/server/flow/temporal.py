@@ -256,7 +256,7 @@ class _Share:
         for id in ids:
             try:
                 take_call(self._flow, id, self._worker, HEARTBEAT_S)
-            except (NotFound, WrongState):
+            except (NotFound, WrongState, TooFast):
                 lost.append(id)
         return RenewedLeases(kept=tuple(id for id in ids if id not in lost), lost=tuple(lost))
 

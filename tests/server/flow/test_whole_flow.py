@@ -16,7 +16,15 @@ from taketwo.evals.own import own_evaluator
 from taketwo.graph import Edge, Graph, Node
 from taketwo.replay.agents.callable import CallableAgent
 from taketwo.scenario import Kept
-from taketwo.sdk.api.executions import ClaimedRows, ClaimRows, ExecuteRunTest, RenewLeases, ReportRow, Rerun
+from taketwo.sdk.api.executions import (
+    CallExecution,
+    ClaimedRows,
+    ClaimRows,
+    ExecuteRunTest,
+    RenewLeases,
+    ReportRow,
+    Rerun,
+)
 from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenario
 from taketwo.sdk.api.run_tests import CreateRunTest
 from taketwo.sdk.api.scenarios import ScenarioRow
@@ -330,6 +338,28 @@ async def test_a_worker_whose_leases_ended_early_goes_on_with_its_rows_when_it_i
     await work(Asleep(flow, execution.id, "me"), Worker("me", CallableAgent(waiting), 12))
     assert given[:3] == given[3:]
     assert execution_now(flow, execution.id).verdicts == {"pass": 3} and replays == 3
+
+
+async def test_a_worker_whose_conversation_is_deleted_meanwhile_goes_on_with_the_others(flow: Flow) -> None:
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+
+    left, is_deleted = ["desk-1"], asyncio.Event()
+
+    async def forgotten(messages: list[dict]) -> dict | str:
+        if left:
+            await asyncio.to_thread(flow.store.delete_session, left.pop(), "shop")
+            is_deleted.set()
+        await is_deleted.wait()
+        return same_agent(messages)
+
+    told = list[str]()
+
+    async def tell(call: CallExecution) -> None:
+        told.append(call.case_id)
+
+    await work(FlowRows(flow, execution.id, "me"), Worker("me", CallableAgent(forgotten), 3, on_done=tell))
+    now = execution_now(flow, execution.id)
+    assert (now.status, now.verdicts, sorted(told)) == ("completed", {"pass": 2}, ["desk-0", "desk-2"])
 
 
 def test_a_row_that_nobody_brings_back_is_failed_in_the_end(flow: Flow) -> None:
