@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import assert_never
+from typing import assert_never, get_args
 
 from msgspec import UNSET
 
+from taketwo.comparison import ChangeKind
 from taketwo.conversation import Agent, Call, Conversation, Say, Step, ToolDefinition, Turn, UserLine
 from taketwo.freeze.blobs import Fetch, is_long
 from taketwo.freeze.format import (
@@ -25,7 +26,7 @@ from taketwo.freeze.format import (
     Who,
 )
 from taketwo.freeze.typed import Misplaced, each, inside, typed, untyped
-from taketwo.scenario import Case, Expectation, Kept, Origin, Scenario, turn_of
+from taketwo.scenario import Case, Expectation, Floor, Kept, Origin, Scenario, turn_of
 from taketwo.value import JSON
 
 Keep = Callable[[JSON], str]
@@ -115,8 +116,30 @@ def _case_of(fetch: Fetch, form: CaseForm) -> Case:
         origin=origin,
         expected=expected,
         least_fidelity=_share(form.least_fidelity),
-        floor=form.floor,
+        floor=inside("floor", partial(_floor_of, len(form.turns)), form.floor),
     )
+
+
+def _floor_of(turns: int, floor: Floor | None) -> Floor | None:
+    """A floor that runs can have shown: one that is made up, or of another recording, would excuse regressions."""
+    if floor is None:
+        return None
+    todo = "learn it anew with taketwo floor, or take it out"
+    if floor.expires_at < floor.learned_at:
+        raise Misplaced("should not lie before learned_at", "expires_at", todo=todo)
+    if floor.runs < 0:
+        raise Misplaced("should be 0 or more", "runs", todo=todo)
+    if not 0 <= floor.passed <= floor.runs:
+        raise Misplaced(f"should be from 0 to {floor.runs}, the runs", "passed", todo=todo)
+    for position, change in enumerate(floor.changes):
+        if change.kind not in get_args(ChangeKind):
+            known = ", ".join(get_args(ChangeKind))
+            raise Misplaced(f"is no kind of change; known are {known}", "changes", position, "kind", todo=todo)
+        if change.turn is not None and not 1 <= change.turn <= turns:
+            raise Misplaced(f"should be from 1 to {turns}, the recorded turns", "changes", position, "turn", todo=todo)
+        if not 1 <= change.seen <= floor.runs:
+            raise Misplaced(f"should be from 1 to {floor.runs}, the runs", "changes", position, "seen", todo=todo)
+    return floor
 
 
 def _reason(quarantine: str | None) -> str | None:

@@ -38,7 +38,7 @@ class Rows(Protocol):
         ...
 
     async def report(self, id: str, report: ReportRow) -> CallExecution:
-        """Report what came of a row. Raises WrongState where it is somebody else's by now, NotFound where it is gone."""
+        """Report what came of a row. Raises WrongState where it is somebody else's by now, NotFound where none is."""
         ...
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -92,6 +93,7 @@ class Keys:
         self._documents = store.documents
         self.required = required
         self._known: dict[str, tuple[float, Key | None]] = {}
+        self._remembering = Lock()
         self._guesses = Guesses()
 
     def admit(self, headers: Mapping[str, str], cookie: str | None, role: Role | None, address: str) -> Key | None:
@@ -145,10 +147,17 @@ class Keys:
         at, key = self._known.get(name, (float("-inf"), None))
         if time.monotonic() - at > KNOWN_FOR_S:
             key = self._signed_in(name.removeprefix("cookie ")) if name.startswith("cookie ") else self._looked_up(name)
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[name] = (time.monotonic(), key)
+            self._remember(name, key)
         return key
+
+    def _remember(self, name: str, key: Key | None) -> None:
+        """In place of one that is no key, else of the one that was looked up longest ago: guesses drive no key out."""
+        with self._remembering:
+            self._known.pop(name, None)
+            if len(self._known) >= MOST_KNOWN:
+                wrong = (known for known, (_, one) in self._known.items() if one is None)
+                del self._known[next(wrong, next(iter(self._known)))]
+            self._known[name] = (time.monotonic(), key)
 
     def _looked_up(self, secret: str) -> Key | None:
         return key_of(self._documents, secret)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect as kinds
 
-from taketwo.scenario import Scenario
+from taketwo.comparison import ChangeKind
+from taketwo.scenario import Floor, Scenario
+
+CHANGE_KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 
 FRAGMENTS = [
     *("no", "null", "true", "yes", "1e3", "0x1F", "12:30:00", "2026-01-01", "7", "~", "=", "<<", "---", "..."),
@@ -103,6 +106,7 @@ def _numbered(scenario: Scenario) -> Scenario:
             id=f"{case.id}{position}",
             kept=case.kept.but(quarantine=None if case.kept.quarantine is None else f"since {case.kept.quarantine}"),
             least_fidelity=None if case.least_fidelity is None else min(1.0, abs(case.least_fidelity)),
+            floor=None if case.floor is None else _possible(case.floor, len(case.recorded.turns)),
             recorded=case.recorded.but(
                 turns=tuple(turn.but(index=index) for index, turn in enumerate(case.recorded.turns))
             ),
@@ -110,6 +114,21 @@ def _numbered(scenario: Scenario) -> Scenario:
         for position, case in enumerate(scenario.cases)
     ]
     return scenario.but(cases=tuple(cases))
+
+
+def _possible(floor: Floor, turns: int) -> Floor:
+    """A floor that as many runs of so many turns can have shown."""
+    runs, (learned_at, expires_at) = max(floor.runs, 1), sorted((floor.learned_at, floor.expires_at))
+    changes = tuple(
+        change.but(
+            kind=CHANGE_KINDS[len(change.kind) % len(CHANGE_KINDS)],
+            turn=None if change.turn is None or not turns else change.turn % turns + 1,
+            seen=change.seen % runs + 1,
+        )
+        for change in floor.changes
+    )
+    passed = floor.passed % (runs + 1)
+    return floor.but(runs=runs, passed=passed, learned_at=learned_at, expires_at=expires_at, changes=changes)
 
 
 def to_the_letter(value: Any) -> Any:

@@ -21,8 +21,9 @@ from starlette.routing import Route
 
 from taketwo.errors import BadSetting
 from taketwo.replay.agents.hosts import read_hosts
-from taketwo.server.access import needed_role
+from taketwo.server.access import MOST_KNOWN, Keys, Refused, needed_role
 from taketwo.server.app import create_app
+from taketwo.server.guesses import MOST
 from taketwo.server.run import serve
 from taketwo.store import Store, open_store
 from taketwo.store.keys import Role, create_key, keep_given_key, key_of, keys, revoke_key
@@ -185,6 +186,17 @@ def test_a_program_that_shows_the_same_wrong_key_for_ever_locks_nobody_out(clien
     statuses = [client.get("/api/sessions", headers=bearer("sk-tt-old-x")).status_code for _ in range(40)]
     assert statuses[0] == 401 and statuses[-1] == 429
     assert client.get("/api/sessions", headers=bearer(made(store, "read"))).status_code == 200
+
+
+def test_however_many_wrong_keys_come_they_drive_no_good_one_out(store: Store) -> None:
+    known, good = Keys(store, required=True), bearer(made(store, "read"))
+    known.admit(good, None, "read", "192.0.2.1")
+    addresses = [f"198.51.{number // 250}.{number % 250}" for number in range(MOST_KNOWN + 1)]
+    for number, address in enumerate([*addresses, *["192.0.2.1"] * (MOST + 1)]):
+        with pytest.raises(Refused):
+            known.admit(bearer(f"wrong {number}"), None, "read", address)
+    # From an address that guessed too often only keys are looked at that were good before.
+    assert known.admit(good, None, "read", "192.0.2.1") is not None
 
 
 def test_guessing_over_grpc_does_not_pay_with_a_new_connection_for_each_guess(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Event, Thread
 
-from taketwo.errors import BadSetting, NotFound, WrongState
+from taketwo.errors import BadSetting, NotFound, TakeTwoError, WrongState
 from taketwo.replay.agents import CHAT_COMPLETIONS
 from taketwo.scenario import Case
 from taketwo.sdk.api.agents import AgentVersion
@@ -47,6 +48,8 @@ OPEN = ("pending", "running")
 
 JUDGING_LEASE = timedelta(seconds=60)
 """Within so long whoever judges anew must be heard of again; otherwise it has died."""
+RENEW_S = 20.0
+"""So often it is heard of, however long a judge takes over one row."""
 AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
 """What waits is due whatever the clock says: set back by an hour, it must not wait for that hour again."""
 
@@ -223,24 +226,34 @@ def left_unjudged(flow: Flow) -> list[TestExecution]:
     return EXECUTIONS.claim(flow, lambda one: one.but(judging_until=until), limit=10)
 
 
-def judge_again(flow: Flow, id: str) -> None:
+def judge_again(flow: Flow, id: str, *, renew_s: float = RENEW_S) -> None:
     """Judge every replay of an execution anew, by the evaluators that its run test has now; again after a crash."""
+    _hold_for_judging(flow, id)
+    is_over = Event()
+
+    def stay_alive() -> None:
+        while not is_over.wait(renew_s):
+            with suppress(TakeTwoError):  # the store is busy, or it was deleted meanwhile
+                _hold_for_judging(flow, id)
+
+    alive = Thread(target=stay_alive, name="taketwo-judging", daemon=True)
+    alive.start()
     try:
         _judge_again(flow, id)
     finally:
+        is_over.set()
+        alive.join()
         with suppress(NotFound):  # it was deleted meanwhile
             EXECUTIONS.change(flow, id, lambda one: one.but(judging_until=None))
 
 
-def _hold_for_judging(flow: Flow, id: str) -> datetime:
+def _hold_for_judging(flow: Flow, id: str) -> None:
     until = flow.now() + JUDGING_LEASE
     EXECUTIONS.change(flow, id, lambda one: one.but(judging_until=until))
-    return until
 
 
 def _judge_again(flow: Flow, id: str) -> None:
     execution = EXECUTIONS.get(flow, id)
-    until = _hold_for_judging(flow, id)
     try:
         asked: RunTest | TestExecution = RUN_TESTS.get(flow, execution.run_test_id)
     except NotFound:
@@ -249,8 +262,6 @@ def _judge_again(flow: Flow, id: str) -> None:
     EXECUTIONS.change(flow, id, lambda one: one.but(evaluator_ids=ids, evaluators=names))
     evaluators = chosen_evaluators(flow, ids, names)
     for call in CALLS.parts(flow, id, state="completed"):
-        if flow.now() > until - JUDGING_LEASE / 2:
-            until = _hold_for_judging(flow, id)
         before = RESULTS.get(flow, call.id)
         runs = [attempt.run for attempt in before.result.attempts]
         kept = judge(flow, call, before.case, runs, evaluators, writing_tools=before.writing_tools, given=before.given)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import pytest
 from made_production import Clock, conversation, forgetful_agent, same_agent, silent, stocked
@@ -12,6 +13,7 @@ from made_spans import chat_span, raw_spans, text
 
 from taketwo.compare.severity import TABLE, severity_table
 from taketwo.errors import AlreadyThere, BadFilter, BadSetting, NotFound, WrongState
+from taketwo.evals.evaluator import Context, Evaluator
 from taketwo.evals.own import own_evaluator
 from taketwo.graph import Edge, Graph, Node
 from taketwo.replay.agents.callable import CallableAgent
@@ -30,6 +32,7 @@ from taketwo.sdk.api.run_tests import CreateRunTest
 from taketwo.sdk.api.scenarios import ScenarioRow
 from taketwo.sdk.working import Worker, work
 from taketwo.server.flow.agents import AGENTS, VERSIONS
+from taketwo.server.flow.asking import Asking, Named, Purse
 from taketwo.server.flow.embedded import FlowRows, left_over
 from taketwo.server.flow.executions import (
     CALLS,
@@ -593,3 +596,32 @@ def test_two_who_have_the_same_agent_made_at_once_make_one(flow: Flow) -> None:
     ready = [one for one in made if one.current_step == "ready"]
     assert ready and all(one.failure is None or one.failure.todo for one in made)
     assert len({SCENARIOS.get(flow, one.scenario_id).name for one in ready}) == len(ready)
+
+
+async def test_a_judge_that_takes_longer_than_a_lease_is_not_followed_by_another(flow: Flow) -> None:
+    clock = Clock()
+    flow = flow._replace(now=clock)
+    execution = execute(flow, run_test_of(flow).id, ExecuteRunTest())
+    await worked(flow, execution.id, same_agent)
+    begun, at_end = threading.Event(), threading.Event()
+
+    class Slow(Asking):
+        """A judge whose every answer takes until it is told to go on."""
+
+        def scores(self, context: Context, evaluators: Sequence[Evaluator | Named], purse: Purse) -> tuple[Score, ...]:
+            begun.set()
+            assert at_end.wait(30)
+            return ()
+
+    judged = flow._replace(asking=Slow(lambda: None))
+    judging = threading.Thread(target=partial(judge_again, judged, execution.id, renew_s=0.01))
+    judging.start()
+    assert begun.wait(30)
+    for _ in range(2):
+        clock.forward(JUDGING_LEASE.total_seconds() / 2)
+        while execution_now(flow, execution.id).judging_until != clock() + JUDGING_LEASE:
+            await asyncio.sleep(0.01)
+    assert Work("judge_again", execution.id) not in left_over(flow)
+    at_end.set()
+    judging.join()
+    assert execution_now(flow, execution.id).judging_until is None
