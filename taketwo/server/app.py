@@ -21,6 +21,7 @@ from taketwo.server.access import Access, Keys, only_project
 from taketwo.server.api import door
 from taketwo.server.captures import Captures
 from taketwo.server.compat import Compat
+from taketwo.server.connections import Lines, are_gone
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
 from taketwo.server.expiry import expire_regularly
 from taketwo.server.fetching import Fetching, Sources
@@ -32,7 +33,6 @@ from taketwo.server.flow.shelf import Flow
 from taketwo.server.guard import Guard
 from taketwo.server.health import Health
 from taketwo.server.limits import Limits
-from taketwo.server.lines import Lines, are_gone
 from taketwo.server.login import Login
 from taketwo.server.logs import LogForm
 from taketwo.server.metrics import Figures, Measured, Metrics, Scraped

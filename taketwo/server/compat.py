@@ -30,6 +30,7 @@ from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenari
 from taketwo.sdk.api.run_tests import CreateRunTest
 from taketwo.sdk.api.scenarios import MOST_ROWS, CustomColumn
 from taketwo.server.api.operation import read_json
+from taketwo.server.connections import Lines
 from taketwo.server.flow import replay_sessions as sessions
 from taketwo.server.flow.agents import version
 from taketwo.server.flow.chats import Chats, Post, Said, read_messages
@@ -40,7 +41,6 @@ from taketwo.server.flow.results import results, transcripts
 from taketwo.server.flow.run_tests import EVALUATORS, RUN_TESTS, create_run_test, run_test_named
 from taketwo.server.flow.selection import SELECTED
 from taketwo.server.flow.shelf import Flow
-from taketwo.server.lines import Lines
 from taketwo.server.problems import status_of
 from taketwo.value import JSON, Value, prepared
 

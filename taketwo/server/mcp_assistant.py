@@ -21,6 +21,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 from taketwo.errors import BadSetting
+from taketwo.select.fields import FIELDS
 from taketwo.store.addresses import for_process
 from taketwo.value import JSON
 
@@ -35,11 +36,23 @@ MEANINGS = {
 }
 """What the exit codes of a replay mean."""
 
+INSTRUCTIONS = """Find the conversation that went wrong (find_sessions, show_session), replay it against the code as it
+is now, mend the code and replay again, then keep it with what must and must not happen: the file is a test that replay
+and pytest run. A replay compares with the recording by itself; compare is for two captured conversations. Messages
+name options of the command line: --agent is the argument `agent`, --force is `overwrite`."""
+"""What an assistant is told about all of it."""
+
 TEXT = {"type": "string", "minLength": 1}
 TEXTS = {"type": "array", "items": TEXT}
 PROJECT = {"type": "string", "description": "Only in this project."}
 
 
+FILTER = (
+    'Such as `tool:issue_refund error:yes`, `said:"my refund"`, `score.csat<3` or `-tool:search`; all must hold; '
+    f"a word alone is looked for in what either side said. Fields: {', '.join(FIELDS)}."
+)
+CALL = "TOOL, or TOOL@TURN with the recorded turn from 1: check_status@4."
+WORDS = "TEXT, or TEXT@TURN with the recorded turn from 1."
 CHECKS = ("must_call", "must_not_call", "must_say", "must_not_say")
 
 
@@ -96,9 +109,17 @@ def _keep(given: Mapping[str, Any]) -> list[str]:
 
 TOOLS = {
     "find_sessions": Tool(
-        "List captured conversations, the newest first, with their ids. `filter` is the filter language, such as "
-        '`tool:issue_refund error:yes` or `said:"my refund"`.',
-        {"filter": TEXT, "project": PROJECT, "limit": {"type": "integer", "minimum": 1, "maximum": 200}},
+        "List captured conversations, the newest first, with their ids.",
+        {
+            "filter": {**TEXT, "description": FILTER},
+            "project": PROJECT,
+            "limit": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 200,
+                "description": "At most so many; 50 when left out.",
+            },
+        },
         (),
         _find,
     ),
@@ -133,8 +154,12 @@ TOOLS = {
         _replay,
     ),
     "compare": Tool(
-        "Every difference between two conversations, aligned and graded.",
-        {"recorded": TEXT, "replayed": TEXT, "project": PROJECT},
+        "Every difference between two captured conversations, aligned and graded; both by their ids.",
+        {
+            "recorded": {**TEXT, "description": "The one that is compared with."},
+            "replayed": {**TEXT, "description": "The other one."},
+            "project": PROJECT,
+        },
         ("recorded", "replayed"),
         _compare,
     ),
@@ -142,13 +167,13 @@ TOOLS = {
         "Keep conversations as a scenario file of this repository, which runs as a test, with what must and must not "
         "happen. Turns count from 1: `check_status@4`.",
         {
-            "ids": {**TEXTS, "minItems": 1},
+            "ids": {**TEXTS, "minItems": 1, "description": "Ids of captured conversations."},
             "out": {**TEXT, "description": "A *.scenario.yaml file in the working folder."},
             "why": {**TEXT, "description": "Why it is kept; shown when it fails."},
-            "must_call": TEXTS,
-            "must_not_call": TEXTS,
-            "must_say": TEXTS,
-            "must_not_say": TEXTS,
+            "must_call": {**TEXTS, "description": CALL},
+            "must_not_call": {**TEXTS, "description": CALL},
+            "must_say": {**TEXTS, "description": WORDS},
+            "must_not_say": {**TEXTS, "description": WORDS},
             "overwrite": {"type": "boolean", "description": "Write over an existing file."},
             "project": PROJECT,
         },
@@ -173,7 +198,13 @@ def assistant_server(store_url: str | None) -> Server[Any]:
     ) -> types.CallToolResult:
         return await _called(params.name, dict(params.arguments or {}), store_url)
 
-    return Server("taketwo", version=version("taketwo"), on_list_tools=list_tools, on_call_tool=call_tool)
+    return Server(
+        "taketwo",
+        version=version("taketwo"),
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
 
 
 async def serve_assistant(store_url: str | None) -> None:

@@ -18,8 +18,8 @@ from starlette.applications import Starlette
 
 from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
 from taketwo.server.app import FINISH_WITHIN_S, Means, Telling, create_app
+from taketwo.server.connections import Lines
 from taketwo.server.limits import Limits
-from taketwo.server.lines import Lines
 from taketwo.store import Store
 from taketwo.store.keys import keys
 from taketwo.value import Value

@@ -46,6 +46,8 @@ async def test_an_assistant_goes_the_whole_loop(tmp_path: Path) -> None:
     async with Client(stdio_client(server)) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert list(tools) == ["find_sessions", "show_session", "replay", "compare", "keep"]
+        described = [one["description"] for tool in tools.values() for one in tool.input_schema["properties"].values()]
+        assert all(described) and "unanswered" in described[0] and "find_sessions" in str(client.instructions)
         assert [tool.annotations.read_only_hint for tool in tools.values()] == [True] * 4 + [False]
 
         found = await client.call_tool("find_sessions", {"filter": "tool:check_status"})

@@ -20,11 +20,11 @@ from starlette.routing import Route
 from test_simulate import with_run_test
 
 from taketwo.sdk.api.executions import ExecuteRunTest
+from taketwo.server.connections import Line, Lines, are_gone
 from taketwo.server.flow.chats import Chats
 from taketwo.server.flow.executions import CALLS, execute, execution_now
 from taketwo.server.flow.run_tests import run_test_named
 from taketwo.server.flow.shelf import Flow
-from taketwo.server.lines import Line, Lines, are_gone
 from taketwo.store import open_store
 
 TALKS = """import sys, time, httpx
