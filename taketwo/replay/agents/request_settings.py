@@ -74,4 +74,7 @@ def _missing(
         yield "the model", "--set model=NAME"
     if recorded_tools and not recorded.tools and "tools" not in changes:
         named = ", ".join(sorted(recorded_tools))
-        yield f"the definitions of its tools ({named})", "--set tools=@FILE with definitions in OpenAI's form"
+        yield (
+            f"the definitions of its tools ({named})",
+            "--set tools=@FILE, on a server `overrides`, with definitions in OpenAI's form",
+        )

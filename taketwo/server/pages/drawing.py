@@ -27,6 +27,7 @@ from taketwo.report.words import (
     turn_in_words,
 )
 from taketwo.scenario import Expectation, turn_of
+from taketwo.sdk.api.executions import TestExecution
 from taketwo.select.suggest import quoted
 from taketwo.server.assets import LIBRARY, address
 from taketwo.server.pages.shell import NAVIGATION, Shell
@@ -135,6 +136,7 @@ def _environment() -> Environment:
         conversation_address=conversation_address,
         counted=counted,
         in_words=in_words,
+        is_undone=_is_undone,
         kinds=lambda values: {type(value).__name__: value for value in values},
         library=address(LIBRARY),
         link=link,
@@ -154,6 +156,12 @@ def _environment() -> Environment:
         duration=lambda ms: duration_in_words(ms / 1000),
     )
     return environment
+
+
+def _is_undone(execution: TestExecution) -> bool:
+    """Whether it ended without a single verdict: its agent was not to be had."""
+    is_over = execution.verdict is None and execution.ended_at is not None
+    return is_over and (execution.status == "failed" or bool(execution.counts.get("failed")))
 
 
 def _pretty(value: JSON) -> str:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import httpx
 import pytest
-from made_shop import REFUNDED, desk, posted, run, with_scenario
+from made_shop import REFUNDED, desk, posted, run, shown, with_scenario
 
 from taketwo.conversation import Call, Conversation, Turn, UserLine
 from taketwo.demo.desk import PROMPT_V1, PROMPT_V2
@@ -206,3 +206,13 @@ def test_what_production_calls_and_no_test_does_is_told(client: httpx.Client, st
     told = client.get("/tests/uncovered", params={"project": "shop"}).text
     assert "escalate" in told and "in 1 conversation" in told and "filter=tool%3Aescalate" in told
     assert "/tests/uncovered" in client.get("/tests").text
+
+
+def test_a_run_of_which_nothing_could_be_done_is_not_just_done(client: httpx.Client) -> None:
+    replay = with_scenario(client)
+    execution = posted(client, f"{replay}/run", reach="url", url="http://127.0.0.1:9/chat")
+    found = shown(client, execution, lambda found: found["execution"]["status"] in ("completed", "failed"))
+    assert found["execution"]["verdict"] is None
+    for page in (f"/tests/{found['execution']['run_test_id']}", "/tests"):
+        said = client.get(page).text
+        assert "could not be done</" in said and "chip error" in said
