@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from taketwo.store.echoes import Untold
 from taketwo.store.filed import Row
 from taketwo.store.grouping import Group
 from taketwo.store.growing import Kept, KeptSince, Tails
+from taketwo.store.links import untold_as
 
 if TYPE_CHECKING:
     from taketwo.capture.chaining import Talked
@@ -119,8 +121,11 @@ def _added(into: Row, tails: Tails, kept: Kept | None, newcomer: Newcomer, sessi
     return GoneOn(into, grown, now[-MOST_TAILS:], answered)
 
 
-def tails_of(group: Group, keys: Mapping[str, int]) -> tuple[Tails, frozenset[str]]:
-    """The tails of a talk of which all was read, and the responses before them; `keys` are those of its traces."""
+def tails_of(group: Group, keys: Mapping[str, int]) -> tuple[Tails, frozenset[str], Untold]:
+    """The tails of a talk of which all was read, the responses before them, and what others may tell better of it.
+
+    `keys` are those of its traces.
+    """
     from taketwo.capture.chaining import talked
 
     traces: dict[str, Group] = {}
@@ -132,4 +137,4 @@ def tails_of(group: Group, keys: Mapping[str, int]) -> tuple[Tails, frozenset[st
         ((keys[id], talked(one.spans, one.logs)) for id, one in traces.items()), key=lambda one: one[1].start_ns
     )
     answered = frozenset(one.response_id for _, one in every[:-MOST_TAILS] if one.response_id)
-    return tuple(every[-MOST_TAILS:]), answered
+    return tuple(every[-MOST_TAILS:]), answered, {key: untold_as(one.responses) for key, one in every}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from taketwo.conversation import Conversation
 from taketwo.store.database import Connection
+from taketwo.store.echoes import Untold
 from taketwo.store.facts import Facts
 from taketwo.store.grouping import Material, groups, together
 from taketwo.store.statements import SQL
@@ -46,6 +47,8 @@ class Kept(NamedTuple):
     """Of a talk without a session, what its last traces tell of, by key; see `chains`."""
     answered: frozenset[str] = frozenset()
     """Ids of the responses that the traces before those ended with."""
+    untold: Untold = {}
+    """What others may tell better of its traces."""
 
 
 Key: TypeAlias = tuple[int, int]

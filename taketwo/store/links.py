@@ -13,11 +13,16 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from taketwo.store.grouping import Material, groups
 from taketwo.value import Value
 
 if TYPE_CHECKING:
     from taketwo.capture.chaining import Talked
+    from taketwo.capture.echoes import Responses
     from taketwo.capture.utterances import Utterance
+
+ENDS, BEGINS = 0, 1
+"""The two roles of a link; the numbers are on disk."""
 
 MOST_BEGINNINGS = 16
 """How far back a trace remembers what was said before it: so much of it may be lost."""
@@ -53,15 +58,35 @@ def links(trace: Talked) -> Links:
         ends.add(_hash(0, f"response {trace.response_id}"))
     if trace.previous_id:
         begins.add(_hash(0, f"response {trace.previous_id}"))
-    told, untold = trace.responses
     return Links(
-        ends=frozenset(ends), begins=frozenset(begins), told=told_as(told), untold=frozenset(map(told_as, untold))
+        ends=frozenset(ends),
+        begins=frozenset(begins),
+        told=told_as(trace.responses.told),
+        untold=untold_as(trace.responses),
     )
+
+
+def links_of(material: Material) -> Links:
+    """The links of all that came of one trace; where it names a session, only what it tells of."""
+    from taketwo.capture.chaining import talked
+    from taketwo.capture.echoes import told_in
+    from taketwo.capture.trace_tree import gather
+
+    found = groups(material)
+    told = [told_in(gather(group.spans, group.logs)) for group in found if group.is_session]
+    if told or not found:
+        return Links(told=told_as(frozenset[str]().union(*told)))
+    return links(talked(found[0].spans, found[0].logs))
 
 
 def told_as(responses: Iterable[str]) -> frozenset[int]:
     """The hashes of responses by their names."""
     return frozenset(_hash(0, f"told {one}") for one in responses)
+
+
+def untold_as(responses: Responses) -> frozenset[frozenset[int]]:
+    """The same of those that others may tell better, each by all its names."""
+    return frozenset(map(told_as, responses.untold))
 
 
 def _spoken(said: Sequence[Utterance]) -> list[Utterance]:

@@ -244,8 +244,16 @@ WHERE place <= :limit
 ORDER BY hash, place
 
 -- name: drop_links
--- A trace that grew is linked anew.
+-- They go with their trace.
 DELETE FROM link WHERE trace_id = ?
+
+-- name: links_of_trace
+-- To write only the difference, and to know whom it concerns.
+SELECT role, hash FROM link WHERE trace_id = ?
+
+-- name: drop_link
+-- One that is a trace's no more, by the whole key.
+DELETE FROM link WHERE project_id = ? AND hash = ? AND role = ? AND trace_id = ?
 
 -- name: add_link
 -- Keeps a trace findable by how its talk begins and ends.
@@ -267,6 +275,12 @@ JOIN link AS theirs ON theirs.project_id = mine.project_id AND theirs.hash = min
 JOIN trace ON trace.id = theirs.trace_id
 WHERE membership.conversation_id = ?
   AND NOT EXISTS (SELECT 1 FROM membership AS another WHERE another.trace_id = theirs.trace_id)
+
+-- name: hidden_by
+-- Traces that belong nowhere, maybe because another told of one of their responses.
+SELECT trace.id, trace.trace_id FROM link JOIN trace ON trace.id = link.trace_id
+WHERE link.project_id = ? AND link.hash = ? AND link.role = 1
+  AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.trace_id = link.trace_id)
 
 -- name: look_again_at_untold
 -- Conversations with a response that another tells of, maybe better.

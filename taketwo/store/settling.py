@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,13 @@ from taketwo.store.arrivals import join, leave, open_conversation, project_key
 from taketwo.store.bodies import packed
 from taketwo.store.chains import Newcomer, go_on, tails_of
 from taketwo.store.database import Connection
+from taketwo.store.echoes import Untold, echoes_among, link
 from taketwo.store.facts import Facts, facts_of
 from taketwo.store.filed import Envelopes, Row
-from taketwo.store.grouping import Group, Material, decoded, groups, read, together
+from taketwo.store.grouping import Group, Material, groups, read, together
 from taketwo.store.growing import Kept, KeptSince, Version, grow, versions_of
 from taketwo.store.indexing import index
-from taketwo.store.links import Links, links, told_as
+from taketwo.store.links import BEGINS, ENDS, Links, links, links_of, told_as
 from taketwo.store.statements import SQL
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 MOST_CANDIDATES = 20
 """How many others that may belong to a conversation are looked at with it; many talks begin with the same greeting."""
-
-ENDS, BEGINS = 0, 1
-"""The two roles of a link; the numbers are on disk."""
 
 
 class Before(msgspec.Struct, frozen=True):
@@ -61,13 +59,15 @@ class Finding(msgspec.Struct, frozen=True):
     facts: dict[str, Facts]
     """What those conversations are found by, by id."""
     links: dict[int, Links]
-    """The links of its traces by key; where it has a session, of those that were read and tell of responses."""
+    """The links of its traces by key; of a session that goes on, only of those that more came for."""
     candidates: frozenset[int]
     """Keys of other conversations that were looked at because they might belong to it."""
     moves_traces: bool
     """Whether traces are filed elsewhere than where they belong."""
+    untold: Untold = {}
+    """What others might tell better of the traces that could belong to a conversation without a session."""
     echoes: frozenset[int] = frozenset()
-    """Keys of those traces that others tell better, so that they belong nowhere."""
+    """Keys of those traces that others do tell better, so that they belong nowhere."""
     before: Before | None = None
     """The reading that one of these takes the place of; None where it is not known."""
 
@@ -102,7 +102,7 @@ def look(
             now = Kept(row.name, versions, kept.grown, row.changes, reading, facts_of(reading, kept.facts))
             sessions.put(row.id, now)
             came = {key: one[0].hex() for key, one in versions.items() if kept.versions.get(key) != one}
-            return _as_filed(row, now, Before(row.id, kept.changes, kept.reading), _told(kept.grown, came))
+            return _as_filed(row, now, Before(row.id, kept.changes, kept.reading), _told_by(kept.grown, came))
     finding, found_in = _look_at_all(connection, row, envelope, finish)
     if row.name in found_in and not finding.moves_traces:
         reading, facts = finding.readings[row.name], finding.facts[row.name]
@@ -130,10 +130,10 @@ def _look_at_trace(
         if group.name in found_in and group.name in rows:
             there = rows[group.name]
             keys = {trace_id: finding.traces[trace_id] for trace_id in group.trace_ids}
-            tails, answered = tails_of(group, keys)
+            tails, answered, weaker = tails_of(group, keys)
             own = {key: versions[key] for key in keys.values()}
             reading, facts = finding.readings[group.name], finding.facts[group.name]
-            kept = Kept(group.name, own, found_in[group.name], there.changes, reading, facts, tails, answered)
+            kept = Kept(group.name, own, found_in[group.name], there.changes, reading, facts, tails, answered, weaker)
             sessions.put(there.id, kept)
     return finding
 
@@ -163,12 +163,15 @@ def _go_on(
     read = ReadOnce()
     newcomer = Newcomer(came[0], found[0], talked(found[0].spans, found[0].logs, read), read)
     linked = {newcomer.key: links(newcomer.talked)}
-    if _echoes(connection, row.project, linked):
+    untold = {**(own.untold if own is not None else {}), newcomer.key: linked[newcomer.key].untold}
+    if echoes_among(connection, row.project, untold):
         return None
     others: dict[Row, Kept] = {}
     for one in _candidates(connection, row, linked):
         kept = sessions.look(one.id)
         if kept is None or not kept.tails or kept.name != one.name or kept.versions != versions_of(connection, one.id):
+            return None
+        if one.changes != one.settled:  # others may tell it better since
             return None
         others[one] = kept
     gone = go_on(row, own, newcomer, others, sessions)
@@ -181,7 +184,9 @@ def _go_on(
     last = others.get(into) or own
     facts = facts_of(reading, last.facts if last is not None else None)
     changes = into.changes + (into != row)  # to file the trace there is a change, too
-    sessions.put(into.id, Kept(into.name, now, gone.grown, changes, reading, facts, gone.tails, gone.answered))
+    weaker = {**(last.untold if last is not None else {}), **untold}
+    kept = Kept(into.name, now, gone.grown, changes, reading, facts, gone.tails, gone.answered, weaker)
+    sessions.put(into.id, kept)
     return Finding(
         row=row,
         seen={one.id: one.changes for one in (row, into)},
@@ -190,6 +195,7 @@ def _go_on(
         readings={into.name: reading},
         facts={into.name: facts},
         links=linked,
+        untold=untold,
         candidates=frozenset(one.id for one in others),
         moves_traces=into != row,
         before=Before(into.id, last.changes, last.reading) if last is not None else None,
@@ -219,15 +225,20 @@ def _look_at_all(
     finish: Callable[[Conversation], Conversation],
 ) -> tuple[Finding, dict[str, Grown]]:
     """Read all that there is; gives also what was found in each conversation that was read."""
-    from taketwo.capture.chaining import talked
     from taketwo.capture.grown import grown
 
     materials = {row: _materials(connection, row.id, envelope)}
     linked: dict[int, Links] = {}
+    untold: Untold = {}
     if row.origin == "trace":
-        linked = {trace: links(talked(*decoded(material))) for (trace, _), material in materials[row].items()}
-        materials |= {one: _materials(connection, one.id, envelope) for one in _candidates(connection, row, linked)}
-    echoes = _echoes(connection, row.project, linked)
+        linked = {trace: links_of(material) for (trace, _), material in materials[row].items()}
+        candidates = {one: _materials(connection, one.id, envelope) for one in _candidates(connection, row, linked)}
+        # What is settled was no echo then, and is unsettled as soon as others tell more.
+        unsettled = [some for one, some in candidates.items() if one.changes != one.settled]
+        untold = {trace: found.untold for trace, found in linked.items()}
+        untold |= {trace: links_of(one).untold for some in unsettled for (trace, _), one in some.items()}
+        materials |= candidates
+    echoes = echoes_among(connection, row.project, untold)
     read_of = (one for some in materials.values() for (trace, _), one in some.items() if trace not in echoes)
     found = groups(together(read_of))
     filed = {one: {trace_id: trace for trace, trace_id in some} for one, some in materials.items()}
@@ -239,8 +250,13 @@ def _look_at_all(
     found_in = {group.name: grown(group.spans, group.logs) for group in whole}
     readings = {group.name: finish(read(group, row.project, found_in[group.name])) for group in whole}
     seen = [one for one in filed if one not in others]
-    if row.name in found_in and row.origin == "session":
-        linked = _told(found_in[row.name], {trace: trace_id for trace_id, trace in filed[row].items()})
+    if row.origin == "session":
+        whole_traces = _only_in(row.name, found)
+        told = found_in[row.name].told if row.name in found_in else {}
+        linked = {
+            trace: Links(told=told_as(told.get(trace_id, ()))) if trace_id in whole_traces else links_of(material)
+            for (trace, trace_id), material in materials[row].items()
+        }
     finding = Finding(
         row=row,
         seen={one.id: one.changes for one in seen},
@@ -249,6 +265,7 @@ def _look_at_all(
         readings=readings,
         facts={name: facts_of(reading) for name, reading in readings.items()},
         links=linked,
+        untold=untold,
         candidates=frozenset(one.id for one in filed if one != row),
         moves_traces=not (len(found) == len(seen) == 1 and _is_filed(found[0], row, filed[row])),
         echoes=echoes,
@@ -274,15 +291,17 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
         mine = finding.row
         if key == mine.id and (row.project, row.name) != (mine.project, mine.name):  # deleted, and its key given again
             return False
-    if not _echoes(connection, finding.row.project, finding.links) <= finding.echoes:
+    if not echoes_among(connection, finding.row.project, finding.untold) <= finding.echoes:
         return False
-    others = {other.id for other in _candidates(connection, finding.row, finding.links)}
-    if is_first_look and not others <= finding.candidates:
-        return False
+    if is_first_look and finding.row.origin == "trace":
+        others = {other.id for other in _candidates(connection, finding.row, finding.links)}
+        if not others <= finding.candidates:
+            return False
     project_id = project_key(connection, finding.row.project)
     before = _still_kept(connection, finding.before)
     keys = _move(connection, finding, project_id) if finding.moves_traces else {finding.row.name: finding.row.id}
-    _link(connection, finding, project_id)
+    for trace, found in finding.links.items():
+        link(connection, project_id, trace, found)
     for name, conversation in finding.readings.items():
         connection.execute(SQL["settle"], (keys[name],))
         index(
@@ -302,35 +321,15 @@ def _still_kept(connection: Connection, before: Before | None) -> Conversation |
     return before.reading if before is not None and row is not None and row.settled == before.changes else None
 
 
-def _link(connection: Connection, finding: Finding, project_id: int) -> None:
-    """Keep the links of its traces, and have those looked at again of which these tell better."""
-    for trace, found in finding.links.items():
-        if finding.row.origin == "trace":  # of a session's trace another session may have a part
-            connection.execute(SQL["drop_links"], (trace,))
-        ends, begins = found.ends | found.told, found.begins.union(*found.untold)
-        rows = [(project_id, number, role, trace) for role, some in ((ENDS, ends), (BEGINS, begins)) for number in some]
-        connection.executemany(SQL["add_link"], rows)
-        connection.executemany(SQL["look_again_at_untold"], [(project_id, number) for number in found.told])
-
-
-def _told(found: Grown, traces: Mapping[int, str]) -> dict[int, Links]:
+def _told_by(found: Grown, traces: Mapping[int, str]) -> dict[int, Links]:
     """The links of a session's traces, whose ids are given by key: only what responses they tell of."""
-    told = {trace: told_as(found.told.get(trace_id, ())) for trace, trace_id in traces.items()}
-    return {trace: Links(told=some) for trace, some in told.items() if some}
+    return {trace: Links(told=told_as(found.told.get(trace_id, ()))) for trace, trace_id in traces.items()}
 
 
-def _echoes(connection: Connection, project: str, linked: Mapping[int, Links]) -> frozenset[int]:
-    """Those of which others tell all responses, and better than they do."""
-
-    def is_told(number: int, trace: int) -> bool:
-        wanted = {"hash": number, "project": project, "trace": trace}
-        return connection.execute(SQL["is_told"], wanted).fetchone() is not None
-
-    return frozenset(
-        trace
-        for trace, found in linked.items()
-        if found.untold and all(any(is_told(number, trace) for number in names) for names in found.untold)
-    )
+def _only_in(name: str, found: Iterable[Group]) -> frozenset[str]:
+    """The traces of which no other conversation than the one of that session has a part."""
+    mine = frozenset[str]().union(*(group.trace_ids for group in found if group.is_session and group.name == name))
+    return mine.difference(*(group.trace_ids for group in found if not (group.is_session and group.name == name)))
 
 
 def _move(connection: Connection, finding: Finding, project_id: int) -> dict[str, int]:
@@ -374,9 +373,7 @@ def material_of_trace(connection: Connection, trace: int, trace_id: bytes, envel
 
 def untold_in(connection: Connection, trace: int, trace_id: bytes, envelope: Envelopes) -> frozenset[int]:
     """The responses of a trace that others may tell better, by all their hashes."""
-    from taketwo.capture.chaining import talked
-
-    found = links(talked(*decoded(material_of_trace(connection, trace, trace_id, envelope))))
+    found = links_of(material_of_trace(connection, trace, trace_id, envelope))
     return frozenset[int]().union(*found.untold)
 
 

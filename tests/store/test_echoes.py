@@ -292,6 +292,92 @@ def test_a_call_below_another_tells_of_its_response_too(next_url: Callable[[], s
         assert of_both(next_url, *came) == [("desk-1", 1)]
 
 
+def copies_of_telling(number: int) -> list[Span]:
+    """Copies of a span that tells, each more complete than those before: with and without its session and its id."""
+    made = []
+    for longer, (named, has_id) in enumerate([(True, True), (False, True), (True, False), (False, False)]):
+        span = telling(number, "desk-1" if named else None)
+        if not has_id:
+            span.attributes.pop()
+            span.end_time_unix_nano += 10**9
+        span.attributes.append(text("padding", "x" * 200 * (longer + 1)))
+        made.append(span)
+    return made
+
+
+def copies_of_mute(number: int) -> list[Span]:
+    """Copies of an SDK's span, of which the longest says what was answered."""
+    says = chat_span(number + 101, 1, said=[f"Ask {number}."], answered=f"Do {number}.", padding="x" * 900)
+    says.attributes.append(text("gen_ai.response.id", f"msg-{number}"))
+    return [mute(number), says]
+
+
+COPIES = [span for number in range(2) for span in (*copies_of_telling(number), *copies_of_mute(number))]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    spans=st.lists(st.sampled_from(COPIES), min_size=2, max_size=6, unique_by=id),
+    settled=st.lists(st.booleans(), min_size=6, max_size=6),
+)
+def test_whatever_copies_come_later_both_stores_list_the_same(
+    next_url: Callable[[], str], spans: list[Span], settled: list[bool]
+) -> None:
+    memory, file = open_store("memory:"), open_store(next_url())
+    for store in (memory, file):
+        sent(store, raw_spans(*spans), settled[: len(spans)])
+    assert sorted(listed(file)) == sorted(listed(memory))
+    for id, _ in listed(memory):
+        assert file.conversation(id, "p") == memory.conversation(id, "p")
+    file.close()
+
+
+def test_what_was_hidden_comes_back_when_the_other_one_tells_of_it_no_more(next_url: Callable[[], str]) -> None:
+    whole, without_session, without_id, without_both = copies_of_telling(0)
+    sdk = mute(0)
+    assert of_both(next_url, [whole], [sdk]) == [("desk-1", 1)]
+    assert of_both(next_url, [whole], [sdk], [without_session]) == [(f"{1:032x}", 1)]
+    assert of_both(next_url, [whole], [sdk], [without_id]) == [(f"{101:032x}", 1), ("desk-1", 1)]
+    assert of_both(next_url, [whole], [without_id], [sdk]) == [(f"{101:032x}", 1), ("desk-1", 1)]
+    assert of_both(next_url, [sdk], [whole], [without_both]) == [(f"{1:032x}", 1), (f"{101:032x}", 1)]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_no_talk_goes_on_from_a_trace_that_others_tell_better_since(next_url: Callable[[], str], is_kept: bool) -> None:
+    first, told, goes_on = telling(0, None), telling(0, "desk-1"), telling(1, None)
+    told.trace_id = (50).to_bytes(16)
+    memory, url = open_store("memory:"), next_url()
+    memory.add_spans("p", raw_spans(first, told, goes_on))
+    file = open_store(url)
+    file.add_spans("p", raw_spans(first))
+    assert listed(file) == [(f"{1:032x}", 1)]
+    if not is_kept:
+        file.close()
+        file = open_store(url)
+    file.add_spans("p", raw_spans(told))
+    file.conversation("desk-1", "p")
+    file.flush()
+    file.add_spans("p", raw_spans(goes_on))
+    assert len(file.conversation(f"{2:032x}", "p").turns) == 2
+    assert sorted(listed(file)) == sorted(listed(memory)) == [(f"{2:032x}", 2), ("desk-1", 1)]
+    file.close()
+
+
+def test_what_a_replay_tells_hides_nothing_of_production(next_url: Callable[[], str]) -> None:
+    replayed = telling(0)
+    replayed.trace_id = (50).to_bytes(16)
+    replayed.attributes.append(text("taketwo.run.id", "run-1"))
+    nameless = telling(0, None)
+    del replayed.attributes[[one.key for one in replayed.attributes].index("gen_ai.conversation.id")]
+    above = Span(trace_id=replayed.trace_id, span_id=(9).to_bytes(8), name="desk")
+    above.start_time_unix_nano, above.end_time_unix_nano = replayed.start_time_unix_nano, replayed.end_time_unix_nano
+    above.attributes.extend([text("gen_ai.operation.name", "invoke_agent"), text("taketwo.run.id", "run-1")])
+    replayed.parent_span_id = above.span_id
+    expected = [(f"{1:032x}", 1)]
+    assert of_both(next_url, [above, replayed], [nameless]) == expected
+    assert of_both(next_url, [nameless], [above, replayed]) == expected
+
+
 def test_a_file_of_them_is_sorted_likewise() -> None:
     spans = raw_spans(*map(telling, range(3)), *map(mute, range(4)))
     found = sessions(map(decode_span, spans))
