@@ -1,9 +1,12 @@
 """Traces of model calls that others tell better: an SDK or a second instrumentation emits its own spans beside theirs.
 
 Such a trace is an echo: it makes no conversation, as all that it knows stands in the other one. Without the other it
-stays a conversation. Only a trace of nothing but model calls can be one. Of two the one that says nothing is it; else
-the one that knows no session and no run around its calls; else the one with the poorer form of messages. Where neither
-says what was said, as where both were told to hide it, it is the one in the general convention, which SDKs emit.
+stays a conversation. Only a trace that names no session and has nothing but model calls in it can be one. It is one if
+each of its calls is told by another trace that ranks higher; docs/capture.md has the rule in words.
+
+Two traces tell the same call if they have a name of it in common: the provider's id of the response, else what was said
+and when, and where neither says anything what is left. Each name is marked with the rank of the trace that tells it, so
+that whoever looks for a better one asks for the names under all marks of higher ranks.
 """
 
 from __future__ import annotations
@@ -16,15 +19,13 @@ from taketwo.capture.trace_tree import Seen
 from taketwo.capture.utterances import Utterance, utterances
 from taketwo.value import canonical_json
 
-WHOLE = ""
-"""Marks what a trace tells that names a session, or has a run or tools around its calls."""
-BARE = ("flat ", "messages ")
-"""Mark what a trace of nothing but model calls tells, the poorer form first."""
-
-MUTE = ("mute ", "mute, with a run ")
-"""Mark responses whose words a trace does not tell: in a convention of its own, or with a session or a run."""
+_MARKS = ("mute ", "mute, with a run ", "flat ", "messages ", "")
+"""The marks of the ranks, the lowest first; their hashes are on disk."""
+_BELOW_ALL, _MUTE, _MUTE_WITH_RUN, _FLAT, _MESSAGES, _WHOLE = range(-1, len(_MARKS))
+"""Of calls without words an SDK's, an instrumentation's, those in a session or a run; of others those in a poor form,
+those in messages, those in a session or a run."""
 _GENERAL = ("otel_genai", "generic")
-"""Conventions that are nobody's own."""
+"""Conventions that are nobody's own, in which SDKs emit."""
 
 _MOMENT_NS = 500_000_000
 _MOMENTS_APART = (-1, 0, 1)
@@ -35,27 +36,20 @@ Of users who write at the same time several may be answered with the same greeti
 
 
 class Responses(NamedTuple):
-    """The names of the responses in one trace: under each weight the provider's id, and what was said and when."""
+    """The names of the responses in one trace."""
 
     told: frozenset[str] = frozenset()
-    """Those of which the trace says what was asked or answered."""
+    """Those that it tells, under the mark of its rank."""
     untold: frozenset[frozenset[str]] = frozenset()
-    """For every response the names under which a fuller trace tells of it; empty where the trace is no echo."""
+    """For every response the names under which a higher trace tells of it; empty where the trace is no echo."""
 
 
 def responses(found: Iterable[Seen], calls: Sequence[Seen]) -> Responses:
     """The responses of a trace that names no session, by its spans and the model calls among them."""
     if any(seen.reading.kind in ("agent", "tool") for seen in found):
         return Responses(told=told(calls))
-    if all(call.reading.evidence == "nothing" for call in calls):
-        is_general = all(call.reading.rule in _GENERAL for call in calls)
-        weights = (*(MUTE if is_general else MUTE[1:]), *BARE, WHOLE)
-        return Responses(
-            told=frozenset() if is_general else told(calls, mute=MUTE[0]), untold=_untold(calls, weights, mute=True)
-        )
-    rich = all(call.reading.evidence == "messages" for call in calls)
-    weight = BARE[1] if rich else BARE[0]
-    return Responses(told=told(calls, weight), untold=_untold(calls, (WHOLE,) if rich else (BARE[1], WHOLE)))
+    rank = _rank(calls)
+    return Responses(told=told(calls, rank), untold=_untold(calls, rank))
 
 
 def told_in(found: Iterable[Seen]) -> frozenset[str]:
@@ -63,22 +57,40 @@ def told_in(found: Iterable[Seen]) -> frozenset[str]:
     return told(seen for seen in found if seen.reading.kind == "model")
 
 
-def told(calls: Iterable[Seen], weight: str = WHOLE, mute: str = MUTE[1]) -> frozenset[str]:
-    """The responses of calls, under another weight where it is not known what was asked or answered."""
-    weights = ((mute if call.reading.evidence == "nothing" else weight, call) for call in calls)
-    return frozenset(mark + name for mark, call in weights for name in (*_names(call), *_outlines(call)))
+def told_by_trace(found: Iterable[Seen]) -> dict[str, frozenset[str]]:
+    """The same of each trace of a session, by its id."""
+    by_trace: dict[str, list[Seen]] = {}
+    for seen in found:
+        by_trace.setdefault(seen.span.trace_id, []).append(seen)
+    return {trace: told_in(some) for trace, some in by_trace.items()}
 
 
-def _untold(calls: Iterable[Seen], weights: Iterable[str], *, mute: bool = False) -> frozenset[frozenset[str]]:
-    """Nothing where a call has no name, for then no other trace can be known to tell it.
+def told(calls: Iterable[Seen], rank: int = _WHOLE) -> frozenset[str]:
+    """The responses of calls in a trace of that rank; nobody looks for those of the lowest."""
+    if rank == _BELOW_ALL:
+        return frozenset()
+    marked = ((_MARKS[min(rank, _MUTE_WITH_RUN) if _is_mute(call) else rank], call) for call in calls)
+    return frozenset(mark + name for mark, call in marked for name in (*_names(call), *_outlines(call)))
 
-    mute: whether an outline is name enough, as for a trace that says nothing else.
-    """
-    names = [
-        frozenset((*_names(call, _MOMENTS_APART), *(_outlines(call, _MOMENTS_APART) if mute else ()))) for call in calls
-    ]
-    weights = tuple(weights)
-    return frozenset(frozenset(weight + name for weight in weights for name in some) for some in names if all(names))
+
+def _rank(calls: Sequence[Seen]) -> int:
+    """The rank of a trace of nothing but model calls."""
+    if all(map(_is_mute, calls)):
+        return _BELOW_ALL if all(call.reading.rule in _GENERAL for call in calls) else _MUTE
+    return _MESSAGES if all(call.reading.evidence == "messages" for call in calls) else _FLAT
+
+
+def _is_mute(call: Seen) -> bool:
+    return call.reading.evidence == "nothing"
+
+
+def _untold(calls: Sequence[Seen], rank: int) -> frozenset[frozenset[str]]:
+    """Nothing where a call has no name, for then no other trace can be known to tell it."""
+    names = [frozenset(_names(call, _MOMENTS_APART)) for call in calls]
+    if rank <= _MUTE:  # what is left of a call is name enough where nothing else is said
+        names = [some.union(_outlines(call, _MOMENTS_APART)) for some, call in zip(names, calls, strict=True)]
+    higher = _MARKS[rank + 1 :]
+    return frozenset(frozenset(mark + name for mark in higher for name in some) for some in names if all(names))
 
 
 def _names(call: Seen, apart: Iterable[int] = (0,)) -> Iterable[str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from taketwo.capture import dialects, wrapper
 from taketwo.capture.about import About
 from taketwo.capture.cut import Longest
-from taketwo.capture.echoes import told_in
+from taketwo.capture.echoes import told_by_trace
 from taketwo.capture.executions import executions
 from taketwo.capture.ledger import Ledger
 from taketwo.capture.model_calls import Before, ChangesThePast, model_calls, templates
@@ -142,7 +142,7 @@ class Grown:
             is_later = new[0].span.start_ns > state.latest_ns
             if not is_later or traces & state.traces or state.longest.limit != limit:
                 raise ChangesThePast
-        told = _told(new)  # by itself: where calls are told apart, they take over what others said
+        told = told_by_trace(new)  # by itself: where calls are told apart, they take over what others said
         calls = model_calls(new, state.before)
         if not self.transcript.expect(templates(calls)):
             raise ChangesThePast
@@ -190,13 +190,6 @@ class Grown:
                 self._state.size += sum(len(text) for text in texts if isinstance(text, str))
             seen.span = _light(seen.span)
             self._state.size += _OF_A_SPAN
-
-
-def _told(new: Iterable[Seen]) -> dict[str, frozenset[str]]:
-    by_trace: dict[str, list[Seen]] = {}
-    for seen in new:
-        by_trace.setdefault(seen.span.trace_id, []).append(seen)
-    return {trace: told_in(found) for trace, found in by_trace.items()}
 
 
 def grown(spans: Sequence[Span], logs: Sequence[LogRecord] = ()) -> Grown:
