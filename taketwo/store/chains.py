@@ -29,6 +29,8 @@ class Newcomer(NamedTuple):
 
     key: int
     """Its key."""
+    trace_id: str
+    """Its id."""
     group: Group
     """Its spans."""
     talked: Talked

@@ -146,9 +146,7 @@ def _go_on(
     sessions: KeptSince,
 ) -> Finding | None:
     """The finding where one trace simply goes on from what is kept, or begins a talk; None where all must be read."""
-    from taketwo.capture.chaining import talked
     from taketwo.capture.reconstruct import tell
-    from taketwo.capture.trace_tree import ReadOnce
 
     versions, own = versions_of(connection, row.id), sessions.look(row.id)
     if own is not None and (own.name != row.name or not own.versions.keys() <= versions.keys()):
@@ -156,26 +154,16 @@ def _go_on(
     came = [key for key, version in versions.items() if own is None or own.versions.get(key) != version]
     if len(came) != 1:
         return None
-    trace_id = versions[came[0]][0]
-    found = groups(material_of_trace(connection, came[0], trace_id, envelope))
-    if [(one.is_session, one.trace_ids) for one in found] != [(False, frozenset([trace_id.hex()]))]:
+    newcomer = _newcomer(connection, came[0], versions[came[0]][0], envelope)
+    if newcomer is None:
         return None
-    read = ReadOnce()
-    newcomer = Newcomer(came[0], found[0], talked(found[0].spans, found[0].logs, read), read)
     linked = {newcomer.key: links(newcomer.talked)}
     untold = {**(own.untold if own is not None else {}), newcomer.key: linked[newcomer.key].untold}
     if echoes_among(connection, row.project, untold):
         return None
-    others: dict[Row, Kept] = {}
-    for one in _candidates(connection, row, linked):
-        kept = sessions.look(one.id)
-        if kept is None or not kept.tails or kept.name != one.name or kept.versions != versions_of(connection, one.id):
-            return None
-        if one.changes != one.settled:  # others may tell it better since
-            return None
-        others[one] = kept
-    gone = go_on(row, own, newcomer, others, sessions)
-    if gone is None:
+    others = _as_kept(connection, _candidates(connection, row, linked), sessions)
+    gone = go_on(row, own, newcomer, others, sessions) if others is not None else None
+    if gone is None or others is None:
         return None
     into = gone.row
     reading = finish(tell(gone.grown, project=row.project).but(id=into.name, session_id=None))
@@ -190,7 +178,7 @@ def _go_on(
     return Finding(
         row=row,
         seen={one.id: one.changes for one in (row, into)},
-        traces={trace_id.hex(): newcomer.key},
+        traces={newcomer.trace_id: newcomer.key},
         groups=[newcomer.group.but(name=into.name)],
         readings={into.name: reading},
         facts={into.name: facts},
@@ -200,6 +188,31 @@ def _go_on(
         moves_traces=into != row,
         before=Before(into.id, last.changes, last.reading) if last is not None else None,
     )
+
+
+def _newcomer(connection: Connection, key: int, trace_id: bytes, envelope: Envelopes) -> Newcomer | None:
+    """The trace with what it tells of; None where it names a session, or makes no conversation."""
+    from taketwo.capture.chaining import talked
+    from taketwo.capture.trace_tree import ReadOnce
+
+    found = groups(material_of_trace(connection, key, trace_id, envelope))
+    if [(one.is_session, one.trace_ids) for one in found] != [(False, frozenset([trace_id.hex()]))]:
+        return None
+    read = ReadOnce()
+    return Newcomer(key, trace_id.hex(), found[0], talked(found[0].spans, found[0].logs, read), read)
+
+
+def _as_kept(connection: Connection, rows: Iterable[Row], sessions: KeptSince) -> dict[Row, Kept] | None:
+    """What is kept of these conversations; None where one of them is not known as it is now."""
+    found: dict[Row, Kept] = {}
+    for one in rows:
+        kept = sessions.look(one.id)
+        if kept is None or not kept.tails or kept.name != one.name or kept.versions != versions_of(connection, one.id):
+            return None
+        if one.changes != one.settled:  # others may tell it better since
+            return None
+        found[one] = kept
+    return found
 
 
 def _as_filed(row: Row, now: Kept, before: Before, linked: dict[int, Links]) -> Finding:
