@@ -13,6 +13,9 @@ from taketwo.capture.trace_tree import Seen
 from taketwo.capture.utterances import Utterance, alike, utterances
 from taketwo.capture.voices import name_voices
 
+FORM = "[[ ## "
+"""How the first field begins where a model's answer is a form."""
+
 
 class ChangesThePast(Exception):
     """What came makes something else of what came before, so that all must be read together."""
@@ -52,7 +55,7 @@ def model_calls(found: Sequence[Seen], before: Before | None = None) -> list[See
     """
     before = before or Before()
     calls = _same_response_once(_outermost([seen for seen in found if seen.reading.kind == "model"]), before.responses)
-    calls = _without_shadows(calls)
+    calls = [call for call in _without_shadows(calls) if not _fills_in_a_form(call)]
     if before.in_tools or (before.traces and not before.calls and calls):
         raise ChangesThePast
     if not before.calls:
@@ -165,6 +168,13 @@ def _without_shadows(calls: list[Seen]) -> list[Seen]:
     return [call for call in calls if call.reading.evidence != "nothing" or not _is_shadow(call, telling)]
 
 
+def _fills_in_a_form(call: Seen) -> bool:
+    """Whether the model answered a run in the fields of a form, as DSPy asks it to: the run tells what they say."""
+    run = call.run
+    is_in_run = run.reading.input is not None or (run.parent is None and bool(run.span.parent_id))
+    return is_in_run and any(message.text.startswith(FORM) for message in call.reading.response or ())
+
+
 def _is_shadow(call: Seen, telling: Sequence[Seen]) -> bool:
     mine = call.reading
     for other in telling:
@@ -213,8 +223,20 @@ def _stand_ins(found: Sequence[Seen], calls: Sequence[Seen], *, is_alone: bool) 
             run = seen.run
             if run.reading.kind == "agent" or is_alone:
                 runs.setdefault(id(run), run)
-    stand_ins = [_stand_in(run) for run in runs.values()]
+    stand_ins = [_stand_in(run) for run in runs.values() if not _is_torn_off(run, runs.values())]
     return [call for call in stand_ins if is_alone or call.reading.request or call.reading.response]
+
+
+def _is_torn_off(run: Seen, runs: Iterable[Seen]) -> bool:
+    """Whether it only lies at the top because the span above it was lost: another run of its trace was around it."""
+    mine = run.span
+    return bool(mine.parent_id) and any(
+        other is not run
+        and other.span.trace_id == mine.trace_id
+        and other.span.start_ns <= mine.start_ns
+        and mine.end_ns <= other.span.end_ns
+        for other in runs
+    )
 
 
 def _chain(calls: Iterable[Seen], before: Before) -> None:

@@ -10,7 +10,10 @@ from taketwo.capture.dialects.loose_json import as_object
 from taketwo.capture.reading import Execution, ToolResult
 from taketwo.value import JSON
 
-_FAILURES = ("Error:", "Error executing tool", "Error invoking tool", "An error occurred while running the tool")
+_FAILURES = (
+    *("Error:", "Error executing tool", "Error invoking tool", "An error occurred while running the tool"),
+    *("An error occurred while invoking the function",),
+)
 """How frameworks begin the text that they give a model in place of a result."""
 
 

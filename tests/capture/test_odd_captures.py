@@ -84,3 +84,12 @@ def test_claude_code_tells_lines_and_tools_in_spans_and_all_else_in_raw_bodies()
     without = reconstruct(spans)
     assert lines(without) == [(line, None) for line, _ in LINES]
     assert [call.result is None for _, _, call in without.calls()] == [False, False, True, False, False]
+
+
+def test_a_run_that_has_a_model_fill_in_forms_is_told_by_the_run_and_its_tools() -> None:
+    (talk,) = told("dspy")
+    assert lines(talk) == LINES
+    calls = [(turn, call) for turn, _, call in talk.calls() if call.tool != "finish"]
+    assert [(turn, call.tool, call.arguments) for turn, call in calls] == CALLS
+    assert ["use AP-77" in str(call.error) for _, call in calls] == [False, False, True, False, False]
+    assert [gap.where for gap in talk.gaps] == ["agent.system_prompt", "agent.tools"]

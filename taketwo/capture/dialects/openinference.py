@@ -12,7 +12,7 @@ from taketwo.capture.dialects.loose_json import Unreadable, as_object, decimal_o
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.run_together import parted
 from taketwo.capture.dialects.smolagents import out_of_words
-from taketwo.capture.dialects.tool_spans import execution, failure
+from taketwo.capture.dialects.tool_spans import called_with, execution, failure
 from taketwo.capture.reading import Kind, Lacks, Message, Reading, ToolCall
 from taketwo.conversation import ToolDefinition
 from taketwo.span import Span
@@ -38,6 +38,7 @@ ASIDES = {"GUARDRAIL", "EVALUATOR"}
 
 FAILURE = re.compile(r'"is_error": ?true|"status": ?"error"')
 """How the raw requests of Anthropic and Bedrock mark a result of a tool that failed."""
+_CALL = ".__call__"
 _PARTS = '[{"type": "text"'
 
 INPUT, OUTPUT = "llm.input_messages.", "llm.output_messages."
@@ -290,11 +291,11 @@ def _tool(span: Span, reading: Reading) -> Reading:
     `tool.parameters` is the schema or the arguments, and LangChain's input is the bare value of a single argument.
     """
     attributes = span.attributes
-    given = as_object(attributes.get("input.value"))
+    given = called_with(attributes.get("input.value"))
     parameters = as_object(attributes.get("tool.parameters"))
     if given is None and parameters is not None and "properties" not in parameters:
         given = parameters
-    name = text_of(attributes.get("tool.name"))
+    name = text_of(attributes.get("tool.name")) or _called(span.name)
     if name is None or name == "(merged tools)":
         return reading.but(kind="other")
     ran = execution(
@@ -305,6 +306,11 @@ def _tool(span: Span, reading: Reading) -> Reading:
         result=attributes.get("output.value"),
     )
     return reading.but(execution=ran, tools=defined(name, attributes.get("tool.description"), parameters))
+
+
+def _called(name: str) -> str | None:
+    """The tool in the name of a span around the call of an object."""
+    return name.removesuffix(_CALL) if name.endswith(_CALL) else None
 
 
 def defined(name: str, description: JSON, parameters: dict[str, JSON] | None) -> tuple[ToolDefinition, ...]:
