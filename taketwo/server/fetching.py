@@ -245,17 +245,16 @@ class Fetching:
                 self._store.add_spans(wanted.project, [raw_span(_said(wanted, spans[0], name, why))])
             else:
                 self._store.put_conversation(found, partial(_fetched, wanted=wanted, name=name, why=why))
-            if not self._store.captured([wanted.id], wanted.project):
-                self._forget(wanted.project, spans, name if is_new else None)
+            if is_new and name is not None and not self._is_named(wanted, name):
+                self._store.recordings(wanted.project).delete(name)
         self._store.documents.remove(KIND, id=_id(wanted))
 
-    def _forget(self, project: str, spans: Sequence[RawSpan], name: str | None) -> None:
-        """Take back what was kept of a conversation that was deleted just before."""
-        if spans:
-            with suppress(NotFound):
-                self._store.delete_session(spans[0].trace_id, project)
-        if name is not None:
-            self._store.recordings(project).delete(name)
+    def _is_named(self, wanted: ToFetch, name: str) -> bool:
+        """Whether the conversation has the recording; it may have been deleted just before that was kept."""
+        try:
+            return name in names_of(self._store.conversation(wanted.id, wanted.project))
+        except NotFound:
+            return False
 
 
 def _alive(document: Document, *, claimed: Document, until: datetime) -> Document:

@@ -174,7 +174,7 @@ class DeletedBefore:
 
 
 @pytest.mark.parametrize("writing", ["add_spans", "put_conversation"])
-def test_a_call_that_is_deleted_just_before_its_recording_is_kept_leaves_neither_that_nor_a_span(
+def test_a_call_that_is_deleted_just_before_its_recording_is_kept_does_not_leave_it_behind(
     store: Store, platform: Platform, writing: str
 ) -> None:
     platform.open.set()
@@ -194,7 +194,26 @@ def test_a_call_that_is_deleted_just_before_its_recording_is_kept_leaves_neither
     until(lambda: deleting.was_deleted and not any(one.thread.is_alive() for one in fetched._working))
     fetched.close()
     assert not list(blobs_of(store.url).names()) and not store.documents.find(KIND)
-    assert not list(store.conversations()) and not list(store.traces())
+    assert not list(store.conversations())
+
+
+def test_a_talk_that_became_part_of_a_session_while_its_recording_was_fetched_keeps_both(
+    store: Store, platform: Platform
+) -> None:
+    named = chat_span(1, 1)
+    named.attributes.append(text("gen_ai.voice.recording.stereo_url", f"{platform.address}/call.wav"))
+    store.add_spans("default", read_spans(trace_request(named), PROTOBUF).spans)
+    store.settle()
+    fetched = Fetching(store, Sources(FetchLimits(private=True)), tick_s=0.02)
+    fetched.start()
+    until(lambda: platform.asked)
+    later = chat_span(1, 2, session=CALL, said=("Thanks.",), history=(("user", "Where is my order?"),))
+    store.add_spans("default", read_spans(trace_request(later), PROTOBUF).spans)
+    store.settle()
+    platform.open.set()
+    until(lambda: not store.documents.find(KIND))
+    fetched.close()
+    assert recording(store) == NAME and list(blobs_of(store.url).names()) == [NAME]
 
 
 def test_feedback_that_comes_while_it_is_fetched_stays_feedback(store: Store, platform: Platform) -> None:
