@@ -21,7 +21,7 @@ from taketwo.demo.desk import follow_rules
 def test_the_demo_tells_the_whole_story_with_an_empty_home(tmp_path: Path) -> None:
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "home"), "PYTHONUTF8": "1"}
     command = [sys.executable, "-m", "taketwo", "demo", "--folder", str(tmp_path / "demo")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     told = done.stdout
     assert "sess-dana" in told
@@ -68,7 +68,7 @@ def test_the_same_story_runs_against_a_model(tmp_path: Path, fake_model: str) ->
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "home"), "PYTHONUTF8": "1"}
     environment |= {"TAKETWO_LLM_BASE_URL": fake_model, "TAKETWO_LLM_MODEL": "fake-1"}
     command = [sys.executable, "-m", "taketwo", "demo", "--folder", str(tmp_path / "demo")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "model: fake-1" in done.stdout
     assert done.stdout.count("=> ") == 4
@@ -83,7 +83,7 @@ def test_a_model_that_cannot_be_reached_ends_the_story_in_one_line(tmp_path: Pat
         "TAKETWO_LLM_BASE_URL": "http://127.0.0.1:1/v1",
     }
     command = [sys.executable, "-m", "taketwo", "demo", "--folder", str(tmp_path / "demo")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 2
     assert "does not answer" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
