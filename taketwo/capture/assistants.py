@@ -7,6 +7,7 @@ from typing import Final
 
 import httpx
 
+from taketwo.bounded_http import asked
 from taketwo.capture.imports.spoken import CONFIGURATION
 from taketwo.capture.imports.vapi import agent_of, configuration_of
 from taketwo.conversation import Agent, Conversation
@@ -53,7 +54,8 @@ def _asked(assistant_id: str, key: str, base_url: str) -> dict[str, JSON]:
     """`GET /assistant/{id}`."""
     where = f"{base_url.rstrip('/')}/assistant/{assistant_id}"
     try:
-        answer = httpx.get(where, headers={"authorization": f"Bearer {key}"}, timeout=TIMEOUT_S)
+        with httpx.Client(headers={"authorization": f"Bearer {key}"}, timeout=TIMEOUT_S) as client:
+            answer = asked(client, "GET", where)
         if answer.status_code in (401, 403):
             raise BadSetting("the key is refused", where=where, todo="use a private key of the platform")
         if answer.status_code == httpx.codes.NOT_FOUND:

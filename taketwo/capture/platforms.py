@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
+from taketwo.bounded_http import asked
 from taketwo.capture.imports import retell, vapi
 from taketwo.capture.imports.chat_facts import Ids
 from taketwo.capture.imports.imported import Unread
@@ -80,7 +81,7 @@ def _asked(client: httpx.Client, method: str, path: str, **how: Any) -> list[JSO
     """The list that the API answers with. Raises BadSetting, TraceUnreadable."""
     where = f"{str(client.base_url).rstrip('/')}{path}"
     try:
-        answer = client.request(method, path, **how)
+        answer = asked(client, method, path, **how)
         if answer.status_code in (401, 403):
             raise BadSetting("the key is refused", where=where, todo="use a private key of the platform")
         answer.raise_for_status()

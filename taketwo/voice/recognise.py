@@ -9,8 +9,9 @@ from typing import Any, Final, Protocol
 
 import httpx
 
+from taketwo.bounded_http import asked
 from taketwo.conversation import Word
-from taketwo.errors import AgentUnreachable, MissingExtra
+from taketwo.errors import AgentUnreachable, MissingExtra, TooLarge
 from taketwo.value import Value
 from taketwo.voice.audio import HEARING_RATE, Samples, Sound, wav_bytes
 
@@ -75,16 +76,17 @@ class SpeechToTextEndpoint:
     def recognise(self, samples: Samples) -> Transcript:
         """The words. Raises AgentUnreachable where the endpoint does not answer."""
         try:
-            answer = httpx.post(
-                self._url,
-                headers=self._headers,
-                files={"file": ("speech.wav", wav_bytes(Sound((samples,), HEARING_RATE)), "audio/wav")},
-                data={"model": self._model, "response_format": "verbose_json", "timestamp_granularities[]": "word"},
-                timeout=ENDPOINT_TIMEOUT_S,
-            )
+            with httpx.Client(headers=self._headers, timeout=ENDPOINT_TIMEOUT_S) as client:
+                answer = asked(
+                    client,
+                    "POST",
+                    self._url,
+                    files={"file": ("speech.wav", wav_bytes(Sound((samples,), HEARING_RATE)), "audio/wav")},
+                    data={"model": self._model, "response_format": "verbose_json", "timestamp_granularities[]": "word"},
+                )
             answer.raise_for_status()
             said = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, TooLarge) as error:
             raise AgentUnreachable(f"speech recognition does not answer: {error}", where=self._url) from error
         return Transcript(text=str(said.get("text", "")).strip(), words=tuple(_words(said.get("words"))))
 

@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 import httpx
 import numpy as np
 
-from taketwo.errors import AgentUnreachable, MissingExtra
+from taketwo.bounded_http import asked
+from taketwo.errors import AgentUnreachable, MissingExtra, TooLarge
 from taketwo.voice.audio import Samples, from_pcm16, resampled
 
 SPEAKING_RATE: Final = 24_000
@@ -59,11 +60,10 @@ class TextToSpeechEndpoint:
     def speak(self, text: str) -> Samples:
         """The sound. Raises AgentUnreachable where the endpoint does not answer."""
         try:
-            answer = httpx.post(
-                self._url, headers=self._headers, json={**self._asked, "input": text}, timeout=ENDPOINT_TIMEOUT_S
-            )
+            with httpx.Client(headers=self._headers, timeout=ENDPOINT_TIMEOUT_S) as client:
+                answer = asked(client, "POST", self._url, json={**self._asked, "input": text})
             answer.raise_for_status()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TooLarge) as error:
             raise AgentUnreachable(f"speech synthesis does not answer: {error}", where=self._url) from error
         return from_pcm16(answer.content)
 

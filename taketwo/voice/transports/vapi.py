@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import httpx
 
-from taketwo.errors import AgentUnreachable
+from taketwo.bounded_http import asked_async
+from taketwo.errors import AgentUnreachable, TooLarge
 from taketwo.replay.agents import Exchange
 from taketwo.replay.agents.platforms import named
 from taketwo.voice.audio import Samples, from_pcm16, pcm16
@@ -19,6 +20,8 @@ from taketwo.voice.transports.websocket import WebSocketCall
 
 RATE: Final = 16_000
 TIMEOUT_S: Final = 30.0
+MOST_BYTES: Final = 1024 * 1024
+"""Of what says where a call is."""
 
 
 class VapiSocket(Raw):
@@ -77,7 +80,9 @@ class VapiCall:
         headers = {"authorization": f"Bearer {self._api_key}"} if self._api_key else {}
         try:
             async with httpx.AsyncClient(headers=headers, timeout=TIMEOUT_S) as client:
-                answer = await client.post(url, json={"assistantId": self._named.id, "transport": transport})
+                answer = await asked_async(
+                    client, "POST", url, most=MOST_BYTES, json={"assistantId": self._named.id, "transport": transport}
+                )
                 answer.raise_for_status()
                 call: Any = answer.json()
         except httpx.HTTPStatusError as error:
@@ -85,7 +90,7 @@ class VapiCall:
             todo = "set TAKETWO_AGENT_KEY to a private key" if status in (401, 403) else None
             said = f"Vapi does not begin a call ({status}): {error.response.text[:200]}"
             raise AgentUnreachable(said, where=url, todo=todo) from error
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, TooLarge) as error:
             raise AgentUnreachable(f"Vapi cannot be asked for a call: {error}", where=url) from error
         given = call.get("transport") if isinstance(call, dict) else None
         address = given.get("websocketCallUrl") if isinstance(given, dict) else None
