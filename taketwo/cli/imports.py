@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -15,12 +16,14 @@ from taketwo.cli.settings import opened_store, settings, store_option
 from taketwo.config import Settings
 from taketwo.conversation import Conversation
 from taketwo.errors import BadSetting, MissingExtra, TraceUnreadable
-from taketwo.report.words import items_in_words, plain
+from taketwo.report.words import counted, items_in_words, plain
 from taketwo.store import Store
 from taketwo.store.importing import Tally, import_file
 
 UNREAD_SHOWN = 20
 """How many records that could not be read are named one by one; the others are counted."""
+NOT_KNOWN_SHOWN = 10
+"""How many kinds of gaps are told, each with the conversation that has it first."""
 
 
 @click.command("import")
@@ -59,8 +62,8 @@ def import_command(
     Recordings are heard: call.wav with each party on a channel, and what was said in call.txt if somebody has written
     it down. Recordings that calls refer to are fetched and kept beside the store.
 
-    What cannot be read is named, and the rest goes in; the exit code is 2 then. docs/imports.md tells how to export
-    from each tool.
+    What cannot be read is named, and the rest goes in; the exit code is 2 then. What conversations lack is told, too.
+    docs/imports.md tells how to export from each tool.
 
     \b
     otlp              what exporters and the OpenTelemetry Collector write
@@ -129,6 +132,11 @@ def _import(what: str, keep: Callable[[Conversation], Conversation], read: Calla
         tally.unread += 1
         click.echo(f"taketwo: {error}", err=True)
     click.echo(f"{plain(what)}: {_in_words(tally)}")
+    for why, lack in islice(tally.not_known.items(), NOT_KNOWN_SHOWN):
+        others = f" and {counted(lack.conversations - 1, 'other')}" if lack.conversations > 1 else ""
+        click.echo(f"  not known: {plain(lack.first)}{others}: {plain(lack.where)}: {plain(why)}", err=True)
+    if (more := len(tally.not_known) - NOT_KNOWN_SHOWN) > 0:
+        click.echo(f"  not known: {more:,} more; taketwo list --sort -gaps finds them", err=True)
     return tally
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -27,12 +28,18 @@ from taketwo.value import JSON, Value, clean_json
 
 FRESH_S: Final = 300.0
 """A signature with a time is good for so many seconds before and after."""
+WARNED_EVERY_S: Final = 60.0
+"""The log tells of refused webhooks of a platform so often at most: anybody can send some."""
 BACK_IN_S: Final = 5
 """After so many seconds a store that is away may be back."""
 DEFAULT_PROJECT: Final = "default"
 TOLD_SO_FAR: Final = "told_so_far"
 """Key of a call's metadata while webhooks have not told all of it: how much they have."""
 _ALL: Final = 9
+_OTHER_SECRET: Final = "the secret is not what {variable} says"
+_OTHER_SIGNATURE: Final = "the signature does not fit: another key than {variable}, or the body was changed on its way"
+
+_log = logging.getLogger("taketwo.server")
 
 
 class WebhookSecrets(Value):
@@ -64,6 +71,7 @@ class Webhooks:
         self._body_bytes = body_bytes
         self._fetching = fetching
         self._now = now
+        self._warned: dict[str, float] = {}
 
     def routes(self) -> list[Route]:
         """One address a platform."""
@@ -75,18 +83,25 @@ class Webhooks:
         if platform not in _READERS:
             return _told(HTTPStatus.NOT_FOUND, f"there are webhooks of {', '.join(_READERS)}")
         secret: str | None = getattr(self._secrets, platform)
+        variable = "TAKETWO_RETELL_KEY" if platform == "retell" else f"TAKETWO_{platform.upper()}_SECRET"
         if secret is None:
-            variable = "TAKETWO_RETELL_KEY" if platform == "retell" else f"TAKETWO_{platform.upper()}_SECRET"
-            return _told(HTTPStatus.FORBIDDEN, f"nothing is agreed with {platform}: set {variable}")
+            return self._refused(HTTPStatus.FORBIDDEN, platform, f"nothing is agreed with {platform}: set {variable}")
         body = bytearray()
         async for piece in request.stream():
             body += piece
             if len(body) > self._body_bytes:
                 return _told(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {self._body_bytes:,} bytes")
         if why := _SIGNED[platform](secret, request.headers, bytes(body), self._now()):
-            return _told(HTTPStatus.UNAUTHORIZED, why)
+            return self._refused(HTTPStatus.UNAUTHORIZED, platform, why.format(variable=variable))
         project = next((request.headers[name] for name in PROJECT_HEADERS if request.headers.get(name)), None)
         return await asyncio.to_thread(self._keep, platform, bytes(body), project or DEFAULT_PROJECT)
+
+    def _refused(self, status: HTTPStatus, platform: str, why: str) -> Response:
+        """Say why, in the log, too: what the platform is told only its own log shows. Now and then is enough there."""
+        if self._now() - self._warned.get(platform, 0.0) >= WARNED_EVERY_S:
+            self._warned[platform] = self._now()
+            _log.warning("a webhook at /webhooks/%s was refused: %s", platform, why)
+        return _told(status, why)
 
     def _keep(self, platform: str, body: bytes, project: str) -> Response:
         """What came is on disk when it is answered, and so is that its recording is to be fetched."""
@@ -109,12 +124,12 @@ class Webhooks:
 def signed_by_vapi(secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -> str | None:
     """Why a webhook is not Vapi's; None when it is. The HMAC is over `TIMESTAMP.BODY`, or the body alone."""
     if shown := headers.get("x-vapi-secret"):
-        return None if hmac.compare_digest(shown.encode(), secret.encode()) else "the secret is wrong"
+        return None if hmac.compare_digest(shown.encode(), secret.encode()) else _OTHER_SECRET
     if (bearer := headers.get("authorization", "")).lower().startswith("bearer "):
-        return None if hmac.compare_digest(bearer[7:].strip().encode(), secret.encode()) else "the secret is wrong"
+        return None if hmac.compare_digest(bearer[7:].strip().encode(), secret.encode()) else _OTHER_SECRET
     signature, stamp = headers.get("x-signature"), headers.get("x-timestamp")
     if signature is None:
-        return "there is neither a secret nor a signature"
+        return "there is neither X-Vapi-Secret, a Bearer token nor X-Signature"
     if stamp is not None and (why := _stale(stamp, now_s)):
         return why
     signed = body if stamp is None else stamp.encode() + b"." + body
@@ -127,7 +142,7 @@ def signed_by_retell(secret: str, headers: Mapping[str, str], body: bytes, now_s
     parts = dict(part.partition("=")[::2] for part in headers.get("x-retell-signature", "").split(","))
     stamp, digest = parts.get("v", ""), parts.get("d", "")
     if not stamp or not digest:
-        return "there is no signature"
+        return "there is no signature in X-Retell-Signature"
     return _stale(stamp, now_s) or _differs(secret, body + stamp.encode(), digest)
 
 
@@ -136,7 +151,7 @@ def signed_by_elevenlabs(secret: str, headers: Mapping[str, str], body: bytes, n
     parts = dict(part.partition("=")[::2] for part in headers.get("elevenlabs-signature", "").split(","))
     stamp, digest = parts.get("t", ""), parts.get("v0", "")
     if not stamp or not digest:
-        return "there is no signature"
+        return "there is no signature in ElevenLabs-Signature"
     return _stale(stamp, now_s) or _differs(secret, stamp.encode() + b"." + body, digest)
 
 
@@ -144,14 +159,17 @@ def _stale(stamp: str, now_s: float) -> str | None:
     if not (stamp.isascii() and stamp.isdigit()):
         return "the signature has no time"
     at_s = int(stamp) / (1000 if len(stamp) > 11 else 1)
-    return None if abs(now_s - at_s) <= FRESH_S else "the signature is older than five minutes, or from the future"
+    if abs(now_s - at_s) <= FRESH_S:
+        return None
+    off = f"{now_s - at_s:,.0f} s old" if now_s > at_s else f"{at_s - now_s:,.0f} s ahead"
+    return f"the signature is {off}, and good for {FRESH_S:.0f} s: it was sent again, or a clock is wrong"
 
 
 def _differs(secret: str, signed: bytes, digest: str, algorithm: str = "sha256") -> str | None:
     if algorithm not in ("sha1", "sha256", "sha512"):
         return "the signature has an unknown algorithm"
     right = hmac.new(secret.encode(), signed, getattr(hashlib, algorithm)).hexdigest()
-    return None if hmac.compare_digest(right.encode(), digest.strip().lower().encode()) else "the signature is wrong"
+    return None if hmac.compare_digest(right.encode(), digest.strip().lower().encode()) else _OTHER_SIGNATURE
 
 
 class _Told(NamedTuple):

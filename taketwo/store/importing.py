@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from taketwo.capture.imports.imported import Imported, Unread
 from taketwo.capture.otlp import ReceivedLogs, ReceivedSpans
 from taketwo.conversation import Conversation
 from taketwo.errors import NotFound, TraceUnreadable
 from taketwo.store import Store
+
+
+class NotKnown(NamedTuple):
+    """Something that conversations of a file lack."""
+
+    first: str
+    """The conversation in which it was missed first."""
+    where: str
+    """Where in it."""
+    conversations: int
+    """How many lack it."""
 
 
 class Tally:
@@ -29,6 +40,8 @@ class Tally:
         self.read = {"span": 0, "log record": 0, "conversation": 0}
         self.new = 0
         self.unread = 0
+        self.not_known: dict[str, NotKnown] = {}
+        """What conversations lack, by why they do."""
         self._on_unread = on_unread
         self._prepare = prepare
 
@@ -43,7 +56,9 @@ class Tally:
                 self.new += store.add_logs(project, item.logs)
             case Conversation():
                 self.read["conversation"] += 1
-                self._put(store, self._prepare(item).but(project=project))
+                prepared = self._prepare(item).but(project=project)
+                self._note_gaps(prepared)
+                self._put(store, prepared)
             case Unread():
                 self.leave_out(item)
             case _:
@@ -53,6 +68,11 @@ class Tally:
         """Count what could not be read."""
         self.unread += 1
         self._on_unread(unread)
+
+    def _note_gaps(self, conversation: Conversation) -> None:
+        for why, where in {gap.why: gap.where for gap in reversed(conversation.gaps)}.items():
+            known = self.not_known.get(why, NotKnown(conversation.id, where, 0))
+            self.not_known[why] = known._replace(conversations=known.conversations + 1)
 
     def _put(self, store: Store, conversation: Conversation) -> None:
         """Keep a conversation; one whose id belongs to captured spans already does not keep the others out."""

@@ -180,6 +180,8 @@ def test_the_recording_of_a_platforms_call_is_fetched_once_and_kept_by_its_hash(
 ) -> None:
     text = json.dumps(SAMPLE).replace("https://recordings.example/call-stereo.wav", f"{platform}/call.wav")
     (tmp_path / "call.json").write_text(text)
+    told = run("import", "call.json").stderr
+    assert "not known: 0f0e9d8c-call-1: metadata.recording: the recording was not kept: 127.0.0.1" in told
     assert "is no public address" in str(shown_after(run, "import", "call.json")["gaps"])
     kept = shown_after(run, "import", "call.json", "--private-addresses")
     assert len(kept["metadata"]["recording"]) == 64

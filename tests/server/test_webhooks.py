@@ -83,12 +83,12 @@ def test_an_end_of_call_report_that_shows_the_secret_is_kept_and_one_that_comes_
 @pytest.mark.parametrize(
     ("headers", "why"),
     [
-        ({}, "neither a secret nor a signature"),
-        ({"x_vapi_secret": "Hush"}, "the secret is wrong"),
-        ({"authorization": "Bearer no"}, "the secret is wrong"),
-        ({"x_signature": signed("other", BODY)}, "the signature is wrong"),
+        ({}, "neither X-Vapi-Secret, a Bearer token nor X-Signature"),
+        ({"x_vapi_secret": "Hush"}, "the secret is not what TAKETWO_VAPI_SECRET says"),
+        ({"authorization": "Bearer no"}, "the secret is not what TAKETWO_VAPI_SECRET says"),
+        ({"x_signature": signed("other", BODY)}, "another key than TAKETWO_VAPI_SECRET, or the body was changed"),
         ({"x_signature": f"md5={signed('hush', BODY)}"}, "unknown algorithm"),
-        ({"x_timestamp": "1", "x_signature": signed("hush", b"1." + BODY)}, "older than five minutes"),
+        ({"x_timestamp": "1", "x_signature": signed("hush", b"1." + BODY)}, "sent again, or a clock is wrong"),
         ({"x_timestamp": "soon", "x_signature": signed("hush", b"soon." + BODY)}, "has no time"),
     ],
 )
@@ -99,6 +99,13 @@ def test_a_webhook_with_a_bad_secret_or_signature_or_a_replayed_one_is_refused(
     assert answer.status_code == 401
     assert why in answer.json()["detail"]
     assert not list(store.conversations())
+
+
+def test_the_log_tells_of_refused_webhooks_once_a_minute(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        assert post(client, "vapi", BODY, x_vapi_secret="Hush").status_code == 401
+    (told,) = (one.getMessage() for one in caplog.records if "webhook" in one.getMessage())
+    assert told == "a webhook at /webhooks/vapi was refused: the secret is not what TAKETWO_VAPI_SECRET says"
 
 
 def test_what_was_said_so_far_is_kept_until_the_report_comes_and_other_messages_are_only_answered(
