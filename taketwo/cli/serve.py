@@ -14,11 +14,12 @@ import click
 
 from taketwo.capture.fetch import FetchLimits
 from taketwo.cli.evaluator_options import Judging
-from taketwo.cli.settings import access, language_model, opened_store, settings, store_option, telephony
+from taketwo.cli.settings import access, language_model, opened_store, settings, store_option
 from taketwo.compare.severity import severity_table
 from taketwo.config import Settings, secrets_of
 from taketwo.errors import MissingExtra
 from taketwo.replay.agents.hosts import read_hosts
+from taketwo.sdk.telephony import telephony
 from taketwo.store import Store
 from taketwo.store.addresses import shown
 from taketwo.store.keys import keep_given_key

@@ -12,8 +12,6 @@ import click
 
 from taketwo.config import Settings, agent_access, load_settings, model_settings
 from taketwo.store import Store, open_store
-from taketwo.voice.costs import parse_prices
-from taketwo.voice.phone import Audio, Telephony
 
 if TYPE_CHECKING:
     from taketwo.llm.asked import AskedModel
@@ -29,17 +27,6 @@ def settings() -> Settings:
 def access(here: Settings) -> dict[str, Any]:
     """Keys and endpoint, as `open_agent` takes them."""
     return agent_access(here, os.environ)
-
-
-def telephony(here: Settings, audio: Audio | None = None) -> Telephony:
-    """How calls are made. Raises BadSetting for prices that are none."""
-    return Telephony(
-        audio=audio,
-        agent_key=here.agent_key,
-        speech_url=here.speech_url,
-        speech_key=here.speech_key,
-        prices=parse_prices(here.call_prices),
-    )
 
 
 @contextmanager

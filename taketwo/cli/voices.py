@@ -10,10 +10,10 @@ import click
 
 from taketwo.blobs import Blobs
 from taketwo.blobs.folder import FolderBlobs
-from taketwo.cli.settings import telephony
 from taketwo.config import Settings
 from taketwo.replay.agents import Agent
 from taketwo.scenario import Scenario
+from taketwo.sdk.telephony import telephony
 from taketwo.store.addresses import blobs_of
 from taketwo.suite.suite_case import SuiteCase
 from taketwo.voice.beside import HINT_FILE, LARGE_FILES, Cleaning, with_sound

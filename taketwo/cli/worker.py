@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
-from taketwo.cli.settings import access, language_model, opened_store, settings, store_option, telephony
+from taketwo.cli.settings import access, language_model, opened_store, settings, store_option
 from taketwo.compare.severity import severity_table
 from taketwo.errors import MissingExtra
 from taketwo.replay.agents.hosts import read_hosts
+from taketwo.sdk.telephony import telephony
 
 
 @click.command("worker")

@@ -66,23 +66,17 @@ def setup_of(config: pytest.Config) -> Setup:
         from taketwo.config import agent_access, load_settings
         from taketwo.replay.engine import Limits
         from taketwo.replay.tools import ToolPolicy
+        from taketwo.sdk.telephony import telephony
         from taketwo.store.addresses import blobs_of
         from taketwo.suite.repeats import read_repeats
-        from taketwo.voice.costs import parse_prices
-        from taketwo.voice.phone import Audio, Telephony
+        from taketwo.voice.phone import Audio
 
         settings = load_settings(os.environ, config.rootpath)
         spec = config.option.taketwo_agent or config.getini("taketwo_agent") or settings.agent
         if not spec:
             raise BadSetting(NO_AGENT, todo=WHERE_TO_SAY_IT)
-        telephony = Telephony(
-            audio=_ini(config, "taketwo_audio", None, Audio | None),
-            agent_key=settings.agent_key,
-            speech_url=settings.speech_url,
-            speech_key=settings.speech_key,
-            prices=parse_prices(settings.call_prices),
-        )
-        usual_s = telephony.turn_timeout_s(spec, settings.turn_timeout_s)
+        calls = telephony(settings, _ini(config, "taketwo_audio", None, Audio | None))
+        usual_s = calls.turn_timeout_s(spec, settings.turn_timeout_s)
         how = {
             "limits": Limits(turn_timeout_s=_ini(config, "taketwo_timeout", usual_s, Annotated[float, Meta(gt=0)])),
             "tools": ToolPolicy(on_miss=_ini(config, "taketwo_on_miss", "stop", OnMiss)),
@@ -98,7 +92,7 @@ def setup_of(config: pytest.Config) -> Setup:
             how,
             settings.clock,
             settings.seed_random,
-            telephony,
+            calls,
             blobs_of(settings.store),
         )
     return config.stash[_SETUP]

@@ -34,10 +34,10 @@ from taketwo.sdk.api.results import Results
 from taketwo.sdk.api.run_tests import RunTest
 from taketwo.sdk.client import DEFAULT_URL, Client, is_in_a_loop
 from taketwo.sdk.server_recordings import ServerRecordings
+from taketwo.sdk.telephony import telephony
 from taketwo.sdk.working import Worker, work
 from taketwo.store.addresses import blobs_of
 from taketwo.value import Value
-from taketwo.voice.costs import parse_prices
 from taketwo.voice.phone import Audio, Telephony, open_for_calls
 from taketwo.voice.recordings import Recordings
 
@@ -158,7 +158,7 @@ async def simulate_async(
     if concurrency < 1:
         raise BadSetting("at least one row must be replayed at a time", where="concurrency")
     here = load_settings(os.environ, Path.cwd())
-    calls = _telephony(here, audio)
+    calls = telephony(here, audio)
     url, key = server or here.server or DEFAULT_URL, key or here.server_key
     opened = _opened(agent, calls, here, ServerRecordings(url, key))
     client = Client(url, key=key, connections=concurrency + 5)
@@ -173,16 +173,6 @@ async def simulate_async(
             return await session.report(execution.id)
     finally:
         await client.close()
-
-
-def _telephony(here: Settings, audio: Audio | None) -> Telephony:
-    return Telephony(
-        audio=audio,
-        agent_key=here.agent_key,
-        speech_url=here.speech_url,
-        speech_key=here.speech_key,
-        prices=parse_prices(here.call_prices),
-    )
 
 
 def _opened(
