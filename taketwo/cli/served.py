@@ -25,7 +25,7 @@ from taketwo.replay.agents import Agent, closing_agents
 from taketwo.replay.engine import Limits
 from taketwo.report import Writer, close_writers
 from taketwo.value import JSON, Value
-from taketwo.voice.phone import Audio
+from taketwo.voice.calling import Audio
 
 if TYPE_CHECKING:
     from taketwo.sdk.api.executions import CallExecution, TestExecution

@@ -17,7 +17,8 @@ from taketwo.sdk.telephony import telephony
 from taketwo.store.addresses import blobs_of
 from taketwo.suite.suite_case import SuiteCase
 from taketwo.voice.beside import HINT_FILE, LARGE_FILES, Cleaning, with_sound
-from taketwo.voice.phone import Audio, open_for_calls
+from taketwo.voice.calling import Audio
+from taketwo.voice.phone import open_for_calls
 from taketwo.voice.recordings import AUDIO_FOLDER, Recordings, Server, names_of
 
 audio_option = click.option(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from taketwo.replay.agents import Agent
     from taketwo.replay.clock import Kind as ClockKind
     from taketwo.replay.user_side import Users
-    from taketwo.voice.phone import Telephony
+    from taketwo.voice.calling import Telephony
 
 NO_AGENT = "there are *.scenario.yaml tests, but no agent to replay them against"
 WHERE_TO_SAY_IT = "give --taketwo-agent package.module:callable, or set taketwo_agent in the ini file"
@@ -69,7 +69,7 @@ def setup_of(config: pytest.Config) -> Setup:
         from taketwo.sdk.telephony import telephony
         from taketwo.store.addresses import blobs_of
         from taketwo.suite.repeats import read_repeats
-        from taketwo.voice.phone import Audio
+        from taketwo.voice.calling import Audio
 
         settings = load_settings(os.environ, config.rootpath)
         spec = config.option.taketwo_agent or config.getini("taketwo_agent") or settings.agent

@@ -38,7 +38,8 @@ from taketwo.sdk.telephony import telephony
 from taketwo.sdk.working import Worker, work
 from taketwo.store.addresses import blobs_of
 from taketwo.value import Value
-from taketwo.voice.phone import Audio, Telephony, open_for_calls
+from taketwo.voice.calling import Audio, Telephony
+from taketwo.voice.phone import open_for_calls
 from taketwo.voice.recordings import Recordings
 
 CONCURRENCY = 5

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from taketwo.config import Settings
+from taketwo.voice.calling import Audio, Telephony
 from taketwo.voice.costs import parse_prices
-from taketwo.voice.phone import Audio, Telephony
 
 
 def telephony(here: Settings, audio: Audio | None = None) -> Telephony:

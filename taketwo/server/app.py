@@ -59,7 +59,7 @@ from taketwo.server.webhooks import Webhooks, WebhookSecrets
 from taketwo.store import Store
 from taketwo.store.addresses import is_shared
 from taketwo.store.scoped import ScopedStore
-from taketwo.voice.phone import Telephony
+from taketwo.voice.calling import Telephony
 
 if TYPE_CHECKING:
     from taketwo.server.otlp_grpc import GrpcDoor

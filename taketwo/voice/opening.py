@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from taketwo.conversation import Gap
 from taketwo.errors import MissingExtra
 from taketwo.replay.agents import Agent
 from taketwo.replay.agents.hosts import AgentHosts
-from taketwo.replay.agents.platforms import named
 from taketwo.voice.agent import VoiceAgent
-from taketwo.voice.caller import AudioMode
-from taketwo.voice.costs import CallPrices
+from taketwo.voice.calling import ONLY_SPOKEN_WITH, Telephony
 from taketwo.voice.recognise import Recogniser, SpeechToTextEndpoint, Whisper
 from taketwo.voice.recordings import Recordings
 from taketwo.voice.speak import Speaker, TextToSpeechEndpoint, Voice
 from taketwo.voice.transports import Transport
-from taketwo.voice.transports.codecs import DEFAULT_CODEC, codec_named
 from taketwo.voice.transports.livekit import SCHEME, LiveKitCall
 from taketwo.voice.transports.spoken import SpokenAgent
 from taketwo.voice.transports.vapi import VapiCall
 from taketwo.voice.transports.websocket import WebSocketCall
-
-SCHEMES: Final = ("ws://", "wss://", SCHEME)
-
 
 _NOT_RETELLS: Final = Gap(
     where="metadata.recording",
@@ -32,60 +27,40 @@ _NOT_RETELLS: Final = Gap(
 )
 
 
-def is_voice(spec: str) -> bool:
-    """Whether a SPEC names an agent that can only be spoken with."""
-    return spec.startswith(SCHEMES)
-
-
 def open_voice_agent(
     spec: str,
+    telephony: Telephony,
     recordings: Recordings,
     *,
     text_agent: Callable[[str], Agent],
-    mode: AudioMode = "original",
-    api_key: str | None = None,
-    speech_url: str | None = None,
-    speech_key: str | None = None,
-    prices: CallPrices | None = None,
     hosts: AgentHosts | None = None,
 ) -> VoiceAgent:
     """The voice agent that a SPEC names: `ws://…#PROTOCOL`, `livekit:PATH.py`, `vapi:ASSISTANT`, or any text
     agent with ears and a mouth.
 
-    text_agent: opens a text agent by its SPEC. speech_url: an OpenAI-compatible endpoint that recognises and speaks;
-    engines of this machine do it when it is None. prices: what calls cost. hosts: those of this network that may be
-    called; None for any.
+    text_agent: opens a text agent by its SPEC. hosts: those of this network that may be called; None for any.
     Raises BadSetting, AgentUnreachable, MissingExtra.
     """
-    recogniser, speaker, other_voice = _engines(speech_url, speech_key)
+    recogniser, speaker, other_voice = _engines(telephony.speech_url, telephony.speech_key)
+    dial: Callable[[], Transport]
     if spec.startswith("vapi:"):
-        named(spec)
-
-        def dial() -> Transport:
-            return VapiCall(spec, api_key=api_key)
+        dial = partial(VapiCall, spec, api_key=telephony.agent_key)
+        dial()  # a SPEC or a protocol that there is not is told before a call begins
     elif spec.startswith(SCHEME):
-
-        def dial() -> Transport:
-            return LiveKitCall(spec)
-    elif is_voice(spec):
-        codec_named(spec.partition("#")[2] or DEFAULT_CODEC)
-
-        def dial() -> Transport:
-            return WebSocketCall(spec, api_key=api_key, hosts=hosts)
+        dial = partial(LiveKitCall, spec)
+    elif spec.startswith(ONLY_SPOKEN_WITH):
+        dial = partial(WebSocketCall, spec, api_key=telephony.agent_key, hosts=hosts)
+        dial()
     else:
-        agent = text_agent(spec)
-
-        def dial() -> Transport:
-            return SpokenAgent(agent, recogniser, other_voice)
-
+        dial = partial(SpokenAgent, text_agent(spec), recogniser, other_voice)
     return VoiceAgent(
         spec,
         dial,
         recordings,
         recogniser=recogniser,
         speaker=speaker,
-        mode=mode,
-        prices=prices,
+        mode="synthesised" if telephony.audio == "synthesised" else "original",
+        prices=telephony.prices,
         doubts=(_NOT_RETELLS,) if spec.startswith("retell:") else (),
     )
 

@@ -1,47 +1,14 @@
-"""Whether an agent is spoken with, and how it is opened then; needs none of the engines before one is."""
+"""Opens agents, with a voice where they are spoken with; needs none of the engines before one is."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, TypeAlias
+from functools import partial
+from typing import Any
 
-from taketwo.errors import BadSetting, MissingExtra
+from taketwo.errors import MissingExtra
 from taketwo.replay.agents import Agent, open_agent
-from taketwo.value import Value
-from taketwo.voice.costs import CallPrices
+from taketwo.voice.calling import Telephony
 from taketwo.voice.recordings import Recordings
-
-Audio: TypeAlias = Literal["original", "synthesised", "text"]
-ONLY_SPOKEN_WITH: Final = ("ws://", "wss://", "livekit:")
-"""SPECs of agents that take no words."""
-SPOKEN_TURN_S: Final = 240.0
-"""Seconds that a spoken turn may take when nobody says otherwise: it takes as long as it is spoken."""
-
-
-class Telephony(Value):
-    """How calls are made."""
-
-    audio: Audio | None = None
-    """With the caller's recorded voice, a synthetic one, or in words; None for what the agent takes."""
-    agent_key: str | None = None
-    """Bearer key of the agent under test."""
-    speech_url: str | None = None
-    """An OpenAI-compatible endpoint that hears and speaks; None for the engines of this machine."""
-    speech_key: str | None = None
-    """Its key."""
-    prices: CallPrices | None = None
-    """What calls cost; None where nobody has said it."""
-
-    def speaks_with(self, spec: str) -> bool:
-        """Whether the agent is called. Raises BadSetting where it cannot be spoken with otherwise."""
-        if spec.startswith(ONLY_SPOKEN_WITH):
-            if self.audio == "text":
-                raise BadSetting("this agent can only be spoken with", where=spec, todo="do not ask for words")
-            return True
-        return self.audio in ("original", "synthesised")
-
-    def turn_timeout_s(self, spec: str, usual_s: float) -> float:
-        """How long a turn may take if nobody says otherwise."""
-        return max(SPOKEN_TURN_S, usual_s) if self.speaks_with(spec) else usual_s
 
 
 def open_for_calls(spec: str, telephony: Telephony, recordings: Recordings, **how: Any) -> Agent:
@@ -55,14 +22,4 @@ def open_for_calls(spec: str, telephony: Telephony, recordings: Recordings, **ho
         from taketwo.voice.opening import open_voice_agent
     except ModuleNotFoundError as error:
         raise MissingExtra("voice", needed_for="replaying a call with a voice") from error
-    return open_voice_agent(
-        spec,
-        recordings,
-        text_agent=lambda spec: open_agent(spec, **how),
-        mode="synthesised" if telephony.audio == "synthesised" else "original",
-        api_key=telephony.agent_key,
-        speech_url=telephony.speech_url,
-        speech_key=telephony.speech_key,
-        prices=telephony.prices,
-        hosts=how.get("hosts"),
-    )
+    return open_voice_agent(spec, telephony, recordings, text_agent=partial(open_agent, **how), hosts=how.get("hosts"))

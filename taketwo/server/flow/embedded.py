@@ -47,7 +47,8 @@ from taketwo.server.flow.shelf import Flow, new_id
 from taketwo.server.gateway import gateway
 from taketwo.server.nearby import bound
 from taketwo.server.own_spans import OwnSpans
-from taketwo.voice.phone import Telephony, open_for_calls
+from taketwo.voice.calling import Telephony
+from taketwo.voice.phone import open_for_calls
 from taketwo.voice.recordings import Recordings, Server
 
 LOOK_AGAIN_S = 5.0

@@ -37,7 +37,7 @@ from taketwo.server.flow.executions import CALLS, EXECUTIONS, OPEN, finish_if_do
 from taketwo.server.flow.executor import Work, WorkKind
 from taketwo.server.flow.hand_outs import report_row, take_call, with_case
 from taketwo.server.flow.shelf import Flow
-from taketwo.voice.phone import Telephony
+from taketwo.voice.calling import Telephony
 from taketwo.voice.recordings import Server
 
 TASK_QUEUE = "taketwo"

@@ -12,8 +12,7 @@ from taketwo.bounded_http import asked_async
 from taketwo.errors import AgentUnreachable, TooLarge
 from taketwo.replay.agents import Exchange
 from taketwo.replay.agents.platforms import named
-from taketwo.voice.audio import Samples, from_pcm16, pcm16
-from taketwo.voice.transports import Received
+from taketwo.voice.audio import from_pcm16, pcm16
 from taketwo.voice.transports.codecs import Raw
 from taketwo.voice.transports.messages import Decoded, Message, json_object
 from taketwo.voice.transports.websocket import WebSocketCall
@@ -54,21 +53,19 @@ class VapiSocket(Raw):
         return (json.dumps({"type": "hangup"}),)
 
 
-class VapiCall:
+class VapiCall(WebSocketCall):
     """One call; the assistant calls its tools itself, at the server that it is set up with."""
-
-    is_paced = True
 
     def __init__(self, spec: str, *, api_key: str | None = None) -> None:
         """spec: `vapi:ASSISTANT`. api_key: a private key. Raises BadSetting."""
+        super().__init__("", codec=VapiSocket())
         self._named = named(spec)
         self._api_key = api_key
-        self._call: WebSocketCall | None = None
 
     async def open(self, exchange: Exchange) -> None:
         """Create the call and connect to it. Raises AgentUnreachable, MissingExtra."""
-        self._call = WebSocketCall(await self._created(), codec=VapiSocket())
-        await self._call.open(exchange)
+        self._url = await self._created()
+        await super().open(exchange)
 
     async def _created(self) -> str:
         """The address of a new call."""
@@ -97,21 +94,3 @@ class VapiCall:
         if not isinstance(address, str):
             raise AgentUnreachable("Vapi has begun a call and does not say where it is", where=url)
         return address
-
-    def attend(self, exchange: Exchange) -> None:
-        """A turn begins."""
-        if self._call is not None:
-            self._call.attend(exchange)
-
-    async def exchange(self, frame: Samples) -> Received:
-        """20 ms both ways."""
-        assert self._call is not None
-        return await self._call.exchange(frame)
-
-    async def played(self, marks: Sequence[str]) -> None:
-        """It sets no marks."""
-
-    async def close(self) -> None:
-        """Hang up."""
-        if self._call is not None:
-            await self._call.close()

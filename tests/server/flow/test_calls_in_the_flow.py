@@ -35,8 +35,8 @@ from taketwo.store import open_store
 from taketwo.store.addresses import blobs_of
 from taketwo.voice.activity import Ear
 from taketwo.voice.audio import from_pcm16, pcm16
+from taketwo.voice.calling import Telephony
 from taketwo.voice.costs import CallPrices
-from taketwo.voice.phone import Telephony
 from taketwo.voice.recordings import Recordings
 
 pytestmark = pytest.mark.slow
