@@ -30,9 +30,11 @@ from taketwo.verdict import CaseResult
 
 TOGETHER = 16
 """So many questions are handed over, and answered, as one piece at most."""
-MOST_OPEN = 64
-"""So many are handed over and not answered at most. They keep that process going while this one has no time for it; of
-what is not handed over yet, this process may do a part once it has."""
+MOST_OPEN = 256
+"""So many are handed over and not answered at most. They keep that process going while this one has no time for it, as
+where a thousand agents answer at once; of what is not handed over yet, this process may do a part once it has."""
+MOST_OPEN_BYTES = 3 << 20
+"""The same in bytes, as long conversations take longer."""
 MOST_BYTES = 16 << 20
 """From so many bytes on that wait to be taken by it, it is given no more."""
 
@@ -132,6 +134,8 @@ class _Asked(NamedTuple):
     """What waits for its answer."""
 
     hear: Hear
+    size: int
+    """In bytes."""
     attempts: int
     """How many attempts at the case that process knows once it has answered."""
 
@@ -175,6 +179,7 @@ class SideProcess:
         self._said_bytes = self._taken_bytes = 0
         self._known: dict[int, int] = {}
         self._asked: dict[int, _Asked] = {}
+        self._asked_bytes = 0
         self._unkept: dict[int, CaseResult] = {}
         self._is_all_kept = asyncio.Event()
         self._is_all_kept.set()
@@ -225,7 +230,7 @@ class SideProcess:
     @property
     def has_room(self) -> bool:
         """Whether it can be asked now."""
-        return self._takes_more and len(self._asked) < MOST_OPEN
+        return self._takes_more and len(self._asked) < MOST_OPEN and self._asked_bytes < MOST_OPEN_BYTES
 
     @property
     def is_judging(self) -> bool:
@@ -248,9 +253,10 @@ class SideProcess:
         hear: is called with the answer, in this thread.
         """
         number = played.number
-        if not self._say(played):
+        if not (size := self._say(played)):
             return False
-        self._asked[number] = _Asked(hear, self._known[number] + len(played.runs))
+        self._asked[number] = _Asked(hear, size, self._known[number] + len(played.runs))
+        self._asked_bytes += size
         return True
 
     def keep(self, number: int, result: CaseResult) -> bool:
@@ -266,27 +272,27 @@ class SideProcess:
         if result is not None and self._keeps and self._takes_more:
             row = row_of(self._terms.suite_id, result)
         is_known = self._known.pop(number, None) is not None
-        was_told = (is_known or row is not None) and self._say(Over(number=number, row=row))
+        was_told = (is_known or row is not None) and self._say(Over(number=number, row=row)) > 0
         return was_told and row is not None and result is not None and self.keep(number, result)
 
     @property
     def _takes_more(self) -> bool:
         return self.is_there and self._said_bytes - self._taken_bytes < MOST_BYTES
 
-    def _say(self, word: Word) -> bool:
-        """False for what JSON cannot hold."""
+    def _say(self, word: Word) -> int:
+        """How many bytes that takes; 0 for what JSON cannot hold."""
         try:
             line = word.to_json()
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             log.info("done in this process: %s", error)
-            return False
+            return 0
         self._said_bytes += len(line)
         self._piece.append(line)
         if len(self._piece) == 1:
             self._loop.call_soon(self._send)
         elif len(self._piece) >= TOGETHER:
             self._send()
-        return True
+        return len(line)
 
     async def all_kept(self) -> None:
         """Until all that was to be kept is, or is given to the store here. Raises what the store raises."""
@@ -308,6 +314,7 @@ class SideProcess:
         for answer in done.answers:
             if (asked := self._asked.pop(answer.number, None)) is None:
                 continue
+            self._asked_bytes -= asked.size
             self._known[answer.number] = asked.attempts
             if answer.found is None or answer.decided is not None:
                 del self._known[answer.number]
