@@ -77,7 +77,7 @@ def read_reply(reply: object) -> tuple[Message, ...] | None:
 
 def read_appended(items: Sequence[object]) -> tuple[Message, ...]:
     """What an agent added to the list of messages that it was given; nothing where it is not its own doing."""
-    messages, _ = without_system(read_messages(_opened(items, DEEPEST)))
+    messages = tuple(one for one in read_messages(_opened(items, DEEPEST)) if one.role != "system")
     return messages if all(message.role in ("assistant", "tool") for message in messages) else ()
 
 

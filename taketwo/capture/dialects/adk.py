@@ -78,15 +78,11 @@ def _model(attributes: Mapping[str, JSON], reading: Reading, given: dict[str, JS
         tools=read_definitions(config.get("tools")),
         model=text_of(given.get("model")) or reading.model,
         settings={name: config[key] for key, name in SETTINGS.items() if config.get(key) is not None},
-        input_tokens=_first(number_of(counted.get("prompt_token_count")), reading.input_tokens),
-        output_tokens=_first(number_of(counted.get("candidates_token_count")), reading.output_tokens),
+        input_tokens=number_of(counted.get("prompt_token_count", reading.input_tokens)),
+        output_tokens=number_of(counted.get("candidates_token_count", reading.output_tokens)),
         finish=text_of(gave.get("finish_reason")) or reading.finish,
         hidden=marks.LEFT_OUT,
     )
-
-
-def _first(one: int | None, other: int | None) -> int | None:
-    return other if one is None else one
 
 
 def _tool(span: Span) -> Reading:
@@ -106,13 +102,12 @@ def _tool(span: Span) -> Reading:
         arguments=as_object(given),
         result=result if result is not None else gave,
     )
-    hidden = as_object(given) is None and gave is None
     return Reading(
         kind="tool",
         rule="adk",
         error=failure(span),
         agent=text_of(attributes.get("gen_ai.agent.name")),
-        execution=ran.but(flaw=marks.LEFT_OUT) if hidden else ran,
+        execution=ran,
     )
 
 

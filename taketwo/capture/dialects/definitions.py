@@ -18,6 +18,12 @@ def read_definitions(value: JSON) -> tuple[ToolDefinition, ...]:
     return _kept(value) if isinstance(value, str) and len(value) <= LARGEST_KEPT else _read(value)
 
 
+def named_tools(value: JSON) -> tuple[ToolDefinition, ...]:
+    """The tools in a list of their names alone."""
+    names = loosely(value)
+    return tuple(ToolDefinition(name=one) for one in names if isinstance(one, str)) if isinstance(names, list) else ()
+
+
 def _read(value: JSON) -> tuple[ToolDefinition, ...]:
     found: list[ToolDefinition] = []
     _collect(loosely(value), found)

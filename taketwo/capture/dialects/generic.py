@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.loose_json import as_object, loosely, number_of, text_of
+from taketwo.capture.dialects.loose_json import as_object, first_number, loosely, text_of
 from taketwo.capture.dialects.messages import without_system
 from taketwo.capture.dialects.openinference import raw_messages
 from taketwo.capture.dialects.otel_genai import read_settings, usage
@@ -63,6 +63,10 @@ WORDS: dict[str, Kind] = {
     "workflow": "agent",
 }
 """What their values stand for."""
+
+READ = ("inputTokens", "prompt_tokens", "input_tokens")
+WRITTEN = ("outputTokens", "completion_tokens", "output_tokens")
+"""Names of the tokens that were read and written."""
 
 _INPUTS = tuple(pair[0] for pair in PAIRS)
 
@@ -123,7 +127,7 @@ def _model(attributes: Mapping[str, JSON], reading: Reading, name: str, given: J
     request, response = raw_messages(given), raw_messages(gave, response=True)
     if response is None and (text := text_of(gave)) is not None and not marks.why_hidden(text):
         response = raw_messages([{"role": "assistant", "content": text}])
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     fields = as_object(given) or {}
     known = request is not None or response is not None
     reading = _told_in_output(usage(attributes, reading), as_object(gave) or {})
@@ -151,12 +155,8 @@ def _told_in_output(reading: Reading, gave: Mapping[str, JSON]) -> Reading:
     counted = as_object(gave.get("usage")) or {}
     return reading.but(
         model=reading.model or text_of(gave.get("model")),
-        input_tokens=_count(counted, "inputTokens", "prompt_tokens", "input_tokens") or reading.input_tokens,
-        output_tokens=_count(counted, "outputTokens", "completion_tokens", "output_tokens") or reading.output_tokens,
+        input_tokens=first_number(counted, *READ) or reading.input_tokens,
+        output_tokens=first_number(counted, *WRITTEN) or reading.output_tokens,
         response_id=reading.response_id or text_of((raw if isinstance(raw, dict) else gave).get("id")),
         finish=reading.finish or text_of(gave.get("finish_reason")),
     )
-
-
-def _count(counted: Mapping[str, JSON], *names: str) -> int | None:
-    return next((count for name in names if (count := number_of(counted.get(name))) is not None), None)

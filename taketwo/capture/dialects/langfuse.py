@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.loose_json import as_object, decimal_of, encoded, loosely, number_of, text_of
+from taketwo.capture.dialects.loose_json import as_object, decimal_of, encoded, first_number, loosely, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.openinference import raw_messages
 from taketwo.capture.dialects.tool_spans import called_with, execution, failure
@@ -65,7 +65,7 @@ def _model(span: Span, reading: Reading) -> Reading:
     gave = loosely(attributes.get(OUTPUT))
     is_rest = _is_rest_of_calls(gave)
     response = None if is_rest else _response(gave)
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     usage = as_object(attributes.get("langfuse.observation.usage_details")) or {}
     known = request is not None or response is not None
     return reading.but(
@@ -79,8 +79,8 @@ def _model(span: Span, reading: Reading) -> Reading:
         tools=read_definitions(tools) or read_definitions(attributes.get("langfuse.observation.metadata.tools")),
         model=text_of(encoded(attributes.get("langfuse.observation.model.name"))),
         settings=_settings(attributes),
-        input_tokens=_count(usage, "input", "prompt_tokens", "input_tokens", "promptTokens"),
-        output_tokens=_count(usage, "output", "completion_tokens", "output_tokens", "completionTokens"),
+        input_tokens=first_number(usage, "input", "prompt_tokens", "input_tokens", "promptTokens"),
+        output_tokens=first_number(usage, "output", "completion_tokens", "output_tokens", "completionTokens"),
         cost_usd=_cost(attributes),
         hidden=marks.LEFT_OUT,
     )
@@ -128,10 +128,6 @@ def _settings(attributes: Mapping[str, JSON]) -> dict[str, JSON]:
         for name, value in given.items()
         if value not in (None, "") and name not in ("service_tier", "stream") and made_up.get(name, marks) != value
     }
-
-
-def _count(usage: Mapping[str, JSON], *names: str) -> int | None:
-    return next((count for name in names if (count := number_of(usage.get(name))) is not None), None)
 
 
 def _cost(attributes: Mapping[str, JSON]) -> float | None:

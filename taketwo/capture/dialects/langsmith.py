@@ -70,7 +70,7 @@ def _model(span: Span, reading: Reading) -> Reading:
     attributes = span.attributes
     given, gave = loosely(attributes.get(INPUT)), loosely(attributes.get(OUTPUT))
     request, response = raw_messages(given), raw_messages(gave, response=True)
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     found = usage(attributes, reading)
     about = next(_metadata(gave), {})
     asked = given if isinstance(given, dict) else {}

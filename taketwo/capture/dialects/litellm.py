@@ -58,7 +58,7 @@ def _raw(span: Span) -> Reading:
     response = (
         read_messages({"choices": fields["choices"]}, "assistant") if isinstance(fields.get("choices"), list) else None
     )
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     return Reading(
         kind="model" if request is not None else "other",
         rule="litellm",

@@ -65,7 +65,7 @@ def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     """A model call by the session's own history, where tool results are letter by letter what the model read."""
     given = loosely(_own(attributes, "chat_ctx"))
     request = read_messages(given) if given is not None else None
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     response = _response(attributes)
     known = request is not None or response is not None
     return reading.but(

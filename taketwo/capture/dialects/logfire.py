@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.loose_json import as_object, loosely, number_of, text_of
+from taketwo.capture.dialects.loose_json import as_object, first_number, loosely, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.openinference import NO_SETTINGS, raw_messages
 from taketwo.capture.dialects.otel_genai import from_event_items, provider
@@ -50,7 +50,7 @@ def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     if request is None and (whole := raw_messages(given)) is not None and any(name in given for name in _TALK):
         request = whole
     response = response or _response(gave)
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     usage = as_object(gave.get("usage")) or {}
     known = request is not None or response is not None
     return reading.but(
@@ -65,8 +65,8 @@ def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
         model=text_of(attributes.get("gen_ai.response.model")) or text_of(given.get("model")),
         provider=provider(attributes),
         settings={name: value for name, value in given.items() if name not in NO_SETTINGS | _NO_SETTING},
-        input_tokens=_count(usage, "prompt_tokens", "input_tokens"),
-        output_tokens=_count(usage, "completion_tokens", "output_tokens"),
+        input_tokens=first_number(usage, "prompt_tokens", "input_tokens"),
+        output_tokens=first_number(usage, "completion_tokens", "output_tokens"),
         hidden=marks.LEFT_OUT,
     )
 
@@ -90,10 +90,6 @@ def _response(gave: Mapping[str, JSON]) -> tuple[Message, ...] | None:
     if whole is None or whole == "":
         return None
     return read_messages(loosely(whole), "assistant")
-
-
-def _count(usage: Mapping[str, JSON], *names: str) -> int | None:
-    return next((count for name in names if (count := number_of(usage.get(name))) is not None), None)
 
 
 def _tool(span: Span) -> Execution | None:

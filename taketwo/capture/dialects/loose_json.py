@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Mapping
 
 import msgspec
 
@@ -123,6 +124,11 @@ def number_of(value: JSON) -> int | None:
             return int(value)
         case _:
             return None
+
+
+def first_number(fields: Mapping[str, JSON], *names: str) -> int | None:
+    """The first count there is under any of the names."""
+    return next((count for name in names if (count := number_of(fields.get(name))) is not None), None)
 
 
 def decimal_of(value: JSON) -> float | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks, otel_genai
-from taketwo.capture.dialects.loose_json import as_object, loosely, text_of
+from taketwo.capture.dialects.definitions import named_tools
+from taketwo.capture.dialects.loose_json import as_object
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.reading import Kind, Message, Reading, ToolCall, ToolResult
-from taketwo.conversation import ToolDefinition
 from taketwo.span import Span
 from taketwo.value import JSON
 
@@ -49,7 +48,9 @@ def read(span: Span) -> Reading:
         case _ if kind == "agent":
             answer = as_object(gave)
             return reading.but(
-                input=given, output=answer.get("text") if answer is not None else gave, tools=_named(span.attributes)
+                input=given,
+                output=answer.get("text") if answer is not None else gave,
+                tools=named_tools(span.attributes.get("gen_ai.tool.definitions")),
             )
         case _:
             return reading
@@ -101,10 +102,3 @@ def _out_of_words(message: Message) -> Message:
     if names := _RESULT.findall(told):
         return message.but(results=tuple(ToolResult(name=name, flaw=marks.LEFT_OUT) for name in names))
     return message
-
-
-def _named(attributes: Mapping[str, JSON]) -> tuple[ToolDefinition, ...]:
-    """The tools, of which only the names are told."""
-    names = loosely(attributes.get("gen_ai.tool.definitions"))
-    listed = names if isinstance(names, list) else []
-    return tuple(ToolDefinition(name=name) for one in listed if (name := text_of(one)))

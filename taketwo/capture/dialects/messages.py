@@ -140,8 +140,10 @@ def _in_element(raw: bytes, role: Role) -> tuple[Message, ...]:
 _kept = lru_cache(maxsize=4096)(_in_element)
 
 
-def without_system(messages: Iterable[Message]) -> tuple[tuple[Message, ...], str | None]:
-    """The messages without the instructions, and the instructions."""
+def without_system(messages: Iterable[Message] | None) -> tuple[tuple[Message, ...] | None, str | None]:
+    """The messages without the instructions, and the instructions; None where there are none."""
+    if messages is None:
+        return None, None
     every = tuple(messages)
     instructions = [message.text for message in every if message.role == "system"]
     if not instructions:

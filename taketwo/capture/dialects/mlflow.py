@@ -93,7 +93,7 @@ def _semconv_tool(span: Span) -> Reading:
 def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     given, gave = loosely(attributes.get(INPUT)), loosely(attributes.get(OUTPUT))
     request, response = raw_messages(given), raw_messages(gave, response=True)
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     tokens = as_object(attributes.get("mlflow.chat.tokenUsage")) or {}
     answer = gave if isinstance(gave, dict) else {}
     known = request is not None or response is not None

@@ -111,10 +111,10 @@ def _model(span: Span, reading: Reading) -> Reading:
     if response is not None:
         names = {tool.name for tool in tools}
         response = tuple(parted(message, names) for message in response)
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     talk = _with_raw_results(talk, raw) if rule != "input.value" else talk
     response = _without_stale_calls(talk, response)
-    settings = _settings(attributes)
+    settings = settings_in(attributes.get("llm.invocation_parameters"))
     return reading.but(
         evidence="flat" if request is not None or response is not None else "nothing",
         request=talk,
@@ -227,8 +227,9 @@ def _are_only_texts(found: JSON) -> bool:
     return isinstance(listed, list) and bool(listed) and all(isinstance(item, str) for item in listed)
 
 
-def _settings(attributes: Mapping[str, JSON]) -> dict[str, JSON]:
-    settings = as_object(attributes.get("llm.invocation_parameters")) or {}
+def settings_in(value: JSON) -> dict[str, JSON]:
+    """The settings among all that a request is told to have had beside the messages."""
+    settings = as_object(value) or {}
     return {name: value for name, value in settings.items() if name not in NO_SETTINGS and value is not None}
 
 

@@ -13,9 +13,9 @@ from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.loose_json import (
     as_object,
     decimal_of,
+    first_number,
     is_cut,
     loosely,
-    number_of,
     text_of,
     whole_elements,
 )
@@ -116,7 +116,7 @@ def _model(span: Span, attributes: Mapping[str, JSON], reading: Reading) -> Read
     if request is None and response is None:
         request, response = from_events(span.events)
         request_rule = response_rule = "gen_ai events"
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     settings = read_settings(attributes)
     pieces, alternatives = split_choices(response, settings.get("n"))
     return usage(attributes, reading).but(
@@ -164,8 +164,8 @@ def usage(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     return reading.but(
         model=text_of(attributes.get("gen_ai.response.model")) or text_of(attributes.get("gen_ai.request.model")),
         provider=provider(attributes),
-        input_tokens=_count(attributes, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
-        output_tokens=_count(attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+        input_tokens=first_number(attributes, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
+        output_tokens=first_number(attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
         cost_usd=_cost(attributes),
         response_id=text_of(attributes.get("gen_ai.response.id")),
         previous_response_id=text_of(attributes.get("gen_ai.request.previous_response_id"))
@@ -186,10 +186,6 @@ def finish(value: JSON) -> str | None:
     if isinstance(found, list):
         found = found[0] if found else None
     return text_of(found)
-
-
-def _count(attributes: Mapping[str, JSON], *names: str) -> int | None:
-    return next((count for name in names if (count := number_of(attributes.get(name))) is not None), None)
 
 
 def _cost(attributes: Mapping[str, JSON]) -> float | None:
@@ -301,7 +297,7 @@ def _tool(span: Span, attributes: Mapping[str, JSON], reading: Reading) -> Readi
         result=result,
         failed=attributes.get("gen_ai.tool.status") == "error",
     )
-    return reading.but(execution=ran if given is not None or result is not None else ran.but(flaw=marks.LEFT_OUT))
+    return reading.but(execution=ran)
 
 
 def _named_in(name: str) -> str | None:

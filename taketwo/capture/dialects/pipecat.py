@@ -36,7 +36,7 @@ def read(span: Span) -> Reading:
 def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     given = loosely(attributes.get("input", attributes.get("messages")))
     request = read_messages(given) if given is not None else None
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     return usage(attributes, reading).but(
         kind="model",
         evidence="messages" if request is not None else "nothing",

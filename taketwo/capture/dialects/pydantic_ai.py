@@ -53,7 +53,7 @@ def _run(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
 def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     """What semconv's attributes do not have: the events of format 1, and the tools."""
     request, response = from_event_items(attributes.get("events"))
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     known = request is not None or response is not None
     parameters = as_object(attributes.get("model_request_parameters")) or {}
     tools = [*_listed(parameters.get("function_tools")), *_listed(parameters.get("output_tools"))]
@@ -91,5 +91,4 @@ def _tool(span: Span, reading: Reading) -> Reading:
         result=gave,
         error=text_of(gave) if retried else None,
     )
-    hidden = given is None and gave is None
-    return reading.but(kind="tool", execution=ran.but(flaw=marks.LEFT_OUT) if hidden else ran)
+    return reading.but(kind="tool", execution=ran)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from taketwo.capture.dialects import otel_genai
-from taketwo.capture.dialects.loose_json import as_object, loosely, text_of
+from taketwo.capture.dialects.definitions import named_tools
+from taketwo.capture.dialects.loose_json import as_object, text_of
 from taketwo.capture.dialects.tool_spans import execution, failure, in_one_block
 from taketwo.capture.reading import Reading
 from taketwo.conversation import ToolDefinition
@@ -25,10 +26,7 @@ def read(span: Span) -> Reading:
         return _tool(span, name)
     reading = otel_genai.read(span).but(rule="strands")
     provider = None if reading.provider == "strands-agents" else reading.provider
-    names = loosely(attributes.get("gen_ai.agent.tools"))
-    if not reading.tools and isinstance(names, list):
-        reading = reading.but(tools=tuple(ToolDefinition(name=name) for name in names if isinstance(name, str)))
-    return reading.but(provider=provider)
+    return reading.but(provider=provider, tools=reading.tools or named_tools(attributes.get("gen_ai.agent.tools")))
 
 
 def _tool(span: Span, name: str) -> Reading:

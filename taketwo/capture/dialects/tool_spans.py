@@ -34,7 +34,7 @@ def execution(
         has_result=result is not None and flaw is None,
         error=error,
         failed=failed or marked or error is not None or span.status == "error",
-        flaw=flaw,
+        flaw=marks.LEFT_OUT if arguments is None and result is None else flaw,
     )
 
 

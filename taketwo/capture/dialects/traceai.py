@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.flat import family
-from taketwo.capture.dialects.loose_json import as_object, number_of, text_of
+from taketwo.capture.dialects.loose_json import as_object, first_number, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
-from taketwo.capture.dialects.openinference import ASIDES, KINDS, NO_SETTINGS, read_family
+from taketwo.capture.dialects.openinference import ASIDES, KINDS, read_family, settings_in
 from taketwo.capture.dialects.otel_genai import usage
 from taketwo.capture.dialects.tool_spans import execution, failure
 from taketwo.capture.reading import Lacks, Message, Reading, ToolResult
@@ -81,8 +81,8 @@ def _model(span: Span, reading: Reading) -> Reading:
         tools=_tools(attributes),
         settings=_settings(attributes),
         model=text_of(attributes.get("gen_ai.request.model")) or text_of(attributes.get("llm.model_name")),
-        input_tokens=_count(attributes, "gen_ai.usage.input_tokens", "llm.token_count.prompt"),
-        output_tokens=_count(attributes, "gen_ai.usage.output_tokens", "llm.token_count.completion"),
+        input_tokens=first_number(attributes, "gen_ai.usage.input_tokens", "llm.token_count.prompt"),
+        output_tokens=first_number(attributes, "gen_ai.usage.output_tokens", "llm.token_count.completion"),
         hidden=marks.DROPPED if span.dropped_attributes else marks.LEFT_OUT,
     )
 
@@ -139,13 +139,7 @@ def _tools(attributes: Mapping[str, JSON]) -> tuple[ToolDefinition, ...]:
 
 
 def _settings(attributes: Mapping[str, JSON]) -> dict[str, JSON]:
-    given = attributes.get("gen_ai.request.parameters", attributes.get("llm.invocation_parameters"))
-    settings = as_object(given) or {}
-    return {name: value for name, value in settings.items() if name not in NO_SETTINGS and value is not None}
-
-
-def _count(attributes: Mapping[str, JSON], *names: str) -> int | None:
-    return next((count for name in names if (count := number_of(attributes.get(name))) is not None), None)
+    return settings_in(attributes.get("gen_ai.request.parameters", attributes.get("llm.invocation_parameters")))
 
 
 def _tool(span: Span, reading: Reading) -> Reading:

@@ -71,7 +71,7 @@ def _model(span: Span, reading: Reading) -> Reading:
     attributes = span.attributes
     request, lacks = flat_messages(attributes, PROMPT, "user", dropped=span.dropped_attributes)
     response = completion_messages(attributes)
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     known = request is not None or response is not None
     return usage(attributes, reading).but(
         kind="model",

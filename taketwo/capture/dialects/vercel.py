@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
-from taketwo.capture.dialects.loose_json import as_object, loosely, number_of, text_of
+from taketwo.capture.dialects.loose_json import as_object, first_number, loosely, text_of
 from taketwo.capture.dialects.messages import read_messages, without_system
 from taketwo.capture.dialects.otel_genai import finish, read_settings
 from taketwo.capture.dialects.tool_spans import execution, failure
@@ -63,7 +63,7 @@ def _model(span: Span, reading: Reading) -> Reading:
     attributes = span.attributes
     given = attributes.get("ai.prompt.messages")
     request = read_messages(given) if given is not None else None
-    talk, system = without_system(request) if request is not None else (None, None)
+    talk, system = without_system(request)
     response = _response(attributes)
     known = request is not None or response is not None
     return reading.but(
@@ -110,7 +110,7 @@ def _settings(attributes: Mapping[str, JSON]) -> dict[str, JSON]:
 
 def _count(attributes: Mapping[str, JSON], *names: str) -> int | None:
     keys = (*(f"ai.usage.{name}" for name in names), f"gen_ai.usage.{names[0][:-6]}_tokens")
-    return next((count for key in keys if (count := number_of(attributes.get(key))) is not None), None)
+    return first_number(attributes, *keys)
 
 
 def _tool(span: Span, reading: Reading) -> Reading:
