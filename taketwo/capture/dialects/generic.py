@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.loose_json import as_object, first_number, loosely, text_of
-from taketwo.capture.dialects.messages import without_system
+from taketwo.capture.dialects.messages import told
 from taketwo.capture.dialects.openinference import raw_messages
 from taketwo.capture.dialects.otel_genai import read_settings, usage
 from taketwo.capture.dialects.tool_spans import called_with, execution, failure
@@ -127,20 +127,13 @@ def _model(attributes: Mapping[str, JSON], reading: Reading, name: str, given: J
     request, response = raw_messages(given), raw_messages(gave, response=True)
     if response is None and (text := text_of(gave)) is not None and not marks.why_hidden(text):
         response = raw_messages([{"role": "assistant", "content": text}])
-    talk, system = without_system(request)
     fields = as_object(given) or {}
-    known = request is not None or response is not None
     reading = _told_in_output(usage(attributes, reading), as_object(gave) or {})
     if name == "genkit:input" and (model := text_of(attributes.get("genkit:name"))) != "generate":
         reading = reading.but(model=model)
     return reading.but(
         kind="model",
-        evidence="raw" if known else "nothing",
-        request=talk,
-        request_rule=name,
-        response=response,
-        response_rule="output",
-        system=system,
+        **told(request, name, response, "output", rich="raw"),
         tools=read_definitions(fields.get("tools")),
         settings=read_settings(attributes),
         hidden=marks.LEFT_OUT,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.loose_json import as_object, loosely, text_of
-from taketwo.capture.dialects.messages import without_system
+from taketwo.capture.dialects.messages import told
 from taketwo.capture.dialects.openinference import raw_messages
 from taketwo.capture.dialects.otel_genai import read_settings, usage
 from taketwo.capture.dialects.tool_spans import execution, failure
@@ -70,18 +70,11 @@ def _model(span: Span, reading: Reading) -> Reading:
     attributes = span.attributes
     given, gave = loosely(attributes.get(INPUT)), loosely(attributes.get(OUTPUT))
     request, response = raw_messages(given), raw_messages(gave, response=True)
-    talk, system = without_system(request)
     found = usage(attributes, reading)
     about = next(_metadata(gave), {})
     asked = given if isinstance(given, dict) else {}
-    known = request is not None or response is not None
     return found.but(
-        evidence="messages" if known else "nothing",
-        request=talk,
-        request_rule=INPUT,
-        response=response,
-        response_rule=OUTPUT,
-        system=system,
+        **told(request, INPUT, response, OUTPUT, rich="messages"),
         tools=read_definitions(attributes.get("gen_ai.tool.definitions")) or read_definitions(asked.get("tools")),
         model=text_of(attributes.get("gen_ai.response.model")) or text_of(about.get("model_name")) or found.model,
         provider=text_of(attributes.get("langsmith.metadata.ls_provider")) or found.provider,

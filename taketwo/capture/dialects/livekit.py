@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.loose_json import as_object, loosely, text_of
-from taketwo.capture.dialects.messages import read_messages, without_system
+from taketwo.capture.dialects.messages import read_messages, told
 from taketwo.capture.dialects.tool_spans import execution, failure
 from taketwo.capture.reading import Message, Reading
 from taketwo.span import Span
@@ -65,17 +65,10 @@ def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     """A model call by the session's own history, where tool results are letter by letter what the model read."""
     given = loosely(_own(attributes, "chat_ctx"))
     request = read_messages(given) if given is not None else None
-    talk, system = without_system(request)
     response = _response(attributes)
-    known = request is not None or response is not None
     return reading.but(
         kind="model",
-        evidence="messages" if known else "nothing",
-        request=talk,
-        request_rule="lk.chat_ctx",
-        response=response,
-        response_rule="lk.response",
-        system=system,
+        **told(request, "lk.chat_ctx", response, "lk.response", rich="messages"),
         hidden=marks.LEFT_OUT,
     )
 

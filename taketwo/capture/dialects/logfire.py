@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.loose_json import as_object, first_number, loosely, text_of
-from taketwo.capture.dialects.messages import read_messages, without_system
+from taketwo.capture.dialects.messages import read_messages, told
 from taketwo.capture.dialects.openinference import NO_SETTINGS, raw_messages
 from taketwo.capture.dialects.otel_genai import from_event_items, provider
 from taketwo.capture.dialects.tool_spans import execution, failure
@@ -50,17 +50,11 @@ def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     if request is None and (whole := raw_messages(given)) is not None and any(name in given for name in _TALK):
         request = whole
     response = response or _response(gave)
-    talk, system = without_system(request)
     usage = as_object(gave.get("usage")) or {}
-    known = request is not None or response is not None
+    asked, answered = ("events", "events") if "events" in attributes else ("request_data", "response_data")
     return reading.but(
         kind="model",
-        evidence="raw" if known else "nothing",
-        request=talk,
-        request_rule="events" if "events" in attributes else "request_data",
-        response=response,
-        response_rule="events" if "events" in attributes else "response_data",
-        system=system,
+        **told(request, asked, response, answered, rich="raw"),
         tools=read_definitions(given.get("tools")),
         model=text_of(attributes.get("gen_ai.response.model")) or text_of(given.get("model")),
         provider=provider(attributes),

@@ -18,7 +18,7 @@ import msgspec
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.loose_json import Unreadable, loosely, parse, text_of
 from taketwo.capture.dialects.parts import Draft, add_part, read_call, read_result, result_value
-from taketwo.capture.reading import Message, Role
+from taketwo.capture.reading import Evidence, Message, Role
 from taketwo.value import JSON
 
 DEEPEST = 12
@@ -150,6 +150,26 @@ def without_system(messages: Iterable[Message] | None) -> tuple[tuple[Message, .
         return every, None
     talk = tuple(message for message in every if message.role != "system")
     return talk, "\n".join(text for text in instructions if text) or None
+
+
+def told(
+    request: tuple[Message, ...] | None,
+    request_rule: str,
+    response: tuple[Message, ...] | None,
+    response_rule: str,
+    *,
+    rich: Evidence,
+) -> dict[str, object]:
+    """The fields of a reading that say what a model was given and gave; `rich` is what the messages were found in."""
+    talk, system = without_system(request)
+    return {
+        "evidence": "nothing" if request is None and response is None else rich,
+        "request": talk,
+        "request_rule": request_rule,
+        "response": response,
+        "response_rule": response_rule,
+        "system": system,
+    }
 
 
 def instructions(value: JSON) -> str | None:

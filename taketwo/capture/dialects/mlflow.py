@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.loose_json import as_object, decimal_of, encoded, loosely, number_of, text_of
-from taketwo.capture.dialects.messages import without_system
+from taketwo.capture.dialects.messages import told
 from taketwo.capture.dialects.openinference import raw_messages
 from taketwo.capture.dialects.tool_spans import execution, failure
 from taketwo.capture.reading import Execution, Kind, Reading
@@ -93,17 +93,10 @@ def _semconv_tool(span: Span) -> Reading:
 def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     given, gave = loosely(attributes.get(INPUT)), loosely(attributes.get(OUTPUT))
     request, response = raw_messages(given), raw_messages(gave, response=True)
-    talk, system = without_system(request)
     tokens = as_object(attributes.get("mlflow.chat.tokenUsage")) or {}
     answer = gave if isinstance(gave, dict) else {}
-    known = request is not None or response is not None
     return reading.but(
-        evidence="raw" if known else "nothing",
-        request=talk,
-        request_rule=INPUT,
-        response=response,
-        response_rule=OUTPUT,
-        system=system,
+        **told(request, INPUT, response, OUTPUT, rich="raw"),
         tools=read_definitions(attributes.get("mlflow.chat.tools")) or read_definitions(attributes.get("tools")),
         model=text_of(encoded(attributes.get("mlflow.llm.model"))) or text_of(encoded(attributes.get("model"))),
         provider=text_of(encoded(attributes.get("mlflow.llm.provider"))),

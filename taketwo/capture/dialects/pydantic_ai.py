@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.loose_json import as_object, loosely, number_of, text_of
-from taketwo.capture.dialects.messages import instructions, without_system
+from taketwo.capture.dialects.messages import instructions, told
 from taketwo.capture.dialects.otel_genai import SYSTEM, from_event_items, read_settings, usage
 from taketwo.capture.dialects.tool_spans import execution, failure
 from taketwo.capture.reading import Reading
@@ -53,18 +53,11 @@ def _run(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
 def _model(attributes: Mapping[str, JSON], reading: Reading) -> Reading:
     """What semconv's attributes do not have: the events of format 1, and the tools."""
     request, response = from_event_items(attributes.get("events"))
-    talk, system = without_system(request)
-    known = request is not None or response is not None
     parameters = as_object(attributes.get("model_request_parameters")) or {}
     tools = [*_listed(parameters.get("function_tools")), *_listed(parameters.get("output_tools"))]
     return usage(attributes, reading).but(
         kind="model",
-        evidence="raw" if known else "nothing",
-        request=talk,
-        request_rule="events",
-        response=response or None,
-        response_rule="events",
-        system=system,
+        **told(request, "events", response or None, "events", rich="raw"),
         tools=read_definitions(attributes.get("gen_ai.tool.definitions")) or read_definitions(tools),
         settings=read_settings(attributes),
         hidden=marks.LEFT_OUT,

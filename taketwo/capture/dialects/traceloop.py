@@ -8,7 +8,7 @@ from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.flat import family, flat_messages
 from taketwo.capture.dialects.loose_json import encoded, text_of
-from taketwo.capture.dialects.messages import read_messages, without_system
+from taketwo.capture.dialects.messages import read_messages, told
 from taketwo.capture.dialects.otel_genai import finish, read_settings, usage
 from taketwo.capture.dialects.tool_spans import called_with, execution, failure
 from taketwo.capture.reading import Kind, Message, Reading
@@ -71,17 +71,10 @@ def _model(span: Span, reading: Reading) -> Reading:
     attributes = span.attributes
     request, lacks = flat_messages(attributes, PROMPT, "user", dropped=span.dropped_attributes)
     response = completion_messages(attributes)
-    talk, system = without_system(request)
-    known = request is not None or response is not None
     return usage(attributes, reading).but(
         kind="model",
-        evidence="flat" if known else "nothing",
-        request=talk,
-        request_rule=PROMPT.rstrip("."),
+        **told(request, PROMPT.rstrip("."), response, COMPLETION.rstrip("."), rich="flat"),
         request_lacks=lacks,
-        response=response,
-        response_rule=COMPLETION.rstrip("."),
-        system=system,
         tools=read_definitions(family(attributes, FUNCTIONS)),
         settings=read_settings(attributes),
         finish=finish(attributes.get("gen_ai.response.finish_reasons"))

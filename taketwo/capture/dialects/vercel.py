@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from taketwo.capture.dialects import marks
 from taketwo.capture.dialects.definitions import read_definitions
 from taketwo.capture.dialects.loose_json import as_object, first_number, loosely, text_of
-from taketwo.capture.dialects.messages import read_messages, without_system
+from taketwo.capture.dialects.messages import read_messages, told
 from taketwo.capture.dialects.otel_genai import finish, read_settings
 from taketwo.capture.dialects.tool_spans import execution, failure
 from taketwo.capture.reading import Message, Reading
@@ -63,17 +63,10 @@ def _model(span: Span, reading: Reading) -> Reading:
     attributes = span.attributes
     given = attributes.get("ai.prompt.messages")
     request = read_messages(given) if given is not None else None
-    talk, system = without_system(request)
     response = _response(attributes)
-    known = request is not None or response is not None
     return reading.but(
         kind="model",
-        evidence="messages" if known else "nothing",
-        request=talk,
-        request_rule="ai.prompt.messages",
-        response=response,
-        response_rule="ai.response",
-        system=system,
+        **told(request, "ai.prompt.messages", response, "ai.response", rich="messages"),
         tools=read_definitions(attributes.get("ai.prompt.tools")),
         model=text_of(attributes.get("ai.response.model")) or text_of(attributes.get("ai.model.id")),
         provider=text_of(attributes.get("ai.model.provider")),
