@@ -281,14 +281,29 @@ def started(site: Site, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+HELD = """
+import time
+from itertools import count
+from pathlib import Path
+
+calls = count()
+
+def text(said):
+    while next(calls) and not Path("may-go-on").exists():
+        time.sleep(0.02)
+    return "Hello!"
+"""
+
+
 def test_an_interrupted_run_reports_what_ran_and_goes_on_where_it_was(site: Site) -> None:
-    site.write("greeting.py", SLOW)
+    site.write("greeting.py", HELD)
     process = started(site, "--json", "r.json", "--html", "r.html")
     assert process.stdout is not None
     while "PASS" not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    site.written("may-go-on").touch()
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err.count("Traceback")) == (2, 0)
     report = json.loads(site.written("r.json").read_text(encoding="utf-8"))
     assert report["cancelled"]
@@ -309,7 +324,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing_half_written(site: Site, after_s: f
     process = started(site, "--json", "r.json", "--html", "r.html", "--junit", "j.xml", "--markdown", "m.md")
     time.sleep(after_s)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     # Python itself, as it starts and again as it ends, dies of the signal.
     is_python_itself = process.returncode == -signal.SIGINT
     assert is_python_itself or (process.returncode in (0, 2) and "Traceback" not in err), err

@@ -108,8 +108,8 @@ async def test_work_that_cancels_itself_for_good_has_failed() -> None:
 
 async def test_every_turn_has_the_full_time() -> None:
     async def turns() -> list[bool]:
-        watch = Watch(1)
-        found = [await watch.over(asyncio.sleep(0.4, "done"), copy_context()) for _ in range(3)]
+        watch = Watch(2)
+        found = [await watch.over(asyncio.sleep(0.8, "done"), copy_context()) for _ in range(3)]
         found.append(await watch.over(asyncio.sleep(5, "late"), copy_context()))
         watch.close()
         return [outcome.timed_out for outcome in found]

@@ -73,6 +73,6 @@ def test_a_lone_short_word_between_two_changes_goes_with_them() -> None:
 
 def test_a_megabyte_on_each_side_takes_no_time() -> None:
     before, after = "alpha beta " * 100_000, "gamma beta " * 100_000
-    began = time.perf_counter()
+    began = time.process_time()
     assert "".join(piece.after for piece in word_diff(before, after)) == after
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3

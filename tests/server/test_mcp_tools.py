@@ -111,7 +111,7 @@ def started(*arguments: str) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(120)
         process.stderr.close()
 
 

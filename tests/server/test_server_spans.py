@@ -42,7 +42,7 @@ def test_requests_and_what_outlives_them_arrive_at_another_receiver(serving: Ser
             [*command, "--traces-to", endpoint], stdout=subprocess.PIPE, text=True, env=environment
         ) as process:
             assert process.stdout is not None
-            with httpx.Client(base_url=process.stdout.readline().split()[2], timeout=30) as client:
+            with httpx.Client(base_url=process.stdout.readline().split()[2], timeout=120) as client:
                 body = trace_request(chat_span(1, 1, session="s"))
                 assert client.post("/v1/traces", content=body, headers={"content-type": PROTOBUF}).status_code == 200
                 assert client.get("/api/sessions/s", headers={"traceparent": parent}).status_code == 200
@@ -52,7 +52,7 @@ def test_requests_and_what_outlives_them_arrive_at_another_receiver(serving: Ser
                 until(client, f"replay-sessions/{made['id']}", "current_step", "ready")
                 client.get("/health")
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(120) == 0
     found = {span.name: span for span in spans_of(receiver)}
     route = "GET /api/sessions/{id:path}"
     assert route in found and not any("/v1/" in name or "health" in name for name in found), set(found)

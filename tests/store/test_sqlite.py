@@ -154,7 +154,7 @@ def test_a_killed_process_loses_nothing_that_was_taken(url: str, tmp_path: Path)
         for _ in range(20 + 15 * attempt):
             acknowledged.add(f"{int(process.stdout.readline()):032x}")
         process.kill()
-        rest, _ = process.communicate(timeout=10)
+        rest, _ = process.communicate(timeout=120)
         acknowledged |= {f"{int(line):032x}" for line in rest.split("\n")[:-1]}
         with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
