@@ -5,9 +5,12 @@ The words of each language stand in its phrasebook.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from taketwo.language.phrasebook import ENGLISH, Doing, phrasebook
+from taketwo.language.read_once import read_once
 from taketwo.language.speech_acts import HELD, dates_held, sentences
 
 TOOLS: dict[str, frozenset[str]] = {
@@ -48,34 +51,38 @@ class Said(NamedTuple):
     """What it is said in."""
 
 
-def claims(text: str, language: str | None = ENGLISH) -> list[Said]:
+@read_once
+def claims(text: str, language: str | None) -> tuple[Said, ...]:
     """What the text says was done. Questions, conditions and what it says was not done are no claims."""
     doing = phrasebook(language).doing
-    if not doing.may_claim.search(text):
-        return []
     found: dict[str, Said] = {}
-    for sentence in _sentences(text, doing, language):
+    for sentence in _sentences(text, doing.may_claim, doing, language):
         for by_the_agent, patterns in ((True, doing.by_the_agent), (False, doing.by_somebody)):
             for pattern in patterns:
                 for match in pattern.finditer(dates_held(sentence, language)):
                     act = match.lastgroup or ""
                     found.setdefault(act, Said(act, sentence, by_the_agent, language))
-    return list(found.values())
+    return tuple(found.values())
 
 
-def promises(text: str, language: str | None = ENGLISH) -> dict[str, str]:
+@read_once
+def promises(text: str, language: str | None) -> Mapping[str, str]:
     """The acts that the text promises, each with its words."""
     doing = phrasebook(language).doing
-    if not doing.may_promise.search(text):
-        return {}
     found: dict[str, str] = {}
-    for sentence in _sentences(text, doing, language):
+    for sentence in _sentences(text, doing.may_promise, doing, language):
         for pattern in doing.promised:
             for match in pattern.finditer(dates_held(sentence, language)):
                 found.setdefault(match.lastgroup or "", match[0].replace(HELD, "."))
     return found
 
 
-def _sentences(text: str, doing: Doing, language: str | None) -> list[str]:
-    """The sentences that say something without an if or a not."""
-    return [one for one in sentences(text, language) if not one.endswith("?") and not doing.unsure.search(one)]
+def _sentences(text: str, may: re.Pattern[str], doing: Doing, language: str | None) -> list[str]:
+    """The sentences with this in them that say something without an if or a not."""
+    if not may.search(text):
+        return []
+    return [
+        one
+        for one in sentences(text, language)
+        if not one.endswith("?") and may.search(one) and not doing.unsure.search(one)
+    ]

@@ -16,13 +16,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from taketwo.compare.commitments import VERBS, commitment_changes
 from taketwo.compare.statements import statement_changes
 from taketwo.comparison import FactChange, FactKind
 from taketwo.language.facts import Fact, facts_in
 from taketwo.language.phrasebook import ENGLISH, phrasebook
+from taketwo.language.read_once import read_once
 
 NO_NAMES = frozenset(
     (*"I I'm I'll I've I'd OK Okay Yes No Please Thanks Thank USD EUR GBP UTC AM PM ID".split(), "Thank You")
@@ -95,24 +96,25 @@ def _in_the_place_of_others(before: str, after: str, language: str | None) -> It
     """Days of the week, codes of letters and names instead of others; one that only came or went is wording."""
     if before == after:
         return
+    folded = before.casefold(), after.casefold()
+    for lost, new in zip(_named(before, language), _named(after, language), strict=True):
+        was = (word for word in lost.words if word.casefold() not in folded[1])
+        now = (word for word in new.words if word.casefold() not in folded[0])
+        yield from (_change(lost.kind, one, other) for one, other in zip(was, now, strict=False))
+
+
+class _Named(NamedTuple):
+    kind: FactKind
+    words: tuple[str, ...]
+
+
+@read_once
+def _named(text: str, language: str | None) -> tuple[_Named, ...]:
+    """The days of the week, the codes and the names of a text, in this order."""
     weekdays = phrasebook(language).weekdays
-    patterns: tuple[tuple[FactKind, re.Pattern[str]], ...] = (("date", weekdays), ("id", _CODE), ("name", _NAME))
-    for kind, pattern in patterns:
-        sides = [dict.fromkeys(found[0] for found in pattern.finditer(text)) for text in (before, after)]
-        was, now = (
-            [word for word in side if word.casefold() not in other.casefold()]
-            for side, other in zip(sides, (after, before), strict=True)
-        )
-        if kind == "name":
-            was, now = (
-                [
-                    name
-                    for name in names
-                    if name not in NO_NAMES and not weekdays.search(name) and not _CODE.search(name)
-                ]
-                for names in (was, now)
-            )
-        yield from (_change(kind, one, other) for one, other in zip(was, now, strict=False))
+    days, codes, names = (dict.fromkeys(found[0] for found in rule.finditer(text)) for rule in (weekdays, _CODE, _NAME))
+    real = (one for one in names if one not in NO_NAMES and not weekdays.search(one) and not _CODE.search(one))
+    return _Named("date", tuple(days)), _Named("id", tuple(codes)), _Named("name", tuple(real))
 
 
 def _sort(fact: Fact) -> str:

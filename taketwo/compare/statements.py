@@ -59,7 +59,8 @@ def statement_changes(
     lost, new = _alone(before, after, language)
     if found := _twins(lost, new):
         yield from _turned_round(found, language)
-        yield from _exchanged_values(found, (lost, new), values, language)
+        if all(values):
+            yield from _exchanged_values(found, (lost, new), values, language)
         yield from _other_names(found)
 
 

@@ -16,11 +16,12 @@ The rules, for English; names of months, numbers in words and times of other lan
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
 
 from taketwo.language.phrasebook import ENGLISH, phrasebook
+from taketwo.language.read_once import read_once
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
@@ -46,6 +47,7 @@ CURRENCIES = {
 }
 """Signs, codes and names of currencies."""
 
+_DIGIT = re.compile(r"\d")
 _LIST_MARKER = re.compile(r"^[ \t]*(?:[#>*-][ \t]*)*(?:\*\*)?\d{1,3}[.)](?=\s)", re.MULTILINE)
 _MONTH = (
     r"(?=[adfjmnos])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
@@ -90,12 +92,18 @@ def facts_in(text: str, language: str | None = ENGLISH) -> list[Fact]:
     return list({(fact.kind, fact.value, fact.unit): fact for fact in found}.values())
 
 
-def placed_facts(text: str, language: str | None = ENGLISH) -> Iterator[tuple[Fact, int, int]]:
+@read_once
+def placed_facts(text: str, language: str | None) -> tuple[tuple[Fact, int, int], ...]:
     """Every fact with where it begins and ends."""
+    return tuple(_placed_facts(text, language))
+
+
+def _placed_facts(text: str, language: str | None) -> Iterator[tuple[Fact, int, int]]:
     # A list marker becomes as many blanks, so that places stay.
     unmarked = _LIST_MARKER.sub(lambda found: " " * len(found[0]), text)
-    tokens, facts = (_TOKEN, _FACTS) if language == ENGLISH else _of_language(language)
-    for found in tokens.finditer(unmarked):
+    rules, facts = (_RULES, _FACTS) if language == ENGLISH else _of_language(language)
+    pattern = rules.all if _DIGIT.search(unmarked) else rules.without_digits
+    for found in pattern.finditer(unmarked):
         # The group of a whole fact closes last, so it is the one that `lastgroup` names.
         yield facts[found.lastgroup or ""][1](found), found.start(), found.end()
 
@@ -184,20 +192,35 @@ _FACTS: dict[str, tuple[str, Reader]] = {
 }
 
 
-def _tokens(facts: dict[str, tuple[str, Reader]]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?P<{name}>{pattern})" for name, (pattern, _) in facts.items()), re.IGNORECASE)
+class _Rules(NamedTuple):
+    """The patterns of all facts as one."""
+
+    all: re.Pattern[str]
+    without_digits: re.Pattern[str]
+    """Those that a text without a digit may have, which most sentences are."""
 
 
-_TOKEN = _tokens(_FACTS)
+def _rules(facts: dict[str, tuple[str, Reader]]) -> _Rules:
+    groups = {name: f"(?P<{name}>{pattern})" for name, (pattern, _) in facts.items()}
+    in_words = [groups[name] for name in ("big", "spelt", "one") if name in groups]
+    return _Rules(_any(groups.values()), _any(in_words))
+
+
+def _any(patterns: Iterable[str]) -> re.Pattern[str]:
+    # All begin with a digit, a sign or a word: within a word, where most characters are, none is tried.
+    return re.compile(rf"(?=\d|[$€£¥₹]|\b\w)(?:{'|'.join(patterns) or '(?!)'})", re.IGNORECASE)
+
+
+_RULES = _rules(_FACTS)
 
 
 @cache
-def _of_language(language: str | None) -> tuple[re.Pattern[str], dict[str, tuple[str, Reader]]]:
+def _of_language(language: str | None) -> tuple[_Rules, dict[str, tuple[str, Reader]]]:
     """The rules for a language other than English: its months, its numbers in words, its way to tell the time."""
     book = phrasebook(language)
     kept = {name: rule for name, rule in _FACTS.items() if name not in ("month", "big", "spelt", "one")}
     if not book.months:
-        return _tokens(kept), kept
+        return _rules(kept), kept
     month = "|".join(sorted(book.months, key=len, reverse=True))
     word = "|".join(sorted(book.numbers, key=len, reverse=True))
     of = r"(?:d[eiu]\s+|d'|del\s+)?"
@@ -219,7 +242,7 @@ def _of_language(language: str | None) -> tuple[re.Pattern[str], dict[str, tuple
     }
     facts = {**own, **{name: rule for name, rule in kept.items() if name != "day"}}
     facts["spelt"] = (rf"\b(?P<word>{word})\b(?:\s(?P<word_unit>{_CURRENCY}))?", spelt)
-    return _tokens(facts), facts
+    return _rules(facts), facts
 
 
 def _value(digits: str) -> str:

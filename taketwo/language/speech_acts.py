@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import NamedTuple
 
 from taketwo.language.phrasebook import ENGLISH, phrasebook
+from taketwo.language.read_once import read_once
 
 SAME_QUESTION = 0.5
 """Two questions are the same that have more than this share of the fewer words that matter in common."""
@@ -23,18 +25,21 @@ _MAY_REQUEST = ("please", "kindly", "could you", "can you", "may i", "need")
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
+@read_once
 def refusal(text: str, language: str | None = ENGLISH) -> str | None:
     """The words by which a text refuses, or says that it cannot; None where it does not."""
     found = phrasebook(language).speech.refusals.search(without_harmless(text, language))
     return None if found is None else found[0]
 
 
+@read_once
 def negation(text: str, language: str | None = ENGLISH) -> str | None:
     """The first word that turns a statement of the text round; None where there is none."""
     found = phrasebook(language).speech.negations.search(without_harmless(text, language))
     return None if found is None else found[0]
 
 
+@read_once
 def without_harmless(text: str, language: str | None = ENGLISH) -> str:
     """The text without phrases that turn nothing round."""
     return phrasebook(language).speech.harmless.sub(" ", text.replace("’", "'"))
@@ -49,8 +54,13 @@ def are_opposites(one: str, other: str, language: str | None = ENGLISH) -> bool:
 
 def sentences(text: str, language: str | None = ENGLISH) -> list[str]:
     """The sentences of a text, each with its full stop."""
+    return list(_sentences(text, language))
+
+
+@read_once
+def _sentences(text: str, language: str | None) -> tuple[str, ...]:
     found = (one.strip().replace(HELD, ".") for one in _SENTENCE.findall(dates_held(text, language)))
-    return [one for one in found if one]
+    return tuple(one for one in found if one)
 
 
 def dates_held(text: str, language: str | None) -> str:
@@ -65,37 +75,61 @@ def _dots_of_dates(language: str | None) -> re.Pattern[str]:
 
 def questions(text: str, language: str | None = ENGLISH) -> list[str]:
     """What the text asks the user for, a sentence each."""
+    return list(_questions(text, language))
+
+
+@read_once
+def _questions(text: str, language: str | None) -> tuple[str, ...]:
     rules = phrasebook(language).speech
-    # Nearly every text ends here, and plain search is seven times as fast as a pattern that ignores case.
-    if "?" not in text and language == ENGLISH and not any(map(text.lower().__contains__, _MAY_REQUEST)):
-        return []
-    return [
+    return tuple(
         sentence
         for sentence in sentences(text, language)
-        if (sentence.endswith("?") or rules.requests.search(sentence)) and not rules.small_talk.search(sentence)
-    ]
+        if (sentence.endswith("?") or (_may_request(sentence, language) and rules.requests.search(sentence)))
+        and not rules.small_talk.search(sentence)
+    )
+
+
+def _may_request(sentence: str, language: str | None) -> bool:
+    """Nearly every sentence ends here: plain search is seven times as fast as a pattern that ignores case."""
+    return language != ENGLISH or any(map(sentence.lower().__contains__, _MAY_REQUEST))
+
+
+class _Question(NamedTuple):
+    """What a question asks for."""
+
+    wants_a_yes: bool
+    acts: frozenset[str]
+    words: frozenset[str]
+    """Those that matter."""
 
 
 def asks_the_same(one: str, other: str, language: str | None = ENGLISH) -> bool:
     """Whether two questions ask for the same."""
-    if all(phrasebook(language).asks.consent.search(question) for question in (one, other)):
-        return _may_want_the_same(one, other, language)
-    was, now = _words_that_matter(one, language), _words_that_matter(other, language)
-    if not was or not now:
-        return was == now
-    return len(was & now) > SAME_QUESTION * min(len(was), len(now))
+    was, now = _question(one, language), _question(other, language)
+    if was.wants_a_yes and now.wants_a_yes:
+        # For the same, as long as they do not speak of different acts.
+        return not was.acts or not now.acts or was.acts == now.acts
+    if not was.words or not now.words:
+        return was.words == now.words
+    return len(was.words & now.words) > SAME_QUESTION * min(len(was.words), len(now.words))
 
 
-def _may_want_the_same(one: str, other: str, language: str | None) -> bool:
-    """Whether two questions for a yes do not speak of different acts."""
-    verbs = {
+@read_once
+def _question(text: str, language: str | None) -> _Question:
+    book = phrasebook(language)
+    wants_a_yes = book.asks.consent.search(text) is not None
+    return _Question(
+        wants_a_yes,
+        frozenset(name for name, verb in _verbs(language).items() if verb.search(text)) if wants_a_yes else frozenset(),
+        frozenset(
+            word for word in _LETTERS.findall(text.casefold()) if word not in book.silent_in_questions and len(word) > 1
+        ),
+    )
+
+
+@cache
+def _verbs(language: str | None) -> dict[str, re.Pattern[str]]:
+    return {
         name: re.compile(rf"\b(?:{'|'.join(act.verbs.split())})", re.IGNORECASE)
         for name, act in phrasebook(language).acts.items()
     }
-    was, now = ({name for name, verb in verbs.items() if verb.search(question)} for question in (one, other))
-    return not was or not now or was == now
-
-
-def _words_that_matter(text: str, language: str | None) -> set[str]:
-    silent = phrasebook(language).silent_in_questions
-    return {word for word in _LETTERS.findall(text.casefold()) if word not in silent and len(word) > 1}
