@@ -14,6 +14,8 @@ from taketwo.run import Ending, Run
 from taketwo.scenario import Case, EndState, Floor, Limit, MustCall, MustNotCall
 from taketwo.suite.floor import ALPHA, NOTHING, Tolerance, tolerance
 from taketwo.suite.next_steps import (
+    OF_FILES,
+    Ways,
     after_change,
     after_ending,
     after_failure,
@@ -77,6 +79,7 @@ def decide(
     *,
     repeats: Repeats = ONCE,
     floor: Floor | None = None,
+    ways: Ways = OF_FILES,
 ) -> Verdict:
     """The judgement over all attempts at a case: fail, flaky, changed, inconclusive or pass; with every reason.
 
@@ -86,13 +89,14 @@ def decide(
 
     repeats: how the number of attempts was chosen; where the evidence was to decide, it decides here.
     floor: how the unchanged agent varies; the case's own when there is none, unless that has expired.
+    ways: how a person does what the next step names.
     """
-    judged = [_judge(case, attempt, policy, NOTHING) for attempt in attempts]
+    judged = [_judge(case, attempt, policy, NOTHING, ways) for attempt in attempts]
     outcomes = [_outcome(one) for one in judged]
     floor = floor or valid_floor(case, attempts)
     within = tolerance(floor, [attempt.comparison for attempt in attempts], outcomes)
     if within != NOTHING:
-        judged = [_judge(case, attempt, policy, within) for attempt in attempts]
+        judged = [_judge(case, attempt, policy, within, ways) for attempt in attempts]
     over_all = _over_all([one.kind for one in judged], outcomes, repeats, within)
     kind = over_all.kind
     telling = [one for one in judged if one.kind == ("fail" if kind == "flaky" else kind)]
@@ -206,7 +210,7 @@ def _gathered(judged: Sequence[Judged], attempts: int) -> tuple[Reason, ...]:
     )
 
 
-def _judge(case: Case, attempt: Attempt, policy: Policy, within: Tolerance) -> Judged:
+def _judge(case: Case, attempt: Attempt, policy: Policy, within: Tolerance, ways: Ways = OF_FILES) -> Judged:
     """One attempt by itself: what failed outweighs what is open, and that outweighs what changed."""
     ending = attempt.run.ending
     failed = [*_failed_checks(case, attempt), *_failed_agent(ending)]
@@ -225,11 +229,10 @@ def _judge(case: Case, attempt: Attempt, policy: Policy, within: Tolerance) -> J
         *_wording(attempt),
     )
     if failed and (not unlike or any(_stands(reason, case, attempt.run, policy) for reason in failed)):
-        return _judged("fail", failed, (*open_ends, *seen, *smaller), after_failure(case, attempt))
+        return _judged("fail", failed, (*open_ends, *seen, *smaller), after_failure(case, attempt, ways))
     if open_ends:
-        return _judged(
-            "inconclusive", open_ends, (*failed, *seen, *smaller), _next_step(case, attempt, is_unlike=bool(unlike))
-        )
+        step = _next_step(case, attempt, ways, is_unlike=bool(unlike))
+        return _judged("inconclusive", open_ends, (*failed, *seen, *smaller), step)
     if mattering:
         return _judged("changed", seen, smaller, after_change(mattering[0]))
     return _judged("pass", (), smaller, None)
@@ -330,11 +333,11 @@ def _unscored(attempt: Attempt) -> Iterator[Reason]:
             yield Reason(text=f"could not judge “{score.name}”: {score.why}", severity="major")
 
 
-def _next_step(case: Case, attempt: Attempt, *, is_unlike: bool) -> str | None:
-    to_get_further = after_ending(case, attempt.run)
+def _next_step(case: Case, attempt: Attempt, ways: Ways, *, is_unlike: bool) -> str | None:
+    to_get_further = after_ending(case, attempt.run, ways)
     if to_get_further is None and is_unlike and attempt.run.ending.reason == "completed":
-        to_get_further = after_infidelity(case, attempt.run)
-    return to_get_further or after_unscored(case, attempt)
+        to_get_further = after_infidelity(case, attempt.run, ways)
+    return to_get_further or after_unscored(case, attempt, ways)
 
 
 def _read_errors(run: Run) -> Iterator[Reason]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from taketwo.comparison import Change
 from taketwo.conversation import Call
 from taketwo.run import Fidelity, Run
@@ -10,11 +12,30 @@ from taketwo.verdict import Attempt, Score, Unscored
 from taketwo.writes import Writes
 
 
-def after_ending(case: Case, run: Run) -> str | None:
+class Ways(NamedTuple):
+    """How a person does what a step names, where the case is kept."""
+
+    accept: str = "taketwo accept {case}"
+    """Taking what the agent does now as right."""
+    judge_again: str = "taketwo rescore, with the same --evaluator"
+    """Letting evaluators judge a replay again."""
+    replay: str = ""
+    """What stands before an option of `taketwo replay` where the case is not replayed by that."""
+
+
+OF_FILES = Ways()
+OF_A_SERVER = Ways(
+    accept="“Take this as right” on the page of the row",
+    judge_again="run its evaluators again",
+    replay="keep the row as a file and replay that with ",
+)
+
+
+def after_ending(case: Case, run: Run, ways: Ways = OF_FILES) -> str | None:
     """What lets a replay get further that stopped for want of an answer; None when nothing simple does."""
     match run.ending.reason:
         case "missed":
-            return _after_miss(case, run)
+            return _after_miss(case, run, ways)
         case "unanswerable" if case.origin.is_described:
             return "say in the situation what the user knows (knows) or says next (says), or freeze a real conversation"
         case "unanswerable":
@@ -25,27 +46,26 @@ def after_ending(case: Case, run: Run) -> str | None:
             return None
 
 
-def after_failure(case: Case, attempt: Attempt) -> str:
+def after_failure(case: Case, attempt: Attempt, ways: Ways = OF_FILES) -> str:
     """What to do about a check that failed, or an agent that did."""
     wrong = [score.name for score in attempt.scores if isinstance(score, Score) and score.value is False]
     by_evaluators = [score.name for score in attempt.scores[len(case.expected) :] if score.name in wrong]
     if by_evaluators and len(by_evaluators) == len(wrong) and attempt.run.ending.reason == "completed":
-        again = "judge again: taketwo rescore, with the same --evaluator"
-        return f"mend the agent; if {by_evaluators[0]} is wrong, mend that, and {again}"
-    return f"mend the agent; if this is right now, say so: taketwo accept {case.id}"
+        return f"mend the agent; if {by_evaluators[0]} is wrong, mend that, and judge again: {ways.judge_again}"
+    return f"mend the agent; if this is right now, say so: {ways.accept.format(case=case.id)}"
 
 
-def after_infidelity(case: Case, run: Run) -> str | None:
+def after_infidelity(case: Case, run: Run, ways: Ways = OF_FILES) -> str | None:
     """What makes the next replay more like the recording, the cheapest first; None where nothing was unsure."""
     unsure = [answer for answer in run.tool_answers if answer.confidence is not None and answer.confidence < 1]
     if any(answer.tier == "miss" for answer in run.tool_answers):
-        return _after_miss(case, run)
+        return _after_miss(case, run, ways)
     if unsure:
         weakest = min(unsure, key=lambda answer: answer.confidence or 0.0)
         step = run.conversation.turns[weakest.place.turn_index].steps[weakest.place.step_index]
         tool = step.tool if isinstance(step, Call) else "the tool"
         if weakest.tier != "state" and Writes((case.recorded,))(tool) is None:
-            return f"if {tool} changes nothing, declare it: --reads {tool}; if it does, --writes {tool}"
+            return f"if {tool} changes nothing, declare it: {ways.replay}--reads {tool}; if it does, --writes {tool}"
         if case.origin.is_described:
             return f"say in the situation what {tool} gives when it is called as here (tools)"
         return f"record {tool}: freeze a conversation in which it is called as here"
@@ -68,7 +88,7 @@ def weakest_part(fidelity: Fidelity) -> str:
     return min(known, key=lambda words: known[words]) if known else "nothing could be measured"
 
 
-def after_unscored(case: Case, attempt: Attempt) -> str | None:
+def after_unscored(case: Case, attempt: Attempt, ways: Ways = OF_FILES) -> str | None:
     """What makes a check possible; None where all was judged, or only waits for the replay to get further."""
     place = next((place for place, score in enumerate(attempt.scores) if isinstance(score, Unscored)), None)
     if place is None or attempt.run.ending.reason != "completed":
@@ -76,7 +96,7 @@ def after_unscored(case: Case, attempt: Attempt) -> str | None:
     name = attempt.scores[place].name
     if place < len(case.expected):
         return f"correct or take out what could not be judged: {name}"
-    return f"mend what kept {name} from judging, and judge again: taketwo rescore, with the same --evaluator"
+    return f"mend what kept {name} from judging, and judge again: {ways.judge_again}"
 
 
 def after_change(change: Change) -> str:
@@ -98,7 +118,7 @@ def after_change(change: Change) -> str:
             return "look at it, and say in the case what must happen"
 
 
-def _after_miss(case: Case, run: Run) -> str | None:
+def _after_miss(case: Case, run: Run, ways: Ways) -> str | None:
     """Where the missing answer can come from: another recording, or the tool itself if it only reads."""
     miss = next((answer for answer in reversed(run.tool_answers) if answer.tier == "miss"), None)
     if miss is None:
@@ -111,8 +131,8 @@ def _after_miss(case: Case, run: Run) -> str | None:
     record = f"record a conversation in which {call.in_words} is answered"
     match Writes((case.recorded,))(call.tool):
         case False:
-            return f"let it read for real with --live {call.tool}, or {record}"
+            return f"{ways.replay or 'let it read for real with '}--live {call.tool}, or {record}"
         case None:
-            return f"{record}, or, if it only reads, allow --live {call.tool}"
+            return f"{record}, or, if it only reads, {ways.replay or 'allow '}--live {call.tool}"
         case True:
             return f"{record}; it writes, so it does not run for real"

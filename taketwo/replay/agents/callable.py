@@ -68,7 +68,13 @@ class CallableAgent:
             return await self._native(exchange)
 
         async def ask(messages: list[Message]) -> Said:
-            return read_said(await self._call(self._argument(exchange, messages), exchange))
+            argument = self._argument(exchange, messages)
+            try:
+                return read_said(await self._call(argument, exchange))
+            except (AttributeError, TypeError) as error:
+                if isinstance(argument, AgentInput) and AgentInput.__name__ in str(error):
+                    raise AgentFailed(self._took_something_else(error)) from error
+                raise
 
         return await tool_loop(exchange, ask)
 
@@ -87,6 +93,12 @@ class CallableAgent:
             messages=copied,
             new_message=_copy(copied[-1]) if exchange.new_message or len(messages) > len(exchange.messages) else None,
             execution_id=exchange.execution_id,
+        )
+
+    def _took_something_else(self, error: Exception) -> str:
+        return (
+            f"{told(error)}: it is given an AgentInput, because its parameter is named {self._takes!r};"
+            " name it `messages` to be given the list of messages"
         )
 
     async def _call(self, argument: object, exchange: Exchange) -> object:

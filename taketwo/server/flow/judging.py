@@ -21,6 +21,7 @@ from taketwo.server.flow.selection import single_turn
 from taketwo.server.flow.shelf import Flow, Place, Shelf
 from taketwo.store.feedback import names_of
 from taketwo.suite.decide import decide
+from taketwo.suite.next_steps import OF_A_SERVER, Ways
 from taketwo.suite.repeats import Repeats
 from taketwo.value import Value
 from taketwo.verdict import Attempt, CaseResult, Score, Unscored
@@ -88,7 +89,7 @@ def judge(
         case_id=case.id,
         recorded_id=case.recorded.id,
         also_of=case.also_of(),
-        verdict=decide(case, attempts, repeats=Repeats(most=max(1, len(attempts)))),
+        verdict=decide(case, attempts, repeats=Repeats(most=max(1, len(attempts))), ways=_ways(call, given)),
         why=case.why,
         kept=case.kept,
         attempts=attempts,
@@ -102,6 +103,14 @@ def judge(
         writing_tools=writing_tools,
         given=given,
     )
+
+
+def _ways(call: CallExecution, given: tuple[tuple[Score | Unscored, ...], ...]) -> Ways:
+    """What the worker's own evaluators said is judged again only where they are."""
+    if any(given):
+        return OF_A_SERVER._replace(judge_again=f"taketwo replay --rerun {call.id}, with the same --evaluator")
+    address = f"/api/test-executions/{call.test_execution_id}/rerun"
+    return OF_A_SERVER._replace(judge_again=f'POST {address} with {{"what": "evaluators"}}')
 
 
 def _with_marks_of_today(flow: Flow, project: str, case: Case) -> Case:

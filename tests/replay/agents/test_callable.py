@@ -308,3 +308,13 @@ def test_a_callable_without_a_spec_is_named_after_itself() -> None:
 def test_the_type_of_a_callable_does_not_matter() -> None:
     given: Callable[..., Any] = "{}".format
     assert CallableAgent(given)
+
+
+async def test_a_parameter_of_another_name_that_is_used_as_the_messages_is_named() -> None:
+    def agent(history: Any) -> str:
+        return str(history[-1]["content"])
+
+    done = await run(agent)
+    assert done.ending.reason == "agent_failed"
+    detail = done.ending.detail or ""
+    assert "test_callable.py" in detail and "parameter is named 'history'" in detail and "name it `messages`" in detail

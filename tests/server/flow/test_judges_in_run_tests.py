@@ -150,6 +150,7 @@ def test_the_command_line_judges_rows_of_a_server_by_what_it_is_told(client: htt
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "short" in done.stdout
+    assert "judge again: taketwo replay --rerun" in done.stdout and "taketwo rescore" not in done.stdout
     test = client.get("/api/run-tests", params={"name": "from CI"}).json()["run_tests"][0]
     execution = client.get(f"/api/run-tests/{test['id']}/executions").json()["test_executions"][0]
     assert execution["verdicts"] == {"fail": 5}
