@@ -154,8 +154,8 @@ def _unanswered(whole: Case, left: Case) -> tuple[Call, ...]:
 class Step(NamedTuple):
     """One version that was looked at."""
 
-    version: int
-    """Which one, from 0."""
+    version: int | None
+    """Which one, from 0; None for what the journal tells."""
     looks: tuple[bool | None, ...]
     """What each replay said: fails, does not, or no conclusion."""
     so_far: FirstBad
@@ -176,8 +176,10 @@ async def first_bad(
     look: replays a version a few times. key: a version's name in the journal.
     """
     search = Bisection(count, noise=noise)
-    for index in range(count):
-        search.learn([Look(index=index, is_bad=one) for one in journal.known.get(key(index), [])])
+    known = [Look(index=index, is_bad=one) for index in range(count) for one in journal.known.get(key(index), [])]
+    search.learn(known)
+    if any(look.is_bad is not None for look in known):
+        yield Step(None, (), search.found)
     for _ in range(most):
         version = search.next_look()
         if search.found.probability >= ENOUGH or version is None:

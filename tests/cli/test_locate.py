@@ -34,9 +34,11 @@ def run(tmp_path: Path) -> Run:
     (tmp_path / "desk.py").write_text(AGENT.format(angry=True), encoding="utf-8")
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "home"), "PYTHONUTF8": "1"}
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "taketwo", *arguments]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment | variables, capture_output=True, text=True, timeout=120
+        )
 
     return run
 
@@ -227,10 +229,94 @@ def test_the_revision_since_which_it_fails_is_found(run: Run, git: Run, tmp_path
     assert len(worktrees.stdout.splitlines()) == 1
 
 
-def test_bisect_needs_something_to_search_in(run: Run, git: Run) -> None:
-    done = run("bisect", "desk.scenario.yaml", "--agent", "desk:answer")
+@pytest.mark.slow
+def test_a_merge_is_looked_into_and_what_cannot_be_imported_is_gone_around(run: Run, git: Run, tmp_path: Path) -> None:
+    fine, angry = (AGENT.format(angry=angry) for angry in (False, True))
+    revision(git, tmp_path, 0, fine)
+    git("tag", "good")
+    git("checkout", "-qb", "side")
+    (tmp_path / "mood.py").write_text("", encoding="utf-8")
+    git("add", "mood.py")
+    revision(git, tmp_path, 1, angry)
+    git("checkout", "-q", "main")
+    for number in range(2, 5):
+        (tmp_path / f"note{number}.txt").write_text("", encoding="utf-8")
+        git("add", ".")
+        git("commit", "-qm", f"revision {number}")
+    git("merge", "-q", "--no-ff", "-m", "bring the mood", "side")
+    revision(git, tmp_path, 6, "import nowhere\n" + angry)
+    revision(git, tmp_path, 7, angry)
+    git("checkout", "-q", "--detach")
+    (tmp_path / "desk.py").write_text(fine, encoding="utf-8")
+    found = run(
+        "bisect", "desk.scenario.yaml", "--agent", "desk:answer", "--good", "good", "--noise", "0", "--runs", "1"
+    )
+    assert found.returncode == 0, found.stderr
+    assert "first bad: " in found.stdout and "bring the mood" in found.stdout.partition("first bad: ")[2]
+    further = found.stdout.rpartition("what it brought: ")[2].split()
+    assert further[0] == "--good" and further[2] == "--bad"
+    again = run("bisect", "desk.scenario.yaml", "--agent", "desk:answer", *further, "--noise", "0", "--runs", "1")
+    assert "only one version to choose from" in again.stdout and "revision 1" in again.stdout, again.stderr
+    assert (tmp_path / "desk.py").read_text(encoding="utf-8") == fine
+
+
+@pytest.mark.slow
+def test_a_package_under_src_and_one_in_a_submodule_are_those_of_the_revision(
+    run: Run, git: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    part = tmp_path_factory.mktemp("part")
+    of_part = ["git", "-C", str(part), "-c", "user.email=a@b.c", "-c", "user.name=a"]
+    subprocess.run([*of_part, "init", "-q"], check=True)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "outer.py").write_text(
+        "from mood import ANGRY\n" + AGENT.format(angry="ANGRY"), encoding="utf-8"
+    )
+    for number in range(4):
+        (part / "mood.py").write_text(f"ANGRY = {number >= 2}  # {number}\n", encoding="utf-8")
+        subprocess.run([*of_part, "add", "."], check=True)
+        subprocess.run([*of_part, "commit", "-qm", f"part {number}"], check=True)
+        if number == 0:
+            git("submodule", "--quiet", "add", str(part), "mood")
+        git("-C", str(tmp_path / "mood"), "pull", "-q")
+        git("add", ".")
+        git("commit", "-qm", f"revision {number}")
+    # The package is installed for development, as its path in the environment says.
+    import_path = f"{tmp_path / 'src'}:{tmp_path / 'mood'}"
+    options = ("desk.scenario.yaml", "--agent", "outer:answer", "--good", "HEAD~3", "--noise", "0", "--runs", "1")
+    done = run("bisect", *options, PYTHONPATH=import_path, GIT_ALLOW_PROTOCOL="file")
+    assert "revision 2" in done.stdout.partition("first bad: ")[2], done.stdout + done.stderr
+
+
+def test_bisect_says_what_is_odd_about_a_repository_before_it_looks(run: Run, git: Run, tmp_path: Path) -> None:
+    def said(*options: str, agent: str = "desk:answer") -> str:
+        done = run("bisect", "desk.scenario.yaml", "--agent", agent, *options)
+        assert done.returncode == 2
+        (line,) = done.stderr.strip().splitlines()
+        return line
+
+    assert "there is no revision 'v1'" in said("--good", "v1")
+    git("commit", "-qm", "empty", "--allow-empty")
+    assert "there is no revision between HEAD and HEAD" in said("--good", "HEAD")
+    git("checkout", "-q", "--orphan", "other")
+    git("commit", "-qm", "another", "--allow-empty")
+    assert "main is not before HEAD" in said("--good", "main")
+    assert "runs elsewhere" in said("--good", "main", agent="http://127.0.0.1:9")
+    assert "in no git repository" in said("--good", "main", "--repository", "/")
+    assert "needs something to search in" in said()
+    missing = run("bisect", "desk.scenario.yaml", "--agent", "prompt:", "--prompt", "nowhere.txt")
+    assert missing.returncode == 2 and "nowhere.txt" in missing.stderr
+
+
+def test_a_failure_that_is_not_committed_is_not_looked_for(run: Run, git: Run, tmp_path: Path) -> None:
+    fine, angry = (AGENT.format(angry=angry) for angry in (False, True))
+    for number in range(3):
+        revision(git, tmp_path, number, fine)
+    (tmp_path / "desk.py").write_text(angry, encoding="utf-8")
+    target = ("bisect", "desk.scenario.yaml", "--agent", "desk:answer", "--runs", "1", "--good", "HEAD~2")
+    done = run(*target)
     assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    done = run("bisect", "desk.scenario.yaml", "--agent", "desk:answer", "--good", "nowhere")
-    assert done.returncode == 2
-    assert "git says" in done.stderr
+    assert "does not fail in the last version" in done.stderr and "commit what has been changed" in done.stderr
+    for number in range(3, 5):
+        revision(git, tmp_path, number, angry)
+    done = run(*target[:-1], "HEAD~1", "--bad", "HEAD")
+    assert "there is only one version" in done.stdout
