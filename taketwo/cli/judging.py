@@ -205,8 +205,9 @@ def calibrate_command(
 ) -> None:
     """Hold evaluators against what people said: agreement, Cohen's kappa, and who says what.
 
-    LABELS is a file of JSON lines: {"id": CONVERSATION, "label": true}, a label being true, false, a word or a mark. Or
-    it is score.NAME: what the captured conversations came with, or got as feedback, under this name.
+    LABELS is a file of JSON lines: {"id": CONVERSATION, "label": true}, a label being true, false, a word or a mark;
+    or {"id": …, "labels": {"tone": true, "csat": 8}}, by the names of evaluators. Or it is score.NAME: what the
+    captured conversations came with, or got as feedback, under this name.
     """
     evaluators = _evaluators(judging)
     project = project or settings().project
@@ -241,7 +242,8 @@ def _labelled_by(name: str, store: Store, text: str | None, project: str | None)
 
 class _Label(msgspec.Struct):
     id: str
-    label: bool | float | str
+    label: bool | float | str | None = None
+    labels: dict[str, bool | float | str] = {}
 
 
 def _labels(path: Path) -> Sequence[tuple[str, Any]]:
@@ -252,12 +254,14 @@ def _labels(path: Path) -> Sequence[tuple[str, Any]]:
     found = []
     for number, line in enumerate(lines, 1):
         if line.strip():
+            example = '{"id": "sess-1", "label": true}'
             try:
                 one = msgspec.json.decode(line, type=_Label)
             except msgspec.MsgspecError as error:
-                example = '{"id": "sess-1", "label": true}'
                 raise BadSetting(f"is no label: {error}", where=f"{path}:{number}", todo=f"as in {example}") from error
-            found.append((one.id, one.label))
+            if one.label is None and not one.labels:
+                raise BadSetting("is no label: it says nothing", where=f"{path}:{number}", todo=f"as in {example}")
+            found.append((one.id, one.labels if one.label is None else one.label))
     if not found:
         raise BadSetting("holds no labels", where=str(path))
     return found
@@ -274,6 +278,8 @@ def _calibration_lines(found: Calibration) -> Iterator[str]:
         yield f"  Cohen's kappa {found.kappa.estimate:.2f} ({found.kappa.low:.2f} to {found.kappa.high:.2f}, 95 %)"
     else:
         yield "  Cohen's kappa cannot be told: all labels are the same"
+    if found.marks_apart is not None:
+        yield f"  marks are {found.marks_apart:.1f} apart on average"
     for label in found.labels:
         precision = "—" if label.precision is None else f"{label.precision.estimate:.2f}"
         recall = "—" if label.recall is None else f"{label.recall.estimate:.2f}"

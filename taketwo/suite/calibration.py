@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import NamedTuple, TypeAlias
 
 from taketwo.conversation import Conversation
 from taketwo.evals.evaluator import Evaluator, version_of
@@ -14,14 +16,29 @@ from taketwo.suite.scoring import score
 from taketwo.value import Value
 from taketwo.verdict import Score
 
+_LIMIT = re.compile(r"(>=|<=) (\d+(?:\.\d+)?)")
+Label: TypeAlias = bool | float | str
+"""Yes or no, a mark, a word."""
+
 
 class Labelled(NamedTuple):
     """A conversation and what people said of it."""
 
     conversation: Conversation
     """The conversation."""
-    label: bool | float | str
-    """What they said."""
+    label: Label | Mapping[str, Label]
+    """What they said; by the names of evaluators where they judged it in several respects."""
+
+    def of(self, evaluator: str) -> Label | None:
+        """The label that this evaluator is held against; None where there is none. For `csat >= 7`, a mark is a yes or
+        a no.
+        """
+        name, _, rest = evaluator.partition(" ")
+        label = self.label.get(evaluator, self.label.get(name)) if isinstance(self.label, Mapping) else self.label
+        held = _LIMIT.fullmatch(rest)
+        if label is None or held is None or not _is_mark(label):
+            return label
+        return float(label) >= float(held[2]) if held[1] == ">=" else float(label) <= float(held[2])
 
 
 class LabelFigures(Value):
@@ -73,6 +90,8 @@ class Calibration(Value):
     """What people said, what the evaluator said, and how often."""
     disagreements: tuple[Disagreement, ...] = ()
     """Each conversation on which they do not agree."""
+    marks_apart: float | None = None
+    """By how much marks differ on average; None where they are no marks."""
 
     def confusion_pairs(self) -> Iterator[tuple[tuple[str, str], int]]:
         """The confusion as pairs of people's label and the evaluator's, with how often."""
@@ -86,17 +105,18 @@ async def calibrate(labelled: Sequence[Labelled], evaluators: Sequence[Evaluator
     found = [(one, await score(one.conversation, evaluators)) for one in labelled]
     made = []
     for place, evaluator in enumerate(evaluators):
-        known = [(one, scores[place]) for one, scores in found]
-        scored = [(one, score, *_labels(one.label, score.value)) for one, score in known if isinstance(score, Score)]
-        version = next((score.evaluator for _, score in known), version_of(evaluator))
+        known = [(one, label, scores[place]) for one, scores in found if (label := one.of(evaluator.name)) is not None]
+        scored = [(one, score, *_labels(label, score.value)) for one, label, score in known if isinstance(score, Score)]
+        version = next((score.evaluator for _, _, score in known), version_of(evaluator))
         pairs = [(people, said) for _, _, people, said in scored]
         made.append(
             calibration(evaluator.name, version, pairs, unscored=len(known) - len(pairs)).but(
+                marks_apart=_apart([(label, score.value) for _, label, score in known if isinstance(score, Score)]),
                 disagreements=tuple(
                     Disagreement(id=one.conversation.id, people=people, evaluator=said, reason=score.reason)
                     for one, score, people, said in scored
                     if people != said
-                )
+                ),
             )
         )
     return made
@@ -131,6 +151,15 @@ def _figures(label: str, pairs: Sequence[tuple[str, str]]) -> LabelFigures:
         precision=wilson(both, evaluator) if evaluator else None,
         recall=wilson(both, people) if people else None,
     )
+
+
+def _apart(pairs: Sequence[tuple[Label, Label]]) -> float | None:
+    marks = [(one, other) for one, other in pairs if _is_mark(one) and _is_mark(other)]
+    return fmean(abs(float(one) - float(other)) for one, other in marks) if marks else None
+
+
+def _is_mark(value: Label) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _labels(people: bool | float | str, evaluator: bool | float | str) -> tuple[str, str]:
