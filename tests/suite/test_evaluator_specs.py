@@ -10,6 +10,7 @@ import pytest
 from taketwo.compare.compare import compare
 from taketwo.errors import BadSetting, ScenarioUnreadable
 from taketwo.evals.evaluator import Context, evaluate
+from taketwo.evals.own import evaluator_of_file
 from taketwo.run import Ending, Run
 from taketwo.scenario import Case
 from taketwo.suite.evaluators import open_evaluators
@@ -142,3 +143,14 @@ async def test_a_limit_makes_a_check_of_a_number() -> None:
     assert (high.value, low.value, high.name, high.evaluator) == (False, True, "edit >= 0.99", "edit/1")
     label = await judged("must_not_say: x")
     assert isinstance(label, Score)
+
+
+def test_a_measure_of_ones_own_is_an_evaluator(tmp_path: Path) -> None:
+    (tmp_path / "my_evals.py").write_text(
+        "from taketwo.evals.similarity import Similarity\n"
+        "first_word = Similarity('first word', lambda one, other: float(one.split()[0] == other.split()[0]))\n",
+        encoding="utf-8",
+    )
+    measure = evaluator_of_file(tmp_path / "my_evals.py", "first_word")
+    score = measure.evaluate(context())
+    assert isinstance(score, Score) and score.name == "first word"
