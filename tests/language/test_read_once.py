@@ -69,9 +69,9 @@ def test_a_text_that_was_read_before_says_the_same(one: str, other: str, languag
 
 @given(texts, languages)
 def test_a_text_too_long_to_be_remembered_is_read_all_the_same(text: str, language: str | None) -> None:
-    blank = " " * LONGEST
-    assert facts_in(text + blank, language) == facts_in(text, language)
-    assert sentences(text + blank, language) == sentences(text, language)
+    short, long = f"{text} ;", f"{text} ;{' ' * LONGEST}"
+    assert facts_in(long, language) == facts_in(short, language)
+    assert sentences(long, language) == sentences(short, language)
 
 
 @given(texts.filter(lambda text: not any(map(str.isdigit, text))), languages)
@@ -79,7 +79,7 @@ def test_a_digit_further_on_changes_no_fact_before_it(text: str, language: str |
     assert facts_in(f"{text} ; 77777777", language)[:-1] == facts_in(f"{text} ;", language)
 
 
-@given(st.lists(st.sampled_from(PIECES[:18]), min_size=1, max_size=6))
+@given(st.lists(st.sampled_from(PIECES[:12]), min_size=1, max_size=6))
 def test_each_fact_is_found_wherever_it_stands(pieces: list[str]) -> None:
     told = {(fact.kind, fact.value) for piece in pieces for fact in facts_in(piece)}
     assert {(fact.kind, fact.value) for fact in facts_in(" ; ".join(pieces))} == told
