@@ -28,6 +28,10 @@ DivergenceKind: TypeAlias = Literal[
 answer once more."""
 
 
+NO_ANSWER = "has no answer for these arguments in this replay"
+"""What an agent reads of a call that nothing recorded answers: no word of the tool."""
+
+
 class StepPlace(Value):
     """A step of a conversation by position."""
 

@@ -9,7 +9,7 @@ from taketwo.canonical import canonical
 from taketwo.compare.align import Pair
 from taketwo.compare.likeness import same_call
 from taketwo.compare.paths import differences_in_words, path_differences
-from taketwo.compare.results import failure, read_json, takes_from
+from taketwo.compare.results import failure, read_json, takes_from, vain
 from taketwo.compare.severity import CallDifference, Grading
 from taketwo.comparison import SEVERITIES, Change, ChangeKind
 from taketwo.conversation import Call, Step, Turn
@@ -146,17 +146,24 @@ def _differences(
     ends = ((before.place, was), (after.place, now), grading)
     asked_otherwise = not same_call(was, now) and not _is_unknown("arguments", before, after, gaps)
     if asked_otherwise:
-        means_the_same = canonical(_arguments(was)) == canonical(_arguments(now))
-        # What reads alike may still be another order to pay back, so a write is never excused.
-        is_respelled = means_the_same and grading.writes(now.tool) is not True
-        kind: CallDifference = "arguments_respelled" if is_respelled else "arguments_changed"
-        yield call_change(kind, *ends, f"{now.tool}: {_arguments_in_words(was, now)}")
+        yield _asked_otherwise(*ends)
     elif overtaken:
         other, is_before = overtaken[0]
         order = f"{now.in_words} comes {'before' if is_before else 'after'} {other.in_words} now"
         of_all = [grading.of_call("order_changed", call.tool) for call in (now, *(call for call, _ in overtaken))]
         yield call_change("order_changed", *ends, order).but(severity=min(of_all, key=SEVERITIES.index))
     yield from result_changes(before, after, grading, gaps, asked_otherwise=asked_otherwise)
+
+
+def _asked_otherwise(before: tuple[StepPlace, Call], after: tuple[StepPlace, Call], grading: Grading) -> Change:
+    was, now = before[1], after[1]
+    ends, summary = (before, after, grading), f"{now.tool}: {arguments_in_words(was, now)}"
+    means_the_same = canonical(_arguments(was)) == canonical(_arguments(now))
+    # What reads alike may still be another order to pay back, so a write is never excused.
+    if means_the_same and grading.writes(now.tool) is not True:
+        return call_change("arguments_respelled", *ends, summary)
+    still = "" if vain(was) is None or vain(now) is None else "; it failed and still fails"
+    return call_change("arguments_changed", *ends, f"{summary}{still}")
 
 
 def _result_difference(was: Call, now: Call) -> tuple[CallDifference, str] | None:
@@ -226,5 +233,6 @@ def _arguments(call: Call) -> JSON:
     return call.arguments if call.arguments or call.arguments_text is None else call.arguments_text
 
 
-def _arguments_in_words(was: Call, now: Call) -> str:
+def arguments_in_words(was: Call, now: Call) -> str:
+    """Which arguments are other ones."""
     return differences_in_words(list(path_differences(_arguments(was), _arguments(now))))

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from taketwo.compare.commitments import VERBS, commitment_changes
 from taketwo.compare.statements import statement_changes
@@ -25,10 +25,13 @@ from taketwo.language.facts import Fact, facts_in
 from taketwo.language.phrasebook import ENGLISH, phrasebook
 from taketwo.language.read_once import read_once
 
+_MONTHS = "January February March April May June July August September October November December".split()
 NO_NAMES = frozenset(
-    (*"I I'm I'll I've I'd OK Okay Yes No Please Thanks Thank USD EUR GBP UTC AM PM ID".split(), "Thank You")
+    (*_MONTHS, *"I I'm I'll I've I'd OK Okay Yes No Please Thanks Thank USD EUR GBP UTC AM PM ID".split(), "Thank You")
 )
 """Capitalised words that name nobody."""
+LONGEST_WORD = 40
+"""Characters in which the word before a name is looked for."""
 _CODE = re.compile(r"\b[A-Z]{5,}\b")
 """A record locator, such as `HATHAT`."""
 _NAME = re.compile(r"(?<=[a-z] )(?!I\b)(?:[A-Z][\w&'’-]*[^\W\d_]\b)(?: (?!I\b)[A-Z][\w&'’-]*[^\W\d_]\b){0,4}")
@@ -78,13 +81,11 @@ def _changes(lost: Sequence[Fact], new: Sequence[Fact]) -> Iterator[FactChange]:
     """What was lost beside what came instead."""
     came: dict[str, deque[Fact]] = defaultdict(deque)
     for fact in new:
-        came[_sort(fact)].append(fact)
+        came[fact.kind].append(fact)
     for fact in lost:
-        instead = came[_sort(fact)].popleft() if came[_sort(fact)] else None
-        is_amount = fact.kind == "amount" or (instead is not None and instead.kind == "amount")
-        kind = "amount" if is_amount else fact.kind
-        yield _change(kind, fact.text, None if instead is None else instead.text)
-    yield from (_change(fact.kind, None, fact.text) for of_sort in came.values() for fact in of_sort)
+        instead = came[fact.kind].popleft() if came[fact.kind] else None
+        yield _change(fact.kind, fact.text, None if instead is None else instead.text)
+    yield from (_change(fact.kind, None, fact.text) for of_kind in came.values() for fact in of_kind)
 
 
 def _change(kind: FactKind | Literal[""], before: str | None, after: str | None) -> FactChange:
@@ -97,25 +98,25 @@ def _in_the_place_of_others(before: str, after: str, language: str | None) -> It
     if before == after:
         return
     folded = before.casefold(), after.casefold()
-    for lost, new in zip(_named(before, language), _named(after, language), strict=True):
-        was = (word for word in lost.words if word.casefold() not in folded[1])
-        now = (word for word in new.words if word.casefold() not in folded[0])
-        yield from (_change(lost.kind, one, other) for one, other in zip(was, now, strict=False))
-
-
-class _Named(NamedTuple):
-    kind: FactKind
-    words: tuple[str, ...]
+    lost, new = _named(before, language), _named(after, language)
+    for sort in dict.fromkeys((*lost, *new)):
+        was = (word for word in lost.get(sort, ()) if word.casefold() not in folded[1])
+        now = (word for word in new.get(sort, ()) if word.casefold() not in folded[0])
+        yield from (_change(sort[0], one, other) for one, other in zip(was, now, strict=False))
 
 
 @read_once
-def _named(text: str, language: str | None) -> tuple[_Named, ...]:
-    """The days of the week, the codes and the names of a text, in this order."""
+def _named(text: str, language: str | None) -> Mapping[tuple[FactKind, str], dict[str, None]]:
+    """The days of the week, the codes, and the names by the word before them: only there one takes another's place."""
     weekdays = phrasebook(language).weekdays
-    days, codes, names = (dict.fromkeys(found[0] for found in rule.finditer(text)) for rule in (weekdays, _CODE, _NAME))
-    real = (one for one in names if one not in NO_NAMES and not weekdays.search(one) and not _CODE.search(one))
-    return _Named("date", tuple(days)), _Named("id", tuple(codes)), _Named("name", tuple(real))
-
-
-def _sort(fact: Fact) -> str:
-    return "number" if fact.kind == "amount" else fact.kind
+    found: dict[tuple[FactKind, str], dict[str, None]] = defaultdict(dict)
+    for match in weekdays.finditer(text):
+        found["date", ""][match[0]] = None
+    for match in _CODE.finditer(text):
+        found["id", ""][match[0]] = None
+    for match in _NAME.finditer(text):
+        name, end = match[0], match.start() - 1
+        if not (name in NO_NAMES or weekdays.search(name) or _CODE.search(name)):
+            before = text[max(0, end - LONGEST_WORD) : end].split()[-1]
+            found["name", before.casefold()][name] = None
+    return found

@@ -144,7 +144,7 @@ class LikenessOfSteps:
             return 0
         match one, other:
             case Call(), Call() if one.tool == other.tool:
-                return OTHER_STEP + round(OTHER_ARGUMENTS * _arguments_differ(one.arguments, other.arguments))
+                return OTHER_STEP + round(OTHER_ARGUMENTS * differing_arguments(one, other))
             case Say(), Say():
                 shared = alike(self._alphabet.bag(one.text), self._alphabet.bag(other.text))
                 return OTHER_STEP + round(OTHER_WORDS * (1 - shared))
@@ -196,10 +196,11 @@ def _same_step(one: Step, other: Step) -> bool:
     return isinstance(one, Say) and isinstance(other, Say) and one.text == other.text
 
 
-def _arguments_differ(one: dict[str, JSON], other: dict[str, JSON]) -> float:
+def differing_arguments(one: Call, other: Call) -> float:
     """The part of the arguments that are not the same."""
-    names = one.keys() | other.keys()
-    return sum(not same_json(one.get(name), other.get(name)) for name in names) / len(names) if names else 1
+    was, now = one.arguments, other.arguments
+    names = was.keys() | now.keys()
+    return sum(not same_json(was.get(name), now.get(name)) for name in names) / len(names) if names else 1
 
 
 def _plain_numbers(value: JSON) -> JSON:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence, Set
-from itertools import groupby, zip_longest
+from itertools import groupby, product, zip_longest
 
-from taketwo.compare.calls import Gaps, LoneCall, Placed, call_change, lone_change, result_changes
-from taketwo.compare.likeness import step_key
-from taketwo.compare.results import failure
+from taketwo.compare.calls import (
+    Gaps,
+    LoneCall,
+    Placed,
+    arguments_in_words,
+    call_change,
+    lone_change,
+    result_changes,
+)
+from taketwo.compare.likeness import differing_arguments, same_call, step_key
+from taketwo.compare.results import failure, vain
 from taketwo.compare.severity import Grading
 from taketwo.comparison import SEVERITIES, Change
 from taketwo.conversation import Conversation
-from taketwo.value import canonical_json
+from taketwo.value import canonical_json, in_words
+
+HALF = 0.5
+"""A write of which less than this share of the arguments is another is the same one altered, wherever it stands."""
 
 
 def resolve(
@@ -23,6 +34,7 @@ def resolve(
     retried: as `retried` finds it.
     """
     moved = _moved(findings)
+    moved |= _altered([found for found in findings if isinstance(found, LoneCall) and id(found) not in moved], grading)
     left = [
         found for found in findings if not (isinstance(found, LoneCall) and id(found) in moved and found.is_recorded)
     ]
@@ -69,6 +81,18 @@ def _moved(findings: Sequence[Change | LoneCall]) -> dict[int, LoneCall]:
     return pairs
 
 
+def _altered(lone: Sequence[LoneCall], grading: Grading) -> dict[int, LoneCall]:
+    """For each write its counterpart, by identity: one of the same tool, elsewhere, with most of its arguments."""
+    pairs: dict[int, LoneCall] = {}
+    writes = [found for found in lone if grading.writes(found.call.tool) is True and vain(found.call) is None]
+    sides = ([one for one in writes if one.is_recorded is recorded] for recorded in (True, False))
+    for here, there in product(*sides):
+        is_free = id(here) not in pairs and id(there) not in pairs and here.stretch != there.stretch
+        if is_free and here.call.tool == there.call.tool and differing_arguments(here.call, there.call) < HALF:
+            pairs[id(here)], pairs[id(there)] = there, here
+    return pairs
+
+
 def _call_and_result(found: LoneCall) -> str:
     call = found.call
     return f"{step_key(call)}\n{canonical_json([call.result, call.error])}"
@@ -76,9 +100,14 @@ def _call_and_result(found: LoneCall) -> str:
 
 def _as_moved(recorded: LoneCall, replayed: LoneCall, grading: Grading, gaps: Gaps) -> Iterator[Change]:
     """That it moved, and what else came back there."""
-    where = f"moved from turn {recorded.place.turn_index + 1} to turn {replayed.place.turn_index + 1}"
+    was_in, is_in = recorded.place.turn_index + 1, replayed.place.turn_index + 1
+    turns = f"from turn {was_in} to turn {is_in}" if was_in != is_in else f"to another turn {is_in}"
     ends = ((recorded.place, recorded.call), (replayed.place, replayed.call))
-    yield call_change("order_changed", *ends, grading, f"{replayed.call.in_words} {where}")
+    if not same_call(recorded.call, replayed.call):
+        summary = f"{replayed.call.tool}, moved {turns}: {arguments_in_words(recorded.call, replayed.call)}"
+        yield call_change("arguments_changed", *ends, grading, summary)
+        return
+    yield call_change("order_changed", *ends, grading, f"{replayed.call.in_words} moved {turns}")
     before, after = Placed(recorded.place, recorded.call), Placed(replayed.place, replayed.call)
     yield from result_changes(before, after, grading, gaps)
 
@@ -102,4 +131,8 @@ def _simply(lone: LoneCall, grading: Grading, retried: Set[str]) -> Change:
         severity = grading.of_call("outcome_changed", lone.call.tool)
         return lone_change(lone, grading, f"{lone.call.in_words} {again}").but(severity=severity)
     what = "is no longer called" if lone.is_recorded else "is called now"
-    return lone_change(lone, grading, f"{lone.call.in_words} {what}")
+    if (why := vain(lone.call)) is None:
+        return lone_change(lone, grading, f"{lone.call.in_words} {what}")
+    failed = f"it had failed with {in_words(why)}" if lone.is_recorded else f"and fails: {in_words(why)}"
+    change = lone_change(lone, grading, f"{lone.call.in_words} {what}, {failed}")
+    return change.but(severity=grading.of_vain("call_lost" if lone.is_recorded else "call_added", lone.call.tool))

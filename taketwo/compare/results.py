@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from taketwo.conversation import Call
+from taketwo.run import NO_ANSWER
 from taketwo.value import JSON, in_words
 
 _ERROR = re.compile(r"\s*(?:error|failed|failure|exception|traceback)\b", re.IGNORECASE)
@@ -42,6 +43,11 @@ def failure(call: Call) -> str | None:
             return in_words(result)
         case _:
             return None
+
+
+def vain(call: Call) -> str | None:
+    """Why a call brought nothing about, as its tool said; None where it did, or where the replay had no answer."""
+    return None if call.error is not None and NO_ANSWER in call.error else failure(call)
 
 
 def takes_from(later: Call, earlier: Call) -> bool:

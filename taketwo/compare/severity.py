@@ -20,7 +20,8 @@ CallDifference: TypeAlias = Literal[
     "outcome_changed",
 ]
 """What can be different about a call. `arguments_respelled` is an `arguments_changed` that means the same, as 25 and
-"25.0" do, `outcome_changed` a `result_changed` where only one side is an error."""
+"25.0" do, `outcome_changed` a
+`result_changed` where only one side is an error."""
 
 OtherDifference: TypeAlias = Literal[
     "reply_reworded",
@@ -128,6 +129,11 @@ class Grading:
         """The severity of what is different about a call of this tool."""
         weight = self._table[difference]
         return weight if isinstance(weight, str) else weight[self.writes(tool)]
+
+    def of_vain(self, difference: CallDifference, tool: str) -> Severity:
+        """The same of a call that failed: it brought nothing about, so it weighs no more than another outcome."""
+        both = (self.of_call(difference, tool), self.of_call("outcome_changed", tool))
+        return max(both, key=SEVERITIES.index)
 
     def of(self, difference: OtherDifference | FactKind) -> Severity:
         """The severity of what is different about words and turns."""

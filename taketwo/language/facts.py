@@ -4,8 +4,8 @@ The rules, for English; names of months, numbers in words and times of other lan
 
 - An *amount* is a number with a currency sign, code or name; `$24.50`, `24.5 USD` and `24.50 dollars` are the same.
 - A *number* is written in digits or in words; `1,234.50` is 1234.5, `24,50` is 24.5; its sign is not looked at. `one`
-  is not taken for a number, as it mostly stands for a thing. List markers (`2.` at the start of a line) are none. `20%`
-  is `20 percent`.
+  is not taken for a number, as it mostly stands for a thing. List markers (`2.` or `Option 2:` at the start of a line)
+  are none. `20%` is `20 percent`, `24-hour` is `24 hours`.
 - A *date* is ISO or has the month's name; one without a year is the same as one with it. `5/24/2024` is May 24th, but
   `3/4/2026`, which may be either of two days, stays as it is.
 - A *time* is `7pm`, `7:30 pm` or `19:30`.
@@ -48,7 +48,11 @@ CURRENCIES = {
 """Signs, codes and names of currencies."""
 
 _DIGIT = re.compile(r"\d")
-_LIST_MARKER = re.compile(r"^[ \t]*(?:[#>*-][ \t]*)*(?:\*\*)?\d{1,3}[.)](?=\s)", re.MULTILINE)
+_LIST_MARKER = re.compile(
+    r"^[ \t]*(?:[#>*-][ \t]*)*(?:\*\*)?"
+    r"(?:\d{1,3}[.)](?=\s)|(?:Choice|Flight|Leg|Option|Part|Segment|Step) \d{1,2}:(?=\**\s))",
+    re.MULTILINE,
+)
 _MONTH = (
     r"(?=[adfjmnos])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
     r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
@@ -60,7 +64,8 @@ _NUMBER_WORD = (
     rf"(?=[efnostz])(?:(?:{'|'.join(TENS)})(?:-(?:{'|'.join(UNITS)}))?|{'|'.join((*TEENS, *UNITS[1:]))}|zero)\b"
 )
 _GROUPED = re.compile(r"0|[1-9]\d*|[1-9]\d{0,2}(?:[.,]\d{3})+")
-_NUMBER_WITH_UNIT = re.compile(rf"({_DIGITS})(?:[a-z]{{1,3}}|days?|hours?|mins?|bags?)", re.IGNORECASE)
+_UNITS = "days?|hours?|minutes?|mins?|weeks?|months?|years?|bags?|nights?"
+_NUMBER_WITH_UNIT = re.compile(rf"({_DIGITS})(?:[a-z]{{1,3}}|-?(?:{_UNITS}))", re.IGNORECASE)
 
 
 _LARGE_NUMBER = (

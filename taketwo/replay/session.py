@@ -20,7 +20,7 @@ from taketwo.replay.results import has_failed
 from taketwo.replay.stand_in import Made, Missing, StandIn
 from taketwo.replay.tools import Found, ToolPolicy, ToolWorld
 from taketwo.replay.user import Line
-from taketwo.run import Divergence, DivergenceKind, Ending, Miss, StepPlace, Tier, ToolAnswer
+from taketwo.run import NO_ANSWER, Divergence, DivergenceKind, Ending, Miss, StepPlace, Tier, ToolAnswer
 from taketwo.value import JSON, Value
 
 
@@ -279,7 +279,7 @@ class Session(Scene):
             made = self._stand_in(self._missing(asked, found.miss))
             if made is not None:
                 return self._made(asked, message, made)
-        error = f"`{asked.tool}` has no answer for these arguments in this replay"
+        error = f"`{asked.tool}` {NO_ANSWER}"
         place = self._take_down(asked, message, found, error=error)
         why = missed_in_words(asked.tool, found.miss, self._world.tools)
         self._diverged("tool_missed", why, place.step_index)

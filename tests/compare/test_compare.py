@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from taketwo.compare.compare import baseline, compare
 from taketwo.comparison import Change, TurnPair
 from taketwo.conversation import Call, Conversation, Gap, Say, ToolDefinition, Turn
-from taketwo.run import StepPlace
+from taketwo.run import NO_ANSWER, StepPlace
 from taketwo.testing import call, conversation, together, turn
 
 STATUS = call("check_status", {"order_id": "A-1042"}, result="refund approved")
@@ -451,3 +451,49 @@ def test_the_mark_of_the_whole_is_the_csat_before_those_of_turns(scores: dict, c
     marked = conversation(GREETING)
     marked = marked.but(outcome=marked.outcome.but(scores=scores))
     assert compare(marked, conversation(GREETING)).recorded.csat == csat
+
+
+FAILED = "Error: payment amount does not add up"
+
+
+def only(recorded: Conversation, replayed: Conversation) -> Change:
+    (change,) = compare(*(one.but(agent=one.agent.but(tools=())) for one in (recorded, replayed))).changes
+    return change
+
+
+def test_a_write_that_failed_on_one_side_alone_weighs_less_than_one_that_was_done() -> None:
+    book = call("book_flight", {"flight": "HAT1", "seat": "2A"}, result=FAILED)
+    quiet, tried = (conversation(turn("Book it.", *steps, reply="One moment.")) for steps in ((), (book,)))
+    now = only(quiet, tried)
+    assert now.severity == "major" and now.summary.endswith(f'is called now, and fails: "{FAILED}"')
+    assert only(tried, quiet).severity == "major"
+    done = conversation(turn("Book it.", book.but(result="ok"), reply="One moment."))
+    assert only(quiet, done).severity == "critical"
+
+
+def test_a_write_without_an_answer_in_the_replay_is_no_failed_one() -> None:
+    unanswered = call("book_flight", {"flight": "HAT1"}).but(error=f"`book_flight` {NO_ANSWER}")
+    quiet, tried = (conversation(turn("Book it.", *steps, reply="Yes.")) for steps in ((), (unanswered,)))
+    assert only(quiet, tried).severity == "critical"
+
+
+def test_a_write_that_fails_with_other_arguments_as_before_says_so() -> None:
+    one, other = (
+        conversation(turn("Book it.", call("book_flight", {"amount": amount}, result=FAILED), reply="No."))
+        for amount in (5, 6)
+    )
+    change = only(one, other)
+    assert change.severity == "critical" and change.summary.endswith("it failed and still fails")
+
+
+def test_a_write_in_another_turn_with_most_of_its_arguments_is_that_write_altered() -> None:
+    def moved(place: int, bags: int) -> Conversation:
+        booked = call("book_bags", {"reservation": "VA5SGQ", "bags": bags, "pay_by": "card"})
+        lines = ("I have bags.", "How many are free?", "Go on then, please do it.")
+        return conversation(
+            *(turn(line, *([booked] if n == place else []), reply="Yes.") for n, line in enumerate(lines))
+        )
+
+    change = only(moved(0, 1), moved(2, 2))
+    assert (change.kind, change.severity) == ("arguments_changed", "critical")
+    assert change.summary == "book_bags, moved from turn 1 to turn 3: bags 1 → 2"

@@ -86,3 +86,15 @@ def test_no_text_takes_forever(piece: str) -> None:
     began = time.monotonic()
     differences(piece * (60_000 // len(piece)), "x")
     assert time.monotonic() - began < 5
+
+
+def test_only_what_stands_in_its_place_took_a_name_s_place_and_only_a_number_a_number_s() -> None:
+    was = "We send it with DHL Express. In May Garcia paid for it, and it flies to Boston."
+    assert differences(was, was.replace("DHL Express", "UPS")) == ["name DHL Express → UPS"]
+    assert not [one for one in differences(was, "It comes from Las Vegas in June.") if one.startswith("name")]
+    assert differences("It is row 17.", "It is $25.") == ["number 17 is gone", "amount $25 is new"]
+
+
+def test_headings_are_no_numbers_and_a_24_hour_rule_is_one_of_24_hours() -> None:
+    assert not differences("**Flight 1:** ATL\n- Option 2: EWR", "ATL and EWR")
+    assert not differences("Within 24 hours of booking.", "It is a 24-hour rule.")
