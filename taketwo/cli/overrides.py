@@ -41,7 +41,7 @@ def _override(text: str) -> tuple[str, JSON]:
         try:
             value = Path(value[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise BadSetting(f"cannot be read: {error}", where=value[1:]) from error
+            raise BadSetting(f"cannot be read: {getattr(error, 'strerror', None) or error}", where=value[1:]) from error
     if key == "system_prompt":
         return key, value
     try:

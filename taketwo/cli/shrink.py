@@ -11,7 +11,8 @@ import click
 from taketwo.cli.one_case import agent_option, journal_option, noise_option, one_case
 from taketwo.cli.replaying import Replaying, replaying_options
 from taketwo.cli.settings import store_option
-from taketwo.freeze.files import save
+from taketwo.errors import BadSetting
+from taketwo.freeze.files import SCENARIO_SUFFIXES, save
 from taketwo.report.words import counted, plain
 from taketwo.scenario import Case, Scenario
 from taketwo.suite.locate import Journal, Shortest, shortest
@@ -47,6 +48,7 @@ def shrink_command(
     """Find the shortest conversation that still fails: without the turns, the paragraphs of the prompt and the parts of
     tool results that the failure does not need.
     """
+    _insist_on_a_new_file(Path(out))
     one = one_case(target, store_url, replaying)
     search = partial(shortest, one, noise=noise, most_runs=most_runs, journal=Journal(journal))
     found = replaying.run(search, [one], passing_spec)
@@ -59,6 +61,16 @@ def shrink_command(
         click.echo(f"wrote {written}")
     if passing_spec is None:
         click.echo(_unproved(found), err=True)
+
+
+def _insist_on_a_new_file(out: Path) -> None:
+    """Before hundreds of replays, rather than after them. Raises BadSetting."""
+    if not out.name.endswith(SCENARIO_SUFFIXES):
+        raise BadSetting("is no name of a scenario file", where=str(out), todo=f"{out.stem}.scenario.yaml")
+    if out.exists():
+        raise BadSetting("is there already", where=str(out), todo="name another file, or delete this one")
+    if not out.absolute().parent.is_dir():
+        raise BadSetting("there is no such folder", where=str(out.parent), todo="make it first")
 
 
 def _told(case: Case, found: Shortest) -> Iterator[str]:

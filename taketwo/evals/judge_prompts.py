@@ -47,7 +47,7 @@ def rubric_of_file(path: Path) -> JudgePrompt:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting(f"cannot be read: {error}", where=str(path)) from error
+        raise BadSetting(f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(path)) from error
     if not text.strip():
         raise BadSetting("this rubric is empty", where=str(path))
     return rubric_prompt(text)

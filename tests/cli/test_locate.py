@@ -161,6 +161,20 @@ def test_an_agent_that_should_pass_and_does_not_is_refused(run: Run, late: Path)
     assert not (late / "short.scenario.yaml").exists()
 
 
+def test_a_file_that_is_there_is_not_written_over_and_a_wrong_name_is_told_before_the_search(
+    run: Run, late: Path
+) -> None:
+    before = (late / "late.scenario.yaml").read_bytes()
+    for out, said in (
+        ("late.scenario.yaml", "is there already"),
+        ("short.txt", "is no name of a scenario file"),
+        ("nowhere/short.scenario.yaml", "there is no such folder"),
+    ):
+        done = run("shrink", "late.scenario.yaml", "--agent", "late:answer", "--noise", "0", "--out", out)
+        assert done.returncode == 2 and said in done.stderr
+    assert (late / "late.scenario.yaml").read_bytes() == before
+
+
 def test_a_case_that_passes_cannot_be_shortened(run: Run, tmp_path: Path) -> None:
     (tmp_path / "fine.py").write_text("def answer(messages):\n    return 'Fine.'\n", encoding="utf-8")
     done = run("shrink", "desk.scenario.yaml", "--agent", "fine:answer", "--noise", "0", "--out", "s.scenario.yaml")
