@@ -99,3 +99,17 @@ def test_twins_are_the_same_from_either_side(one: list[str], other: list[str]) -
     before, after = " ".join(one), " ".join(other)
     there = {(pair.before, pair.after) for pair in twins(before, after)}
     assert {(pair.after, pair.before) for pair in twins(after, before)} == there
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Your refund will go to your gift card.", "Your refund will go to your credit card."),
+        ("Only gold members get this.", "Only silver members get this."),
+        ("You were charged twice.", "You were charged once."),
+        ("It takes 5 to 7 days to arrive.", "It takes 5 to 7 weeks to arrive."),
+        ("You arrive on the same day.", "You arrive on the next day."),
+    ],
+)
+def test_a_word_that_says_where_when_or_for_whom_is_no_wording(one: str, other: str) -> None:
+    assert [change.kind for change in fact_changes(one, other)] == ["negation"]
