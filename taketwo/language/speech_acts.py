@@ -34,8 +34,9 @@ def refusal(text: str, language: str | None = ENGLISH) -> str | None:
 
 @read_once
 def negation(text: str, language: str | None = ENGLISH) -> str | None:
-    """The first word that turns a statement of the text round; None where there is none."""
-    found = phrasebook(language).speech.negations.search(without_harmless(text, language))
+    """The first word that turns a statement of the text round, beside what it refuses; None where there is none."""
+    speech = phrasebook(language).speech
+    found = speech.negations.search(speech.refusals.sub(" ", without_harmless(text, language)))
     return None if found is None else found[0]
 
 

@@ -36,6 +36,8 @@ def differences(before: str, after: str) -> list[str]:
         ("Done. Don't hesitate to ask", "Done. Please do ask"),
         ("5 and 7", "7 and 5 and 7"),
         ("I cannot do that", "I can’t do that"),
+        ("Sorry, I can't do that.", "Unfortunately that is not possible."),
+        ("That isn't possible.", "It is impossible."),
     ],
 )
 def test_the_same_facts_in_other_words(one: str, other: str) -> None:
