@@ -32,7 +32,7 @@ class Baseline(NamedTuple):
 
     metrics: Metrics
     """Its figures."""
-    claimed: list[tuple[Turn, list[Said]]]
+    claimed: list[tuple[Turn, Sequence[Said]]]
     """What its agent says that it did, turn by turn."""
 
 

@@ -21,7 +21,7 @@ MADE_BEHIND = (
 """What stands behind a noun in a result that tells of something done: `refund approved`, `refund_status: issued`."""
 
 
-def claimed(conversation: Conversation) -> list[tuple[Turn, list[Said]]]:
+def claimed(conversation: Conversation) -> list[tuple[Turn, Sequence[Said]]]:
     """What the agent says that it did, turn by turn."""
     language = language_of_talk(conversation.texts())
     return [(turn, claims(said([turn]), language)) for turn in conversation.turns]
