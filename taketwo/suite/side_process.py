@@ -150,8 +150,8 @@ class Store(Protocol):
     def add_result(self, suite_id: str, result: CaseResult) -> None:
         """Keep a case's result."""
 
-    def results(self, suite_id: str) -> list[CaseResult]:
-        """The results of a suite. Raises NotFound."""
+    def result(self, run_id: str) -> CaseResult:
+        """The result with a run. Raises NotFound."""
 
 
 class SideProcess:
@@ -339,12 +339,11 @@ class SideProcess:
         """Write what it has not written."""
         if self._store is None or not self._unkept:
             return
-        # What it wrote last it may not have told.
-        suite_id = self._terms.suite_id
-        kept = {_key(one) for one in _results(self._store, suite_id)}
-        for number in list(self._unkept):
-            if _key(result := self._unkept.pop(number)) not in kept:
-                self._store.add_result(suite_id, result)
+        unkept, self._unkept = self._unkept, {}
+        for result in unkept.values():
+            # What it wrote last it may not have told.
+            if not _has(self._store, result):
+                self._store.add_result(self._terms.suite_id, result)
 
     def _hand_over(self, process: subprocess.Popen[bytes]) -> None:
         """What one thread does."""
@@ -371,15 +370,12 @@ class SideProcess:
         self._loop.call_soon_threadsafe(self._has_ended)
 
 
-def _key(result: CaseResult) -> tuple[str | None, str]:
-    return result.file, result.case_id
-
-
-def _results(store: Store, suite_id: str) -> list[CaseResult]:
+def _has(store: Store, result: CaseResult) -> bool:
     try:
-        return store.results(suite_id)
+        store.result(result.attempts[0].run.id)
     except NotFound:
-        return []
+        return False
+    return True
 
 
 def _found_in() -> list[str]:

@@ -143,11 +143,12 @@ async def test_a_store_that_the_process_cannot_write_to_is_written_to_here(tmp_p
 
 async def test_what_a_process_was_writing_when_it_was_left_is_written_once(store: Store) -> None:
     run = await played(TALK)
+    asked = [question(number, run.but(id=f"{number:032x}")) for number in range(120)]
     with SideProcess(TABLE, RULES, store, "monday") as side:
         side.start()
-        await keep(side, store, [question(number, run) for number in range(60)])
+        await keep(side, store, asked[:60])
         await side.all_kept()
-        await keep(side, store, [question(number, run) for number in range(60, 120)])
+        await keep(side, store, asked[60:])
     store.flush()
     assert sorted(result.case_id for result in store.results("monday")) == sorted(f"case-{n}" for n in range(120))
 
@@ -317,5 +318,5 @@ class Shelf:
     def add_result(self, suite_id: str, result: CaseResult) -> None:
         self.kept.append(result)
 
-    def results(self, suite_id: str) -> list[CaseResult]:
-        raise NotFound(f"there is no suite {suite_id!r}")
+    def result(self, run_id: str) -> CaseResult:
+        raise NotFound(f"there is no run {run_id!r}")
