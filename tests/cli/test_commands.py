@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,16 +84,15 @@ def imported(taketwo: Run, tmp_path: Path) -> Run:
 
 
 def test_help_names_every_command_and_starts_quickly(taketwo: Run) -> None:
-    fastest = 10.0
-    for _ in range(3):
-        started = time.perf_counter()
-        done = taketwo("--help")
-        fastest = min(fastest, time.perf_counter() - started)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = taketwo("--help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0
     assert all(
         name in done.stdout for name in ("demo", "serve", "import", "sessions", "show", "replay", "freeze", "doctor")
     )
-    assert fastest < 1.0, "the promise is 0.3 s on a quiet machine; this only catches a heavy import at the door"
+    used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used_s < 2.0, "the promise is 0.3 s; this only catches a heavy import at the door"
 
 
 def test_importing_the_same_file_again_changes_nothing(imported: Run) -> None:

@@ -16,13 +16,13 @@ CASE = Case(id="one", recorded=conversation(turn("Hi", reply="Hello."), turn("By
 
 
 async def blocks(messages: list[dict[str, str]]) -> str:
-    time.sleep(30)
+    time.sleep(300)
     return "Hello."
 
 
 async def blocks_and_catches(messages: list[dict[str, str]]) -> str:
     try:
-        time.sleep(30)
+        time.sleep(300)
     except Exception:
         return "Hello."
     return "Hello."
@@ -32,7 +32,7 @@ async def blocks_and_catches(messages: list[dict[str, str]]) -> str:
 async def test_an_agent_that_blocks_the_event_loop_takes_too_long(agent: object) -> None:
     began = time.monotonic()
     run = await replay(CASE, CallableAgent(agent), How(limits=Limits(turn_timeout_s=0.2)))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 100
     assert run.ending.reason == "timed_out"
     assert "blocks the event loop at" in (run.ending.detail or "")
     assert "test_stuck.py" in (run.ending.detail or "")
@@ -62,16 +62,16 @@ def case(name):
 
 async def agent(messages):
     if messages[-1]["content"] == "stuck":
-        time.sleep(30)
+        time.sleep(300)
     return "Hello."
 
 async def main():
     cases = [case("one"), case("stuck"), case("two")]
-    async for event in run_suite(cases, CallableAgent(agent), limits=Limits(turn_timeout_s=0.2)):
+    async for event in run_suite(cases, CallableAgent(agent), limits=Limits(turn_timeout_s=2)):
         if hasattr(event, "result"):
             print(event.result.case_id, event.result.verdict.kind)
 
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     assert sorted(done.stdout.splitlines()) == ["one pass", "stuck fail", "two pass"]

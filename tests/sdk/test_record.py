@@ -219,7 +219,7 @@ def test_a_receiver_that_never_answers_holds_up_nobody() -> None:
 def test_one_large_conversation_after_the_other_arrives_whole(served: Served) -> None:
     program = """
 import sys, taketwo
-taketwo.record(project="shop", endpoint=sys.argv[1])
+recording = taketwo.record(project="shop", endpoint=sys.argv[1])
 
 @taketwo.agent
 def answer(text):
@@ -228,6 +228,7 @@ def answer(text):
 for number in range(6):
     with taketwo.session(f"sess-{number}"):
         answer(f"{number} " + "ä" * 7_000_000)
+assert recording.flush(50)  # longer than a program waits that simply ends
 """
     done = run("-c", program, served.address)
     assert (done.returncode, done.stderr) == (0, "")

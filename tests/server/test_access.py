@@ -208,7 +208,7 @@ def test_guessing_over_grpc_does_not_pay_with_a_new_connection_for_each_guess(
         # A connection is shared by channels of the same options.
         alone = grpc.insecure_channel(at, options=[("grpc.use_local_subchannel_pool", 1)])
         with alone as channel, pytest.raises(grpc.RpcError) as raised:
-            channel.unary_unary(EXPORT)(body, metadata=[("authorization", f"Bearer {secret}")], timeout=10)
+            channel.unary_unary(EXPORT)(body, metadata=[("authorization", f"Bearer {secret}")], timeout=60)
         return raised.value.code()
 
     with serving_both(store, keys_required=True) as both:
@@ -237,9 +237,9 @@ def test_grpc_is_guarded_too(serving_both: Callable[..., AbstractContextManager[
             ((("x-secret-key", secret), ("x-project-name", "bank")), grpc.StatusCode.PERMISSION_DENIED),
         ):
             with pytest.raises(grpc.RpcError) as refused:
-                export(body, metadata=metadata, timeout=5)
+                export(body, metadata=metadata, timeout=60)
             assert refused.value.code() == code
-        export(body, metadata=(("x-secret-key", secret),), timeout=5)
+        export(body, metadata=(("x-secret-key", secret),), timeout=60)
     assert store.projects() == ["shop"]
 
 

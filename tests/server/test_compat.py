@@ -178,14 +178,14 @@ def test_a_chat_goes_on_where_it_was_when_the_server_was_killed(server_process, 
     opened = stocked(open_store(url), 1)
     opened.close()
     first = server_process(url)
-    with httpx.Client(base_url=first.address, timeout=30) as client:
+    with httpx.Client(base_url=first.address, timeout=120) as client:
         execution, (row,) = began(client)
         chat(client, row, initiate_chat=True)
         said = chat(client, row, messages=[{"role": "user", "content": "It is on its way."}]).json()["result"]
         assert said["output_message"][0]["content"] == "Thanks!"
         first.kill()
     second = server_process(url)
-    with httpx.Client(base_url=second.address, timeout=30) as client:
+    with httpx.Client(base_url=second.address, timeout=120) as client:
         over = chat(client, row, messages=[{"role": "user", "content": "You are welcome."}]).json()["result"]
         assert over["chat_ended"] is True
         done = client.get(f"/api/test-executions/{execution}").json()

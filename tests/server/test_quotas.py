@@ -105,7 +105,7 @@ def test_of_a_request_of_several_projects_those_within_their_quotas_are_kept(
         assert both.http.post("/v1/traces", content=spans_of("shop", 1, 8), headers=SENT).status_code == 200  # type: ignore[attr-defined]  # the same
         mixed = together(spans_of("shop", 20, 3), spans_of("bank", 30, 2))
         over_http = both.http.post("/v1/traces", content=mixed, headers=SENT)  # type: ignore[attr-defined]  # the same
-        over_grpc = channel.unary_unary(EXPORT)(together(spans_of("shop", 40, 3), spans_of("bank", 50, 2)), timeout=5)
+        over_grpc = channel.unary_unary(EXPORT)(together(spans_of("shop", 40, 3), spans_of("bank", 50, 2)), timeout=60)
     assert over_http.status_code == 200
     for body in (over_http.content, over_grpc):
         told = ExportTraceServiceResponse.FromString(body).partial_success
@@ -143,7 +143,7 @@ def test_a_flood_of_one_project_keeps_no_other_out(serving: Serving) -> None:
     answers: list[int] = []
 
     def send(url: str) -> None:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=120) as client:
             while not stop.is_set():
                 answers.append(client.post("/v1/traces", content=body, headers=flood).status_code)
 
@@ -232,7 +232,7 @@ def test_judging_what_is_captured_ends_with_the_money_of_the_day(tmp_path: Path)
             return True
 
     with Scorer(store, lambda: [Costly()], spent=lambda: costs[0], every_s=0.05, quiet_s=1):
-        until = time.monotonic() + 10
+        until = time.monotonic() + 120
         while costs[0] < 1.2 and time.monotonic() < until:
             time.sleep(0.02)
         time.sleep(0.3)

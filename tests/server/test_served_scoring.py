@@ -33,7 +33,7 @@ def store(tmp_path: Path):
 
 
 def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not holds() and time.monotonic() < end:
         time.sleep(0.02)
     assert holds()

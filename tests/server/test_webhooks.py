@@ -202,7 +202,7 @@ def test_a_recording_that_may_not_be_fetched_is_a_gap_and_the_call_is_kept(tmp_p
 
 def until(holds: Callable[[], Any]) -> Any:
     """What holds at last; the limit only guards against hanging."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (found := holds()):
         assert time.monotonic() < deadline
         time.sleep(0.02)

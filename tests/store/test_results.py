@@ -30,7 +30,7 @@ def held_up(writer: Writer) -> tuple[Event, Event]:
     """The writer has begun something that ends when the second event is set."""
     begun, hold = Event(), Event()
     writer.offer(lambda connection: (begun.set(), hold.wait()))
-    assert begun.wait(10)
+    assert begun.wait(60)
     return begun, hold
 
 

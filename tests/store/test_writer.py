@@ -38,7 +38,7 @@ def test_work_is_on_disk_when_it_is_done(writer: Writer, path: Path) -> None:
 def test_work_that_waits_together_is_one_transaction_and_a_refusal_is_undone_alone(writer: Writer, path: Path) -> None:
     begun, hold, seen = Event(), Event(), []
     writer.offer(lambda connection: (begun.set(), hold.wait()))
-    assert begun.wait(10)
+    assert begun.wait(60)
 
     def waiting(name: str) -> None:
         def work(connection: Connection) -> None:
@@ -65,7 +65,7 @@ def test_work_that_waits_together_is_one_transaction_and_a_refusal_is_undone_alo
 def test_too_much_waiting_is_told_at_once(writer: Writer) -> None:
     begun, hold = Event(), Event()
     writer.offer(lambda connection: (begun.set(), hold.wait()))
-    assert begun.wait(10)
+    assert begun.wait(60)
     for _ in range(MOST_WAITING):
         writer.offer(lambda connection: None)
     with pytest.raises(StoreBusy):
