@@ -7,12 +7,11 @@ beside it; what was kept before there were such documents is there for whoever k
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from taketwo.blobs import Blobs, Part, content_hash
-from taketwo.errors import AlreadyThere
+from taketwo.errors import AlreadyThere, NotFound
 from taketwo.store.documents import Document, Documents
 
 KIND: Final = "recording"
@@ -44,10 +43,9 @@ class OwnedBlobs:
     def receive(self, body: bytes, now: datetime) -> str:
         """The same of what somebody sent, which is forgotten where nobody says soon what it is of."""
         name = content_hash(body)
-        # What was there before may be needed by what nobody has noted.
-        if not self._blobs.exists(name):
+        if not self._blobs.exists(name) or self._owners(name):
             self._add(name, due_at=now + UNUSED_FOR)
-        elif self._project is not None:
+        elif self._project is not None:  # it was there before, and may be needed by what nobody has noted
             self._add(name)
         return self._blobs.put(body)
 
@@ -101,8 +99,15 @@ class OwnedBlobs:
         return self._documents.find(KIND, parent=name)
 
     def _add(self, name: str, due_at: datetime | None = None) -> None:
-        with suppress(AlreadyThere):
-            self._documents.add([_document(name, self._project).but(due_at=due_at)])
+        """Note that it is this project's; what was not to be forgotten is not to be forgotten now either."""
+        made = _document(name, self._project).but(due_at=due_at)
+        try:
+            self._documents.add([made])
+        except AlreadyThere:
+            try:
+                self._documents.change(KIND, made.id, lambda one: one.but(due_at=one.due_at and due_at))
+            except NotFound:  # it was deleted just now
+                self._add(name, due_at)
 
 
 def repeating(documents: Documents, sources: Collection[str], project: str | None) -> frozenset[str]:

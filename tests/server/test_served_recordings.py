@@ -149,6 +149,32 @@ def test_what_no_replay_names_within_a_day_is_forgotten(store: Store) -> None:
     assert used.exists(NAME)
 
 
+def test_what_was_sent_and_then_captured_is_no_longer_forgotten(store: Store) -> None:
+    shop = store.recordings("shop")
+    shop.receive(SOUND, NOW)
+    shop.put(SOUND)
+    store.expire(NOW + timedelta(hours=25))
+    assert shop.get(NAME) == SOUND
+
+
+def test_what_is_sent_again_waits_for_its_replay_another_day(store: Store) -> None:
+    shop = store.recordings("shop")
+    shop.receive(SOUND, NOW)
+    shop.receive(SOUND, NOW + timedelta(hours=23))
+    store.expire(NOW + timedelta(hours=25))
+    assert kept(store) == [NAME]
+    store.expire(NOW + timedelta(hours=48))
+    assert kept(store) == []
+
+
+def test_a_worker_for_all_projects_sends_the_same_sound_for_replays_of_two(store: Store) -> None:
+    for project in ("shop", "bank"):
+        store.recordings(None).receive(SOUND, NOW)
+        store.recordings(project).adopt([NAME], source="call")
+    store.expire(NOW + timedelta(hours=25))
+    assert [store.recordings(name).get(NAME) for name in ("shop", "bank", "other")] == [SOUND, SOUND, None]
+
+
 def test_a_replayed_call_goes_with_the_call_that_it_repeats(store: Store) -> None:
     store.put_conversation(conversation(id="call").but(project="shop"))
     store.recordings("shop").receive(SOUND, NOW)
