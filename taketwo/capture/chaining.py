@@ -19,6 +19,8 @@ WINDOW_NS = 24 * 3600 * 10**9
 
 MOST_MESSAGES = 4096
 """How many messages are remembered with their utterances."""
+LONGEST_REMEMBERED = 4096
+"""Letters of a message that is remembered: longer ones would fill the memory of whoever reads many talks."""
 LEAST_SPOKEN = 2
 """How many lines must agree where tool calls were left out of the history."""
 
@@ -153,12 +155,20 @@ def _said(messages: Iterable[Message]) -> list[Utterance]:
     for message in messages:
         known = _messages.get(id(message))
         if known is None:
-            if len(_messages) >= MOST_MESSAGES:
-                _messages.clear()
             known = message, [item for item in utterances((message,)) if isinstance(item, Utterance)]
-            _messages[id(message)] = known
+            if _is_short(*known):
+                if len(_messages) >= MOST_MESSAGES:
+                    _messages.clear()
+                _messages[id(message)] = known
         said += known[1]
     return said
+
+
+def _is_short(message: Message, said: Iterable[Utterance]) -> bool:
+    if message.results or message.attachments:
+        return False
+    letters = len(message.text) + len(message.reasoning) + sum(len(one.content) for one in said)
+    return letters <= LONGEST_REMEMBERED
 
 
 def _spoken(said: Sequence[Utterance]) -> list[Utterance]:

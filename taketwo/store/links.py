@@ -30,6 +30,9 @@ MOST_BEGINNINGS = 16
 MOST_STEPS = 8192
 """How many utterances are remembered with what was said before them: a talk repeats its history with every turn."""
 
+LONGEST_STEP = 4096
+"""Letters of one that is remembered."""
+
 
 class Links(Value):
     """The hashes of one trace, 63 bits each."""
@@ -107,16 +110,15 @@ def _states(said: Sequence[Utterance], before: int = 0) -> list[int]:
     """
     states = [before]
     for utterance in said:
-        states.append(_after(states[-1], utterance.kind, utterance.content))
+        text = f"{utterance.kind} {utterance.content}"
+        states.append((_remembered if len(text) <= LONGEST_STEP else _hash)(states[-1], text))
     return states
-
-
-@lru_cache(maxsize=MOST_STEPS)
-def _after(before: int, kind: str, content: str) -> int:
-    return _hash(before, f"{kind} {content}")
 
 
 def _hash(before: int, text: str) -> int:
     """The same in every process; below 2**63, SQLite's largest number."""
     key = before.to_bytes(8)
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8, key=key).digest()) >> 1
+
+
+_remembered = lru_cache(maxsize=MOST_STEPS)(_hash)
