@@ -20,6 +20,8 @@ class Limits(Value):
     """Largest recording that a worker sends."""
     recordings_in_flight: int = 16
     """Recordings that come in at the same time; beyond that senders are told to come back."""
+    recording_patience_s: float = 30.0
+    """How long nothing of a recording may come before its sender is taken to be gone."""
     waiting_s: float = 3.0
     """How long a request may wait to come in, and again to be worked on: exporters wait 10 s for the whole of it."""
     reading_s: float = 0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import tempfile
 from threading import Semaphore
@@ -58,15 +59,20 @@ class SentRecordings:
         most, hashed, received = self._limits.recording_bytes, hashlib.sha256(), 0
         announced = request.headers.get("content-length", "")
         wanted = int(announced) if announced.isdigit() and len(announced) < 19 else 0
+        patience_s, now = self._limits.recording_patience_s, asyncio.get_running_loop().time
         try:
-            async for piece in request.stream():
-                received += len(piece)
-                if max(wanted, received) > most:
-                    raise TooLarge(f"the recording is larger than {most:,} bytes", where="body")
-                hashed.update(piece)
-                await run_in_threadpool(file.write, piece)
+            async with asyncio.timeout(patience_s) as patience:
+                async for piece in request.stream():
+                    received += len(piece)
+                    if max(wanted, received) > most:
+                        raise TooLarge(f"the recording is larger than {most:,} bytes", where="body")
+                    hashed.update(piece)
+                    await run_in_threadpool(file.write, piece)
+                    patience.reschedule(now() + patience_s)
         except ClientDisconnect as error:
             raise HTTPException(400, "the body ended too early") from error
+        except TimeoutError as error:  # a machine that was switched off says no more
+            raise HTTPException(408, f"nothing came for {patience_s:g} s") from error
         return hashed.hexdigest()
 
     def _keep(self, file: IO[bytes]) -> None:

@@ -137,6 +137,18 @@ def test_a_recording_that_comes_in_part_is_not_kept(serving: Any, store: Store) 
     assert kept(store) == []
 
 
+def test_a_sender_that_fell_silent_keeps_no_other_from_sending(serving: Any, store: Store) -> None:
+    limits = Limits(recordings_in_flight=1, recording_patience_s=1.0)
+    with serving(store, limits) as http, socket.create_connection((http.base_url.host, http.base_url.port)) as raw:
+        raw.settimeout(120)
+        head = f"PUT /api/recordings/{NAME} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(SOUND)}\r\n\r\n"
+        raw.sendall(head.encode() + SOUND[:60_000])
+        assert raw.recv(4096).startswith(b"HTTP/1.1 408 ")
+        tried = (http.put(f"/api/recordings/{NAME}", content=SOUND).status_code for _ in range(20))
+        assert 204 in tried, "however slow this machine is just now"
+    assert kept(store) == [NAME]
+
+
 def test_what_no_replay_names_within_a_day_is_forgotten(store: Store) -> None:
     sent, used = store.recordings(None), store.recordings("shop")
     other = SOUND + b"other"
