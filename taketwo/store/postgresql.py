@@ -85,6 +85,7 @@ class PostgresConnection:
     def __init__(self, driver: Any) -> None:
         """Stand before a connection of psycopg, which commits each statement unless told otherwise."""
         self._driver = driver
+        self._only_reads = False
 
     @property
     def is_broken(self) -> bool:
@@ -106,10 +107,12 @@ class PostgresConnection:
     def begin_reading(self) -> None:
         """See `OpenConnection`."""
         self._driver.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._only_reads = True
 
     def begin_writing(self, *, alone: bool) -> None:
         """See `OpenConnection`."""
         self._driver.execute("BEGIN")
+        self._only_reads = False
         self._driver.execute(f"SELECT pg_advisory_xact_lock{'' if alone else '_shared'}(%s)", (WRITING,))
 
     def copy(self, statement: str, types: Sequence[str], rows: Iterable[Sequence[Any]], /) -> None:
@@ -124,8 +127,8 @@ class PostgresConnection:
         self._driver.execute("COMMIT")
 
     def rollback(self) -> None:
-        """See `OpenConnection`."""
-        self._driver.rollback()
+        """See `OpenConnection`. After a ROLLBACK the driver prepares all anew, and reading leaves nothing to undo."""
+        self._driver.commit() if self._only_reads else self._driver.rollback()
 
     def close(self) -> None:
         """See `OpenConnection`."""

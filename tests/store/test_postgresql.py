@@ -23,6 +23,7 @@ from taketwo.store.documents_tables import DOCUMENTS
 from taketwo.store.indexing import SEARCH
 from taketwo.store.postgresql import DIALECT, translated
 from taketwo.store.statements import SQL
+from taketwo.store.tables import TableStore
 
 pytestmark = pytest.mark.slow
 FOLDER = Path(taketwo.store.__file__).parent
@@ -40,6 +41,20 @@ def run(url: str, statement: str) -> list[tuple]:
     with psycopg.connect(url.partition("?")[0], autocommit=True) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
+
+
+def test_who_reads_keeps_its_statements_ready_from_one_look_to_the_next(empty: str) -> None:
+    store = open_store(empty)
+    assert isinstance(store, TableStore)
+    connection = store.database.connect(only_read=True)
+    for _ in range(10):
+        connection.begin_reading()
+        connection.execute(SQL["projects"]).fetchall()
+        connection.rollback()
+    ready = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT name FROM project%'"
+    assert connection.execute(ready).fetchone() == (1,)
+    connection.close()
+    store.close()
 
 
 @pytest.mark.parametrize("folder", ["migrations", "migrations/postgresql"])
