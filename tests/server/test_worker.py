@@ -33,12 +33,12 @@ def test_what_came_is_read_also_where_requests_never_cease(tmp_path: Path) -> No
     settling.start()
     until = time.monotonic() + 120
     number = 0
-    while time.monotonic() < until and (number < 8 or store.search.unread() > 2):
+    while number - store.search.unread() < 8:  # on a busy machine they come faster than a share of the time reads them
+        assert time.monotonic() < until
         number += 1
         store.add_spans("p", raw_spans(chat_span(number, 1, session=f"s-{number}")))
         arrived.set()
         time.sleep(0.05)
-    assert number > 7 and time.monotonic() < until
     while store.search.unread() and time.monotonic() < until:
         time.sleep(0.05)
     assert store.search.unread() == 0
