@@ -156,10 +156,14 @@ def put_back(address: Path | str, store: Store) -> PutBack:
     """
     count = 0
     feedback: list[tuple[str, str, Feedback]] = []
+    heard: set[tuple[str, str]] = set()
     for row in _rows(archive_place(address)):
         _put_captured(row, store)
+        heard |= {(row["project"], name) for name in recordings_of(Conversation.from_json(row["conversation"]))}
         feedback += [(row["project"], row["id"], Feedback.from_json(given)) for given in row["feedback"]]
         count += 1
+    for project, name in sorted(heard):
+        store.recordings(project).note(name)
     store.settle()
     # Only now: a conversation may have spans in the rows of others, and its id when all of them are there.
     homeless = [id for project, id, given in feedback if not _give(store, project, id, given)]

@@ -40,6 +40,11 @@ class OwnedBlobs:
         self._add(content_hash(body))
         return self._blobs.put(body)
 
+    def note(self, name: str) -> None:
+        """Say that it is this project's, where there is one of that hash; whoever says so knows it."""
+        if self._blobs.exists(name):
+            self._add(name)
+
     def receive(self, body: bytes, now: datetime) -> str:
         """The same of what somebody sent, which is forgotten where nobody says soon what it is of."""
         name = content_hash(body)

@@ -109,6 +109,7 @@ def test_only_what_ended_before_goes_in_and_recordings_go_with_it(store: Store, 
     ran = CliRunner().invoke(archive_command, ["restore", str(file), "--store", store.url])
     assert ran.output.endswith("1 conversation in the store, 1 recording\n")
     assert Recordings([blobs_of(store.url)]).find(sound) is not None
+    assert [store.recordings(project).exists(sound) for project in ("shop", "other")] == [True, False]
     assert store.conversation("old").metadata["recording"] == sound
 
 
