@@ -77,17 +77,19 @@ class OwnedBlobs:
 
     def delete(self, name: str) -> bool:
         """See `Blobs`. For every project: it is kept once."""
+        # First itself: what lies there without a word of whose it is would be there for all projects.
+        is_gone = self._blobs.delete(name)
         self._documents.remove(KIND, parent=name)
-        return self._blobs.delete(name)
+        return is_gone
 
     def forget_unused(self, now: datetime) -> int:
         """Delete what was sent long ago, and nothing came to refer to; gives how many."""
         due = self._documents.claim(KIND, lambda one: one.but(due_at=now + UNUSED_FOR), now=now, limit=MOST_SWEPT)
         gone = 0
         for one in due:
-            self._documents.remove(KIND, id=one.id)
-            if one.parent is not None and not self._owners(one.parent):
+            if one.parent is not None and [other.id for other in self._owners(one.parent)] == [one.id]:
                 gone += self._blobs.delete(one.parent)
+            self._documents.remove(KIND, id=one.id)
         return gone
 
     def names(self) -> Iterator[str]:

@@ -18,6 +18,7 @@ from taketwo.server.limits import Limits
 from taketwo.store import Store, open_store
 from taketwo.store.addresses import blobs_of
 from taketwo.store.keys import Role, create_key
+from taketwo.store.owners import OwnedBlobs
 from taketwo.testing import conversation
 from taketwo.value import content_hash
 from taketwo.voice.recordings import Recordings
@@ -177,6 +178,28 @@ def test_what_is_sent_again_waits_for_its_replay_another_day(store: Store) -> No
     assert kept(store) == [NAME]
     store.expire(NOW + timedelta(hours=48))
     assert kept(store) == []
+
+
+class Away(FolderBlobs):
+    """A bucket from which nothing can be deleted just now."""
+
+    def delete(self, name: str) -> bool:
+        raise StoreUnavailable("cannot be reached", where=name)
+
+
+def test_what_cannot_be_deleted_just_now_is_heard_by_no_other_and_deleted_later(store: Store, tmp_path: Path) -> None:
+    def recordings(project: str | None, blobs: FolderBlobs) -> OwnedBlobs:
+        return OwnedBlobs(blobs, store.documents, project)
+
+    here, away = FolderBlobs(tmp_path / "here"), Away(tmp_path / "here")
+    recordings("shop", here).receive(SOUND, NOW)
+    with pytest.raises(StoreUnavailable):
+        recordings(None, away).forget_unused(NOW + timedelta(days=2))
+    with pytest.raises(StoreUnavailable):
+        recordings(None, away).delete(NAME)
+    assert not recordings("other", here).exists(NAME)
+    assert recordings(None, here).forget_unused(NOW + timedelta(days=4)) == 1
+    assert list(here.names()) == []
 
 
 def test_a_worker_for_all_projects_sends_the_same_sound_for_replays_of_two(store: Store) -> None:
