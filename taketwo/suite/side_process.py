@@ -339,11 +339,11 @@ class SideProcess:
         """Write what it has not written."""
         if self._store is None or not self._unkept:
             return
-        unkept, self._unkept = self._unkept, {}
-        for result in unkept.values():
+        for number, result in list(self._unkept.items()):
             # What it wrote last it may not have told.
             if not _has(self._store, result):
                 self._store.add_result(self._terms.suite_id, result)
+            del self._unkept[number]  # not before: where the store is busy, there is another try at the end
 
     def _hand_over(self, process: subprocess.Popen[bytes]) -> None:
         """What one thread does."""

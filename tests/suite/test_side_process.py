@@ -18,7 +18,7 @@ import pytest
 
 from taketwo.compare.severity import TABLE, as_given, severity_table
 from taketwo.conversation import Conversation
-from taketwo.errors import NotFound
+from taketwo.errors import NotFound, StoreBusy
 from taketwo.events import CaseFinished
 from taketwo.replay.agents import Agent
 from taketwo.replay.agents.callable import CallableAgent
@@ -138,6 +138,19 @@ async def test_a_store_that_the_process_cannot_write_to_is_written_to_here(tmp_p
         side.start()
         await keep(side, shelf, [question(number, await played(TALK)) for number in range(3)])
         await side.all_kept()
+    assert [result.case_id for result in shelf.kept] == ["case-0", "case-1", "case-2"]
+
+
+async def test_a_store_that_is_busy_for_a_moment_loses_no_result_that_is_written_here(tmp_path: Path) -> None:
+    shelf = Shelf(f"sqlite:///{tmp_path / 'broken.sqlite3'}", refuses=1)
+    open_store(shelf.url).close()
+    with sqlite3.connect(tmp_path / "broken.sqlite3") as database:
+        database.execute("DROP TABLE result")
+    with SideProcess(TABLE, RULES, shelf, "monday") as side:
+        side.start()
+        await keep(side, shelf, [question(number, await played(TALK)) for number in range(3)])
+        with pytest.raises(StoreBusy):
+            await side.all_kept()
     assert [result.case_id for result in shelf.kept] == ["case-0", "case-1", "case-2"]
 
 
@@ -311,11 +324,15 @@ async def until(is_so: Callable[[], bool]) -> None:
 class Shelf:
     """A store that only this process can write to."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, refuses: int = 0) -> None:
         self.url = url
+        self.refuses = refuses
         self.kept: list[CaseResult] = []
 
     def add_result(self, suite_id: str, result: CaseResult) -> None:
+        if self.refuses:
+            self.refuses -= 1
+            raise StoreBusy("somebody else is writing", where=self.url)
         self.kept.append(result)
 
     def result(self, run_id: str) -> CaseResult:
