@@ -106,6 +106,7 @@ def _config(app: Starlette, lines: Lines) -> uvicorn.Config:
         # Where uvloop is installed a pipe that is closed raises RuntimeError, and the sender would be told 500.
         loop="asyncio",
         http=lines.protocol(),
+        ws="none",  # nothing here speaks it, and a connection that is handed over is never heard to end
         log_config=None,
         access_log=False,
         server_header=False,

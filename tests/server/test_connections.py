@@ -25,6 +25,7 @@ from taketwo.server.flow.chats import Chats
 from taketwo.server.flow.executions import CALLS, execute, execution_now
 from taketwo.server.flow.run_tests import run_test_named
 from taketwo.server.flow.shelf import Flow
+from taketwo.server.run import _config
 from taketwo.store import open_store
 
 TALKS = """import sys, time, httpx
@@ -69,6 +70,25 @@ def talk(url: str, times: int, *headers: str) -> None:
         for _ in range(times):
             client.stdout.readline()
         client.kill()
+
+
+def test_a_connection_that_asks_for_a_web_socket_is_forgotten_when_it_ends() -> None:
+    lines = Lines()
+    config = _config(Starlette(), lines)
+    config.port = 0
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until(lambda: server.started)
+    upgrade = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13"}
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    with httpx.Client() as client:
+        assert client.get(url, headers={**upgrade, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="}).is_client_error
+    try:
+        until(lambda: not lines._open)
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def test_a_client_that_was_killed_is_gone_and_one_that_thinks_is_not(held) -> None:
