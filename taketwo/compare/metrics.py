@@ -125,7 +125,8 @@ def marks(scores: Mapping[str, JSON]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, value in scores.items():
         if _SATISFACTION.search(name.casefold()) and not isinstance(value, bool):
-            with suppress(TypeError, ValueError):  # a word is no mark, a number that was sent as text is one
+            # A word is no mark, nor is a number that no float can be; one that was sent as text is.
+            with suppress(TypeError, ValueError, OverflowError):
                 found[name] = float(value)
     return {name: mark for name, mark in found.items() if isfinite(mark)}
 

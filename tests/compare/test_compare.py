@@ -445,6 +445,7 @@ def test_arguments_that_the_recording_answers_as_the_same_are_only_spelled_diffe
         ({"turns[0].csat": 1, "turns[2].csat": 4}, 2.5),
         ({"csat": True, "csat_why": "slow", "helpful": 3}, None),
         ({"satisfaction": 3, "csat": float("nan")}, 3),
+        ({"satisfaction": 3, "csat": 10**400}, 3),
     ],
 )
 def test_the_mark_of_the_whole_is_the_csat_before_those_of_turns(scores: dict, csat: float | None) -> None:
