@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -13,7 +14,8 @@ from taketwo.capture.fetch import FetchLimits
 from taketwo.errors import NotAllowed, StoreUnavailable, TooLarge, TraceUnreadable
 from taketwo.value import content_hash
 
-TRIES: Final = 3
+PAUSES_S: Final = (1.0, 5.0)
+"""How long a server that has too much to do is left alone before each further try."""
 Result = TypeVar("Result")
 
 
@@ -41,11 +43,13 @@ class ServerRecordings:
 
     def _tried(self, done: str, what: Callable[[], Result]) -> Result:
         why = ""
-        for _ in range(TRIES):
+        for pause_s in (*PAUSES_S, 0.0):
             try:
                 return what()
             except httpx.HTTPError as error:
                 why = str(error) or type(error).__name__
+                if _is_busy(error):
+                    time.sleep(pause_s)
         raise StoreUnavailable(f"the recording cannot be {done}: {why}", where=self._url)
 
     def _client(self) -> httpx.Client:
@@ -77,3 +81,7 @@ class ServerRecordings:
         if content_hash(bytes(body)) != name:
             raise TraceUnreadable("the server gives another recording than that of this hash", where=address)
         return bytes(body)
+
+
+def _is_busy(error: httpx.HTTPError) -> bool:
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE

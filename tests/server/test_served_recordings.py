@@ -150,6 +150,15 @@ def test_a_sender_that_fell_silent_keeps_no_other_from_sending(serving: Any, sto
     assert kept(store) == [NAME]
 
 
+def test_a_server_that_takes_too_many_just_then_is_sent_it_again(serving: Any, store: Store) -> None:
+    limits = Limits(recordings_in_flight=1, recording_patience_s=1.0)
+    with serving(store, limits) as http, socket.create_connection((http.base_url.host, http.base_url.port)) as raw:
+        head = f"PUT /api/recordings/{NAME} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(SOUND)}\r\n\r\n"
+        raw.sendall(head.encode() + SOUND[:60_000])
+        assert ServerRecordings(str(http.base_url), None).put(SOUND) == NAME
+    assert kept(store) == [NAME]
+
+
 def test_what_no_replay_names_within_a_day_is_forgotten(store: Store) -> None:
     sent, used = store.recordings(None), store.recordings("shop")
     other = SOUND + b"other"
