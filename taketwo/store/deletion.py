@@ -55,14 +55,19 @@ class Deletion:
         envelopes: Callable[[Connection], Envelopes],
         read: Callable[[int], Conversation | None],
         remove: Callable[[str], bool],
+        is_there: Callable[[str, str], bool],
     ) -> None:
-        """read: brings a conversation up to date and gives it; None where it is gone. remove: deletes a recording."""
+        """read: brings a conversation up to date and gives it; None where it is gone.
+
+        remove: deletes a recording. is_there: whether one is there for a project.
+        """
         self._database = database
         self._readers = readers
         self._writer = writer
         self._envelopes = envelopes
         self._read = read
         self._remove_recording = remove
+        self._is_there = is_there
 
     def conversations(
         self, keys: Sequence[int], ids: Collection[str], recordings: frozenset[str], others: Iterable[Conversation]
@@ -204,10 +209,11 @@ class Deletion:
         return frozenset(name for run in runs for name in recordings_of(run.conversation))
 
     def _remove(self, recordings: frozenset[str], others: Iterable[Conversation]) -> int:
-        """Remove recordings that no other conversation refers to."""
+        """Remove recordings that no other conversation refers to which has a right to them: anybody can name one."""
         if not recordings:
             return 0
-        needed = {name for one in others for name in recordings_of(one)}
+        named = ((name, one.project) for one in others for name in recordings_of(one) & recordings)
+        needed = {name for name, project in named if self._is_there(name, project)}
         return sum(self._remove_recording(name) for name in sorted(recordings - needed))
 
 

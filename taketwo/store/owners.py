@@ -7,6 +7,7 @@ beside it; what was kept before there were such documents is there for whoever k
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -118,9 +119,15 @@ class OwnedBlobs:
 
 
 def repeating(documents: Documents, sources: Collection[str], project: str | None) -> frozenset[str]:
-    """The recordings of replays of these conversations: the caller's voice is in them, too."""
-    found = (documents.repeating(KIND, source, project, limit=1_000_000) for source in sources)
-    return frozenset(one.parent for some in found for one in some if one.parent is not None)
+    """The recordings of replays of these conversations, which go with them: the caller's voice is in them, too.
+
+    Whose they are stays known until they are deleted, as what is nobody's is there for all projects.
+    """
+    found = [one for source in sources for one in documents.repeating(KIND, source, project, limit=1_000_000)]
+    for id in {one.id for one in found}:
+        with suppress(NotFound):  # somebody else deleted it just now
+            documents.change(KIND, id, lambda one: one.but(source=None, also_of=()))
+    return frozenset(one.parent for one in found if one.parent is not None)
 
 
 def _document(name: str, project: str | None) -> Document:

@@ -105,6 +105,7 @@ class TableStore:
             self._envelope_reader,
             partial(self._read, wait=True),
             self.recordings(None).delete,
+            lambda name, project: self.recordings(project).exists(name),
         )
         settle = partial(self._read, wait=True)
         self.search = TableSearch(self._readers, self._writer, self._read, settle, database.dialect)

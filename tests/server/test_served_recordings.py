@@ -19,7 +19,7 @@ from taketwo.store import Store, open_store
 from taketwo.store.addresses import blobs_of
 from taketwo.store.keys import Role, create_key
 from taketwo.store.owners import OwnedBlobs
-from taketwo.testing import conversation
+from taketwo.testing import conversation, turn
 from taketwo.value import content_hash
 from taketwo.voice.recordings import Recordings
 
@@ -226,6 +226,26 @@ def test_a_replayed_call_goes_with_the_call_that_it_repeats(store: Store) -> Non
     assert store.delete_session("call", "shop").recordings == 1
     assert kept(store) == []
     assert store.documents.find("recording") == []
+
+
+def test_naming_a_hash_keeps_no_recording_of_another_project_alive(store: Store) -> None:
+    heard = turn("Hello?", reply="Good morning.")
+    store.put_conversation(conversation(heard, id="call").but(project="shop"))
+    store.recordings("shop").receive(SOUND, NOW)
+    store.recordings("shop").adopt([NAME], source="call")
+    store.put_conversation(conversation(heard, id="forged").but(project="bank", metadata={"recording": NAME}))
+    assert store.delete_session("call", "shop").recordings == 1
+    assert kept(store) == []
+
+
+def test_a_recording_that_a_call_of_its_project_has_too_stays_that_projects(store: Store) -> None:
+    heard = turn("Hello?", reply="Good morning.")
+    for id, metadata in (("call", {}), ("same", {"recording": NAME})):
+        store.put_conversation(conversation(heard, id=id).but(project="shop", metadata=metadata))
+    store.recordings("shop").receive(SOUND, NOW)
+    store.recordings("shop").adopt([NAME], source="call")
+    assert store.delete_session("call", "shop").recordings == 0
+    assert [store.recordings(project).exists(NAME) for project in ("shop", "bank")] == [True, False]
 
 
 def test_what_was_kept_before_anybody_noted_whose_it_is_can_still_be_heard(store: Store) -> None:
