@@ -21,7 +21,6 @@ from taketwo.server.access import Access, Keys, only_project
 from taketwo.server.api import door
 from taketwo.server.captures import Captures
 from taketwo.server.compat import Compat
-from taketwo.server.connections import Lines, are_gone
 from taketwo.server.dispatch import BesideTheServer, Intake, InThreads
 from taketwo.server.expiry import expire_regularly
 from taketwo.server.fetching import Fetching, Sources
@@ -112,13 +111,12 @@ def create_app(
     means: Means = Means(),  # noqa: B008  # a value, never changed
     draining: threading.Event | None = None,
     telling: Telling = Telling(),  # noqa: B008  # a value, never changed
-    lines: Lines | None = None,
 ) -> Starlette:
     """The application; the process that writes to the store runs as long as it does, and so does the door for gRPC.
 
     A request that shows a key of one project sees nothing else, and with `keys_required` every request must show one.
     draining: set as soon as the server is told to stop, and from then on it says that it is not ready.
-    telling: what it tells about itself. lines: the connections of whatever serves it.
+    telling: what it tells about itself.
     """
     keys = Keys(store, required=keys_required)
     store.hurry(limits.reading_s)
@@ -128,7 +126,7 @@ def create_app(
     )
     store, whole_store = ScopedStore(store, only_project), store
     flow = Flow(store, executor, severities=means.severities, asking=means.asking)
-    chats = Chats(flow, are_gone)
+    chats = Chats(flow)
     room, metrics = Room(limits), Metrics()
     metrics.registry.register(Figures(Flow(whole_store), room))
     intake, fetching = _intake(store, limits, telling.logs), Fetching(whole_store, means.sources)
@@ -154,7 +152,7 @@ def create_app(
         *Captures(store).routes(),
         *SentRecordings(flow, limits).routes(),
         *door.routes(flow, body_bytes=limits.body_bytes),
-        *Compat(flow, chats, lines or Lines()).routes(),
+        *Compat(flow, chats).routes(),
         *_pages(store, flow, metrics),
     ]
     around = _around(metrics, keys, telling.spans)

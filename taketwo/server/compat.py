@@ -30,7 +30,6 @@ from taketwo.sdk.api.replay_sessions import CreateReplaySession, GenerateScenari
 from taketwo.sdk.api.run_tests import CreateRunTest
 from taketwo.sdk.api.scenarios import MOST_ROWS, CustomColumn
 from taketwo.server.api.operation import read_json
-from taketwo.server.connections import Lines
 from taketwo.server.flow import replay_sessions as sessions
 from taketwo.server.flow.agents import version
 from taketwo.server.flow.chats import Chats, Post, Said, read_messages
@@ -106,11 +105,10 @@ class _Status(Value):
 class Compat:
     """Answers under those addresses."""
 
-    def __init__(self, flow: Flow, chats: Chats, lines: Lines) -> None:
-        """Do it by that flow, and hold chats there. lines: the connections that clients hold."""
+    def __init__(self, flow: Flow, chats: Chats) -> None:
+        """Do it by that flow, and hold chats there."""
         self._flow = flow
         self._chats = chats
-        self._lines = lines
 
     def routes(self) -> list[Route]:
         """The addresses, each with the slash at its end."""
@@ -279,9 +277,7 @@ class Compat:
         id, asked = request.path_params["id"], await _body(request, _Message)
         if asked.initiate_chat:
             said = await self._chats.begin(id)
-            self._chats.heard(id, self._lines.of(request))
         else:
-            self._chats.heard(id, self._lines.of(request))
             said = await self._chats.post(id, Post(messages=read_messages(asked.messages)))
         return _answer(_told_chat(said))
 

@@ -18,7 +18,6 @@ from starlette.applications import Starlette
 
 from taketwo.errors import BadSetting, MissingExtra, StoreUnavailable
 from taketwo.server.app import FINISH_WITHIN_S, Means, Telling, create_app
-from taketwo.server.connections import Lines
 from taketwo.server.limits import Limits
 from taketwo.store import Store
 from taketwo.store.keys import keys
@@ -77,7 +76,7 @@ def serve(
     sys.setswitchinterval(SWITCH_S)
     with _bound(host, port) as listening:
         door, without = _grpc_door(host, grpc_port, limits)
-        draining, lines = threading.Event(), Lines()
+        draining = threading.Event()
         app = create_app(
             store,
             limits=limits,
@@ -86,11 +85,10 @@ def serve(
             means=means,
             draining=draining,
             telling=telling(host, listening.getsockname()[1]),
-            lines=lines,
         )
         http = Listening(http=f"http://{_named(host, listening.getsockname()[1])}", without_grpc=without)
         server = _Server(
-            _config(app, lines),
+            _config(app),
             door,
             lambda at: on_ready(http if at is None else http.but(grpc=_named(host, at))),
             draining=draining,
@@ -99,14 +97,12 @@ def serve(
         server.run_until_told(listening)
 
 
-def _config(app: Starlette, lines: Lines) -> uvicorn.Config:
+def _config(app: Starlette) -> uvicorn.Config:
     """How it is served; whoever started the process says how logs are written."""
     return uvicorn.Config(
         app,
         # Where uvloop is installed a pipe that is closed raises RuntimeError, and the sender would be told 500.
         loop="asyncio",
-        http=lines.protocol(),
-        ws="none",  # nothing here speaks it, and a connection that is handed over is never heard to end
         log_config=None,
         access_log=False,
         server_header=False,

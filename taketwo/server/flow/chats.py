@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -30,8 +30,6 @@ from taketwo.value import JSON, Value
 
 QUIET_S = 600.0
 """A chat that was not heard of for so long has lost its client."""
-GONE_S = 30.0
-"""So long a chat waits for a client that has closed all its connections."""
 MOST_POSTS = 50
 """The client stops after so many turns without a word; what was said until then is judged."""
 LOOK_EVERY_S = 5.0
@@ -132,30 +130,11 @@ class _Chat:
 class Chats:
     """Every chat that goes on in this server. Belongs to one event loop."""
 
-    def __init__(
-        self,
-        flow: Flow,
-        are_closed: Callable[[Collection[object]], bool] = lambda ways: False,
-        *,
-        gone_s: float = GONE_S,
-        look_every_s: float = LOOK_EVERY_S,
-    ) -> None:
-        """Begin with none. are_closed: whether a client that was heard by these ways, and no others, has ended.
-
-        gone_s: how long one that has ended is waited for.
-        """
+    def __init__(self, flow: Flow) -> None:
+        """Begin with none."""
         self._flow = flow
-        self._are_closed = are_closed
-        self._gone_s = gone_s
-        self._look_every_s = look_every_s
         self._chats: dict[str, _Chat] = {}
         self._opening = asyncio.Lock()
-        self._ways: dict[str, set[object]] = {}
-
-    def heard(self, call_id: str, way: object) -> None:
-        """Note by which way the client of a chat came: it is gone when every way to it is closed."""
-        if (chat := self._chats.get(call_id)) is not None:
-            self._ways.setdefault(chat.call.test_execution_id, set()).add(way)
 
     async def begin(self, call_id: str) -> Said:
         """Begin the chat of a row. Raises NotFound, WrongState where somebody has it already."""
@@ -194,10 +173,10 @@ class Chats:
         """End chats whose client is gone, until cancelled; what runs then is taken up by whoever posts next."""
         try:
             while True:
-                await asyncio.sleep(self._look_every_s)
-                for chat, why in list(self._left()):
+                await asyncio.sleep(LOOK_EVERY_S)
+                for chat in [one for one in self._chats.values() if time.monotonic() - one.heard_at > QUIET_S]:
                     with suppress(TakeTwoError):
-                        await self._lost(chat, why)
+                        await self._lost(chat)
         finally:
             for chat in self._chats.values():
                 chat.replay.cancel()
@@ -255,22 +234,11 @@ class Chats:
         except TakeTwoError as error:
             return ReportRow(worker=chat.worker, error=str(error))
 
-    def _left(self) -> Iterator[tuple[_Chat, str]]:
-        """Chats whose client is gone, and how that is known."""
-        going_on = {chat.call.test_execution_id for chat in self._chats.values()}
-        self._ways = {id: ways for id, ways in self._ways.items() if id in going_on}
-        for chat in self._chats.values():
-            quiet_s = time.monotonic() - chat.heard_at
-            ways = self._ways.get(chat.call.test_execution_id, ())
-            if quiet_s > QUIET_S:
-                yield chat, f"the client was not heard of for {QUIET_S:.0f} s"
-            elif quiet_s > self._gone_s and self._are_closed(ways):
-                yield chat, f"the client closed its connections and was not heard of for {self._gone_s:.0f} s"
-
-    async def _lost(self, chat: _Chat, why: str) -> None:
+    async def _lost(self, chat: _Chat) -> None:
         async with chat.lock:
             chat.stop.set()
             await asyncio.wait({chat.replay})
+            why = f"the client was not heard of for {QUIET_S:.0f} s"
             await self._close(chat, ReportRow(worker=chat.worker, error=why))
 
     async def _close(self, chat: _Chat, report: ReportRow) -> None:
