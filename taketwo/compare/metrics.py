@@ -24,7 +24,7 @@ MAY_BE_UNKNOWN = ("input_tokens", "output_tokens", "cost_usd")
 """Figures that a capture may leave out."""
 MOST_QUESTIONS = 200
 """So many questions are looked through for those asked twice."""
-_SATISFACTION = re.compile("csat|satisfaction")
+_SATISFACTION = re.compile(r"(?:csat|(?<!dis)satisfaction)(?:[ _.-]?(?:score|rating|mark))?$")
 
 
 def measure(conversation: Conversation, like: Metrics | None = None) -> Metrics:

@@ -446,6 +446,9 @@ def test_arguments_that_the_recording_answers_as_the_same_are_only_spelled_diffe
         ({"csat": True, "csat_why": "slow", "helpful": 3}, None),
         ({"satisfaction": 3, "csat": float("nan")}, 3),
         ({"satisfaction": 3, "csat": 10**400}, 3),
+        ({"csat_scale": 5, "max_satisfaction_points": 10, "dissatisfaction": 9}, None),
+        ({"Customer Satisfaction": 4}, 4),
+        ({"csatScore": 2}, 2),
     ],
 )
 def test_the_mark_of_the_whole_is_the_csat_before_those_of_turns(scores: dict, csat: float | None) -> None:

@@ -110,7 +110,7 @@ def test_what_was_replayed_is_judged_again_by_what_the_test_asks_now(client: htt
 def test_names_that_mean_nothing_or_would_run_or_read_something_here_are_refused(
     client: httpx.Client, name: str, todo: str
 ) -> None:
-    test = client.get("/api/run-tests").json()["run_tests"][0]
+    test = with_run_test(client, f"asks {name}")
     answer = client.patch(f"/api/run-tests/{test['id']}", json={"evaluators": ["edit", name]})
     assert answer.status_code == 400 and answer.json()["field"] == "evaluators[1]", answer.text
     assert todo in answer.text
