@@ -294,6 +294,10 @@ WHERE origin = 'trace' AND id IN (
 -- In the same transaction in which it was made sure that nothing had come meanwhile.
 UPDATE conversation SET settled = changes WHERE id = ?
 
+-- name: look_again
+-- At what was settled just now.
+UPDATE conversation SET changes = changes + 1 WHERE id = ?
+
 -- name: put_reading
 -- Replaces the reading before it.
 INSERT INTO reading (conversation_id, body) VALUES (?, ?)

@@ -70,6 +70,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Keys of those traces that others do tell better, so that they belong nowhere."""
     before: Before | None = None
     """The reading that one of these takes the place of; None where it is not known."""
+    is_last: bool = True
+    """Whether nothing more need be looked at; not where it takes in a conversation whose links are of what it was."""
 
 
 def row_of(connection: Connection, key: int) -> Row | None:
@@ -243,13 +245,14 @@ def _look_at_all(
     materials = {row: _materials(connection, row.id, envelope)}
     linked: dict[int, Links] = {}
     untold: Untold = {}
+    changed: list[Row] = []
     if row.origin == "trace":
         linked = {trace: links_of(material) for (trace, _), material in materials[row].items()}
         candidates = {one: _materials(connection, one.id, envelope) for one in _candidates(connection, row, linked)}
         # What is settled was no echo then, and is unsettled as soon as others tell more.
-        unsettled = [some for one, some in candidates.items() if one.changes != one.settled]
+        changed = [one for one in candidates if one.changes != one.settled]
         untold = {trace: found.untold for trace, found in linked.items()}
-        untold |= {trace: links_of(one).untold for some in unsettled for (trace, _), one in some.items()}
+        untold |= {trace: links_of(part).untold for one in changed for (trace, _), part in candidates[one].items()}
         materials |= candidates
     echoes = echoes_among(connection, row.project, untold)
     read_of = (one for some in materials.values() for (trace, _), one in some.items() if trace not in echoes)
@@ -282,6 +285,7 @@ def _look_at_all(
         candidates=frozenset(one.id for one in filed if one != row),
         moves_traces=not (len(found) == len(seen) == 1 and _is_filed(found[0], row, filed[row])),
         echoes=echoes,
+        is_last=others.issuperset(changed),
     )
     return finding, found_in
 
@@ -325,6 +329,8 @@ def file(connection: Connection, finding: Finding, *, is_first_look: bool) -> bo
             before if before is not None and before.id == name else None,
         )
         connection.execute(SQL["put_reading"], (keys[name], packed(conversation)))
+        if not finding.is_last:
+            connection.execute(SQL["look_again"], (keys[name],))
     return True
 
 

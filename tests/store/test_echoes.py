@@ -312,6 +312,12 @@ def copies_of_mute(number: int) -> list[Span]:
     return [mute(number), says]
 
 
+def test_a_talk_that_takes_in_another_looks_at_what_that_tells_no_more(next_url: Callable[[], str]) -> None:
+    copies = copies_of_telling(1)
+    came = [copies_of_telling(0)[3], mute(1), copies[3]]
+    assert of_both(next_url, copies[1:2], came) == [(f"{1:032x}", 2), (f"{102:032x}", 1)]
+
+
 COPIES = [span for number in range(2) for span in (*copies_of_telling(number), *copies_of_mute(number))]
 
 
