@@ -97,9 +97,13 @@ ROUNDS = 4
 """How often each way is tried; those with chance in them give something else each time."""
 
 
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _variant(case: Case, recorded: Conversation, name: str, number: int, persona: Persona | None) -> Case:
     changed = [
-        f"turn {turn.index + 1}: {before.user.text!r} → {turn.user.text!r}"
+        f"turn {turn.index + 1}: “{_one_line(before.user.text)}” → “{_one_line(turn.user.text)}”"
         for before, turn in zip(case.recorded.turns, recorded.turns, strict=False)
         if turn.user and before.user and turn.user.text != before.user.text
     ]
