@@ -129,11 +129,17 @@ async def test_what_is_printed_at_the_start_of_the_process_is_no_answer(
     assert len(store.results("on 2")) == WORTH_A_PROCESS
 
 
-async def test_a_store_that_the_process_cannot_write_to_is_written_to_here(tmp_path: Path) -> None:
-    shelf = Shelf(f"sqlite:///{tmp_path / 'broken.sqlite3'}")
-    open_store(shelf.url).close()
-    with sqlite3.connect(tmp_path / "broken.sqlite3") as database:
+def without_room_for_results(folder: Path) -> str:
+    """The URL of a store that the process beside a suite cannot write to."""
+    url = f"sqlite:///{folder / 'broken.sqlite3'}"
+    open_store(url).close()
+    with sqlite3.connect(folder / "broken.sqlite3") as database:
         database.execute("DROP TABLE result")
+    return url
+
+
+async def test_a_store_that_the_process_cannot_write_to_is_written_to_here(tmp_path: Path) -> None:
+    shelf = Shelf(without_room_for_results(tmp_path))
     with SideProcess(TABLE, RULES, shelf, "monday") as side:
         side.start()
         await keep(side, shelf, [question(number, await played(TALK)) for number in range(3)])
@@ -142,10 +148,7 @@ async def test_a_store_that_the_process_cannot_write_to_is_written_to_here(tmp_p
 
 
 async def test_a_store_that_is_busy_for_a_moment_loses_no_result_that_is_written_here(tmp_path: Path) -> None:
-    shelf = Shelf(f"sqlite:///{tmp_path / 'broken.sqlite3'}", refuses=1)
-    open_store(shelf.url).close()
-    with sqlite3.connect(tmp_path / "broken.sqlite3") as database:
-        database.execute("DROP TABLE result")
+    shelf = Shelf(without_room_for_results(tmp_path), refuses=1)
     with SideProcess(TABLE, RULES, shelf, "monday") as side:
         side.start()
         await keep(side, shelf, [question(number, await played(TALK)) for number in range(3)])
